@@ -1,0 +1,14 @@
+//! Pure rules of containment: what an alert, an identity, a plan and a decision *are*.
+//!
+//! Nothing in here does I/O, reads a clock or knows a terminal. Time is always an argument.
+
+pub mod alert;
+pub mod coverage;
+pub mod decision;
+pub mod graph;
+pub mod identity;
+pub mod ids;
+pub mod plan;
+pub mod playbook;
+pub mod text;
+pub mod vocabulary;

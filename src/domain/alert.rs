@@ -1,0 +1,129 @@
+//! One detection about an identity, in OCSF Detection Finding terms.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ids::AlertId;
+use super::text::Untrusted;
+use super::vocabulary::{ActionPattern, IdentityKind, Severity};
+
+/// The confidence from which destructive options may be offered, in percent. OCSF calls 50 and more *medium*
+/// (`confidence_id` 2); below it only `monitor` steps are offered (`DESIGN` §4 rule 8).
+pub const CONFIDENCE_TO_ACT: u8 = 50;
+
+/// Whom the alert names, as the source names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The provider or realm, as far as the source says.
+    pub provider: Untrusted,
+    /// The provider's own id.
+    pub native_id: Untrusted,
+    /// Its kind, as far as the source says.
+    pub kind: IdentityKind,
+    /// A human-readable name, if given.
+    pub name: Option<Untrusted>,
+}
+
+/// What was touched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// The source's own id of it.
+    pub id: Untrusted,
+    /// Its type in the source's words.
+    pub kind: Untrusted,
+}
+
+/// An alert. The raw bytes stay in the store, found by [`Alert::raw_sha256`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Key: source and the source's own id.
+    pub id: AlertId,
+    /// Name of the configured source it came through.
+    pub source: String,
+    /// Which decoder read it, in the names of the alert formats (`ocsf_detection_finding`).
+    pub format: String,
+    /// When it happened, as the source says; `None` when absent or unreadable.
+    pub time: Option<Timestamp>,
+    /// When it reached this host.
+    pub observed: Timestamp,
+    /// Since when the identity has been exposed: the earliest time the source gives for it.
+    pub exposed_at: Option<Timestamp>,
+    /// One line for people.
+    pub title: Untrusted,
+    /// Severity in our words; `None` where the source says none.
+    pub severity: Option<Severity>,
+    /// The source's own value.
+    pub severity_raw: Option<Untrusted>,
+    /// 0 to 100; `None` where the source says none.
+    pub confidence: Option<u8>,
+    /// What happened.
+    pub pattern: ActionPattern,
+    /// Whom it is about; `None` is *unresolved*, a normal state.
+    pub subject: Option<Subject>,
+    /// What was touched.
+    pub resource: Option<Resource>,
+    /// Event name or finding type in the source's words.
+    pub action: Option<Untrusted>,
+    /// Where the source shows more.
+    pub evidence_url: Option<Untrusted>,
+    /// MITRE ATT&CK technique ids.
+    pub techniques: Vec<Untrusted>,
+    /// SHA-256 of the raw bytes, hex.
+    pub raw_sha256: String,
+}
+
+impl Alert {
+    /// Returns since when an attacker may have had the identity: the exposure, else the event, else the arrival.
+    pub fn exposed_since(&self) -> Timestamp {
+        self.exposed_at.or(self.time).unwrap_or(self.observed)
+    }
+
+    /// Tells whether the source is sure enough for more than monitoring. No stated confidence counts as unsure only
+    /// for patterns that are mere suspicion; a found secret is a fact.
+    pub fn is_confident(&self) -> bool {
+        match self.confidence {
+            Some(percent) => percent >= CONFIDENCE_TO_ACT,
+            None => !matches!(
+                self.pattern,
+                ActionPattern::FirstTimeAccess
+                    | ActionPattern::VolumeOrChaining
+                    | ActionPattern::CredentialUsedAnomalously
+                    | ActionPattern::Recon
+                    | ActionPattern::Posture
+                    | ActionPattern::Other
+            ),
+        }
+    }
+}
+
+/// Returns an age in the two largest units, as screens show it: `4s`, `3m12s`, `2h05m`, `9d03h`. Negative ages, from
+/// clocks that disagree, show as `0s`.
+pub fn age(since: Timestamp, now: Timestamp) -> String {
+    let s = now.as_second().saturating_sub(since.as_second()).max(0);
+    match s {
+        0..60 => format!("{s}s"),
+        60..3_600 => format!("{}m{:02}s", s / 60, s % 60),
+        3_600..86_400 => format!("{}h{:02}m", s / 3_600, s % 3_600 / 60),
+        _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, "0s")]
+    #[case(59, "59s")]
+    #[case(192, "3m12s")]
+    #[case(7_500, "2h05m")]
+    #[case(788_400, "9d03h")]
+    #[case(-5, "0s")]
+    fn ages(#[case] seconds: i64, #[case] want: &str) {
+        let since = Timestamp::from_second(1_000_000).unwrap();
+        let now = Timestamp::from_second(1_000_000 + seconds).unwrap();
+        assert_eq!(age(since, now), want);
+    }
+}

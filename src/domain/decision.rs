@@ -1,0 +1,399 @@
+//! Typed bodies of journal records, and the fold that turns records into what everybody decided.
+//!
+//! The journal frames a record (`v`, `seq`, `prev`, `type`, `ts`, `actor`); this page says what stands in it. Losing
+//! every other file loses no decision.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::coverage::{CellState, Proof, WireOutcome, cell};
+use super::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
+use super::plan::Plan;
+use super::vocabulary::{Verb, words};
+
+words! {
+    /// The `type` of a journal record (`LOG` §3.3).
+    RecordType {
+        /// First record of a log or of a new epoch.
+        Genesis = "genesis",
+        /// A console started or ended.
+        Session = "session",
+        /// A decision of an analyst: claim, dismiss, note, ….
+        Decision = "decision",
+        /// Somebody looked at evidence.
+        View = "view",
+        /// A frozen plan.
+        Plan = "plan",
+        /// A verdict on one plan digest.
+        Approval = "approval",
+        /// A request is about to leave.
+        Intent = "intent",
+        /// One try of several.
+        Attempt = "attempt",
+        /// What the request came to.
+        Outcome = "outcome",
+        /// What the read-back told.
+        Verify = "verify",
+        /// Free text.
+        Note = "note",
+        /// Torn bytes were put aside.
+        Recovered = "recovered",
+        /// Something is wrong with a log.
+        Anomaly = "anomaly",
+        /// Signed tree head.
+        Checkpoint = "checkpoint",
+        /// A new segment begins.
+        Segment = "segment",
+        /// The signing key changes.
+        KeyRotate = "key_rotate",
+        /// Heads of other logs seen.
+        PeerHeads = "peer_heads",
+        /// Somebody else confirmed a size.
+        Anchor = "anchor",
+        /// A copy left.
+        Export = "export",
+        /// The configuration in force.
+        Config = "config",
+        /// Somebody acted alone.
+        BreakGlass = "break_glass",
+        /// Old content was removed.
+        Prune = "prune",
+    }
+}
+
+impl RecordType {
+    /// Tells whether a write of this record must end in a checkpoint and reach the disk before anything goes on.
+    pub const fn is_decision_class(self) -> bool {
+        matches!(
+            self,
+            Self::Genesis
+                | Self::Session
+                | Self::Decision
+                | Self::Plan
+                | Self::Approval
+                | Self::Intent
+                | Self::Outcome
+                | Self::Verify
+                | Self::BreakGlass
+                | Self::KeyRotate
+                | Self::Recovered
+                | Self::PeerHeads
+                | Self::Export
+        )
+    }
+}
+
+words! {
+    /// What an analyst decided about an alert.
+    DecisionKind {
+        /// Took it.
+        Claim = "claim",
+        /// Judged it no case.
+        Dismiss = "dismiss",
+        /// Judged it over, everything proven.
+        CloseContained = "close_contained",
+        /// Chose to do nothing now.
+        DoNothing = "do_nothing",
+        /// Wrote something down.
+        Note = "note",
+    }
+}
+
+/// Body of a `decision` record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What was decided.
+    pub kind: DecisionKind,
+    /// About which alert.
+    pub alert: AlertId,
+    /// Why; required for everything but a claim.
+    pub reason: Option<String>,
+}
+
+/// Body of a `plan` record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanRecord {
+    /// SHA-256 over the canonical plan.
+    pub digest: PlanDigest,
+    /// The plan itself.
+    pub plan: Plan,
+}
+
+/// Body of an `approval` record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// On which plan.
+    pub digest: PlanDigest,
+    /// Yes or no.
+    pub approved: bool,
+    /// Who said it, where that is not the writer of the record (the drill's simulated analyst).
+    pub by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Body of an `intent` record, durable before the request leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// UUIDv7; also the `Idempotency-Key`.
+    pub intent: IntentId,
+    /// Of which plan.
+    pub digest: PlanDigest,
+    /// Which step.
+    pub step: StepId,
+    /// What it does.
+    pub verb: Verb,
+    /// To whom.
+    pub identity: IdentityId,
+    /// For which alert.
+    pub alert: AlertId,
+    /// Whether this takes the step back.
+    pub undo: bool,
+    /// The acting process, so that another console can tell a running act from an orphan.
+    pub process: Process,
+}
+
+/// A process, told apart from a later one with the same number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Its start time in clock ticks since boot (`/proc/PID/stat` field 22).
+    pub start: u64,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot: String,
+}
+
+/// Body of an `outcome` record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Of which intent.
+    pub intent: IntentId,
+    /// What happened on the wire.
+    pub outcome: WireOutcome,
+    /// Status of the last answer.
+    pub http_status: Option<u16>,
+    /// The provider's id of the request, from its answer's headers.
+    pub provider_request_id: Option<String>,
+    /// How many times it was sent.
+    pub attempts: u32,
+    /// In words, what went wrong.
+    pub error: Option<String>,
+    /// SHA-256 of the answer's body, hex.
+    pub body_sha256: Option<String>,
+    /// Evidence stored beside the log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+}
+
+/// A file beside the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What it is.
+    pub name: String,
+    /// SHA-256 of its bytes, hex; also its name under `blobs/`.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where it came from.
+    pub source: String,
+}
+
+/// Body of a `verify` record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verify {
+    /// Of which intent.
+    pub intent: IntentId,
+    /// What the read-back told.
+    pub proof: Proof,
+    /// In words.
+    pub says: String,
+    /// How many times it asked.
+    pub tries: u32,
+    /// SHA-256 of the last answers, hex.
+    pub evidence_sha256: Option<String>,
+}
+
+/// One journal record as the fold needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Which log it is from (`site/host/user`).
+    pub log: String,
+    /// Its place in that log.
+    pub seq: u64,
+    /// What it is.
+    pub kind: RecordType,
+    /// When it was written.
+    pub ts: Timestamp,
+    /// Who wrote it.
+    pub actor: String,
+    /// Everything else.
+    pub body: Map<String, Value>,
+}
+
+impl Entry {
+    /// Reads the body as one of the types above.
+    pub fn body_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_value(Value::Object(self.body.clone()))
+    }
+}
+
+/// One act as the journals tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// What was to happen.
+    pub intent: Intent,
+    /// When the intent was written.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// What came of it; `None` is open.
+    pub outcome: Option<Outcome>,
+    /// What the last read-back told.
+    pub verify: Option<Verify>,
+    /// When the last of these records was written.
+    pub last: Timestamp,
+}
+
+impl Act {
+    /// Returns what is known. An intent without an outcome is `unknown` to everybody but the process that runs it.
+    pub fn cell(&self) -> CellState {
+        let proof = self.verify.as_ref().map(|v| v.proof);
+        cell(
+            self.outcome
+                .as_ref()
+                .map_or(WireOutcome::Unknown, |o| o.outcome),
+            proof,
+        )
+    }
+}
+
+/// One plan as the journals tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanState {
+    /// The plan.
+    pub plan: Plan,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// Verdicts on it.
+    pub approvals: Vec<(String, Approval)>,
+}
+
+/// Everything everybody decided: a fold over all journals.
+#[derive(Clone, Debug, Default)]
+pub struct Decisions {
+    plans: BTreeMap<PlanDigest, PlanState>,
+    acts: BTreeMap<IntentId, Act>,
+    alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
+    /// Records whose body this version cannot read, by type: shown, never guessed at.
+    pub unreadable: usize,
+}
+
+impl Decisions {
+    /// Takes in one record. Order between logs does not matter as long as each log is in order.
+    pub fn apply(&mut self, entry: &Entry) {
+        let read = match entry.kind {
+            RecordType::Plan => entry
+                .body_as::<PlanRecord>()
+                .map(|r| self.take_plan(entry, r)),
+            RecordType::Approval => entry.body_as::<Approval>().map(|a| {
+                if let Some(plan) = self.plans.get_mut(&a.digest) {
+                    plan.approvals
+                        .push((a.by.clone().unwrap_or_else(|| entry.actor.clone()), a));
+                }
+            }),
+            RecordType::Intent => entry.body_as::<Intent>().map(|intent| {
+                let id = intent.intent.clone();
+                let act = Act {
+                    intent,
+                    at: entry.ts,
+                    actor: entry.actor.clone(),
+                    outcome: None,
+                    verify: None,
+                    last: entry.ts,
+                };
+                self.acts.insert(id, act);
+            }),
+            RecordType::Outcome => entry.body_as::<Outcome>().map(|outcome| {
+                if let Some(act) = self.acts.get_mut(&outcome.intent) {
+                    act.outcome = Some(outcome);
+                    act.last = entry.ts;
+                }
+            }),
+            RecordType::Verify => entry.body_as::<Verify>().map(|verify| {
+                if let Some(act) = self.acts.get_mut(&verify.intent) {
+                    act.verify = Some(verify);
+                    act.last = entry.ts;
+                }
+            }),
+            RecordType::Decision => entry.body_as::<Decision>().map(|decision| {
+                let row = (entry.ts, entry.actor.clone(), decision.clone());
+                self.alerts.entry(decision.alert).or_default().push(row);
+            }),
+            _ => Ok(()),
+        };
+        if read.is_err() {
+            self.unreadable += 1;
+        }
+    }
+
+    fn take_plan(&mut self, entry: &Entry, record: PlanRecord) {
+        // A plan that does not hash to its name is never run; the verifier reports it.
+        if record.plan.digest() != record.digest {
+            self.unreadable += 1;
+            return;
+        }
+        let state = PlanState {
+            plan: record.plan,
+            at: entry.ts,
+            actor: entry.actor.clone(),
+            approvals: Vec::new(),
+        };
+        self.plans.insert(record.digest, state);
+    }
+
+    /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
+    pub fn plan(&self, digest: &str) -> Option<(&PlanDigest, &PlanState)> {
+        let mut found = self
+            .plans
+            .iter()
+            .filter(|(d, _)| d.as_str().starts_with(digest));
+        let first = found.next()?;
+        (digest.len() >= 8 && found.next().is_none()).then_some(first)
+    }
+
+    /// Returns all acts, oldest first (UUIDv7 sorts by time).
+    pub fn acts(&self) -> impl DoubleEndedIterator<Item = &Act> {
+        self.acts.values()
+    }
+
+    /// Returns the acts for one alert.
+    pub fn acts_for(&self, alert: &AlertId) -> impl DoubleEndedIterator<Item = &Act> {
+        self.acts.values().filter(move |a| a.intent.alert == *alert)
+    }
+
+    /// Returns the latest act of one step of one plan, apart from undos.
+    pub fn act_of(&self, digest: &PlanDigest, step: &StepId) -> Option<&Act> {
+        self.acts
+            .values()
+            .rev()
+            .find(|a| a.intent.digest == *digest && a.intent.step == *step && !a.intent.undo)
+    }
+
+    /// Returns acts that nobody can vouch for.
+    pub fn unknowns(&self) -> impl Iterator<Item = &Act> {
+        self.acts
+            .values()
+            .filter(|a| a.cell() == CellState::Unknown)
+    }
+
+    /// Returns what was decided about an alert, oldest first.
+    pub fn of_alert(&self, alert: &AlertId) -> &[(Timestamp, String, Decision)] {
+        self.alerts.get(alert).map_or(&[], Vec::as_slice)
+    }
+}

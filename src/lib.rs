@@ -1,0 +1,3 @@
+//! stanch: contain compromised non-human identities from a terminal.
+
+pub mod domain;
