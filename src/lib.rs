@@ -1,3 +1,4 @@
 //! stanch: contain compromised non-human identities from a terminal.
 
+pub mod app;
 pub mod domain;

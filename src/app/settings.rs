@@ -1,0 +1,147 @@
+//! What can be configured, as plain data that the configuration file, the drill and the adapters share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a secret is to be read at the moment it is needed; never the secret itself (`DESIGN` §4 rule 11).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum SecretRef {
+    /// `env:NAME`: an environment variable.
+    Env(String),
+    /// `file:PATH`: a file that only its owner may read; a trailing newline is not part of the secret.
+    File(PathBuf),
+    /// `cmd:PROGRAM ARG …`: standard output of a program started without a shell; arguments are split at spaces.
+    Cmd(Vec<String>),
+}
+
+impl TryFrom<String> for SecretRef {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parsed = match text.split_once(':') {
+            Some(("env", name)) if !name.is_empty() => Self::Env(name.to_owned()),
+            Some(("file", path)) if !path.is_empty() => Self::File(path.into()),
+            Some(("cmd", line)) if !line.trim().is_empty() => {
+                Self::Cmd(line.split_whitespace().map(str::to_owned).collect())
+            }
+            // The text may be the secret itself, pasted by mistake: it is not repeated here.
+            _ => {
+                return Err(
+                    "a secret must be a reference: `env:NAME`, `file:/path` or `cmd:program arg`"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(parsed)
+    }
+}
+
+impl From<SecretRef> for String {
+    fn from(reference: SecretRef) -> Self {
+        reference.to_string()
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Cmd(argv) => write!(f, "cmd:{}", argv.join(" ")),
+        }
+    }
+}
+
+/// One configured provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectorSettings {
+    /// Name of an embedded preset: `keycloak`, `oauth`. Exactly one of `preset` and `file` is set.
+    pub preset: Option<String>,
+    /// A connector file of the user's own.
+    pub file: Option<PathBuf>,
+    /// Scheme, host, port and path prefix that every request goes to; https unless the host is loopback.
+    pub base_url: String,
+    /// Values for the connector's own parameters (`realm = "prod"`).
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+    /// How the console proves who it is.
+    #[serde(default)]
+    pub auth: AuthSettings,
+    /// PEM file of a private certificate authority, trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Longest wait for one answer, in seconds.
+    #[serde(default = "default_timeout_s")]
+    pub timeout_s: u64,
+}
+
+const fn default_timeout_s() -> u64 {
+    10
+}
+
+/// How a connector authenticates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AuthSettings {
+    /// Not at all.
+    #[default]
+    None,
+    /// `Authorization: Bearer` (RFC 6750).
+    Bearer {
+        /// The token.
+        token: SecretRef,
+    },
+    /// `Authorization: Basic` (RFC 7617).
+    Basic {
+        /// User name or client id.
+        username: String,
+        /// Password or client secret.
+        password: SecretRef,
+    },
+    /// OAuth 2.0 client credentials grant (RFC 6749 §4.4), renewed before it ends.
+    ClientCredentials {
+        /// Token endpoint; relative to `base_url` or absolute on the same host. The preset may give one.
+        token_url: Option<String>,
+        /// Client id.
+        client_id: String,
+        /// Client secret, sent as HTTP Basic (RFC 6749 §2.3.1).
+        client_secret: SecretRef,
+        /// Scope to ask for.
+        scope: Option<String>,
+    },
+}
+
+/// Where alerts come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SourceSettings {
+    /// A file of JSON lines, followed through rotation and truncation.
+    File {
+        /// Its name on screen and in alert ids.
+        name: String,
+        /// Its path.
+        path: PathBuf,
+        /// Decoder; found from each line when not given.
+        format: Option<String>,
+    },
+    /// Standard input, JSON lines.
+    Stdin {
+        /// Its name on screen and in alert ids.
+        name: String,
+        /// Decoder; found from each line when not given.
+        format: Option<String>,
+    },
+}
+
+impl SourceSettings {
+    /// Returns the name on screen and in alert ids.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::File { name, .. } | Self::Stdin { name, .. } => name,
+        }
+    }
+}
