@@ -113,7 +113,15 @@ const fn spec(
     scope: Scope,
     help: &'static str,
 ) -> Spec {
-    Spec { command, id, title, help, scope, danger, keys }
+    Spec {
+        command,
+        id,
+        title,
+        help,
+        scope,
+        danger,
+        keys,
+    }
 }
 
 use Command as C;
@@ -140,8 +148,24 @@ pub const REGISTRY: &[Spec] = &[
         Triage,
         "Select the previous alert, or scroll the pane in focus.",
     ),
-    spec(C::PageDown, "triage.page_down", "page down", &["pgdn", "ctrl-d"], Safe, Triage, "Go down by ten."),
-    spec(C::PageUp, "triage.page_up", "page up", &["pgup", "ctrl-u"], Safe, Triage, "Go up by ten."),
+    spec(
+        C::PageDown,
+        "triage.page_down",
+        "page down",
+        &["pgdn", "ctrl-d"],
+        Safe,
+        Triage,
+        "Go down by ten.",
+    ),
+    spec(
+        C::PageUp,
+        "triage.page_up",
+        "page up",
+        &["pgup", "ctrl-u"],
+        Safe,
+        Triage,
+        "Go up by ten.",
+    ),
     spec(
         C::Top,
         "triage.top",
@@ -151,7 +175,15 @@ pub const REGISTRY: &[Spec] = &[
         Triage,
         "Go to the first alert and take in the new ones that wait.",
     ),
-    spec(C::Bottom, "triage.bottom", "bottom", &["G", "end"], Safe, Triage, "Go to the last alert."),
+    spec(
+        C::Bottom,
+        "triage.bottom",
+        "bottom",
+        &["G", "end"],
+        Safe,
+        Triage,
+        "Go to the last alert.",
+    ),
     spec(
         C::NextPane,
         "triage.next_pane",
@@ -179,14 +211,78 @@ pub const REGISTRY: &[Spec] = &[
         Triage,
         "Stage option 1: shows the exact plan; nothing is sent yet.",
     ),
-    spec(C::Stage(2), "triage.stage_2", "stage option", &["2"], Acts, Triage, "Stage option 2."),
-    spec(C::Stage(3), "triage.stage_3", "stage option", &["3"], Acts, Triage, "Stage option 3."),
-    spec(C::Stage(4), "triage.stage_4", "stage option", &["4"], Acts, Triage, "Stage option 4."),
-    spec(C::Stage(5), "triage.stage_5", "stage option", &["5"], Acts, Triage, "Stage option 5."),
-    spec(C::Stage(6), "triage.stage_6", "stage option", &["6"], Acts, Triage, "Stage option 6."),
-    spec(C::Stage(7), "triage.stage_7", "stage option", &["7"], Acts, Triage, "Stage option 7."),
-    spec(C::Stage(8), "triage.stage_8", "stage option", &["8"], Acts, Triage, "Stage option 8."),
-    spec(C::Stage(9), "triage.stage_9", "stage option", &["9"], Acts, Triage, "Stage option 9."),
+    spec(
+        C::Stage(2),
+        "triage.stage_2",
+        "stage option",
+        &["2"],
+        Acts,
+        Triage,
+        "Stage option 2.",
+    ),
+    spec(
+        C::Stage(3),
+        "triage.stage_3",
+        "stage option",
+        &["3"],
+        Acts,
+        Triage,
+        "Stage option 3.",
+    ),
+    spec(
+        C::Stage(4),
+        "triage.stage_4",
+        "stage option",
+        &["4"],
+        Acts,
+        Triage,
+        "Stage option 4.",
+    ),
+    spec(
+        C::Stage(5),
+        "triage.stage_5",
+        "stage option",
+        &["5"],
+        Acts,
+        Triage,
+        "Stage option 5.",
+    ),
+    spec(
+        C::Stage(6),
+        "triage.stage_6",
+        "stage option",
+        &["6"],
+        Acts,
+        Triage,
+        "Stage option 6.",
+    ),
+    spec(
+        C::Stage(7),
+        "triage.stage_7",
+        "stage option",
+        &["7"],
+        Acts,
+        Triage,
+        "Stage option 7.",
+    ),
+    spec(
+        C::Stage(8),
+        "triage.stage_8",
+        "stage option",
+        &["8"],
+        Acts,
+        Triage,
+        "Stage option 8.",
+    ),
+    spec(
+        C::Stage(9),
+        "triage.stage_9",
+        "stage option",
+        &["9"],
+        Acts,
+        Triage,
+        "Stage option 9.",
+    ),
     spec(
         C::DoNothing,
         "triage.do_nothing",
@@ -196,7 +292,15 @@ pub const REGISTRY: &[Spec] = &[
         Triage,
         "Record that nothing is done for now, with a reason.",
     ),
-    spec(C::Claim, "triage.claim", "claim", &["c"], Records, Triage, "Take the alert: others see that you are on it."),
+    spec(
+        C::Claim,
+        "triage.claim",
+        "claim",
+        &["c"],
+        Records,
+        Triage,
+        "Take the alert: others see that you are on it.",
+    ),
     spec(
         C::Dismiss,
         "triage.dismiss",
@@ -215,7 +319,15 @@ pub const REGISTRY: &[Spec] = &[
         Triage,
         "Close the alert as contained. Refused while anything is not proven.",
     ),
-    spec(C::Note, "triage.note", "note", &["n"], Records, Triage, "Write a note on the alert."),
+    spec(
+        C::Note,
+        "triage.note",
+        "note",
+        &["n"],
+        Records,
+        Triage,
+        "Write a note on the alert.",
+    ),
     spec(
         C::Refresh,
         "triage.refresh",
@@ -243,10 +355,42 @@ pub const REGISTRY: &[Spec] = &[
         Triage,
         "Show the plan last run for this alert, with what is proven.",
     ),
-    spec(C::Help, "help", "help", &["?"], Safe, Triage, "Show all keys."),
-    spec(C::Messages, "messages", "messages", &["m"], Safe, Triage, "Show errors and messages so far."),
-    spec(C::Score, "drill.score", "drill score", &["S"], Safe, Triage, "Show the score of the drill."),
-    spec(C::Redraw, "redraw", "redraw", &["ctrl-l"], Safe, Triage, "Paint the whole screen again."),
+    spec(
+        C::Help,
+        "help",
+        "help",
+        &["?"],
+        Safe,
+        Triage,
+        "Show all keys.",
+    ),
+    spec(
+        C::Messages,
+        "messages",
+        "messages",
+        &["m"],
+        Safe,
+        Triage,
+        "Show errors and messages so far.",
+    ),
+    spec(
+        C::Score,
+        "drill.score",
+        "drill score",
+        &["S"],
+        Safe,
+        Triage,
+        "Show the score of the drill.",
+    ),
+    spec(
+        C::Redraw,
+        "redraw",
+        "redraw",
+        &["ctrl-l"],
+        Safe,
+        Triage,
+        "Paint the whole screen again.",
+    ),
     spec(
         C::Suspend,
         "suspend",
@@ -265,10 +409,42 @@ pub const REGISTRY: &[Spec] = &[
         Triage,
         "Leave the console. Asks first while an act is under way.",
     ),
-    spec(C::Down, "plan.down", "scroll", &["down", "j"], Safe, Plan, "Scroll down."),
-    spec(C::Up, "plan.up", "scroll", &["up", "k"], Safe, Plan, "Scroll up."),
-    spec(C::PageDown, "plan.page_down", "page down", &["pgdn", "ctrl-d", "space"], Safe, Plan, "Scroll down a page."),
-    spec(C::PageUp, "plan.page_up", "page up", &["pgup", "ctrl-u"], Safe, Plan, "Scroll up a page."),
+    spec(
+        C::Down,
+        "plan.down",
+        "scroll",
+        &["down", "j"],
+        Safe,
+        Plan,
+        "Scroll down.",
+    ),
+    spec(
+        C::Up,
+        "plan.up",
+        "scroll",
+        &["up", "k"],
+        Safe,
+        Plan,
+        "Scroll up.",
+    ),
+    spec(
+        C::PageDown,
+        "plan.page_down",
+        "page down",
+        &["pgdn", "ctrl-d", "space"],
+        Safe,
+        Plan,
+        "Scroll down a page.",
+    ),
+    spec(
+        C::PageUp,
+        "plan.page_up",
+        "page up",
+        &["pgup", "ctrl-u"],
+        Safe,
+        Plan,
+        "Scroll up a page.",
+    ),
     spec(
         C::SwitchButton,
         "plan.switch",
@@ -278,8 +454,24 @@ pub const REGISTRY: &[Spec] = &[
         Plan,
         "Move between the buttons; Cancel is chosen at first.",
     ),
-    spec(C::Accept, "plan.accept", "press button", &["enter"], Acts, Plan, "Press the chosen button."),
-    spec(C::Rebuild, "plan.rebuild", "read again", &["ctrl-r"], Safe, Plan, "Build the plan anew from what holds now."),
+    spec(
+        C::Accept,
+        "plan.accept",
+        "press button",
+        &["enter"],
+        Acts,
+        Plan,
+        "Press the chosen button.",
+    ),
+    spec(
+        C::Rebuild,
+        "plan.rebuild",
+        "read again",
+        &["ctrl-r"],
+        Safe,
+        Plan,
+        "Build the plan anew from what holds now.",
+    ),
     spec(
         C::Stop,
         "plan.stop",
@@ -289,10 +481,42 @@ pub const REGISTRY: &[Spec] = &[
         Plan,
         "Stop after the running step; the rest is not sent.",
     ),
-    spec(C::Redraw, "plan.redraw", "redraw", &["ctrl-l"], Safe, Plan, "Paint the whole screen again."),
-    spec(C::Back, "plan.back", "back", &["esc", "q"], Safe, Plan, "Back to the queue. A running plan goes on."),
-    spec(C::Down, "reader.down", "scroll", &["down", "j"], Safe, Reader, "Scroll down."),
-    spec(C::Up, "reader.up", "scroll", &["up", "k"], Safe, Reader, "Scroll up."),
+    spec(
+        C::Redraw,
+        "plan.redraw",
+        "redraw",
+        &["ctrl-l"],
+        Safe,
+        Plan,
+        "Paint the whole screen again.",
+    ),
+    spec(
+        C::Back,
+        "plan.back",
+        "back",
+        &["esc", "q"],
+        Safe,
+        Plan,
+        "Back to the queue. A running plan goes on.",
+    ),
+    spec(
+        C::Down,
+        "reader.down",
+        "scroll",
+        &["down", "j"],
+        Safe,
+        Reader,
+        "Scroll down.",
+    ),
+    spec(
+        C::Up,
+        "reader.up",
+        "scroll",
+        &["up", "k"],
+        Safe,
+        Reader,
+        "Scroll up.",
+    ),
     spec(
         C::PageDown,
         "reader.page_down",
@@ -302,15 +526,41 @@ pub const REGISTRY: &[Spec] = &[
         Reader,
         "Scroll down a page.",
     ),
-    spec(C::PageUp, "reader.page_up", "page up", &["pgup", "ctrl-u"], Safe, Reader, "Scroll up a page."),
-    spec(C::Redraw, "reader.redraw", "redraw", &["ctrl-l"], Safe, Reader, "Paint the whole screen again."),
-    spec(C::Back, "reader.back", "back", &["esc", "q", "enter", "?"], Safe, Reader, "Back."),
+    spec(
+        C::PageUp,
+        "reader.page_up",
+        "page up",
+        &["pgup", "ctrl-u"],
+        Safe,
+        Reader,
+        "Scroll up a page.",
+    ),
+    spec(
+        C::Redraw,
+        "reader.redraw",
+        "redraw",
+        &["ctrl-l"],
+        Safe,
+        Reader,
+        "Paint the whole screen again.",
+    ),
+    spec(
+        C::Back,
+        "reader.back",
+        "back",
+        &["esc", "q", "enter", "?"],
+        Safe,
+        Reader,
+        "Back.",
+    ),
 ];
 
 impl Command {
     /// Returns its row in a scope.
     pub fn spec(self, scope: Scope) -> Option<&'static Spec> {
-        REGISTRY.iter().find(|s| s.command == self && s.scope == scope)
+        REGISTRY
+            .iter()
+            .find(|s| s.command == self && s.scope == scope)
     }
 }
 
@@ -335,13 +585,22 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
     }
     let needs_alert = matches!(
         command,
-        C::Stage(_) | C::DoNothing | C::Claim | C::Dismiss | C::Close | C::Note | C::Reconcile | C::Progress
+        C::Stage(_)
+            | C::DoNothing
+            | C::Claim
+            | C::Dismiss
+            | C::Close
+            | C::Note
+            | C::Reconcile
+            | C::Progress
     );
     if needs_alert && model.selected.is_none() {
         return Some("no alert is selected".to_owned());
     }
     match command {
-        C::Suspend if model.acting() => Some("an act is under way; suspending would freeze it half done".to_owned()),
+        C::Suspend if model.acting() => {
+            Some("an act is under way; suspending would freeze it half done".to_owned())
+        }
         C::Score if model.drill.is_none() => Some("only the drill has a score".to_owned()),
         C::Stop => match &model.overlay {
             Overlay::Plan(view) if view.stage == Stage::Running => None,

@@ -19,10 +19,19 @@ impl Default for Keymap {
             REGISTRY
                 .iter()
                 .filter(|s| s.scope == scope)
-                .flat_map(|s| s.keys.iter().filter_map(|k| Key::parse(k)).map(|k| (k, s.command)))
+                .flat_map(|s| {
+                    s.keys
+                        .iter()
+                        .filter_map(|k| Key::parse(k))
+                        .map(|k| (k, s.command))
+                })
                 .collect()
         };
-        Self { triage: table(Scope::Triage), plan: table(Scope::Plan), reader: table(Scope::Reader) }
+        Self {
+            triage: table(Scope::Triage),
+            plan: table(Scope::Plan),
+            reader: table(Scope::Reader),
+        }
     }
 }
 
@@ -46,7 +55,10 @@ mod tests {
     fn no_two_commands_of_a_scope_share_a_key() {
         for (i, a) in REGISTRY.iter().enumerate() {
             for b in &REGISTRY[i + 1..] {
-                let clash = a.keys.iter().find(|k| a.scope == b.scope && b.keys.contains(k));
+                let clash = a
+                    .keys
+                    .iter()
+                    .find(|k| a.scope == b.scope && b.keys.contains(k));
                 assert_eq!(clash, None, "{} and {}", a.id, b.id);
             }
         }
@@ -55,10 +67,16 @@ mod tests {
     #[test]
     fn every_default_key_exists_and_none_belongs_to_a_multiplexer_or_the_line_discipline() {
         // tmux and screen prefixes, flow control, and the codes of Tab, Enter and Esc.
-        let taken = ["ctrl-a", "ctrl-b", "ctrl-s", "ctrl-q", "ctrl-i", "ctrl-m", "ctrl-["];
+        let taken = [
+            "ctrl-a", "ctrl-b", "ctrl-s", "ctrl-q", "ctrl-i", "ctrl-m", "ctrl-[",
+        ];
         for spec in REGISTRY {
             for key in spec.keys {
-                assert!(Key::parse(key).is_some() && !taken.contains(key), "{}: {key}", spec.id);
+                assert!(
+                    Key::parse(key).is_some() && !taken.contains(key),
+                    "{}: {key}",
+                    spec.id
+                );
             }
         }
     }

@@ -77,7 +77,10 @@ impl Key {
 
     /// A character with Ctrl.
     pub const fn ctrl(c: char) -> Self {
-        Self { code: Code::Char(c), ctrl: true }
+        Self {
+            code: Code::Char(c),
+            ctrl: true,
+        }
     }
 
     /// Reads a key by its name; `None` when there is no such key.
@@ -86,9 +89,15 @@ impl Key {
             Some(rest) => (true, rest),
             None => (false, name),
         };
-        let named = NAMED.iter().find(|(n, _)| *n == rest).map(|(_, code)| *code);
+        let named = NAMED
+            .iter()
+            .find(|(n, _)| *n == rest)
+            .map(|(_, code)| *code);
         let mut chars = rest.chars();
-        let single = chars.next().filter(|_| chars.next().is_none()).map(Code::Char);
+        let single = chars
+            .next()
+            .filter(|_| chars.next().is_none())
+            .map(Code::Char);
         named.or(single).map(|code| Self { code, ctrl })
     }
 }

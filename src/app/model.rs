@@ -326,7 +326,11 @@ impl Model {
         /// Enough to look back over a night; the log holds the rest.
         const KEPT: usize = 500;
         let shown_s = if level == Level::Info { 5 } else { 15 };
-        self.messages.push(Message { at: now, level, text: text.into() });
+        self.messages.push(Message {
+            at: now,
+            level,
+            text: text.into(),
+        });
         if self.messages.len() > KEPT {
             self.messages.remove(0);
         }
@@ -336,11 +340,19 @@ impl Model {
 
     /// Returns how an alert stands.
     pub fn row_state(&self, id: &AlertId) -> RowState {
-        if self.runs.values().any(|run| run.running && run.alert.as_ref() == Some(id)) {
+        if self
+            .runs
+            .values()
+            .any(|run| run.running && run.alert.as_ref() == Some(id))
+        {
             return RowState::Acting;
         }
         let decided = self.decisions.of_alert(id);
-        let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| *k != DecisionKind::Note);
+        let last = decided
+            .iter()
+            .rev()
+            .map(|(_, _, d)| d.kind)
+            .find(|k| *k != DecisionKind::Note);
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,
             Some(DecisionKind::CloseContained) => return RowState::Closed,
@@ -389,7 +401,11 @@ impl Model {
 
     /// Computes what the panes beside the queue show.
     pub fn refresh_detail(&mut self) {
-        self.detail = self.selected.as_ref().map(|id| self.detail_of(id)).unwrap_or_default();
+        self.detail = self
+            .selected
+            .as_ref()
+            .map(|id| self.detail_of(id))
+            .unwrap_or_default();
         self.dirty = true;
     }
 
@@ -405,15 +421,34 @@ impl Model {
             Resolution::Unresolved => (None, Vec::new()),
         };
         let Some(card) = &identity else {
-            return Detail { candidates, ..Detail::default() };
+            return Detail {
+                candidates,
+                ..Detail::default()
+            };
         };
         let (graph, node) = (self.inventory.graph(), NodeId::from(&card.id));
         let (impact, exposure) = (graph.impact(&node), graph.exposure(&node));
-        let capabilities = card.connector.as_ref().and_then(|name| self.capabilities.get(name));
-        let situation =
-            Situation { alert: &row.alert, identity: card, capabilities, impact: &impact, exposure: &exposure };
+        let capabilities = card
+            .connector
+            .as_ref()
+            .and_then(|name| self.capabilities.get(name));
+        let situation = Situation {
+            alert: &row.alert,
+            identity: card,
+            capabilities,
+            impact: &impact,
+            exposure: &exposure,
+        };
         let choices = choices(&situation, &self.playbooks);
         let (siblings, recovery) = (graph.siblings(&node), graph.recovery_paths(&node));
-        Detail { identity, candidates, impact, exposure, siblings, recovery, choices }
+        Detail {
+            identity,
+            candidates,
+            impact,
+            exposure,
+            siblings,
+            recovery,
+            choices,
+        }
     }
 }

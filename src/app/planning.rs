@@ -29,7 +29,11 @@ pub fn stage(model: &mut Model, n: usize, now: Timestamp) -> Vec<Effect> {
     let Some(alert) = model.selected.clone() else {
         return Vec::new();
     };
-    let Some(choice) = n.checked_sub(1).and_then(|i| model.detail.choices.get(i)).cloned() else {
+    let Some(choice) = n
+        .checked_sub(1)
+        .and_then(|i| model.detail.choices.get(i))
+        .cloned()
+    else {
         model.say(now, Level::Warn, format!("there is no option {n} here"));
         return Vec::new();
     };
@@ -63,10 +67,19 @@ pub fn stage(model: &mut Model, n: usize, now: Timestamp) -> Vec<Effect> {
     let mut effects = Vec::new();
     // Looking closely enough to stage a plan is taking the alert.
     if model.row_state(&alert) == super::model::RowState::New {
-        let claim = Decision { kind: DecisionKind::Claim, alert: alert.clone(), reason: None };
+        let claim = Decision {
+            kind: DecisionKind::Claim,
+            alert: alert.clone(),
+            reason: None,
+        };
         effects.push(Effect::Record(claim));
     }
-    effects.push(Effect::BuildPlan { ticket, alert, identity: Box::new(identity), playbook });
+    effects.push(Effect::BuildPlan {
+        ticket,
+        alert,
+        identity: Box::new(identity),
+        playbook,
+    });
     effects
 }
 
@@ -76,7 +89,11 @@ pub fn reopen(model: &mut Model, now: Timestamp) {
         return;
     };
     let Some((digest, plan)) = model.last_plan(&alert) else {
-        model.say(now, Level::Info, "no plan was run for this alert yet; stage an option with its number");
+        model.say(
+            now,
+            Level::Info,
+            "no plan was run for this alert yet; stage an option with its number",
+        );
         return;
     };
     let running = model.runs.get(&digest).is_some_and(|run| run.running);
@@ -84,7 +101,11 @@ pub fn reopen(model: &mut Model, now: Timestamp) {
         alert,
         identity: plan.identity.clone(),
         playbook: plan.playbook.clone(),
-        stage: if running { Stage::Running } else { Stage::Ended },
+        stage: if running {
+            Stage::Running
+        } else {
+            Stage::Ended
+        },
         plan: Some((digest, plan)),
         typed: Input::default(),
         run_chosen: false,
@@ -148,7 +169,11 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     view.stage = Stage::WaitingApproval;
-    let run = Run { alert: Some(view.alert.clone()), running: true, ..Run::default() };
+    let run = Run {
+        alert: Some(view.alert.clone()),
+        running: true,
+        ..Run::default()
+    };
     model.runs.insert(digest.clone(), run);
     vec![Effect::Run(digest)]
 }
@@ -158,7 +183,8 @@ fn armed(view: &PlanView, now: Timestamp) -> bool {
 }
 
 fn confirmed(view: &PlanView, plan: &Plan, now: Timestamp) -> bool {
-    let named = plan.tier != Tier::Hard || view.typed.value() == show_identifier(plan.identity_name.raw());
+    let named =
+        plan.tier != Tier::Hard || view.typed.value() == show_identifier(plan.identity_name.raw());
     let chosen = plan.tier == Tier::Hard || view.run_chosen;
     named && chosen && armed(view, now) && view.stale.is_none() && now < plan.expires
 }
@@ -169,7 +195,10 @@ fn refusal(view: &PlanView, plan: &Plan, now: Timestamp) -> String {
     } else if now >= plan.expires {
         "not run: the plan has expired; ctrl-r builds it anew".to_owned()
     } else if plan.tier == Tier::Hard {
-        format!("not run: type {} to confirm", show_identifier(plan.identity_name.raw()))
+        format!(
+            "not run: type {} to confirm",
+            show_identifier(plan.identity_name.raw())
+        )
     } else {
         "not run: the preview has only just appeared; read it first".to_owned()
     }
@@ -179,7 +208,10 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     let Overlay::Plan(view) = &model.overlay else {
         return Vec::new();
     };
-    if matches!(view.stage, Stage::Running | Stage::WaitingApproval | Stage::Building) {
+    if matches!(
+        view.stage,
+        Stage::Running | Stage::WaitingApproval | Stage::Building
+    ) {
         return Vec::new();
     }
     let (alert, playbook) = (view.alert.clone(), view.playbook.clone());
@@ -201,12 +233,21 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     view.armed_at = None;
     view.typed.reset();
     view.run_chosen = false;
-    vec![Effect::BuildPlan { ticket, alert, identity: Box::new(identity), playbook }]
+    vec![Effect::BuildPlan {
+        ticket,
+        alert,
+        identity: Box::new(identity),
+        playbook,
+    }]
 }
 
 /// Tells whether printable keys are text: the name that confirms a hard-tier plan.
 pub fn takes_text(view: &PlanView) -> bool {
-    view.stage == Stage::Preview && view.plan.as_ref().is_some_and(|(_, plan)| plan.tier == Tier::Hard)
+    view.stage == Stage::Preview
+        && view
+            .plan
+            .as_ref()
+            .is_some_and(|(_, plan)| plan.tier == Tier::Hard)
 }
 
 /// Applies a key to the confirming name; returns whether the key was for it.
@@ -220,7 +261,12 @@ pub fn edit(view: &mut PlanView, key: Key, now: Timestamp) -> bool {
 }
 
 /// Takes in a built plan, unless the overlay is about something else by now.
-pub fn plan_built(model: &mut Model, ticket: u64, result: Result<(PlanDigest, Arc<Plan>), String>, now: Timestamp) {
+pub fn plan_built(
+    model: &mut Model,
+    ticket: u64,
+    result: Result<(PlanDigest, Arc<Plan>), String>,
+    now: Timestamp,
+) {
     let Overlay::Plan(view) = &mut model.overlay else {
         return;
     };
@@ -249,7 +295,12 @@ pub fn note_alerts(model: &mut Model, rows: &[Row]) {
     let changed = rows
         .iter()
         .find(|row| row.alert.id == view.alert)
-        .is_some_and(|row| model.queue.get(&view.alert).is_none_or(|old| old.alert.subject != row.alert.subject));
+        .is_some_and(|row| {
+            model
+                .queue
+                .get(&view.alert)
+                .is_none_or(|old| old.alert.subject != row.alert.subject)
+        });
     if changed {
         view.stale = Some("the alert changed whom it names since the preview opened".to_owned());
     }
@@ -265,17 +316,32 @@ pub fn started(model: &mut Model, digest: &PlanDigest) {
 
 /// A step moved on.
 pub fn step(model: &mut Model, digest: &PlanDigest, step: StepId, phase: Phase) {
-    model.runs.entry(digest.clone()).or_default().phases.insert(step, phase);
+    model
+        .runs
+        .entry(digest.clone())
+        .or_default()
+        .phases
+        .insert(step, phase);
     model.dirty = true;
 }
 
 /// A plan ended or was refused.
-pub fn run_ended(model: &mut Model, digest: &PlanDigest, text: String, ran: bool, now: Timestamp) -> Vec<Effect> {
+pub fn run_ended(
+    model: &mut Model,
+    digest: &PlanDigest,
+    text: String,
+    ran: bool,
+    now: Timestamp,
+) -> Vec<Effect> {
     let run = model.runs.entry(digest.clone()).or_default();
     run.running = false;
     run.ended = Some(text.clone());
     if let Some(view) = shown(model, digest) {
-        view.stage = if ran { Stage::Ended } else { Stage::Failed(text.clone()) };
+        view.stage = if ran {
+            Stage::Ended
+        } else {
+            Stage::Failed(text.clone())
+        };
     }
     model.say(now, if ran { Level::Info } else { Level::Error }, text);
     // What the provider says has changed.

@@ -30,7 +30,10 @@ impl TryFrom<String> for SecretRef {
             }
             // The text may be the secret itself, pasted by mistake: it is not repeated here.
             _ => {
-                return Err("a secret must be a reference: `env:NAME`, `file:/path` or `cmd:program arg`".to_owned());
+                return Err(
+                    "a secret must be a reference: `env:NAME`, `file:/path` or `cmd:program arg`"
+                        .to_owned(),
+                );
             }
         };
         Ok(parsed)

@@ -50,14 +50,20 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
         Command::Quit => model.quit = true,
-        Command::Back | Command::SwitchButton | Command::Accept | Command::Stop | Command::Rebuild => {}
+        Command::Back
+        | Command::SwitchButton
+        | Command::Accept
+        | Command::Stop
+        | Command::Rebuild => {}
     }
     Vec::new()
 }
 
 /// Takes in alerts that arrived. Rows join the order at once only while the analyst is not reading anything.
 pub fn take_alerts(model: &mut Model, rows: Vec<Row>) -> Vec<Effect> {
-    let touched = rows.iter().any(|row| Some(&row.alert.id) == model.selected.as_ref());
+    let touched = rows
+        .iter()
+        .any(|row| Some(&row.alert.id) == model.selected.as_ref());
     planning::note_alerts(model, &rows);
     model.queue.take(rows, false);
     model.dirty = true;
@@ -73,7 +79,14 @@ pub fn take_alerts(model: &mut Model, rows: Vec<Row>) -> Vec<Effect> {
 
 /// Takes in what a provider said.
 pub fn take_context(model: &mut Model, identity: &IdentityId, at: Timestamp, context: LiveContext) {
-    model.live.insert(identity.clone(), Live { at: Some(at), loading: false, context });
+    model.live.insert(
+        identity.clone(),
+        Live {
+            at: Some(at),
+            loading: false,
+            context,
+        },
+    );
     model.dirty = true;
 }
 
@@ -103,30 +116,49 @@ fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
 
 /// Asks the provider about the selected identity, unless it just answered.
 pub fn read_context(model: &mut Model, again: bool) -> Vec<Effect> {
-    let Some(identity) = model.detail.identity.clone().filter(|i| i.connector.is_some()) else {
+    let Some(identity) = model
+        .detail
+        .identity
+        .clone()
+        .filter(|i| i.connector.is_some())
+    else {
         return Vec::new();
     };
-    let known = model.live.get(&identity.id).is_some_and(|live| live.at.is_some() || live.loading);
+    let known = model
+        .live
+        .get(&identity.id)
+        .is_some_and(|live| live.at.is_some() || live.loading);
     if known && !again {
         return Vec::new();
     }
-    let entry = model.live.entry(identity.id.clone()).or_insert_with(|| Live {
-        at: None,
-        loading: true,
-        context: LiveContext::default(),
-    });
+    let entry = model
+        .live
+        .entry(identity.id.clone())
+        .or_insert_with(|| Live {
+            at: None,
+            loading: true,
+            context: LiveContext::default(),
+        });
     entry.loading = true;
     vec![Effect::ReadContext(Box::new(identity))]
 }
 
 fn ask(model: &mut Model, kind: DecisionKind) {
     if let Some(alert) = model.selected.clone() {
-        model.overlay = Overlay::Reason(ReasonPrompt { kind, alert, input: Input::default() });
+        model.overlay = Overlay::Reason(ReasonPrompt {
+            kind,
+            alert,
+            input: Input::default(),
+        });
     }
 }
 
 fn record(model: &Model, kind: DecisionKind, reason: Option<String>) -> Vec<Effect> {
-    let decision = model.selected.clone().map(|alert| Decision { kind, alert, reason });
+    let decision = model.selected.clone().map(|alert| Decision {
+        kind,
+        alert,
+        reason,
+    });
     decision.map(Effect::Record).into_iter().collect()
 }
 
@@ -141,7 +173,9 @@ fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         RowState::Requested => "an act is requested, not proven",
         RowState::Acting => "a plan is running",
         RowState::Closed | RowState::Dismissed => "it is closed already",
-        RowState::New | RowState::Claimed => "nothing was contained; dismiss it (D) or do nothing (0), with a reason",
+        RowState::New | RowState::Claimed => {
+            "nothing was contained; dismiss it (D) or do nothing (0), with a reason"
+        }
     };
     model.say(now, Level::Warn, format!("not closed: {refusal}"));
     Vec::new()
@@ -170,10 +204,18 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
         Code::Enter => {
             let reason = prompt.input.value().trim().to_owned();
             if reason.is_empty() {
-                model.say(now, Level::Warn, "a reason is needed; Esc leaves without recording");
+                model.say(
+                    now,
+                    Level::Warn,
+                    "a reason is needed; Esc leaves without recording",
+                );
                 return Vec::new();
             }
-            let decision = Decision { kind: prompt.kind, alert: prompt.alert.clone(), reason: Some(reason) };
+            let decision = Decision {
+                kind: prompt.kind,
+                alert: prompt.alert.clone(),
+                reason: Some(reason),
+            };
             model.overlay = Overlay::None;
             return vec![Effect::Record(decision)];
         }
@@ -185,7 +227,9 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
 /// Applies an editing key to a text field.
 pub fn edit(input: &mut Input, key: Key) {
     let request = match (key.code, key.ctrl) {
-        (Code::Char(c), false) if input.value().chars().count() < REASON_CAP => InputRequest::InsertChar(c),
+        (Code::Char(c), false) if input.value().chars().count() < REASON_CAP => {
+            InputRequest::InsertChar(c)
+        }
         (Code::Char('u'), true) => InputRequest::DeleteLine,
         (Code::Char('w'), true) => InputRequest::DeletePrevWord,
         (Code::Backspace, _) => InputRequest::DeletePrevChar,
@@ -202,7 +246,12 @@ pub fn edit(input: &mut Input, key: Key) {
 /// Puts pasted text into a reason: one line, no control characters, bounded.
 pub fn paste_reason(prompt: &mut ReasonPrompt, text: &str) {
     let room = REASON_CAP.saturating_sub(prompt.input.value().chars().count());
-    for c in text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control()).take(room) {
+    for c in text
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !c.is_control())
+        .take(room)
+    {
         prompt.input.handle(InputRequest::InsertChar(c));
     }
 }

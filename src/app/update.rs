@@ -27,7 +27,11 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.malformed = Some((total, reason));
             model.dirty = true;
         }
-        Msg::Source { name, healthy, text } => {
+        Msg::Source {
+            name,
+            healthy,
+            text,
+        } => {
             if !healthy {
                 model.say(now, Level::Warn, format!("source {name}: {text}"));
             }
@@ -42,10 +46,18 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.journal_problem = problem;
             model.dirty = true;
         }
-        Msg::Context { identity, at, context } => triage::take_context(model, &identity, at, *context),
+        Msg::Context {
+            identity,
+            at,
+            context,
+        } => triage::take_context(model, &identity, at, *context),
         Msg::PlanBuilt { ticket, result } => planning::plan_built(model, ticket, result, now),
         Msg::Started { digest } => planning::started(model, &digest),
-        Msg::Step { digest, step, phase } => planning::step(model, &digest, step, phase),
+        Msg::Step {
+            digest,
+            step,
+            phase,
+        } => planning::step(model, &digest, step, phase),
         Msg::RunEnded { digest, text, ran } => {
             return planning::run_ended(model, &digest, text, ran, now);
         }
@@ -69,7 +81,10 @@ fn on_journal(model: &mut Model, entries: &[crate::domain::decision::Entry]) {
         .rows()
         .map(|row| {
             let state = model.row_state(&row.alert.id);
-            let closed = matches!(state, super::model::RowState::Closed | super::model::RowState::Dismissed);
+            let closed = matches!(
+                state,
+                super::model::RowState::Closed | super::model::RowState::Dismissed
+            );
             (row.alert.id.clone(), closed)
         })
         .collect();
@@ -115,7 +130,8 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
 
 /// Text that scrolls and closes.
 fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
-    let (Overlay::Help { scroll } | Overlay::Messages { scroll } | Overlay::Score { scroll }) = &mut model.overlay
+    let (Overlay::Help { scroll } | Overlay::Messages { scroll } | Overlay::Score { scroll }) =
+        &mut model.overlay
     else {
         return Vec::new();
     };
@@ -135,7 +151,11 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) {
     match &mut model.overlay {
         Overlay::Reason(prompt) => triage::paste_reason(prompt, text),
         Overlay::Plan(view) if view.stage == Stage::Preview => {
-            model.say(now, Level::Warn, "a confirmation is typed, not pasted; nothing was entered");
+            model.say(
+                now,
+                Level::Warn,
+                "a confirmation is typed, not pasted; nothing was entered",
+            );
         }
         _ => model.say(now, Level::Warn, "ignored a paste: no text field is open"),
     }

@@ -63,11 +63,17 @@ words! {
 pub const fn cell(outcome: WireOutcome, proof: Option<Proof>) -> CellState {
     use {CellState as C, Proof as P, WireOutcome as W};
     match (outcome, proof) {
-        (W::NotSent | W::Rejected | W::BlockedRedirect, None | Some(P::Disagrees | P::CannotTell)) => C::Failed,
+        (
+            W::NotSent | W::Rejected | W::BlockedRedirect,
+            None | Some(P::Disagrees | P::CannotTell),
+        ) => C::Failed,
         (_, Some(P::Agrees)) => C::Proven,
         (_, Some(P::Disagrees)) => C::Failed,
         (W::Accepted | W::AcceptedAsync | W::Deferred | W::NoChange, None) => C::Requested,
-        (W::Accepted | W::AcceptedAsync | W::Deferred | W::NoChange | W::Unknown, Some(P::CannotTell))
+        (
+            W::Accepted | W::AcceptedAsync | W::Deferred | W::NoChange | W::Unknown,
+            Some(P::CannotTell),
+        )
         | (W::Unknown, None) => C::Unknown,
     }
 }
@@ -89,7 +95,11 @@ mod tests {
     #[case(WireOutcome::Unknown, None, CellState::Unknown)]
     #[case(WireOutcome::NotSent, None, CellState::Failed)]
     #[case(WireOutcome::Rejected, Some(Proof::Agrees), CellState::Proven)]
-    fn a_200_is_not_proof(#[case] outcome: WireOutcome, #[case] proof: Option<Proof>, #[case] want: CellState) {
+    fn a_200_is_not_proof(
+        #[case] outcome: WireOutcome,
+        #[case] proof: Option<Proof>,
+        #[case] want: CellState,
+    ) {
         assert_eq!(cell(outcome, proof), want);
     }
 }

@@ -262,7 +262,12 @@ impl Act {
     /// Returns what is known. An intent without an outcome is `unknown` to everybody but the process that runs it.
     pub fn cell(&self) -> CellState {
         let proof = self.verify.as_ref().map(|v| v.proof);
-        cell(self.outcome.as_ref().map_or(WireOutcome::Unknown, |o| o.outcome), proof)
+        cell(
+            self.outcome
+                .as_ref()
+                .map_or(WireOutcome::Unknown, |o| o.outcome),
+            proof,
+        )
     }
 }
 
@@ -293,10 +298,13 @@ impl Decisions {
     /// Takes in one record. Order between logs does not matter as long as each log is in order.
     pub fn apply(&mut self, entry: &Entry) {
         let read = match entry.kind {
-            RecordType::Plan => entry.body_as::<PlanRecord>().map(|r| self.take_plan(entry, r)),
+            RecordType::Plan => entry
+                .body_as::<PlanRecord>()
+                .map(|r| self.take_plan(entry, r)),
             RecordType::Approval => entry.body_as::<Approval>().map(|a| {
                 if let Some(plan) = self.plans.get_mut(&a.digest) {
-                    plan.approvals.push((a.by.clone().unwrap_or_else(|| entry.actor.clone()), a));
+                    plan.approvals
+                        .push((a.by.clone().unwrap_or_else(|| entry.actor.clone()), a));
                 }
             }),
             RecordType::Intent => entry.body_as::<Intent>().map(|intent| {
@@ -340,13 +348,21 @@ impl Decisions {
             self.unreadable += 1;
             return;
         }
-        let state = PlanState { plan: record.plan, at: entry.ts, actor: entry.actor.clone(), approvals: Vec::new() };
+        let state = PlanState {
+            plan: record.plan,
+            at: entry.ts,
+            actor: entry.actor.clone(),
+            approvals: Vec::new(),
+        };
         self.plans.insert(record.digest, state);
     }
 
     /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
     pub fn plan(&self, digest: &str) -> Option<(&PlanDigest, &PlanState)> {
-        let mut found = self.plans.iter().filter(|(d, _)| d.as_str().starts_with(digest));
+        let mut found = self
+            .plans
+            .iter()
+            .filter(|(d, _)| d.as_str().starts_with(digest));
         let first = found.next()?;
         (digest.len() >= 8 && found.next().is_none()).then_some(first)
     }
@@ -363,12 +379,17 @@ impl Decisions {
 
     /// Returns the latest act of one step of one plan, apart from undos.
     pub fn act_of(&self, digest: &PlanDigest, step: &StepId) -> Option<&Act> {
-        self.acts.values().rev().find(|a| a.intent.digest == *digest && a.intent.step == *step && !a.intent.undo)
+        self.acts
+            .values()
+            .rev()
+            .find(|a| a.intent.digest == *digest && a.intent.step == *step && !a.intent.undo)
     }
 
     /// Returns acts that nobody can vouch for.
     pub fn unknowns(&self) -> impl Iterator<Item = &Act> {
-        self.acts.values().filter(|a| a.cell() == CellState::Unknown)
+        self.acts
+            .values()
+            .filter(|a| a.cell() == CellState::Unknown)
     }
 
     /// Returns what was decided about an alert, oldest first.

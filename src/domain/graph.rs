@@ -124,7 +124,10 @@ pub struct Walk {
 impl Walk {
     /// Returns each node once.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
-        self.branches.iter().filter(|b| !b.seen_before).map(|b| &b.node)
+        self.branches
+            .iter()
+            .filter(|b| !b.seen_before)
+            .map(|b| &b.node)
     }
 }
 
@@ -144,7 +147,10 @@ impl Graph {
 
     /// Adds an edge. An end that nobody declared still takes part in walks.
     pub fn add_edge(&mut self, from: NodeId, kind: EdgeKind, to: NodeId) {
-        self.backward.entry(to.clone()).or_default().insert((kind, from.clone()));
+        self.backward
+            .entry(to.clone())
+            .or_default()
+            .insert((kind, from.clone()));
         self.forward.entry(from).or_default().insert((kind, to));
     }
 
@@ -168,7 +174,9 @@ impl Graph {
         self.walk(id, |g, at| {
             let needers = g.edges(&g.backward, at, &[EdgeKind::DependsOn]);
             // Cutting an identity ends what it holds, so whoever needs the held credential breaks too.
-            needers.chain(g.edges(&g.forward, at, &[EdgeKind::Holds])).collect()
+            needers
+                .chain(g.edges(&g.forward, at, &[EdgeKind::Holds]))
+                .collect()
         })
     }
 
@@ -176,8 +184,14 @@ impl Graph {
     /// a secret store it reaches.
     pub fn exposure(&self, id: &NodeId) -> Walk {
         self.walk(id, |g, at| {
-            let onward = g.edges(&g.forward, at, &[EdgeKind::CanReach, EdgeKind::Holds, EdgeKind::Recovers]);
-            onward.chain(g.edges(&g.backward, at, &[EdgeKind::StoredIn])).collect()
+            let onward = g.edges(
+                &g.forward,
+                at,
+                &[EdgeKind::CanReach, EdgeKind::Holds, EdgeKind::Recovers],
+            );
+            onward
+                .chain(g.edges(&g.backward, at, &[EdgeKind::StoredIn]))
+                .collect()
         })
     }
 
@@ -186,10 +200,15 @@ impl Graph {
         let mut found = BTreeSet::new();
         for (_, credential) in self.edges(&self.forward, id, &[EdgeKind::Holds]) {
             let stores = self.edges(&self.forward, &credential, &[EdgeKind::StoredIn]);
-            let neighbours = stores
-                .flat_map(|(_, store)| self.edges(&self.backward, &store, &[EdgeKind::StoredIn]).collect::<Vec<_>>());
+            let neighbours = stores.flat_map(|(_, store)| {
+                self.edges(&self.backward, &store, &[EdgeKind::StoredIn])
+                    .collect::<Vec<_>>()
+            });
             for (_, shared) in neighbours.chain([(EdgeKind::Holds, credential.clone())]) {
-                found.extend(self.edges(&self.backward, &shared, &[EdgeKind::Holds]).map(|(_, n)| n));
+                found.extend(
+                    self.edges(&self.backward, &shared, &[EdgeKind::Holds])
+                        .map(|(_, n)| n),
+                );
             }
         }
         found.remove(id);
@@ -198,7 +217,9 @@ impl Graph {
 
     /// Returns the recovery paths that can restore access to `id`.
     pub fn recovery_paths(&self, id: &NodeId) -> Vec<NodeId> {
-        self.edges(&self.backward, id, &[EdgeKind::Recovers]).map(|(_, n)| n).collect()
+        self.edges(&self.backward, id, &[EdgeKind::Recovers])
+            .map(|(_, n)| n)
+            .collect()
     }
 
     fn edges<'g>(
@@ -214,7 +235,11 @@ impl Graph {
             .map(|(kind, node)| (*kind, node.clone()))
     }
 
-    fn walk(&self, start: &NodeId, next: impl Fn(&Self, &NodeId) -> Vec<(EdgeKind, NodeId)>) -> Walk {
+    fn walk(
+        &self,
+        start: &NodeId,
+        next: impl Fn(&Self, &NodeId) -> Vec<(EdgeKind, NodeId)>,
+    ) -> Walk {
         let mut walk = Walk::default();
         let mut seen = BTreeSet::from([start.clone()]);
         let mut open: VecDeque<(usize, EdgeKind, NodeId)> = VecDeque::new();
@@ -231,7 +256,12 @@ impl Graph {
             if first_time {
                 self.push_children(&mut open, depth + 1, next(self, &node));
             }
-            walk.branches.push(Branch { node, depth, via, seen_before: !first_time });
+            walk.branches.push(Branch {
+                node,
+                depth,
+                via,
+                seen_before: !first_time,
+            });
         }
         walk
     }
@@ -277,7 +307,10 @@ mod tests {
             ("svc", EdgeKind::Holds, "key"),
             ("vendor", EdgeKind::DependsOn, "key"),
         ]);
-        assert_eq!(names(&g.impact(&NodeId::new("svc"))), ["key", "vendor", "shop", "checkout"]);
+        assert_eq!(
+            names(&g.impact(&NodeId::new("svc"))),
+            ["key", "vendor", "shop", "checkout"]
+        );
     }
 
     #[test]
@@ -287,7 +320,10 @@ mod tests {
             ("db-password", EdgeKind::StoredIn, "vault"),
             ("db-password", EdgeKind::CanReach, "orders-db"),
         ]);
-        assert_eq!(names(&g.exposure(&NodeId::new("svc"))), ["vault", "db-password", "orders-db"]);
+        assert_eq!(
+            names(&g.exposure(&NodeId::new("svc"))),
+            ["vault", "db-password", "orders-db"]
+        );
     }
 
     #[test]
@@ -301,7 +337,10 @@ mod tests {
             ("d", EdgeKind::Holds, "k9"),
         ]);
         let found = g.siblings(&NodeId::new("a"));
-        assert_eq!(found.iter().map(NodeId::as_str).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(
+            found.iter().map(NodeId::as_str).collect::<Vec<_>>(),
+            ["b", "c"]
+        );
     }
 
     #[test]
@@ -321,7 +360,11 @@ mod tests {
     fn a_wide_fan_out_is_cut_and_says_so() {
         let mut g = Graph::default();
         for i in 0..(WALK_CAP + 5) {
-            g.add_edge(NodeId::new(format!("n{i}")), EdgeKind::DependsOn, NodeId::new("hub"));
+            g.add_edge(
+                NodeId::new(format!("n{i}")),
+                EdgeKind::DependsOn,
+                NodeId::new("hub"),
+            );
         }
         let walk = g.impact(&NodeId::new("hub"));
         assert!(walk.truncated && walk.branches.len() == WALK_CAP);

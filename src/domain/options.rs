@@ -65,10 +65,15 @@ pub struct Situation<'a> {
 /// Returns the candidates: matching playbooks from the lowest tier to the highest, in file order within a tier, then
 /// *do nothing*.
 pub fn choices(situation: &Situation<'_>, playbooks: &[Playbook]) -> Vec<Choice> {
-    let Situation { alert, identity, .. } = situation;
+    let Situation {
+        alert, identity, ..
+    } = situation;
     let mut offered: Vec<Choice> = playbooks
         .iter()
-        .filter(|book| book.when.matches(alert.pattern, identity.kind, alert.severity))
+        .filter(|book| {
+            book.when
+                .matches(alert.pattern, identity.kind, alert.severity)
+        })
         .map(|book| choice(situation, book))
         .collect();
     offered.sort_by_key(|c| c.tier);
@@ -95,12 +100,17 @@ fn choice(situation: &Situation<'_>, book: &Playbook) -> Choice {
 }
 
 fn acting(book: &Playbook) -> impl Iterator<Item = Verb> {
-    book.steps.iter().map(|s| s.verb).filter(|v| !v.is_manual() && *v != Verb::PreserveEvidence)
+    book.steps
+        .iter()
+        .map(|s| s.verb)
+        .filter(|v| !v.is_manual() && *v != Verb::PreserveEvidence)
 }
 
 fn closes(situation: &Situation<'_>, book: &Playbook) -> Vec<Layer> {
-    let mut layers: Vec<Layer> =
-        acting(book).filter_map(|verb| situation.capabilities?.get(&verb)).map(|c| c.layer).collect();
+    let mut layers: Vec<Layer> = acting(book)
+        .filter_map(|verb| situation.capabilities?.get(&verb))
+        .map(|c| c.layer)
+        .collect();
     layers.sort();
     layers.dedup();
     layers
@@ -108,7 +118,10 @@ fn closes(situation: &Situation<'_>, book: &Playbook) -> Vec<Layer> {
 
 /// Cuts off everybody who uses the identity, not just one of its sessions or credentials.
 const fn cuts_everybody(verb: Verb) -> bool {
-    matches!(verb, Verb::DisableIdentity | Verb::RotateSecret | Verb::IsolateWorkload | Verb::FreezePipeline)
+    matches!(
+        verb,
+        Verb::DisableIdentity | Verb::RotateSecret | Verb::IsolateWorkload | Verb::FreezePipeline
+    )
 }
 
 fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
@@ -128,7 +141,14 @@ fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
     let closed = if layers.is_empty() {
         "closes no layer".to_owned()
     } else {
-        format!("closes {}", layers.iter().map(|l| l.as_str()).collect::<Vec<_>>().join(", "))
+        format!(
+            "closes {}",
+            layers
+                .iter()
+                .map(|l| l.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
     };
     format!("{breaks}; {closed}")
 }
@@ -136,9 +156,13 @@ fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
 fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
     let acts = book.tier() > Tier::Monitor;
     if acts && !situation.alert.is_confident() {
-        let confidence =
-            situation.alert.confidence.map_or_else(|| "not stated".to_owned(), |percent| format!("{percent} %"));
-        return Some(format!("low confidence ({confidence}): only monitoring is offered"));
+        let confidence = situation
+            .alert
+            .confidence
+            .map_or_else(|| "not stated".to_owned(), |percent| format!("{percent} %"));
+        return Some(format!(
+            "low confidence ({confidence}): only monitoring is offered"
+        ));
     }
     let Some(capabilities) = situation.capabilities else {
         let name = situation.identity.connector.as_deref();
@@ -163,7 +187,9 @@ fn do_nothing(situation: &Situation<'_>) -> Choice {
         title: "Do nothing for now, with a reason".to_owned(),
         tier: Tier::Monitor,
         teams: vec!["SOC".to_owned()],
-        impact: format!("breaks nothing; whoever holds it keeps everything and reaches {reach} on the map"),
+        impact: format!(
+            "breaks nothing; whoever holds it keeps everything and reaches {reach} on the map"
+        ),
         closes: Vec::new(),
         disabled: None,
     }
@@ -219,21 +245,40 @@ step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
         let mut alert = super::super::queue::tests::alert("a", Some(Severity::High), 1);
         alert.confidence = confidence;
         alert.pattern = ActionPattern::CredentialExposed;
-        let identity =
-            Identity::not_in_inventory(IdentityId::new("p:x"), Untrusted::from("x"), IdentityKind::OauthClient);
+        let identity = Identity::not_in_inventory(
+            IdentityId::new("p:x"),
+            Untrusted::from("x"),
+            IdentityKind::OauthClient,
+        );
         let mut graph = Graph::default();
         graph.add_edge(NodeId::new("shop"), EdgeKind::DependsOn, NodeId::new("p:x"));
         let (impact, exposure) = (graph.impact(&NodeId::new("p:x")), Walk::default());
-        let situation =
-            Situation { alert: &alert, identity: &identity, capabilities, impact: &impact, exposure: &exposure };
+        let situation = Situation {
+            alert: &alert,
+            identity: &identity,
+            capabilities,
+            impact: &impact,
+            exposure: &exposure,
+        };
         choices(&situation, &books)
     }
 
     #[test]
     fn the_narrowest_comes_first_and_nothing_last() {
         let caps = capabilities();
-        let ids: Vec<_> = offered(Some(95), Some(&caps)).into_iter().map(|c| c.playbook).collect();
-        assert_eq!(ids, [Some("look".into()), Some("narrow".into()), Some("off".into()), None]);
+        let ids: Vec<_> = offered(Some(95), Some(&caps))
+            .into_iter()
+            .map(|c| c.playbook)
+            .collect();
+        assert_eq!(
+            ids,
+            [
+                Some("look".into()),
+                Some("narrow".into()),
+                Some("off".into()),
+                None
+            ]
+        );
     }
 
     #[test]
@@ -266,8 +311,14 @@ step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
         "before it keeps evidence"
     )]
     #[case("[[playbook]]\nid='a'\ntitle='t'\nwhen={}\nstep=[]", "no steps")]
-    #[case("[[playbook]]\nid='a'\ntitle='t'\nwhen={}\nstep=[{do='burn_down',team='x',tier='soft'}]", "burn_down")]
-    #[case("[[playbook]]\nid='a'\ntitle='t'\nwhen={}\nstep=[{do='watch',team=' ',tier='monitor'}]", "owning team")]
+    #[case(
+        "[[playbook]]\nid='a'\ntitle='t'\nwhen={}\nstep=[{do='burn_down',team='x',tier='soft'}]",
+        "burn_down"
+    )]
+    #[case(
+        "[[playbook]]\nid='a'\ntitle='t'\nwhen={}\nstep=[{do='watch',team=' ',tier='monitor'}]",
+        "owning team"
+    )]
     fn bad_playbooks_name_the_problem(#[case] text: &str, #[case] problem: &str) {
         let error = PlaybookFile::parse(text).unwrap_err().to_string();
         assert!(error.contains(problem), "{error}");

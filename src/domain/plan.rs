@@ -319,11 +319,13 @@ pub fn write_ascii_string(text: &str, out: &mut Vec<u8>) {
 /// Returns the SHA-256 of bytes as lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 impl Plan {
@@ -353,14 +355,21 @@ mod tests {
     #[test]
     fn canonical_bytes_ignore_key_order_and_stay_ascii() {
         let a = json!({"b": 1, "a": ["\u{202e}", {"y": null, "x": true}]});
-        let b: Value = serde_json::from_str(r#"{"a":["\u202e",{"x":true,"y":null}],"b":1}"#).unwrap();
+        let b: Value =
+            serde_json::from_str(r#"{"a":["\u202e",{"x":true,"y":null}],"b":1}"#).unwrap();
         assert_eq!(canonical(&a), canonical(&b));
-        assert_eq!(canonical(&a), br#"{"a":["\u202e",{"x":true,"y":null}],"b":1}"#);
+        assert_eq!(
+            canonical(&a),
+            br#"{"a":["\u202e",{"x":true,"y":null}],"b":1}"#
+        );
     }
 
     #[test]
     fn canonical_bytes_read_back() {
         let value = json!({"k\"\\\u{1F600}\u{7f}\n": [1, -2, "x"]});
-        assert_eq!(serde_json::from_slice::<Value>(&canonical(&value)).unwrap(), value);
+        assert_eq!(
+            serde_json::from_slice::<Value>(&canonical(&value)).unwrap(),
+            value
+        );
     }
 }

@@ -82,8 +82,14 @@ impl PlaybookFile {
     pub fn parse(text: &str) -> Result<Self, PlaybookError> {
         let file: Self = toml::from_str(text)?;
         for (i, book) in file.playbooks.iter().enumerate() {
-            let fail = |problem: &str| PlaybookError::Rule { playbook: book.id.clone(), problem: problem.to_owned() };
-            if file.playbooks[..i].iter().any(|earlier| earlier.id == book.id) {
+            let fail = |problem: &str| PlaybookError::Rule {
+                playbook: book.id.clone(),
+                problem: problem.to_owned(),
+            };
+            if file.playbooks[..i]
+                .iter()
+                .any(|earlier| earlier.id == book.id)
+            {
                 return Err(fail("this id is used twice; give each playbook its own"));
             }
             let Some(first) = book.steps.first() else {
@@ -91,7 +97,9 @@ impl PlaybookFile {
             };
             let acts = book.steps.iter().any(|s| s.tier > Tier::Monitor);
             if acts && first.verb != Verb::PreserveEvidence {
-                return Err(fail("it acts before it keeps evidence; make `preserve_evidence` its first step"));
+                return Err(fail(
+                    "it acts before it keeps evidence; make `preserve_evidence` its first step",
+                ));
             }
             if book.steps.iter().any(|s| s.team.trim().is_empty()) {
                 return Err(fail("a step has no owning team; set `team`"));
@@ -104,15 +112,26 @@ impl PlaybookFile {
 impl Playbook {
     /// Returns the highest tier among its steps.
     pub fn tier(&self) -> Tier {
-        self.steps.iter().map(|s| s.tier).max().unwrap_or(Tier::Monitor)
+        self.steps
+            .iter()
+            .map(|s| s.tier)
+            .max()
+            .unwrap_or(Tier::Monitor)
     }
 }
 
 impl Condition {
     /// Tells whether an alert of this pattern and severity about this kind of identity matches.
-    pub fn matches(&self, pattern: ActionPattern, kind: IdentityKind, severity: Option<Severity>) -> bool {
+    pub fn matches(
+        &self,
+        pattern: ActionPattern,
+        kind: IdentityKind,
+        severity: Option<Severity>,
+    ) -> bool {
         (self.patterns.is_empty() || self.patterns.contains(&pattern))
             && (self.kinds.is_empty() || self.kinds.contains(&kind))
-            && self.min_severity.is_none_or(|least| severity.is_some_and(|s| s >= least))
+            && self
+                .min_severity
+                .is_none_or(|least| severity.is_some_and(|s| s >= least))
     }
 }

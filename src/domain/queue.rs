@@ -39,7 +39,12 @@ pub struct Queue {
 /// severity ranks as medium: unknown is not harmless.
 fn rank(row: &Row, closed: bool) -> (bool, Reverse<Severity>, Timestamp, AlertId) {
     let severity = row.alert.severity.unwrap_or(Severity::Medium);
-    (closed, Reverse(severity), row.alert.exposed_since(), row.alert.id.clone())
+    (
+        closed,
+        Reverse(severity),
+        row.alert.exposed_since(),
+        row.alert.id.clone(),
+    )
 }
 
 impl Queue {
@@ -74,7 +79,12 @@ impl Queue {
     }
 
     fn sort(&mut self) {
-        let Self { rows, order, closed, .. } = self;
+        let Self {
+            rows,
+            order,
+            closed,
+            ..
+        } = self;
         order.sort_by_cached_key(|id| rows.get(id).map(|row| rank(row, closed.contains(id))));
     }
 
@@ -113,7 +123,10 @@ impl Queue {
 
     /// Returns how many shown alerts are not over.
     pub fn open(&self) -> usize {
-        self.rows.keys().filter(|id| !self.closed.contains(id)).count()
+        self.rows
+            .keys()
+            .filter(|id| !self.closed.contains(id))
+            .count()
     }
 }
 
@@ -148,7 +161,12 @@ pub(crate) mod tests {
     fn row(id: &str, severity: Option<Severity>, exposed: i64) -> Row {
         let alert = alert(id, severity, exposed);
         let seen = alert.observed;
-        Row { alert: Arc::new(alert), count: 1, first_seen: seen, last_seen: seen }
+        Row {
+            alert: Arc::new(alert),
+            count: 1,
+            first_seen: seen,
+            last_seen: seen,
+        }
     }
 
     fn shown(queue: &Queue) -> Vec<&str> {
@@ -159,7 +177,14 @@ pub(crate) mod tests {
     fn worst_first_then_longest_exposed() {
         let mut queue = Queue::default();
         let high = Some(Severity::High);
-        queue.take([row("b", high, 20), row("a", high, 10), row("c", Some(Severity::Critical), 30)], true);
+        queue.take(
+            [
+                row("b", high, 20),
+                row("a", high, 10),
+                row("c", Some(Severity::Critical), 30),
+            ],
+            true,
+        );
         queue.take([row("n", None, 1), row("l", Some(Severity::Low), 1)], true);
         assert_eq!(shown(&queue), ["c", "a", "b", "n", "l"]);
     }
@@ -168,7 +193,16 @@ pub(crate) mod tests {
     fn new_alerts_wait_and_repeats_count_in_place() {
         let mut queue = Queue::default();
         queue.take([row("a", None, 10)], false);
-        queue.take([row("b", Some(Severity::Critical), 5), Row { count: 2, ..row("a", None, 10) }], false);
+        queue.take(
+            [
+                row("b", Some(Severity::Critical), 5),
+                Row {
+                    count: 2,
+                    ..row("a", None, 10)
+                },
+            ],
+            false,
+        );
         assert_eq!((shown(&queue), queue.waiting()), (vec!["a"], 1));
         assert_eq!(queue.get(&AlertId::new("a")).unwrap().count, 2);
         queue.take_in_waiting();
@@ -178,7 +212,10 @@ pub(crate) mod tests {
     #[test]
     fn closed_alerts_sink() {
         let mut queue = Queue::default();
-        queue.take([row("a", Some(Severity::Critical), 1), row("b", None, 2)], true);
+        queue.take(
+            [row("a", Some(Severity::Critical), 1), row("b", None, 2)],
+            true,
+        );
         queue.set_closed(&AlertId::new("a"), true);
         queue.take_in_waiting();
         assert_eq!((shown(&queue), queue.open()), (vec!["b", "a"], 1));

@@ -128,7 +128,10 @@ fn push_escape(out: &mut String, c: char) {
 }
 
 fn is_mark(c: char) -> bool {
-    matches!(get_general_category(c), GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
+    matches!(
+        get_general_category(c),
+        GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark
+    )
 }
 
 fn must_escape(c: char) -> bool {
@@ -151,7 +154,17 @@ fn must_escape(c: char) -> bool {
 
 /// Fillers that Unicode files under letters but that draw as nothing.
 fn is_invisible_letter(c: char) -> bool {
-    matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' | '\u{034f}' | '\u{17b4}' | '\u{17b5}')
+    matches!(
+        c,
+        '\u{115f}'
+            | '\u{1160}'
+            | '\u{3164}'
+            | '\u{ffa0}'
+            | '\u{2800}'
+            | '\u{034f}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+    )
 }
 
 fn is_variation_selector(c: char) -> bool {

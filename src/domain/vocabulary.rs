@@ -190,7 +190,10 @@ impl Verb {
             Self::RevokeTokens | Self::DisableCredential | Self::RevokeGrants => "D3-CR",
             Self::RotateSecret => "D3-CRO",
             Self::DisableIdentity => "D3-AL",
-            Self::RestrictPrivilege | Self::BlockAction | Self::FreezePipeline | Self::UnbindTool => "D3-UAP",
+            Self::RestrictPrivilege
+            | Self::BlockAction
+            | Self::FreezePipeline
+            | Self::UnbindTool => "D3-UAP",
             Self::IsolateWorkload | Self::PauseAgent => "D3-EI",
             Self::BlockNetwork => "D3-NI",
             Self::ReviewSessions | Self::Watch => "D3-UBA",
@@ -200,7 +203,14 @@ impl Verb {
 
     /// Tells whether people do this, not a provider: the step becomes a hand-off item.
     pub const fn is_manual(self) -> bool {
-        matches!(self, Self::ReviewSessions | Self::Watch | Self::CheckLinked | Self::NotifyOwner | Self::OpenTicket)
+        matches!(
+            self,
+            Self::ReviewSessions
+                | Self::Watch
+                | Self::CheckLinked
+                | Self::NotifyOwner
+                | Self::OpenTicket
+        )
     }
 }
 
