@@ -107,10 +107,12 @@ fn kind_of(facts: &Facts) -> Kind {
     };
     match &facts.act {
         Act::Login { with } => {
+            let key = (with != "client_secret").then(|| with.clone());
+            let what = key.as_deref().unwrap_or("its secret");
             let title =
-                format!("{who} logged in with {with} from {from}, an address it never used");
+                format!("{who} logged in with {what} from {from}, an address it never used");
             Kind {
-                credential: Some(with.clone()),
+                credential: key,
                 ..kind(title, "credential_used_anomalously", "IssueToken", 4, 88)
             }
         }
@@ -254,7 +256,7 @@ fn render(
         "resources": [{"uid": kind.resource.0, "name": kind.resource.0, "type": kind.resource.1}],
         "evidences": [evidence(kind, identity, source_ip, user_agent)],
         "observables": [
-            {"name": "evidences.actor.user.uid", "type_id": 31, "type": "User Credential ID", "value": identity},
+            {"name": "evidences.actor.user.name", "type_id": 4, "type": "User Name", "value": identity},
             {"name": "evidences.src_endpoint.ip", "type_id": 2, "type": "IP Address", "value": source_ip},
         ],
     });
