@@ -34,4 +34,4 @@ mod world;
 
 pub use error::DrillError;
 pub use lab::{Lab, LabHandle, LabOptions, LabStatus};
-pub use scenario::{Scenario, ScenarioInfo, scenarios};
+pub use scenario::{DEFAULT, Scenario, ScenarioInfo, scenarios};

@@ -127,6 +127,7 @@ impl Desk {
             alert: view.alert.clone(),
             identity: view.identity.clone(),
             identity_name: Untrusted::from(view.identity.as_str().trim_start_matches("p:")),
+            params: BTreeMap::new(),
             environment: None,
             playbook: view.playbook.clone(),
             playbook_sha256: String::new(),

@@ -283,6 +283,8 @@ pub struct Model {
     pub playbooks: Arc<[Playbook]>,
     /// What each configured connector can do.
     pub capabilities: Arc<BTreeMap<String, Capabilities>>,
+    /// By connector, the parameter that takes an identity's native id.
+    pub id_params: Arc<BTreeMap<String, String>>,
     /// What everybody decided.
     pub decisions: Decisions,
     /// What providers said.
@@ -291,8 +293,8 @@ pub struct Model {
     pub runs: BTreeMap<PlanDigest, Run>,
     /// Alert sources.
     pub sources: BTreeMap<String, SourceView>,
-    /// How much input could not be read, and why the last of it could not.
-    pub malformed: Option<(u64, String)>,
+    /// By source, how much input could not be read, and why the last of it could not.
+    pub malformed: BTreeMap<String, (u64, String)>,
     /// What lies over the screen.
     pub overlay: Overlay,
     /// Messages, oldest first.
@@ -409,14 +411,28 @@ impl Model {
         self.dirty = true;
     }
 
+    /// Gives the card of an unlisted identity the connector of the provider that the alert names: what an intruder makes
+    /// is in no inventory, and must be reachable all the same.
+    fn reachable(&self, mut card: Identity) -> Identity {
+        let provider = card.id.as_str().split_once(':').map_or("", |(provider, _)| provider);
+        let native = card.id.as_str().split_once(':').map_or("", |(_, native)| native);
+        if card.connector.is_none() && self.capabilities.contains_key(provider) {
+            card.connector = Some(provider.to_owned());
+            if let Some(param) = self.id_params.get(provider) {
+                card.params.insert(param.clone(), native.to_owned());
+            }
+        }
+        card
+    }
+
     /// Computes identity, map and choices for one alert.
     pub fn detail_of(&self, id: &AlertId) -> Detail {
         let Some(row) = self.queue.get(id) else {
             return Detail::default();
         };
         let (identity, candidates) = match self.inventory.resolve(&row.alert) {
-            Resolution::Known(id) => (self.inventory.get(&id).cloned(), Vec::new()),
-            Resolution::Unlisted(card) => (Some(card), Vec::new()),
+            Resolution::Known(id) => (self.inventory.identity(&id).cloned(), Vec::new()),
+            Resolution::Unlisted(card) => (Some(self.reachable(*card)), Vec::new()),
             Resolution::Candidates(ids) => (None, ids),
             Resolution::Unresolved => (None, Vec::new()),
         };

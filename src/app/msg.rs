@@ -27,6 +27,8 @@ pub enum Msg {
     Alerts(Vec<Row>),
     /// Input could not be read and was put aside.
     Malformed {
+        /// From which source.
+        source: String,
         /// How much so far.
         total: u64,
         /// Why the last of it could not.

@@ -23,8 +23,8 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.dirty = true;
         }
         Msg::Alerts(rows) => return triage::take_alerts(model, rows),
-        Msg::Malformed { total, reason } => {
-            model.malformed = Some((total, reason));
+        Msg::Malformed { source, total, reason } => {
+            model.malformed.insert(source, (total, reason));
             model.dirty = true;
         }
         Msg::Source {

@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -10,6 +9,7 @@ use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::setup::{self, DrillStart, Setup};
@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::domain::decision::{DecisionKind, Decisions};
 use crate::domain::vocabulary::Verb;
 use crate::drill::score::{Marks, score};
-use crate::drill::{LabStatus, scenarios};
-use crate::intake::{IntakeEvent, SourceState};
+use crate::drill::{LabHandle, LabStatus, scenarios};
+use crate::intake::source::{self, IntakeEvent, SourceState};
 use crate::runtime::console::{Console, Look, Played, QUEUE, report_to};
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::screen::Screen;
@@ -168,7 +168,8 @@ struct Running {
     report: Report,
     queue: Option<mpsc::Receiver<Msg>>,
     cancel: CancellationToken,
-    acted: Arc<std::sync::Mutex<Option<LabStatus>>>,
+    /// Follows the lab, and hands it back at the end.
+    lab: Option<JoinHandle<LabHandle>>,
 }
 
 impl Running {
@@ -176,8 +177,7 @@ impl Running {
         let (sender, queue) = mpsc::channel(QUEUE);
         let report = report_to(&sender, &tokio::runtime::Handle::current());
         let setup = Setup::open(global, start, report.clone()).await?;
-        let acted = Arc::default();
-        Ok(Self { setup, report, queue: Some(queue), cancel: CancellationToken::new(), acted })
+        Ok(Self { setup, report, queue: Some(queue), cancel: CancellationToken::new(), lab: None })
     }
 
     /// Starts sources, log following and drill reports, and puts the console on the screen.
@@ -196,7 +196,7 @@ impl Running {
     fn start_sources(&self) {
         let (sender, mut events) = mpsc::channel(64);
         for source in self.setup.sources.clone() {
-            tokio::spawn(crate::intake::run(source, self.setup.store.clone(), sender.clone(), self.cancel.clone()));
+            tokio::spawn(source::run(source, self.setup.store.clone(), sender.clone(), self.cancel.clone()));
         }
         let report = self.report.clone();
         tokio::spawn(async move {
@@ -207,53 +207,55 @@ impl Running {
     }
 
     fn start_drill(&mut self, model: &mut Model) {
-        let Some(drill) = &self.setup.drill else { return };
+        let Some(drill) = self.setup.drill.take() else { return };
         let title = drill.scenario.title().to_owned();
-        let view = |intruder_in, score| DrillView { title: title.clone(), intruder_in, score };
-        model.drill = Some(view(true, vec!["No score yet.".to_owned()]));
-        let mut story = drill.scenario.story().to_vec();
-        for line in story.drain(..).rev() {
-            (self.report)(Msg::Notice { level: Level::Info, text: line });
+        let score = vec!["No score yet.".to_owned()];
+        model.drill = Some(DrillView { title: title.clone(), intruder_in: true, score });
+        for line in drill.scenario.story().iter().rev() {
+            (self.report)(Msg::Notice { level: Level::Info, text: line.clone() });
         }
-        let (report, journal, acted) = (self.report.clone(), self.setup.services.journal.clone(), self.acted.clone());
-        let (mut lab, cancel) = (drill.lab.watch(), self.cancel.clone());
-        tokio::spawn(async move {
+        let (report, journal) = (self.report.clone(), self.setup.services.journal.clone());
+        let (mut lab, cancel) = (drill.lab, self.cancel.clone());
+        self.lab = Some(tokio::spawn(async move {
             loop {
                 let status = lab.status();
-                let lines = scored(&journal, &status).await;
-                let view = DrillView { title: title.clone(), intruder_in: status.intruder_in, score: lines };
-                *acted.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(status);
-                report(Msg::Drill(view));
+                let score = scored(&journal, &status).await;
+                report(Msg::Drill(DrillView { title: title.clone(), intruder_in: status.intruder_in, score }));
                 tokio::select! {
                     () = lab.changed() => {}
-                    () = cancel.cancelled() => return,
+                    () = cancel.cancelled() => return lab,
                 }
             }
-        });
+        }));
     }
 
     /// Ends every task; prints the score of a drill.
     async fn end(mut self) -> Option<LabStatus> {
         self.cancel.cancel();
-        let Some(drill) = self.setup.drill.take() else {
-            self.setup.services.journal.end().await;
-            return None;
+        let lab = match self.lab.take() {
+            Some(task) => task.await.ok(),
+            None => None,
         };
-        let status = drill.lab.status();
-        println!("drill: {}", drill.scenario.title());
-        for line in scored(&self.setup.services.journal, &status).await {
-            println!("  {line}");
+        let journal = &self.setup.services.journal;
+        let status = lab.as_ref().map(LabHandle::status);
+        if let Some(status) = &status {
+            println!("The drill is over.");
+            for line in scored(journal, status).await {
+                println!("  {line}");
+            }
+            println!("  What was decided: stanch log show --drill (kept in {})", self.setup.state.display());
         }
-        println!("  the log of this drill: stanch log show --drill; it lies in {}", self.setup.state.display());
-        self.setup.services.journal.end().await;
-        drill.lab.shutdown().await;
-        Some(status)
+        journal.end().await;
+        if let Some(lab) = lab {
+            lab.shutdown().await;
+        }
+        status
     }
 }
 
 async fn scored(journal: &Journal, status: &LabStatus) -> Vec<String> {
     let Ok(decisions) = journal.decisions().await else { return vec!["The journal cannot be read.".to_owned()] };
-    let result = score(&marks(&decisions, status), status.legit_failed, status.secrets_read_after_first_alert);
+    let result = score(&marks(&decisions, status), status.legit_failed, status.secrets_read);
     result.lines
 }
 
@@ -270,20 +272,20 @@ fn marks(decisions: &Decisions, status: &LabStatus) -> Marks {
     let decided_at: Option<Timestamp> = about_it.first().map(|a| a.at);
     let proven = about_it.iter().filter(acting).filter(|a| a.verify.is_some()).map(|a| a.last).max();
     Marks {
-        exposed_at: status.exposed_at,
+        exposed_at: Some(status.started),
         first_alert_at: status.first_alert_at,
         acknowledged_at: first_claim.or(decided_at),
         decided_at,
         contained_at: about_it.iter().find(acting).map(|a| a.at),
         proven_at: proven,
-        intruder_out_at: if status.intruder_in { None } else { status.since },
+        intruder_out_at: if status.intruder_in { None } else { Some(status.since) },
     }
 }
 
 fn translate(event: IntakeEvent) -> Msg {
     match event {
         IntakeEvent::Alerts(stored) => Msg::Alerts(stored.into_iter().map(setup::row).collect()),
-        IntakeEvent::Quarantined { total, last_reason, .. } => Msg::Malformed { total, reason: last_reason },
+        IntakeEvent::Quarantined { source, total, last_reason } => Msg::Malformed { source, total, reason: last_reason },
         IntakeEvent::Source { source, state } => {
             let (healthy, text) = match state {
                 SourceState::Following => (true, "following".to_owned()),

@@ -15,7 +15,7 @@ use crate::domain::inventory::Inventory;
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::queue::Row;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
-use crate::intake::{Store, StoredAlert};
+use crate::intake::store::{Store, StoredAlert};
 use crate::journal::JournalConfig;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::services::Services;

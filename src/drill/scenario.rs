@@ -21,6 +21,9 @@ static SCENARIOS: [ScenarioInfo; 1] = [ScenarioInfo {
     text: include_str!("scenarios/leaked-deploy-key.toml"),
 }];
 
+/// The scenario that opens when none is named.
+pub const DEFAULT: &str = "leaked-deploy-key";
+
 /// Returns the embedded drills; the first is the one that opens when none is named.
 pub fn scenarios() -> &'static [ScenarioInfo] {
     &SCENARIOS

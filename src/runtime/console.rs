@@ -96,7 +96,7 @@ impl Console {
         let mut last_frame = Instant::now().checked_sub(self.look.gap).unwrap_or_else(Instant::now);
         self.model.dirty = true;
         while !self.model.quit {
-            let frame_at = last_frame + self.look.gap;
+            let (frame_at, tick_at) = (last_frame + self.look.gap, self.next_tick());
             let suspend = tokio::select! {
                 biased;
                 () = sleep_until(frame_at), if self.model.dirty => {
@@ -107,7 +107,7 @@ impl Console {
                 Some(asked) = signals.next() => self.on_signal(asked),
                 event = next_key(&mut keys) => self.on_event(event),
                 Some(msg) = self.inbox.recv() => self.take(msg),
-                () = sleep_until(self.next_tick()) => self.take(Msg::Tick),
+                () = sleep_until(tick_at) => self.take(Msg::Tick),
             };
             if suspend && let Screen::Terminal(session) = &mut self.screen {
                 // A living stream would read keys meant for the shell.

@@ -16,7 +16,7 @@ use crate::domain::decision::{Intent, Outcome, PlanState, RecordType, Verify};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{IntentId, PlanDigest, StepId};
 use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
-use crate::domain::vocabulary::Verb;
+use crate::domain::vocabulary::{IdentityKind, Verb};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,10 @@ async fn allowed(services: &Services, digest: &PlanDigest, state: &PlanState) ->
         let connector = connector.ok_or_else(|| format!("connector `{}` is not configured", precondition.connector))?;
         match connector.drift(precondition).await {
             Ok(None) => {}
-            Ok(Some(drift)) => return Err(format!("the plan is void, {}: {drift}", precondition.says)),
+            Ok(Some(drift)) => {
+                let (was, is) = (&drift.expected, &drift.found);
+                return Err(format!("the plan is void, {}: was {was}, is {is}; build it anew", precondition.says));
+            }
             Err(error) => return Err(format!("cannot check the plan against the provider: {error}")),
         }
     }
@@ -176,9 +179,7 @@ impl Run<'_> {
 
     async fn keep_evidence(&self, plan: &Plan, step: &PlanStep, intent: &IntentId) -> Result<CellState, NotRecorded> {
         self.phase(&step.id, Phase::Sending);
-        let Some(identity) = self.identity(plan) else {
-            return self.not_sent(step, intent, "the identity is no longer in the inventory".to_owned()).await;
-        };
+        let identity = self.identity(plan, step);
         let connector = match self.services.connector_of(&identity) {
             Ok(connector) => connector,
             Err(reason) => return self.not_sent(step, intent, reason).await,
@@ -199,11 +200,17 @@ impl Run<'_> {
         };
         let outcome = Outcome { evidence, ..blank(intent, WireOutcome::Accepted) };
         self.services.journal.record(RecordType::Outcome, &outcome).await?;
-        self.proved(step, intent, WireOutcome::Accepted, Some((Proof::Agrees, says, 1, None))).await
+        self.proved(step, intent, WireOutcome::Accepted, (Proof::Agrees, says, 1, None)).await
     }
 
-    fn identity(&self, plan: &Plan) -> Option<Identity> {
-        self.services.inventory.get(&plan.identity).cloned()
+    /// Returns the card that a plan was made from; one that no inventory lists is put together from the plan itself.
+    fn identity(&self, plan: &Plan, step: &PlanStep) -> Identity {
+        let listed = self.services.inventory.identity(&plan.identity).cloned();
+        listed.unwrap_or_else(|| Identity {
+            connector: Some(step.connector.clone()).filter(|name| !name.is_empty()),
+            params: plan.params.clone(),
+            ..Identity::not_in_inventory(plan.identity.clone(), plan.identity_name.clone(), IdentityKind::Unknown)
+        })
     }
 
     async fn act(
@@ -215,33 +222,23 @@ impl Run<'_> {
         intent: &IntentId,
     ) -> Result<CellState, NotRecorded> {
         self.phase(&step.id, Phase::Sending);
-        let result = connector.run(requests, intent.as_str()).await;
-        let outcome = Outcome {
-            intent: intent.clone(),
-            outcome: result.outcome,
-            http_status: result.http_status,
-            provider_request_id: result.provider_request_id,
-            attempts: result.attempts,
-            error: result.error.clone(),
-            body_sha256: result.body_sha256,
-            evidence: Vec::new(),
-        };
+        let outcome = send(connector, requests, intent).await;
         self.services.journal.record(RecordType::Outcome, &outcome).await?;
         let refused = matches!(
-            result.outcome,
+            outcome.outcome,
             WireOutcome::NotSent | WireOutcome::Rejected | WireOutcome::BlockedRedirect
         );
         let (Some(verify), false) = (verify, refused) else {
-            let state = cell(result.outcome, None);
-            let status = result.http_status.map_or_else(String::new, |s| format!(" ({s})"));
-            let note = format!("{}{status}{}", result.outcome, result.error.map_or_else(String::new, |e| format!(": {e}")));
-            self.phase(&step.id, Phase::Ended(state, note));
+            let state = cell(outcome.outcome, None);
+            let status = outcome.http_status.map_or_else(String::new, |s| format!(" ({s})"));
+            let error = outcome.error.as_ref().map_or_else(String::new, |e| format!(": {e}"));
+            self.phase(&step.id, Phase::Ended(state, format!("{}{status}{error}", outcome.outcome)));
             return Ok(state);
         };
         self.phase(&step.id, Phase::Verifying);
         let proof = connector.verify(verify).await;
         let told = (proof.proof, proof.says, proof.tries, proof.evidence_sha256);
-        self.proved(step, intent, result.outcome, Some(told)).await
+        self.proved(step, intent, outcome.outcome, told).await
     }
 
     async fn proved(
@@ -249,9 +246,8 @@ impl Run<'_> {
         step: &PlanStep,
         intent: &IntentId,
         outcome: WireOutcome,
-        told: Option<(Proof, String, u32, Option<String>)>,
+        (proof, says, tries, evidence_sha256): (Proof, String, u32, Option<String>),
     ) -> Result<CellState, NotRecorded> {
-        let Some((proof, says, tries, evidence_sha256)) = told else { return Ok(cell(outcome, None)) };
         let verify = Verify { intent: intent.clone(), proof, says: says.clone(), tries, evidence_sha256 };
         self.services.journal.record(RecordType::Verify, &verify).await?;
         let state = cell(outcome, Some(proof));
@@ -264,6 +260,24 @@ impl Run<'_> {
         self.services.journal.record(RecordType::Outcome, &outcome).await?;
         self.phase(&step.id, Phase::Ended(CellState::Failed, format!("not sent: {error}")));
         Ok(CellState::Failed)
+    }
+}
+
+/// Sends a step's requests. A step without any is already so, and only its read-back counts.
+async fn send(connector: &Connector, requests: &[RenderedRequest], intent: &IntentId) -> Outcome {
+    if requests.is_empty() {
+        return Outcome { attempts: 0, ..blank(intent, WireOutcome::NoChange) };
+    }
+    let result = connector.run(requests, intent.as_str()).await;
+    Outcome {
+        intent: intent.clone(),
+        outcome: result.outcome,
+        http_status: result.http_status,
+        provider_request_id: result.provider_request_id,
+        attempts: result.attempts,
+        error: result.error,
+        body_sha256: result.body_sha256,
+        evidence: Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
 use crate::domain::ids::PlanDigest;
-use crate::journal::{Follower, JournalConfig, Writer};
+use crate::journal::{Follower, Health, JournalConfig, Writer};
 
 /// Where messages for the console go; subcommands print some of them.
 pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
@@ -91,7 +91,8 @@ impl Journal {
     pub async fn follow(self) {
         let mut watcher = Follower::new(&self.store);
         loop {
-            if watcher.changed().await.is_err() || self.orders.send(Order::Poll).is_err() {
+            let watching = watcher.changed().await.is_ok();
+            if !watching || self.orders.send(Order::Poll).is_err() {
                 return;
             }
         }
@@ -117,7 +118,12 @@ impl Thread {
         if !read_only {
             match Writer::open(config, Timestamp::now()) {
                 Ok((writer, opened)) => {
-                    self.say(opened.notice());
+                    if let Some(recovered) = &opened.recovered {
+                        self.say(Some(format!("a torn write of {} bytes was put aside", recovered.bytes)));
+                    }
+                    if let Health::Blocked(reason) = writer.health() {
+                        (self.report)(Msg::JournalProblem(Some(reason)));
+                    }
                     self.writer = Some(writer);
                 }
                 Err(error) => (self.report)(Msg::JournalProblem(Some(error.to_string()))),
@@ -173,7 +179,7 @@ impl Thread {
     fn poll(&mut self) {
         let (entries, problems): (Vec<Entry>, _) = self.follower.poll();
         for problem in problems {
-            self.say(Some(problem.to_string()));
+            self.say(Some(format!("{}: {}", problem.log, problem.text)));
         }
         for entry in &entries {
             self.decisions.apply(entry);

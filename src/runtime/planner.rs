@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::services::Services;
-use crate::connect::BoundStep;
+use crate::connect::{Bound, BoundStep};
 use crate::domain::decision::{PlanRecord, RecordType};
 use crate::domain::graph::Walk;
 use crate::domain::identity::Identity;
@@ -57,7 +57,7 @@ async fn draft(
     let verbs: Vec<Verb> = kept.iter().map(|s| s.verb).filter(|v| offered(*v)).collect();
     let mut bound = match &connector {
         Ok(connector) if !verbs.is_empty() => connector.bind(identity, &verbs, now).await.map_err(|e| e.to_string())?,
-        _ => crate::connect::Bound::default(),
+        _ => Bound { steps: Vec::new(), preconditions: Vec::new(), residual: Vec::new() },
     };
     let connector_name = identity.connector.clone().unwrap_or_default();
     let mut steps = Vec::new();
@@ -78,6 +78,7 @@ async fn draft(
         alert: alert.clone(),
         identity: identity.id.clone(),
         identity_name: identity.name.clone(),
+        params: identity.params.clone(),
         environment: identity.environment.clone(),
         playbook: book.id.clone(),
         playbook_sha256: playbook_digest(book),

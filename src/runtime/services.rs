@@ -39,7 +39,12 @@ impl Services {
     /// Returns what each connector can do, for the options.
     pub fn capabilities(&self) -> Arc<BTreeMap<String, Capabilities>> {
         let of = |connector: &Connector| connector.actions().iter().map(|(verb, info)| (*verb, capability(info))).collect();
-        Arc::new(self.connectors.iter().map(|(name, connector)| (name.clone(), of(connector))).collect())
+        Arc::new(self.connectors.iter().map(|(name, connector)| (name.to_owned(), of(connector))).collect())
+    }
+
+    fn id_params(&self) -> BTreeMap<String, String> {
+        let named = self.connectors.iter().filter_map(|(name, c)| Some((name.to_owned(), c.id_param()?.to_owned())));
+        named.collect()
     }
 
     /// Finds the connector of an identity, or says why there is none.
@@ -54,6 +59,7 @@ impl Services {
             inventory: self.inventory.clone(),
             playbooks: self.playbooks.clone(),
             capabilities: self.capabilities(),
+            id_params: Arc::new(self.id_params()),
             ..Model::default()
         }
     }

@@ -62,9 +62,9 @@ pub fn messages(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut 
             ])
         })
         .collect();
-    if let Some((total, reason)) = &model.malformed {
+    for (source, (total, reason)) in &model.malformed {
         let text = format!(
-            "{total} malformed inputs kept; the last one: {}",
+            "{source}: {total} malformed inputs kept; the last one: {}",
             show(reason)
         );
         lines.insert(0, Line::styled(text, ui.theme.style(Role::Warn)));

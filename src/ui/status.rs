@@ -62,7 +62,8 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Role::Base,
         )),
     }
-    if let Some((total, _)) = &model.malformed {
+    let total: u64 = model.malformed.values().map(|(n, _)| n).sum();
+    if total > 0 {
         parts.push((format!("{total} malformed kept"), Role::Warn));
     }
     match &model.journal_problem {
