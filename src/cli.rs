@@ -159,7 +159,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alerts(args)) => {
-            let state = setup::ready_state_dir(global, args.needs_store())?;
+            let state = setup::state_dir(global)?;
+            if args.reads_store() {
+                // What has arrived since is part of the answer.
+                plan::catch_up(global)?;
+            }
             let now = jiff::Timestamp::now();
             alerts::run(&args, &state, global.json, now, &mut out, &mut std::io::stderr().lock())
         }

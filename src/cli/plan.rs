@@ -136,6 +136,11 @@ fn silent() -> Report {
     })
 }
 
+/// Takes in what the configured files hold, for subcommands that read the store.
+pub fn catch_up(global: &Global) -> anyhow::Result<()> {
+    with_setup(global, silent(), async |_, _| Ok(()))
+}
+
 /// `stanch plan`.
 pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
     with_setup(global, silent(), async |setup, model| {

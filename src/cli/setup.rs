@@ -259,12 +259,3 @@ fn put_aside(state: &Path) -> anyhow::Result<()> {
     let aside = state.with_file_name(name);
     std::fs::rename(state, &aside).with_context(|| format!("cannot move {} to {}", state.display(), aside.display()))
 }
-
-/// Returns the state folder, with the drill's first alerts in it when the drill is meant and was never started.
-pub fn ready_state_dir(global: &Global, needs_store: bool) -> anyhow::Result<PathBuf> {
-    let state = state_dir(global)?;
-    if needs_store {
-        make_private(&state)?;
-    }
-    Ok(state)
-}
