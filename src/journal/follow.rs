@@ -1,0 +1,149 @@
+//! Follows all logs of a store as they grow, without polling where the system tells of changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use inotify::{EventMask, EventStream, Inotify, WatchMask, Watches};
+
+use crate::domain::decision::Entry;
+
+use super::reader::{LogReader, Problem, logs_in, merge};
+
+/// How often the store is looked at where the system tells of no changes.
+const PAUSE: Duration = Duration::from_secs(2);
+
+enum Watch {
+    /// Not asked for events yet; they queue up in the system meanwhile.
+    Ready(Inotify),
+    /// Waiting for events.
+    Waiting(EventStream<Vec<u8>>),
+    /// The system has no more watches to give.
+    None,
+}
+
+/// Reads what is new in a store.
+pub struct Follower {
+    store: PathBuf,
+    logs: BTreeMap<String, LogReader>,
+    told: Vec<Problem>,
+    watch: Watch,
+    watches: Option<Watches>,
+    watched: BTreeSet<PathBuf>,
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Follower({})", self.store.display())
+    }
+}
+
+impl Follower {
+    /// Begins at the beginning of every log; reads nothing yet.
+    pub fn new(store: &Path) -> Self {
+        let inotify = Inotify::init().ok();
+        let mut follower = Self {
+            store: store.to_owned(),
+            logs: BTreeMap::new(),
+            told: Vec::new(),
+            watches: inotify.as_ref().map(Inotify::watches),
+            watch: inotify.map_or(Watch::None, Watch::Ready),
+            watched: BTreeSet::new(),
+        };
+        follower.watch_all();
+        follower
+    }
+
+    /// Returns records committed since the last call, merged by time, and new problems. Reads files: call it where
+    /// blocking is allowed.
+    pub fn poll(&mut self) -> (Vec<Entry>, Vec<Problem>) {
+        // Watching comes before reading, else a write in between would go unnoticed.
+        self.watch_all();
+        let (found, problems) = logs_in(&self.store);
+        let mut news: Vec<Problem> = problems
+            .iter()
+            .filter(|p| !self.told.contains(p))
+            .cloned()
+            .collect();
+        self.told = problems;
+        let mut lines = Vec::new();
+        for (owner, log) in found {
+            let reader = self
+                .logs
+                .entry(owner.clone())
+                .or_insert_with(|| LogReader::new(owner, log));
+            reader.read(&mut lines, &mut news);
+        }
+        (merge(lines).into_iter().map(|l| l.entry).collect(), news)
+    }
+
+    /// Waits until a log may have grown. May return once too often, never once too little. Cancel safe.
+    pub async fn changed(&mut self) {
+        if let Watch::Ready(_) = self.watch
+            && let Watch::Ready(inotify) = std::mem::replace(&mut self.watch, Watch::None)
+            && let Ok(stream) = inotify.into_event_stream(vec![0; 4096])
+        {
+            self.watch = Watch::Waiting(stream);
+        }
+        let Watch::Waiting(stream) = &mut self.watch else {
+            tokio::time::sleep(PAUSE).await;
+            return;
+        };
+        loop {
+            match stream.next().await {
+                Some(Ok(event))
+                    if event
+                        .mask
+                        .intersects(EventMask::ISDIR | EventMask::Q_OVERFLOW) =>
+                {
+                    return;
+                }
+                // The lock and the published head change with every write too.
+                Some(Ok(event))
+                    if event
+                        .name
+                        .as_ref()
+                        .is_some_and(|n| n.to_string_lossy().ends_with(".jsonl")) =>
+                {
+                    return;
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => {
+                    self.watch = Watch::None;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn watch_all(&mut self) {
+        let Some(watches) = &mut self.watches else {
+            return;
+        };
+        let logs = self.store.join("logs");
+        let mut wanted = vec![self.store.clone(), logs.clone()];
+        for host in children(&logs) {
+            wanted.extend(children(&host));
+            wanted.push(host);
+        }
+        let mask =
+            WatchMask::MODIFY | WatchMask::CREATE | WatchMask::MOVED_TO | WatchMask::DONT_FOLLOW;
+        for dir in wanted {
+            if !self.watched.contains(&dir) && watches.add(&dir, mask | WatchMask::ONLYDIR).is_ok()
+            {
+                self.watched.insert(dir);
+            }
+        }
+    }
+}
+
+fn children(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let dirs = entries
+        .flatten()
+        .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
+    dirs.take(1024).map(|e| e.path()).collect()
+}
