@@ -12,6 +12,7 @@ mod fs;
 mod json;
 mod keys;
 mod layout;
+mod lock;
 mod merkle;
 mod note;
 mod reader;

@@ -151,7 +151,7 @@ fn show_records(
     for problem in &problems {
         // Standard output may be a pipe into a JSON reader.
         if !json {
-            writeln!(out, "PROBLEM {}: {}", problem.log, problem.text)?;
+            writeln!(out, "PROBLEM {problem}")?;
         }
     }
     Ok(u8::from(!problems.is_empty()))

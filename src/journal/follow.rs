@@ -78,48 +78,63 @@ impl Follower {
         (merge(lines).into_iter().map(|l| l.entry).collect(), news)
     }
 
-    /// Waits until a log may have grown. May return once too often, never once too little. Cancel safe.
-    pub async fn changed(&mut self) {
+    /// Waits until a log may have grown. May return once too often, never once too little; needs no [`Self::poll`] in
+    /// between. Cancel safe. Fails when the system stops telling of changes; then it is asked again every two seconds.
+    pub async fn changed(&mut self) -> std::io::Result<()> {
+        self.watch_all();
+        if !self.watched.contains(&self.store) {
+            // A store that is not there yet cannot be watched.
+            tokio::time::sleep(PAUSE).await;
+            return Ok(());
+        }
         if let Watch::Ready(_) = self.watch
             && let Watch::Ready(inotify) = std::mem::replace(&mut self.watch, Watch::None)
-            && let Ok(stream) = inotify.into_event_stream(vec![0; 4096])
         {
-            self.watch = Watch::Waiting(stream);
+            self.watch = Watch::Waiting(inotify.into_event_stream(vec![0; 4096])?);
         }
-        let Watch::Waiting(stream) = &mut self.watch else {
-            tokio::time::sleep(PAUSE).await;
-            return;
-        };
         loop {
-            match stream.next().await {
-                Some(Ok(event))
-                    if event
-                        .mask
-                        .intersects(EventMask::ISDIR | EventMask::Q_OVERFLOW) =>
-                {
-                    return;
-                }
-                // The lock and the published head change with every write too.
-                Some(Ok(event))
-                    if event
-                        .name
-                        .as_ref()
-                        .is_some_and(|n| n.to_string_lossy().ends_with(".jsonl")) =>
-                {
-                    return;
-                }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => {
+            let Watch::Waiting(stream) = &mut self.watch else {
+                tokio::time::sleep(PAUSE).await;
+                return Ok(());
+            };
+            let event = match stream.next().await {
+                Some(Ok(event)) => event,
+                Some(Err(error)) => {
                     self.watch = Watch::None;
-                    return;
+                    return Err(error);
                 }
+                None => {
+                    self.watch = Watch::None;
+                    return Ok(());
+                }
+            };
+            if event
+                .mask
+                .intersects(EventMask::ISDIR | EventMask::Q_OVERFLOW)
+            {
+                // Watched before the caller reads, else what is written in between would go unnoticed.
+                self.watch_all();
+                return Ok(());
+            }
+            // The lock and the published head change with every write too.
+            if event
+                .name
+                .is_some_and(|n| n.to_string_lossy().ends_with(".jsonl"))
+            {
+                return Ok(());
             }
         }
     }
 
     fn watch_all(&mut self) {
+        // A directory made before its parent was watched is seen by looking again.
+        while self.watch_some() {}
+    }
+
+    /// Watches directories that are there; tells whether any was new.
+    fn watch_some(&mut self) -> bool {
         let Some(watches) = &mut self.watches else {
-            return;
+            return false;
         };
         let logs = self.store.join("logs");
         let mut wanted = vec![self.store.clone(), logs.clone()];
@@ -129,12 +144,15 @@ impl Follower {
         }
         let mask =
             WatchMask::MODIFY | WatchMask::CREATE | WatchMask::MOVED_TO | WatchMask::DONT_FOLLOW;
+        let mut any = false;
         for dir in wanted {
             if !self.watched.contains(&dir) && watches.add(&dir, mask | WatchMask::ONLYDIR).is_ok()
             {
                 self.watched.insert(dir);
+                any = true;
             }
         }
+        any
     }
 }
 

@@ -8,9 +8,13 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::JournalError;
-use super::fs::{Fs, How};
+use crate::domain::text::show;
 
+use super::error::JournalError;
+use super::fs::{Fs, How, read_from, write_once};
+
+/// Format version and site of a store.
+const SITE_FILE: &str = "store.json";
 /// Latest signed head, for whoever wants to keep it. Never ahead of the log.
 pub const HEAD_FILE: &str = "checkpoint";
 /// Target of the lock.
@@ -207,6 +211,42 @@ impl LogDir {
         }
         firsts.sort_unstable();
         Ok((firsts, strange))
+    }
+
+    /// Checks that the store is this site's, or makes it so.
+    pub fn check_site(&self, store: &Path, site: &str) -> Result<(), JournalError> {
+        let path = store.join(SITE_FILE);
+        let fs = &*self.fs;
+        let root = File::open(store).map_err(failed("open", store))?;
+        // Another user of a shared store may have made it: it need not be ours to write.
+        let bytes = match fs.open(&root, SITE_FILE, How::Read, 0) {
+            Ok(file) => read_from(fs, &file, 0, 4096).map_err(failed("read", &path))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(failed("open", &path)(e)),
+        };
+        let known = super::json::read(&bytes).ok();
+        if let Some(found) = known.as_ref().and_then(|v| v["site"].as_str()) {
+            if found == site {
+                return Ok(());
+            }
+            return Err(JournalError::OtherSite {
+                path: store.to_owned(),
+                found: show(found).into_owned(),
+                wanted: site.to_owned(),
+            });
+        }
+        // Missing or torn: it says nothing that the configuration does not.
+        let mode = if self.shared { 0o640 } else { 0o600 };
+        let file = fs
+            .open(&root, SITE_FILE, How::Create, mode)
+            .map_err(failed("make", &path))?;
+        let text = serde_json::json!({"format": 1, "site": site}).to_string() + "\n";
+        fs.chmod(&file, mode)
+            .and_then(|()| fs.truncate(&file, 0))
+            .and_then(|()| write_once(fs, &file, text.as_bytes()))
+            .and_then(|_| fs.sync(&file))
+            .and_then(|()| fs.sync_dir(&root))
+            .map_err(failed("write", &path))
     }
 
     /// Says where in this log something failed.

@@ -38,6 +38,12 @@ impl Problem {
     }
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.log, self.text)
+    }
+}
+
 /// One committed record with the bytes that were signed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {

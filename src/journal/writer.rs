@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
@@ -21,15 +20,13 @@ use super::error::JournalError;
 use super::fs::{Fs, How, Real, read_from, write_once};
 use super::keys;
 use super::layout::{HEAD_FILE, LOCK_FILE, LogDir, POISON_FILE, failed, segment_name};
+use super::lock::Lock;
 use super::merkle::hex;
 use super::note::Verifier;
 use super::record::{self, Frame};
 use super::recovery::{self, Damaged, Finding, Recovered};
 use super::walk::{Event, Point, SEGMENT_LIMIT, Walk};
 
-/// How long another console may hold the lock, and how often it is asked for.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// Room kept for one outcome, in bytes: the longest line.
 const RESERVE_EACH: u64 = 64 * 1024;
 
@@ -57,6 +54,24 @@ pub struct Opened {
     pub recovered: Option<Recovered>,
     /// Acknowledged records were changed or lost; actions are blocked until somebody acknowledges it.
     pub damaged: Option<Damaged>,
+}
+
+impl Opened {
+    /// Says what people should know, if anything.
+    pub fn notice(&self) -> Option<String> {
+        if let Some(damaged) = &self.damaged {
+            return Some(format!(
+                "{} was damaged from record {} on ({}): actions are blocked until this is acknowledged",
+                self.origin, damaged.first_bad, damaged.why
+            ));
+        }
+        self.recovered.as_ref().map(|torn| {
+            format!(
+                "a write that was cut short ({} bytes) was put aside as quarantine/{}",
+                torn.bytes, torn.file
+            )
+        })
+    }
 }
 
 /// A record that stands in the journal.
@@ -137,7 +152,7 @@ impl Writer {
         };
         let lock = log.open(LOCK_FILE, How::Create)?;
         let held = Lock::take(&log, &lock)?;
-        check_site(&log, &config)?;
+        log.check_site(&config.store, &config.site)?;
         let mut walk = Walk::new(format!("{}/{}", actor.host, actor.user), false);
         let mut pending = first_walk(&log, &mut walk)?;
         if let Some(by) = walk
@@ -549,83 +564,9 @@ fn first_walk(log: &LogDir, walk: &mut Walk) -> Result<Option<String>, JournalEr
     Ok(None)
 }
 
-fn check_site(log: &LogDir, config: &JournalConfig) -> Result<(), JournalError> {
-    let path = config.store.join("store.json");
-    let root = File::open(&config.store).map_err(failed("open", &config.store))?;
-    let file = log.fs.open(
-        &root,
-        "store.json",
-        How::Create,
-        if log.shared { 0o660 } else { 0o600 },
-    );
-    let file = file.map_err(failed("open", &path))?;
-    let bytes = read_from(&*log.fs, &file, 0, 4096).map_err(failed("read", &path))?;
-    let found = super::json::read(&bytes).ok();
-    if let Some(site) = found.as_ref().and_then(|v| v["site"].as_str()) {
-        let (found, wanted) = (site.to_owned(), config.site.clone());
-        return if found == wanted {
-            Ok(())
-        } else {
-            Err(JournalError::OtherSite {
-                path: config.store.clone(),
-                found,
-                wanted,
-            })
-        };
-    }
-    // Empty or torn: it says nothing that the configuration does not.
-    let text = json!({"format": 1, "site": config.site}).to_string() + "\n";
-    log.fs.truncate(&file, 0).map_err(failed("empty", &path))?;
-    write_once(&*log.fs, &file, text.as_bytes()).map_err(failed("write", &path))?;
-    log.fs.sync(&file).map_err(failed("sync", &path))?;
-    log.fs
-        .sync_dir(&root)
-        .map_err(failed("sync", &config.store))
-}
-
 fn boot_clock() -> u64 {
     let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     (t.tv_sec as u64)
         .saturating_mul(1_000_000_000)
         .saturating_add(t.tv_nsec as u64)
-}
-
-/// The lock on a log, given back when dropped.
-struct Lock {
-    file: File,
-}
-
-impl Lock {
-    fn take(log: &LogDir, lock: &File) -> Result<Self, JournalError> {
-        let mut waited = Duration::ZERO;
-        while !log
-            .fs
-            .try_lock(lock)
-            .map_err(log.failed("lock", LOCK_FILE))?
-        {
-            if waited >= LOCK_WAIT {
-                let note = read_from(&*log.fs, lock, 0, 200).unwrap_or_default();
-                let holder =
-                    crate::domain::text::show(String::from_utf8_lossy(&note).trim()).into_owned();
-                return Err(JournalError::Locked {
-                    path: log.path.clone(),
-                    holder,
-                });
-            }
-            std::thread::sleep(LOCK_PAUSE);
-            waited += LOCK_PAUSE;
-        }
-        // Who holds it is for people only; that it cannot be written changes nothing.
-        let note = format!("process {:<10}\n", std::process::id());
-        let _ = std::os::unix::fs::FileExt::write_at(lock, note.as_bytes(), 0);
-        let file = lock.try_clone().map_err(log.failed("lock", LOCK_FILE))?;
-        Ok(Self { file })
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the descriptor at the latest gives it back.
-        let _ = self.file.unlock();
-    }
 }

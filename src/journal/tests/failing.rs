@@ -191,3 +191,52 @@ fn no_room_for_the_outcome_refuses_the_reservation() {
     assert!(writer.reserve(0).is_err());
     write(&mut writer, &["notes go on"]);
 }
+
+/// Notes which calls are made, in order.
+#[derive(Default)]
+struct Recorder(std::sync::Mutex<Vec<&'static str>>);
+
+impl Recorder {
+    fn take(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+    fn note(&self, call: &'static str) {
+        self.0.lock().unwrap().push(call);
+    }
+}
+
+impl Fs for Recorder {
+    fn write(&self, file: &std::fs::File, bytes: &[u8]) -> std::io::Result<usize> {
+        self.note("write");
+        Real.write(file, bytes)
+    }
+    fn sync(&self, file: &std::fs::File) -> std::io::Result<()> {
+        self.note("sync");
+        Real.sync(file)
+    }
+    fn rename(
+        &self,
+        a: &std::fs::File,
+        x: &str,
+        b: &std::fs::File,
+        y: &str,
+    ) -> std::io::Result<()> {
+        self.note("rename");
+        Real.rename(a, x, b, y)
+    }
+}
+
+#[test]
+fn a_decision_is_one_write_then_the_disk_and_only_then_the_published_head() {
+    let place = Place::new();
+    let fs = Arc::new(Recorder::default());
+    let (mut writer, _) = place.try_open(fs.clone()).unwrap();
+    fs.take();
+    write(&mut writer, &["one", "two"]);
+    // The second write is the head's temporary file.
+    assert_eq!(fs.take(), ["write", "sync", "write", "rename"]);
+    writer
+        .append(now(), &[(RecordType::View, json!({"text": "seen"}))])
+        .unwrap();
+    assert_eq!(fs.take(), ["write"]);
+}

@@ -188,7 +188,7 @@ async fn a_follower_wakes_when_anybody_writes() {
     let mut seen = Vec::new();
     let all = async {
         while seen.len() < 2 {
-            follower.changed().await;
+            follower.changed().await.unwrap();
             let (entries, _) = follower.poll();
             if texts(&entries).contains(&"uno") {
                 write(&mut bob, &["due"]);
@@ -200,4 +200,28 @@ async fn a_follower_wakes_when_anybody_writes() {
         .await
         .unwrap();
     assert_eq!(seen, ["uno", "due"]);
+}
+
+/// One watches, another reads, and the store does not exist when they begin.
+#[tokio::test]
+async fn watching_alone_is_enough_from_before_the_first_log() {
+    let place = Place::new();
+    std::fs::create_dir(place.store()).unwrap();
+    let (mut watcher, mut reader) = (Follower::new(&place.store()), Follower::new(&place.store()));
+    let (mut writer, _) = place.open();
+    write(&mut writer, &["0"]);
+    let mut got = 0;
+    let all = async {
+        while got < 5 {
+            watcher.changed().await.unwrap();
+            for text in texts(&reader.poll().0) {
+                got += 1;
+                assert!(text.parse::<usize>().is_ok());
+                write(&mut writer, &[&got.to_string()]);
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all)
+        .await
+        .unwrap();
 }

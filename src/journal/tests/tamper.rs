@@ -285,6 +285,12 @@ fn verify_py_agrees() {
         let (ok, says) = run(user);
         assert!(ok && says.contains("lines intact"), "{says}");
     }
+    let key = place.dir.path().join("keys/jump1.pem");
+    let openssl = std::process::Command::new("openssl")
+        .args(["pkey", "-noout", "-in"])
+        .arg(key)
+        .status();
+    assert!(openssl.unwrap().success(), "openssl cannot read the key");
     let path = &segments(&place, "alice")[0];
     let good = std::fs::read(path).unwrap();
     for at in [10, 300, good.len() / 2, good.len() - 60, good.len() - 2] {
