@@ -211,7 +211,7 @@ impl LogReader {
                 pending.clear();
                 problems.push(Problem::new(
                     &owner,
-                    format!("damaged from record {} on: {}", bad.seq, bad.why),
+                    format!("damaged from record {} on: {}", bad.from, bad.why),
                 ));
             }
         });
@@ -222,7 +222,7 @@ impl LogReader {
                 let place = format!("{} at byte {}", segment_name(bad.segment), bad.offset);
                 let text = format!(
                     "records from {} on are not trustworthy ({place}): {}",
-                    bad.seq, bad.why
+                    bad.from, bad.why
                 );
                 Problem::new(&owner, text)
             }),

@@ -243,7 +243,7 @@ pub fn set_apart(
         offset,
         bytes: rest.len() as u64,
         sha256: sha256_hex(&rest),
-        first_bad: tail.bad.as_ref().map_or(walk.good.seq, |b| b.seq),
+        first_bad: walk.good.seq,
         why,
         moved,
         lost_head,

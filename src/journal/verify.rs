@@ -269,7 +269,7 @@ impl Audit {
         let segment = segment_name(bad.segment);
         let text = format!(
             "record {} at byte {} of {segment}: {}; records from {} on are not trustworthy",
-            bad.seq, bad.offset, bad.why, self.walk.good.seq
+            bad.seq, bad.offset, bad.why, bad.from
         );
         let check = if matches!(bad.why, Why::Checkpoint(_)) {
             "checkpoints"

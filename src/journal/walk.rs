@@ -66,6 +66,8 @@ impl Point {
 pub struct Bad {
     /// Which line it should have been.
     pub seq: u64,
+    /// First record after the last valid checkpoint: a changed line shows only at the line after it.
+    pub from: u64,
     /// In which segment (first sequence number).
     pub segment: u64,
     /// At which byte of the segment.
@@ -250,6 +252,7 @@ impl Walk {
     fn bad(&self, segment: u64, offset: u64, why: Why) -> Bad {
         Bad {
             seq: self.at.seq,
+            from: self.good.seq,
             segment,
             offset,
             why,

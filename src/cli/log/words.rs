@@ -22,6 +22,10 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
             entry.body.get("bytes").unwrap_or(&Value::Null),
             text(entry, "segment")
         )),
+        RecordType::Segment => Some(segment(entry)),
+        RecordType::Anomaly if entry.body.get("acknowledged") == Some(&Value::Bool(true)) => Some(
+            format!("acknowledged the damage: {}", text(entry, "reason")),
+        ),
         _ => None,
     };
     words.unwrap_or_else(|| {
@@ -59,6 +63,19 @@ pub fn names(entry: &Entry, field: &str, wanted: &str, decisions: &Decisions) ->
             .and_then(Value::as_str)
             .and_then(|d| decisions.plan(d))
             .is_some_and(|(_, p)| of(p.plan.identity.as_str(), p.plan.alert.as_str()))
+}
+
+fn segment(entry: &Entry) -> String {
+    let Some(damaged) = entry.body.get("damaged") else {
+        return format!("begins a new segment ({})", text(entry, "reason"));
+    };
+    format!(
+        "goes on after damage: {} bytes from byte {} of {} are not trustworthy ({})",
+        damaged["bytes"],
+        damaged["offset"],
+        damaged["segment"].as_str().unwrap_or("?"),
+        damaged["why"].as_str().unwrap_or("?")
+    )
 }
 
 fn plan(record: &PlanRecord) -> String {

@@ -80,6 +80,23 @@ fn ends_early(report: &Report, bit: usize, good: &[u8]) -> bool {
 }
 
 #[test]
+fn trust_ends_at_the_last_good_checkpoint_not_where_the_change_shows() {
+    let place = store();
+    let path = &segments(&place, "alice")[0];
+    let text = std::fs::read_to_string(path).unwrap();
+    put(path, text.replace("\"three\"", "\"THREE\"").as_bytes());
+    let report = place.verify();
+    // Genesis, checkpoint, one, two, checkpoint, three: record 5 was changed, and 6 no longer continues it.
+    let bad = report.logs[0].first_bad.as_ref().unwrap();
+    assert_eq!((bad.seq, report.logs[0].head_size), (6, 4));
+    let said = &report.logs[0].findings[0].text;
+    assert!(
+        said.ends_with("records from 5 on are not trustworthy"),
+        "{said}"
+    );
+}
+
+#[test]
 fn lines_moved_removed_or_repeated_are_found() {
     let place = store();
     for user in ["alice", "bob"] {
