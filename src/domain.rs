@@ -8,6 +8,7 @@ pub mod decision;
 pub mod graph;
 pub mod identity;
 pub mod ids;
+pub mod inventory;
 pub mod plan;
 pub mod playbook;
 pub mod text;

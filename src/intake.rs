@@ -2,5 +2,6 @@
 
 pub mod decode;
 mod json;
+pub mod source;
 pub mod store;
 mod time;
