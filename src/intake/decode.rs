@@ -199,6 +199,11 @@ pub fn is_known(format: &str) -> bool {
     FORMATS.contains(&format) || ocsf::NAMES.contains(&format)
 }
 
+/// Tells whether bytes are only the beginning of a JSON value.
+pub fn is_incomplete(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| json::parse(text).is_err_and(|e| e.is_incomplete()))
+}
+
 fn decode_object(
     format: Option<&str>,
     value: &Json<'_>,

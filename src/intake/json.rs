@@ -102,7 +102,7 @@ fn classify(error: &serde_json::Error) -> JsonError {
     }
 }
 
-impl<'a> Json<'a> {
+impl Json<'_> {
     /// Returns the member `key` of an object.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {

@@ -236,9 +236,7 @@ impl Store {
         let (of_alerts, of_refused) = places.split_at(batch.accepted.len());
         let stored = rows::put_alerts(&tx, &batch.accepted, of_alerts)?;
         rows::put_refused(&tx, source, batch, of_refused)?;
-        if let Some(cursor) = &batch.cursor {
-            rows::put_cursor(&tx, source, cursor)?;
-        }
+        rows::put_source(&tx, source, batch.cursor.as_ref())?;
         tx.commit()?;
         Ok(stored)
     }
@@ -274,6 +272,11 @@ impl Store {
     /// Returns how many pieces of input of `source` are in quarantine.
     pub fn quarantined_of(&self, source: &str) -> Result<u64, StoreError> {
         rows::quarantined_of(&self.db, source)
+    }
+
+    /// Returns the names of all sources that anything came through.
+    pub fn sources(&self) -> Result<Vec<String>, StoreError> {
+        rows::sources(&self.db)
     }
 
     /// Counts what is there.

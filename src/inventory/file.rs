@@ -128,8 +128,9 @@ impl Loading {
         } else {
             from_toml(text, origin)?
         };
+        let lines = lines_of(text, is_json, "identity");
         for (index, raw) in file.identity.into_iter().enumerate() {
-            let line = line_of(text, is_json, "identity", index);
+            let line = nth(&lines, index);
             let failed = |problem| InventoryError::Content {
                 origin: origin.to_owned(),
                 line,
@@ -145,8 +146,9 @@ impl Loading {
             }
             self.identities.push(identity);
         }
+        let lines = lines_of(text, is_json, "node");
         for (index, raw) in file.node.into_iter().enumerate() {
-            let line = line_of(text, is_json, "node", index);
+            let line = nth(&lines, index);
             let node = raw.into_node().map_err(|problem| InventoryError::Content {
                 origin: origin.to_owned(),
                 line,
@@ -220,25 +222,25 @@ fn key_before(text: &str, at: usize) -> Option<&str> {
     Some(&key[begin..]).filter(|k| !k.is_empty())
 }
 
-/// Returns the line of the `index`th `[[table]]`; in JSON, where entries have no marks of their own, that of the key.
-fn line_of(text: &str, is_json: bool, table: &str, index: usize) -> usize {
+/// Lists the lines of all `[[table]]`; in JSON, where entries have no marks of their own, that of the key.
+fn lines_of(text: &str, is_json: bool, table: &str) -> Vec<usize> {
     let header = if is_json {
         format!("\"{table}\"")
     } else {
         format!("[[{table}]]")
     };
-    let nth = if is_json { 0 } else { index };
     let begins = |line: &str| {
         line.trim_start()
             .trim_start_matches('{')
             .starts_with(&header)
     };
-    let found = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| begins(line))
-        .nth(nth);
-    found.map_or(1, |(number, _)| number + 1)
+    let numbered = text.lines().zip(1..).filter(|(line, _)| begins(line));
+    numbered.map(|(_, number)| number).collect()
+}
+
+/// Picks the line of the `index`th entry.
+fn nth(lines: &[usize], index: usize) -> usize {
+    lines.get(index).or(lines.last()).copied().unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -97,10 +97,7 @@ pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Decoded {
         techniques: techniques(event),
         raw_sha256: origin.raw_sha256.to_owned(),
     };
-    Decoded {
-        alert,
-        signals: signals.to_vec(),
-    }
+    Decoded { alert, signals }
 }
 
 fn class_of(event: &Json<'_>) -> i64 {

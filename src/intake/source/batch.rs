@@ -67,6 +67,13 @@ impl<'b> Builder<'b> {
         }
     }
 
+    /// Adds a line if there is one.
+    pub fn extend(&mut self, line: Option<Line>) {
+        if let Some(line) = line {
+            self.add(line);
+        }
+    }
+
     /// Tells whether the batch should be stored before more is read.
     pub const fn is_full(&self) -> bool {
         self.lines >= MOST_LINES || self.bytes >= MOST_BYTES

@@ -152,7 +152,7 @@ impl Follower {
             match &successor {
                 None => next = Next::Idle,
                 Some(found) if found.flush_partial => {
-                    open.flush().into_iter().for_each(|line| builder.add(line));
+                    builder.extend(open.flush());
                 }
                 Some(_) => {}
             }

@@ -50,11 +50,6 @@ impl Lines {
         }
     }
 
-    /// Returns how many bytes of an unfinished line are held.
-    pub const fn pending(&self) -> u64 {
-        self.pending
-    }
-
     /// Returns the unfinished line, as far as it is held in memory.
     pub fn peek(&self) -> Option<&[u8]> {
         (self.long.is_none() && !self.partial.is_empty()).then_some(&self.partial)
@@ -130,7 +125,7 @@ mod tests {
                 sha256: sha256.clone(),
             };
             assert_eq!(found, [long, Line::Whole(b"next".to_vec())]);
-            assert_eq!(lines.pending(), 0);
+            assert_eq!(lines.pending, 0);
         }
         let (found, _) = cut(&bytes[1..], 1 << 16);
         assert!(matches!(&found[0], Line::Whole(line) if line.len() == MAX_LINE));

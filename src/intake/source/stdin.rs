@@ -84,10 +84,10 @@ fn read_all(
             while !rest.is_empty() && !builder.is_full() {
                 let (taken, line) = lines.feed(rest);
                 rest = &rest[taken..];
-                line.into_iter().for_each(|line| builder.add(line));
+                builder.extend(line);
             }
             if count == 0 {
-                lines.flush().into_iter().for_each(|line| builder.add(line));
+                builder.extend(lines.flush());
             }
             let batch = builder.finish();
             if !batch.is_empty() {

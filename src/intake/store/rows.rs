@@ -65,12 +65,11 @@ pub(super) fn put_alerts(
             if is_new {
                 stored.new.push(alert.id.clone());
             }
-            match at.get(&alert.id) {
-                Some(&i) => stored.touched[i] = row,
-                None => {
-                    at.insert(alert.id.clone(), stored.touched.len());
-                    stored.touched.push(row);
-                }
+            if let Some(&i) = at.get(&alert.id) {
+                stored.touched[i] = row;
+            } else {
+                at.insert(alert.id.clone(), stored.touched.len());
+                stored.touched.push(row);
             }
         }
     }
@@ -100,9 +99,9 @@ fn put_alert(
         insert(tx, &row, hash, place)?;
         return Ok((row, true));
     };
-    let row = merge(before?, alert);
+    let row = merge(&before?, alert);
     let seq: i64 = seq;
-    let (count, last) = (row.count as i64, micros(row.last_seen));
+    let (count, last) = (row.count.cast_signed(), micros(row.last_seen));
     if row.alert.raw_sha256 == alert.raw_sha256 {
         let sql = "UPDATE alert SET count = ?2, last_seen = ?3, alert = ?4, segment = ?5, offset = ?6, length = ?7
                    WHERE seq = ?1";
@@ -113,8 +112,8 @@ fn put_alert(
             last,
             json,
             place.segment,
-            place.offset as i64,
-            place.length as i64
+            place.offset.cast_signed(),
+            place.length.cast_signed()
         ])?;
     } else {
         let sql = "UPDATE alert SET count = ?2, last_seen = ?3, alert = ?4 WHERE seq = ?1";
@@ -126,7 +125,7 @@ fn put_alert(
 
 /// Sources send an id again when a finding changes, not always in order: the version with the later time counts, the
 /// earliest exposure stays, and so does the first arrival.
-fn merge(before: StoredAlert, again: &Alert) -> StoredAlert {
+fn merge(before: &StoredAlert, again: &Alert) -> StoredAlert {
     let newer = again.time >= before.alert.time;
     let mut alert = if newer {
         again.clone()
@@ -159,8 +158,8 @@ fn insert(
         row.alert.id.as_str(),
         micros(row.first_seen),
         place.segment,
-        place.offset as i64,
-        place.length as i64,
+        place.offset.cast_signed(),
+        place.length.cast_signed(),
         to_json(&row.alert)?,
     ])?;
     Ok(())
@@ -185,31 +184,38 @@ pub(super) fn put_refused(
             source,
             micros(batch.observed),
             refused.reason,
-            refused.length as i64,
+            refused.length.cast_signed(),
             refused.sha256,
             place.segment,
-            place.offset as i64,
-            place.length as i64,
+            place.offset.cast_signed(),
+            place.length.cast_signed(),
         ])?;
     }
     let sql = "INSERT INTO source (name, quarantined) VALUES (?1, ?2)
                ON CONFLICT (name) DO UPDATE SET quarantined = quarantined + excluded.quarantined";
     tx.prepare_cached(sql)?
-        .execute(params![source, batch.refused.len() as i64])?;
+        .execute(params![source, to_i64(batch.refused.len())])?;
     Ok(())
 }
 
-/// Stores how far a source was read.
-pub(super) fn put_cursor(
+/// Stores that a source exists and how far it was read.
+pub(super) fn put_source(
     tx: &Transaction<'_>,
     source: &str,
-    cursor: &Cursor,
+    cursor: Option<&Cursor>,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO source (name, cursor) VALUES (?1, ?2)
-               ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor";
-    tx.prepare_cached(sql)?
-        .execute(params![source, to_json(cursor)?])?;
+               ON CONFLICT (name) DO UPDATE SET cursor = coalesce(excluded.cursor, cursor)";
+    let json = cursor.map(to_json).transpose()?;
+    tx.prepare_cached(sql)?.execute(params![source, json])?;
     Ok(())
+}
+
+/// Lists the names of all sources.
+pub(super) fn sources(db: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT name FROM source ORDER BY name")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
 }
 
 /// Finds how far a source was read.
@@ -228,7 +234,7 @@ pub(super) fn cursor(db: &Connection, source: &str) -> Result<Option<Cursor>, St
 pub(super) fn alerts(db: &Connection, limit: usize) -> Result<Vec<StoredAlert>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM alert ORDER BY seq DESC LIMIT ?1");
     let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map([to_limit(limit)], |row| Ok(stored_alert(row)))?;
+    let rows = statement.query_map([to_i64(limit)], |row| Ok(stored_alert(row)))?;
     rows.map(|row| row?).collect()
 }
 
@@ -262,7 +268,7 @@ pub(super) fn quarantine(
     let sql = "SELECT segment, offset, length, source, at, reason, full_length, sha256
                FROM quarantine ORDER BY seq DESC LIMIT ?1";
     let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map([to_limit(limit)], |row| {
+    let rows = statement.query_map([to_i64(limit)], |row| {
         let place = place_at(row, 0)?;
         let parts = (
             row.get(3)?,
@@ -339,7 +345,7 @@ fn id_hash(id: &AlertId) -> i64 {
     i64::from_be_bytes(first)
 }
 
-fn to_limit(limit: usize) -> i64 {
+fn to_i64(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 

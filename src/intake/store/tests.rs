@@ -16,14 +16,14 @@ fn accepted(id: &str, time: i64, observed: i64) -> Accepted {
     Accepted { raw, alerts }
 }
 
-fn cursor(generation: u64, offset: u64) -> Option<Cursor> {
-    Some(Cursor {
+fn cursor(generation: u64, offset: u64) -> Cursor {
+    Cursor {
         generation,
         dev: 1,
         ino: 2,
         offset,
         fingerprint: "f".to_owned(),
-    })
+    }
 }
 
 fn batch(accepted: Vec<Accepted>, cursor: Option<Cursor>) -> Batch {
@@ -50,7 +50,7 @@ fn keeps_alerts_raw_bytes_and_cursor_across_a_restart() {
     let a = accepted("a", 1_795_000_000, 1);
     let stored = Store::open(dir.path())
         .unwrap()
-        .put("s", &batch(vec![a.clone()], cursor(0, 10)))
+        .put("s", &batch(vec![a.clone()], Some(cursor(0, 10))))
         .unwrap();
     assert_eq!(stored.new, [a.alerts[0].id.clone()]);
     let store = Store::open(dir.path()).unwrap();
@@ -62,7 +62,7 @@ fn keeps_alerts_raw_bytes_and_cursor_across_a_restart() {
         (1, at(1), at(1))
     );
     assert_eq!(store.raw(&a.alerts[0].id).unwrap(), Some(a.raw));
-    assert_eq!(store.cursor("s").unwrap(), cursor(0, 10));
+    assert_eq!(store.cursor("s").unwrap(), Some(cursor(0, 10)));
     assert_eq!(store.cursor("other").unwrap(), None);
     assert_eq!(store.alert(&AlertId::new("s/none")).unwrap(), None);
 }
@@ -107,16 +107,16 @@ fn a_crash_before_the_commit_leaves_nothing_and_the_retry_stores_once() {
     store
         .put(
             "s",
-            &batch(vec![accepted("a", 1_795_000_000, 1)], cursor(0, 10)),
+            &batch(vec![accepted("a", 1_795_000_000, 1)], Some(cursor(0, 10))),
         )
         .unwrap();
-    let next = batch(vec![accepted("b", 1_795_000_001, 2)], cursor(0, 20));
+    let next = batch(vec![accepted("b", 1_795_000_001, 2)], Some(cursor(0, 20)));
     store.crash_before_commit = true;
     assert!(store.put("s", &next).is_err());
     drop(store);
     let mut store = Store::open(dir.path()).unwrap();
     assert_eq!(store.counts().unwrap().alerts, 1);
-    assert_eq!(store.cursor("s").unwrap(), cursor(0, 10));
+    assert_eq!(store.cursor("s").unwrap(), Some(cursor(0, 10)));
     let stored = store.put("s", &next).unwrap();
     assert_eq!(stored.new.len(), 1);
     let id = AlertId::new("s/b");
@@ -134,14 +134,14 @@ fn a_crash_before_the_commit_leaves_nothing_and_the_retry_stores_once() {
 fn a_batch_replayed_after_its_commit_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
-    let mut first = batch(vec![accepted("a", 1_795_000_000, 1)], cursor(0, 10));
+    let mut first = batch(vec![accepted("a", 1_795_000_000, 1)], Some(cursor(0, 10)));
     first.refused.push(refused(b"junk", "not JSON"));
     store.put("s", &first).unwrap();
     let before = (store.alerts(10).unwrap(), store.counts().unwrap());
     assert!(store.put("s", &first).unwrap().replayed);
     assert_eq!((store.alerts(10).unwrap(), store.counts().unwrap()), before);
     let other_generation = Batch {
-        cursor: cursor(1, 10),
+        cursor: Some(cursor(1, 10)),
         ..first
     };
     assert!(!store.put("s", &other_generation).unwrap().replayed);
@@ -156,7 +156,7 @@ fn the_bytes_are_durable_before_the_rows() {
     let error = store
         .put(
             "s",
-            &batch(vec![accepted("a", 1_795_000_000, 1)], cursor(0, 10)),
+            &batch(vec![accepted("a", 1_795_000_000, 1)], Some(cursor(0, 10))),
         )
         .unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error}");
@@ -168,7 +168,7 @@ fn the_bytes_are_durable_before_the_rows() {
 fn quarantine_keeps_bytes_and_reason() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
-    let mut bad = batch(Vec::new(), cursor(0, 5));
+    let mut bad = batch(Vec::new(), Some(cursor(0, 5)));
     bad.refused = vec![
         refused(b"\xff\x1b[2J", "not UTF-8 from byte 0 on"),
         refused(b"", "not JSON"),
@@ -235,7 +235,9 @@ fn two_writers_do_not_mix_their_bytes() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|t| t.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     let store = Store::open(dir.path()).unwrap();
     let found = store.alerts(100).unwrap();
     assert_eq!(found.len(), 40);

@@ -96,7 +96,9 @@ fn json_has_the_same_shape() {
     let from_toml = parse(FULL, "i.json.toml").unwrap();
     let cards = |i: &Inventory| {
         let mut cards: Vec<_> = i.identities().values().cloned().collect();
-        cards.iter_mut().for_each(|c| c.provenance.clear());
+        for card in &mut cards {
+            card.provenance.clear();
+        }
         cards
     };
     assert_eq!(cards(&from_json), cards(&from_toml));

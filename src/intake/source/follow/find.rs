@@ -13,7 +13,7 @@ const MOST_ENTRIES: usize = 10_000;
 
 /// Opens a regular file for reading. Anything else, a pipe say, would block or never end.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(nonblocking)
