@@ -53,6 +53,13 @@ enum What {
     },
 }
 
+impl AlertsArgs {
+    /// Tells whether the store of the state directory is read; `decode` works without one.
+    pub const fn needs_store(&self) -> bool {
+        !matches!(self.what, What::Decode { .. })
+    }
+}
+
 /// Runs `stanch alerts`. Results go to `out`, problems to `err`; returns the exit code.
 pub fn run(
     args: &AlertsArgs,
