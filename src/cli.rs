@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The command line: one binary, every view and act of the console also as a subcommand.
 
 use std::path::PathBuf;
@@ -179,3 +180,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Man) => show::man(&mut out),
     }
 }
+=======
+//! The command line: one file a subcommand.
+
+pub mod alerts;
+>>>>>>> intake

@@ -52,7 +52,7 @@ pub struct Alert {
     pub title: Untrusted,
     /// Severity in our words; `None` where the source says none.
     pub severity: Option<Severity>,
-    /// The source's own value.
+    /// The source's own value as JSON text, so that its type stays visible: `4` or `"High"`.
     pub severity_raw: Option<Untrusted>,
     /// 0 to 100; `None` where the source says none.
     pub confidence: Option<u8>,
