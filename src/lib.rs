@@ -1,4 +1,5 @@
 //! stanch: contain compromised non-human identities from a terminal.
 
 pub mod app;
+pub mod connect;
 pub mod domain;
