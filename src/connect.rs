@@ -33,3 +33,8 @@ pub use context::ContextRead;
 pub use error::ConnectError;
 pub use execute::RunResult;
 pub use prove::{Drift, VerifyResult};
+
+#[cfg(test)]
+mod preset_tests;
+#[cfg(test)]
+mod testing;

@@ -174,12 +174,14 @@ impl Connector {
             }
             let at_most_s = match &spec.at_most_s {
                 None => None,
-                Some(value) => template::json(value, &resolved.scope)
-                    .map_err(|error| ConnectError::Template {
+                Some(value) => {
+                    let filled = template::json(value, &resolved.scope).map_err(|error| ConnectError::Template {
                         block: block.to_owned(),
                         error,
-                    })?
-                    .as_u64(),
+                    })?;
+                    // Some providers write numbers as text.
+                    filled.as_u64().or_else(|| filled.as_str()?.parse().ok())
+                }
             };
             let residual = Residual {
                 layer: spec.layer,

@@ -252,13 +252,20 @@ async fn payload(body: &Body) -> Result<Payload, ConnectError> {
             Payload::Bytes("application/json", bytes)
         }
         Body::Form { fields } => {
-            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            // The serializer cannot be held across an await, so the secrets are read first.
+            let mut secrets = Vec::new();
             for field in fields {
+                secrets.push(match &field.secret {
+                    Some(reference) => Some(secret::read_text(reference).await?),
+                    None => None,
+                });
+            }
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            for (field, secret) in fields.iter().zip(&secrets) {
                 if let Some(value) = &field.value {
                     form.append_pair(&field.name, value);
                 }
-                if let Some(reference) = &field.secret {
-                    let secret = secret::read_text(reference).await?;
+                if let Some(secret) = secret {
                     form.append_pair(&field.name, secret.expose_secret());
                 }
             }
@@ -320,7 +327,7 @@ fn load_spec(
                 let names: Vec<_> = presets().collect();
                 fail(format!("there is no preset `{preset}`; use one of {} or `file`", names.join(", ")))
             })?;
-            let spec = lint::parse(&format!("{preset}.toml (embedded)"), text.1)?;
+            let spec = lint::parse(&format!("{preset}.toml (embedded)"), text.1, &settings.params)?;
             Ok((preset.clone(), spec))
         }
         (None, Some(path)) => {
@@ -329,7 +336,7 @@ fn load_spec(
                 file: file.clone(),
                 error: e.to_string(),
             })?;
-            let spec = lint::parse(&file, &text)?;
+            let spec = lint::parse(&file, &text, &settings.params)?;
             Ok((file, spec))
         }
         _ => Err(fail("set exactly one of `preset` and `file`".to_owned())),
@@ -338,7 +345,7 @@ fn load_spec(
 
 /// Checks the parameters that the settings give and adds defaults.
 fn connector_params(spec: &Spec, given: &BTreeMap<String, String>) -> Result<Scope, String> {
-    let own = || spec.param.iter().filter(|(_, p)| p.from == ParamSource::Connector);
+    let own = || spec.param.iter().filter(|(_, p)| p.from != ParamSource::Identity);
     if let Some(name) = given.keys().find(|name| !own().any(|(n, _)| n == *name)) {
         let names: Vec<_> = own().map(|(n, _)| n.as_str()).collect();
         return Err(format!("parameter `{name}` is unknown; its parameters are: {}", names.join(", ")));

@@ -173,9 +173,12 @@ fn text(value: Option<&Value>) -> Option<Untrusted> {
     Some(Untrusted::new(raw))
 }
 
-/// Reads RFC 3339 text or a number of epoch seconds.
+/// Reads RFC 3339 text, or epoch seconds as a number or digits.
 fn time(value: Option<&Value>) -> Option<Timestamp> {
     match value? {
+        Value::String(s) if s.bytes().all(|b| b.is_ascii_digit()) => {
+            Timestamp::from_second(s.parse().ok()?).ok()
+        }
         Value::String(s) => s.parse().ok(),
         Value::Number(n) => Timestamp::from_second(n.as_i64()?).ok(),
         _ => None,

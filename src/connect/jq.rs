@@ -207,19 +207,21 @@ pub fn with_vars(source: &str, vars: &BTreeMap<String, Value>) -> String {
     }
 }
 
-/// Returns the names that occur as `$name`, each once.
+/// Returns the names that occur as `$name`, each once, without those that the filter binds itself (`… as $name`).
 pub fn mentioned(source: &str) -> Vec<&str> {
-    let mut names: Vec<&str> = source
-        .split('$')
-        .skip(1)
-        .map(|rest| {
-            let end = rest
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .unwrap_or(rest.len());
-            &rest[..end]
-        })
-        .filter(|name| !name.is_empty())
-        .collect();
+    let (mut names, mut own) = (Vec::new(), Vec::new());
+    for (at, _) in source.match_indices('$') {
+        let rest = &source[at + 1..];
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        if end == 0 {
+            continue;
+        }
+        let bound = source[..at].trim_end().ends_with(" as");
+        if bound { &mut own } else { &mut names }.push(&rest[..end]);
+    }
+    names.retain(|name| !own.contains(name));
     names.sort_unstable();
     names.dedup();
     names

@@ -34,18 +34,44 @@ const OWN_HEADERS: &[&str] = &[
 /// A finding: which block, and what to do about it.
 type Finding = (String, String);
 
-/// Reads and checks a connector file; `file` names it in errors.
-pub fn parse(file: &str, text: &str) -> Result<Spec, ConnectError> {
-    let spec: Spec = toml::from_str(text).map_err(|e| ConnectError::Syntax {
+/// Reads and checks a connector file; `file` names it in errors, `given` are the parameters of the settings.
+pub fn parse(file: &str, text: &str, given: &BTreeMap<String, String>) -> Result<Spec, ConnectError> {
+    let mut spec: Spec = toml::from_str(text).map_err(|e| ConnectError::Syntax {
         file: file.to_owned(),
         error: e.to_string().trim_end().to_owned(),
     })?;
-    check(&spec).map_err(|(block, problem)| ConnectError::Lint {
+    let lint = |(block, problem)| ConnectError::Lint {
         file: file.to_owned(),
         block,
         problem,
-    })?;
+    };
+    params(&spec).map_err(lint)?;
+    paths(&mut spec, given).map_err(lint)?;
+    check(&spec).map_err(lint)?;
     Ok(spec)
+}
+
+/// Puts path parameters at the beginning of the request paths that name them; they are then linted like any path.
+fn paths(spec: &mut Spec, given: &BTreeMap<String, String>) -> Result<(), Finding> {
+    let mut values = Vec::new();
+    for (name, param) in spec.param.iter().filter(|(_, p)| p.from == ParamSource::ConnectorPath) {
+        let fail = |problem: String| Err((format!("param.{name}"), problem));
+        let Some(value) = given.get(name).or(param.default.as_ref()) else {
+            return fail(format!("it is missing in the settings; {}", param.help));
+        };
+        if !value.starts_with('/') || value.contains(['{', '}', '?']) || !whole(&param.pattern).is_ok_and(|p| p.is_match(value)) {
+            return fail(format!("path `{value}` does not match `{}`; {}", param.pattern, param.help));
+        }
+        values.push((format!("{{{name}}}"), value.clone()));
+    }
+    for request in spec.requests_mut() {
+        for (placeholder, value) in &values {
+            if let Some(rest) = request.path.strip_prefix(placeholder.as_str()) {
+                request.path = format!("{value}{rest}");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns the variables that a request needs.
@@ -115,7 +141,6 @@ fn check(spec: &Spec) -> Result<(), Finding> {
         base: Base::parse("https://lint.invalid/")
             .map_err(|e| ("base".to_owned(), e.to_string()))?,
     };
-    params(spec)?;
     if let Some(path) = &spec.auth.token_path {
         linter.path("auth.token_path", path, false)?;
     }
@@ -301,6 +326,11 @@ impl Linter {
         if !METHODS.contains(&method) {
             return fail(format!("method `{method}` is unknown; use one of {}", METHODS.join(", ")));
         }
+        for value in request.secret_form.values() {
+            if value.strip_prefix("credential:").is_none_or(str::is_empty) {
+                return fail("a secret form field must be `credential:<kind>`".into());
+            }
+        }
         let each = request.for_each.is_some();
         self.path(block, &request.path, each)?;
         if request.json.is_some() && !(request.form.is_empty() && request.secret_form.is_empty()) {
@@ -316,11 +346,6 @@ impl Linter {
                 return fail(format!("header `{name}` cannot be set here; remove it"));
             }
             self.text(block, text, each)?;
-        }
-        for value in request.secret_form.values() {
-            if value.strip_prefix("credential:").is_none_or(str::is_empty) {
-                return fail("a secret form field must be `credential:<kind>`".into());
-            }
         }
         if let Some(json) = &request.json {
             let names = template::json_names(json).map_err(|e| (block.to_owned(), e.to_string()))?;

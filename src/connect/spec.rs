@@ -76,6 +76,8 @@ pub struct Param {
 pub enum ParamSource {
     /// The connector's settings.
     Connector,
+    /// The connector's settings; a whole path that stands at the beginning of request paths.
+    ConnectorPath,
     /// The identity's card.
     Identity,
 }
@@ -274,4 +276,29 @@ pub struct PreconditionSpec {
     pub filter: String,
     /// In words.
     pub says: String,
+}
+
+impl Spec {
+    /// Returns every request template.
+    pub fn requests_mut(&mut self) -> impl Iterator<Item = &mut RequestSpec> {
+        let context = &mut self.context;
+        let reads = [
+            &mut context.sessions,
+            &mut context.roles,
+            &mut context.grants,
+            &mut context.credentials,
+            &mut context.identity,
+        ];
+        let reads = reads.into_iter().flatten().map(|r| &mut r.read);
+        let acts = self.action.values_mut().flat_map(|action| {
+            let undo = &mut action.undo;
+            action
+                .request
+                .iter_mut()
+                .chain(&mut action.verify.request)
+                .chain(&mut undo.request)
+                .chain(undo.verify.iter_mut().flat_map(|v| &mut v.request))
+        });
+        self.lookup.iter_mut().map(|l| &mut l.read).chain(reads).chain(acts)
+    }
 }
