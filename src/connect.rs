@@ -1,0 +1,40 @@
+//! Connectors: what a provider's HTTP API offers for containment, as a TOML file, and the one engine that runs such files.
+//!
+//! A file declares **parameters** (each with a pattern for the whole value), **lookups** that resolve ids and yield
+//! variables, **context** reads for the identity card, and **actions** with requests, a read-back that proves the effect,
+//! and an undo or the reason why there is none. The files are checked when they are loaded ([`lint`]); values reach a URL
+//! percent-encoded and a body as values ([`template`]); data is shaped by jq filters that always end ([`jq`]).
+//!
+//! [`Connector::bind`] makes the exact requests of a plan, [`Connector::run`] sends exactly those, [`Connector::verify`]
+//! proves them. Requests and read-backs in a plan stand alone: they hold no variables, and secrets only as references.
+
+pub mod auth;
+pub mod bind;
+pub mod capture;
+pub mod connector;
+pub mod context;
+pub mod error;
+pub mod evidence;
+pub mod execute;
+pub mod http;
+pub mod jq;
+pub mod lint;
+pub mod outcome;
+pub mod prove;
+pub mod render;
+pub mod resolve;
+pub mod secret;
+pub mod spec;
+pub mod template;
+
+pub use bind::{Bound, BoundStep};
+pub use connector::{ActionInfo, Connector, Connectors, presets};
+pub use context::ContextRead;
+pub use error::ConnectError;
+pub use execute::RunResult;
+pub use prove::{Drift, VerifyResult};
+
+#[cfg(test)]
+mod preset_tests;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,172 @@
+//! Sends the requests of a plan, exactly as they were approved, and says what became of them.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use zeroize::Zeroize;
+
+use super::capture::Sink;
+use super::connector::Connector;
+use super::http::{Answer, Exchange};
+use super::jq;
+use super::outcome::{MAX_TRIES, classify, pause};
+use crate::domain::coverage::WireOutcome;
+use crate::domain::plan::{RenderedRequest, sha256_hex};
+
+/// What became of the requests of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunResult {
+    /// The outcome of the request that decided: the first that was not taken, else the last.
+    pub outcome: WireOutcome,
+    /// Its HTTP status, if it was answered.
+    pub http_status: Option<u16>,
+    /// The provider's own id of it.
+    pub provider_request_id: Option<String>,
+    /// How many requests left or tried to leave, over the whole step.
+    pub attempts: u32,
+    /// What went wrong, naming the request. Also set when the effect took place and something beside it failed.
+    pub error: Option<String>,
+    /// SHA-256 of the body of its answer, hex.
+    pub body_sha256: Option<String>,
+    /// Files that captured secrets were written to.
+    pub captured: Vec<PathBuf>,
+}
+
+impl RunResult {
+    fn new() -> Self {
+        Self {
+            outcome: WireOutcome::NoChange,
+            http_status: None,
+            provider_request_id: None,
+            attempts: 0,
+            error: None,
+            body_sha256: None,
+            captured: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, id: &str, why: &str) {
+        let text = format!("request `{id}`: {why}");
+        self.error = Some(match self.error.take() {
+            Some(before) => format!("{before}; {text}"),
+            None => text,
+        });
+    }
+}
+
+impl Connector {
+    /// Sends requests in order and stops at the first that is not taken. Nothing unknown is ever sent again.
+    ///
+    /// `idempotency_key` goes out as `Idempotency-Key` with the first request; later ones of the same step append their
+    /// number, because one key stands for one request.
+    pub async fn run(&self, requests: &[RenderedRequest], idempotency_key: &str) -> RunResult {
+        let mut result = RunResult::new();
+        let mut effect = false;
+        for (i, request) in requests.iter().enumerate() {
+            let key = match i {
+                0 => idempotency_key.to_owned(),
+                _ => format!("{idempotency_key}-{}", i + 1),
+            };
+            let outcome = self.run_one(request, &key, &mut result).await;
+            let taken = matches!(
+                outcome,
+                WireOutcome::Accepted | WireOutcome::AcceptedAsync | WireOutcome::NoChange
+            );
+            result.outcome = match (outcome, effect) {
+                // Something of this step did leave and take effect: it is not true that nothing was sent.
+                (WireOutcome::NotSent | WireOutcome::Rejected | WireOutcome::BlockedRedirect, true) => {
+                    result.note(&request.id, "the requests before it took effect");
+                    WireOutcome::Unknown
+                }
+                (WireOutcome::NoChange, true) => WireOutcome::Accepted,
+                (WireOutcome::Accepted, true) if result.outcome == WireOutcome::AcceptedAsync => WireOutcome::AcceptedAsync,
+                (outcome, _) => outcome,
+            };
+            if !taken {
+                break;
+            }
+            effect |= outcome != WireOutcome::NoChange;
+        }
+        result
+    }
+
+    async fn run_one(&self, request: &RenderedRequest, key: &str, result: &mut RunResult) -> WireOutcome {
+        let sink = match self.sink(request) {
+            Ok(sink) => sink,
+            Err(why) => {
+                result.note(&request.id, &format!("not sent, because its secret would be lost: {why}"));
+                return WireOutcome::NotSent;
+            }
+        };
+        for attempt in 1.. {
+            result.attempts += 1;
+            let answer = match self.exchange(request, Some(key)).await {
+                Err(error) => {
+                    result.note(&request.id, &error.to_string());
+                    return WireOutcome::NotSent;
+                }
+                Ok(Exchange::NotSent(why)) => {
+                    result.note(&request.id, &why);
+                    return WireOutcome::NotSent;
+                }
+                Ok(Exchange::Lost(why)) => {
+                    result.note(&request.id, &why);
+                    return WireOutcome::Unknown;
+                }
+                Ok(Exchange::Answer(answer)) => answer,
+            };
+            let (outcome, why) = classify(&answer, request);
+            if outcome == WireOutcome::Deferred && attempt < MAX_TRIES {
+                let wait = pause(answer.retry_after.as_deref(), attempt + 1, Timestamp::now());
+                if let Some(wait) = wait {
+                    tokio::time::sleep(wait).await;
+                    continue;
+                }
+            }
+            result.http_status = Some(answer.status);
+            result.provider_request_id.clone_from(&answer.request_id);
+            result.body_sha256 = answer.body.as_ref().ok().map(|bytes| sha256_hex(&bytes.0));
+            if let Some(why) = why {
+                result.note(&request.id, &why);
+            }
+            if let (Some(sink), WireOutcome::Accepted | WireOutcome::AcceptedAsync) = (sink, outcome) {
+                match capture(&answer, request, sink) {
+                    Ok(path) => result.captured.push(path),
+                    Err(why) => result.note(&request.id, &why),
+                }
+            }
+            return outcome;
+        }
+        WireOutcome::Unknown
+    }
+
+    /// Opens the place for a secret before anything is sent.
+    fn sink(&self, request: &RenderedRequest) -> Result<Option<Sink>, String> {
+        let Some(capture) = &request.capture else {
+            return Ok(None);
+        };
+        let dir = self
+            .secret_dir
+            .as_deref()
+            .ok_or_else(|| "the connector has no `secret_dir`".to_owned())?;
+        Sink::prepare(Path::new(&capture.sink), dir)
+            .map(Some)
+            .map_err(|e| e.to_string())
+    }
+}
+
+/// Takes the secret out of an answer and keeps it. Errors never hold it.
+fn capture(answer: &Answer, request: &RenderedRequest, sink: Sink) -> Result<PathBuf, String> {
+    let lost = |why: &str| format!("it took effect, but its new secret was not captured ({why}); read it from the provider");
+    let filter = request.capture.as_ref().map_or("", |c| c.filter.as_str());
+    let body = answer.json().map_err(lost)?;
+    match jq::first(filter, &body) {
+        Ok(Value::String(mut secret)) if !secret.is_empty() => {
+            let kept = sink.keep(&secret).map_err(|e| lost(&e.to_string()));
+            secret.zeroize();
+            kept
+        }
+        _ => Err(lost("it is not where the connector file says")),
+    }
+}

@@ -1,0 +1,222 @@
+//! One request to one place: no redirects, no proxy, no silent retry, bounded time and size.
+//!
+//! Every request has its own connection, so that a failure to connect is known to have sent nothing.
+
+use std::path::Path;
+use std::sync::Once;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Response};
+use serde_json::Value;
+use url::Url;
+
+use crate::domain::text::show;
+
+/// Most bytes of an answer that are read.
+pub const MAX_BODY: usize = 1 << 20;
+
+/// What one request came to.
+#[derive(Debug)]
+pub enum Exchange {
+    /// No byte of it left: name resolution, refused, TLS.
+    NotSent(String),
+    /// It left, and no usable answer came.
+    Lost(String),
+    /// An answer with a status.
+    Answer(Answer),
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The provider's own id of this request.
+    pub request_id: Option<String>,
+    /// Raw `Retry-After`.
+    pub retry_after: Option<String>,
+    /// Its body, or why there is none.
+    pub body: Result<Bytes, &'static str>,
+}
+
+/// A body; its `Debug` shows the length only, because answers hold secrets.
+pub struct Bytes(pub Vec<u8>);
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
+    }
+}
+
+impl Answer {
+    /// Reads the body as JSON; an empty body is null.
+    pub fn json(&self) -> Result<Value, &'static str> {
+        let bytes = self.body.as_ref().map_err(|why| *why)?;
+        if bytes.0.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&bytes.0).map_err(|_| "the answer is no JSON")
+    }
+}
+
+/// What is sent.
+#[derive(Debug, Default)]
+pub enum Payload {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// Bytes of a content type.
+    Bytes(&'static str, Bytes),
+}
+
+/// A request that is ready to leave.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Its method.
+    pub method: Method,
+    /// Where.
+    pub url: Url,
+    /// All headers but the content type.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub payload: Payload,
+}
+
+/// A client for one provider.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: reqwest::Client,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The private certificate authority cannot be used.
+    #[error("cannot use ca_file `{path}`: {why}; give a PEM file with certificates")]
+    Ca {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// TLS could not be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    Client(String),
+}
+
+impl Http {
+    /// Builds a client. `timeout` bounds a whole exchange, connecting gets at most half of it.
+    pub fn new(timeout: Duration, ca_file: Option<&Path>) -> Result<Self, HttpError> {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            // An error means that somebody installed the same provider already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("stanch/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .http1_only()
+            .referer(false)
+            .pool_max_idle_per_host(0)
+            .tls_version_min(reqwest::tls::Version::TLS_1_2)
+            .connect_timeout(timeout / 2)
+            .timeout(timeout);
+        if let Some(path) = ca_file {
+            let fail = |why: String| HttpError::Ca {
+                path: path.display().to_string(),
+                why,
+            };
+            let pem = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| fail(describe(e)))?;
+            if certificates.is_empty() {
+                return Err(fail("it holds no certificate".to_owned()));
+            }
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let client = builder.build().map_err(|e| HttpError::Client(describe(e)))?;
+        Ok(Self { client })
+    }
+
+    /// Sends one request once.
+    pub async fn send(&self, out: Outgoing) -> Exchange {
+        let mut request = self.client.request(out.method, out.url).headers(out.headers);
+        if let Payload::Bytes(kind, mut bytes) = out.payload {
+            request = request
+                .header(CONTENT_TYPE, kind)
+                .body(std::mem::take(&mut bytes.0));
+        }
+        match request.send().await {
+            Ok(response) => Exchange::Answer(read(response).await),
+            // Connecting includes name resolution and the TLS handshake, and has its own time limit.
+            Err(error) if error.is_connect() || error.is_builder() => {
+                Exchange::NotSent(describe(error))
+            }
+            Err(error) => Exchange::Lost(describe(error)),
+        }
+    }
+}
+
+async fn read(mut response: Response) -> Answer {
+    let text = |name: HeaderName| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(|v| show(v).chars().take(128).collect::<String>())
+    };
+    let request_id = ["x-request-id", "x-amzn-requestid", "x-correlation-id"]
+        .into_iter()
+        .find_map(|name| text(HeaderName::from_static(name)));
+    let retry_after = text(RETRY_AFTER);
+    let status = response.status().as_u16();
+    let mut body = Bytes(Vec::new());
+    let body = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.0.len() + chunk.len() > MAX_BODY => {
+                break Err("the answer is larger than 1 MiB");
+            }
+            Ok(Some(chunk)) => body.0.extend_from_slice(&chunk),
+            Ok(None) => break Ok(body),
+            Err(_) => break Err("the answer broke off"),
+        }
+    };
+    Answer {
+        status,
+        request_id,
+        retry_after,
+        body,
+    }
+}
+
+/// Says what went wrong, without the URL, which may hold ids that others chose.
+fn describe(error: reqwest::Error) -> String {
+    use std::error::Error as _;
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let part = inner.to_string();
+        if !text.contains(&part) {
+            text = format!("{text}: {part}");
+        }
+        source = inner.source();
+    }
+    show(&text.chars().take(300).collect::<String>()).into_owned()
+}
+
+/// Makes a header value that no debug output shows.
+pub fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
