@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The command line: one binary, every view and act of the console also as a subcommand.
 
 use std::path::PathBuf;
@@ -129,13 +128,19 @@ pub fn run(cli: Cli) -> u8 {
         Err(error) => {
             let text = format!("{error:#}");
             // A reader that closed its end early has all that it wanted.
-            if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            if error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+            {
                 return exit::DONE;
             }
             if json {
                 eprintln!("{}", serde_json::json!({ "error": text }));
             } else {
-                let lines: Vec<String> = text.lines().map(|l| crate::domain::text::show(l).into_owned()).collect();
+                let lines: Vec<String> = text
+                    .lines()
+                    .map(|l| crate::domain::text::show(l).into_owned())
+                    .collect();
                 eprintln!("stanch: {}", lines.join("\n"));
             }
             exit::USAGE
@@ -161,12 +166,19 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alerts(args)) => {
             let state = setup::state_dir(global)?;
-            if args.reads_store() {
+            if args.needs_store() {
                 // What has arrived since is part of the answer.
                 plan::catch_up(global)?;
             }
             let now = jiff::Timestamp::now();
-            alerts::run(&args, &state, global.json, now, &mut out, &mut std::io::stderr().lock())
+            alerts::run(
+                &args,
+                &state,
+                global.json,
+                now,
+                &mut out,
+                &mut std::io::stderr().lock(),
+            )
         }
         Some(Command::Log(args)) => {
             let store = setup::journal_dir(&setup::state_dir(global)?);
@@ -180,8 +192,3 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Man) => show::man(&mut out),
     }
 }
-=======
-//! The command line: one file a subcommand.
-
-pub mod alerts;
->>>>>>> intake

@@ -9,10 +9,7 @@ pub mod graph;
 pub mod identity;
 pub mod ids;
 pub mod inventory;
-<<<<<<< HEAD
 pub mod options;
-=======
->>>>>>> intake
 pub mod plan;
 pub mod playbook;
 pub mod queue;

@@ -19,7 +19,10 @@
 //! config} -> app -> domain`. In the middle row only `drill` may use `connect` and `intake`, and `inventory` may use
 //! `connect`. `domain` and `app` do no I/O and read no clock. `tests/architecture.rs` keeps it so.
 
-#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
 
 pub mod app;
 pub mod cli;

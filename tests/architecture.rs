@@ -16,18 +16,50 @@ fn allowed(part: &str) -> &'static [&'static str] {
         "inventory" => &["connect", "app", "domain"],
         "drill" => &["connect", "intake", "app", "domain"],
         "runtime" => &[
-            "ui", "term", "intake", "connect", "journal", "inventory", "drill", "config", "app", "domain",
+            "ui",
+            "term",
+            "intake",
+            "connect",
+            "journal",
+            "inventory",
+            "drill",
+            "config",
+            "app",
+            "domain",
         ],
         "cli" => &[
-            "runtime", "ui", "term", "intake", "connect", "journal", "inventory", "drill", "config", "app", "domain",
+            "runtime",
+            "ui",
+            "term",
+            "intake",
+            "connect",
+            "journal",
+            "inventory",
+            "drill",
+            "config",
+            "app",
+            "domain",
         ],
         "main" => &["cli"],
-        other => panic!("src/{other} is no part of the house; tests/architecture.rs lists the parts"),
+        other => {
+            panic!("src/{other} is no part of the house; tests/architecture.rs lists the parts")
+        }
     }
 }
 
 const PARTS: &[&str] = &[
-    "domain", "app", "ui", "term", "intake", "connect", "journal", "inventory", "drill", "config", "runtime", "cli",
+    "domain",
+    "app",
+    "ui",
+    "term",
+    "intake",
+    "connect",
+    "journal",
+    "inventory",
+    "drill",
+    "config",
+    "runtime",
+    "cli",
 ];
 
 /// What the pure parts may not mention: I/O, clocks, the outside.
@@ -70,8 +102,18 @@ fn sources() -> Vec<(String, String, String)> {
     found
         .into_iter()
         .map(|path| {
-            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-            let part = name.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+            let name = path
+                .strip_prefix(&root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
+            let part = name
+                .split('/')
+                .next()
+                .unwrap()
+                .trim_end_matches(".rs")
+                .to_owned();
             let text = fs::read_to_string(&path).unwrap();
             (name, part, text)
         })
@@ -80,7 +122,10 @@ fn sources() -> Vec<(String, String, String)> {
 }
 
 fn without_comments(text: &str) -> String {
-    text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .filter(|l| !l.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Finds every `crate::part` and `stanch::part`, also inside `use crate::{a, b}`.
@@ -100,7 +145,9 @@ fn used_parts(text: &str) -> Vec<String> {
 }
 
 fn first_word(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
 }
 
 /// Returns the first names of a braced group, not those of groups inside it.
@@ -138,10 +185,18 @@ fn parts_use_only_what_lies_below_them() {
 #[test]
 fn pure_parts_do_no_io_and_read_no_clock() {
     let mut wrong = Vec::new();
-    for (name, part, text) in sources().into_iter().filter(|(_, part, _)| part == "domain" || part == "app") {
+    for (name, part, text) in sources()
+        .into_iter()
+        .filter(|(_, part, _)| part == "domain" || part == "app")
+    {
         let text = without_comments(&text);
         let code = text.split("#[cfg(test)]").next().unwrap_or("");
-        wrong.extend(IMPURE.iter().filter(|w| code.contains(*w)).map(|w| format!("{part}: {name} mentions {w}")));
+        wrong.extend(
+            IMPURE
+                .iter()
+                .filter(|w| code.contains(*w))
+                .map(|w| format!("{part}: {name} mentions {w}")),
+        );
     }
     assert_eq!(wrong, Vec::<String>::new());
 }
@@ -150,7 +205,9 @@ fn pure_parts_do_no_io_and_read_no_clock() {
 fn colours_are_named_in_one_place() {
     let named: Vec<String> = sources()
         .into_iter()
-        .filter(|(name, _, text)| name != "ui/theme.rs" && without_comments(text).contains("Color::"))
+        .filter(|(name, _, text)| {
+            name != "ui/theme.rs" && without_comments(text).contains("Color::")
+        })
         .map(|(name, _, _)| name)
         .collect();
     assert_eq!(named, Vec::<String>::new());
@@ -160,7 +217,10 @@ fn colours_are_named_in_one_place() {
 fn files_stay_short_and_have_no_mod_rs() {
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
     for (name, _, text) in sources() {
-        assert!(!name.ends_with("mod.rs"), "{name}: name the file after the module");
+        assert!(
+            !name.ends_with("mod.rs"),
+            "{name}: name the file after the module"
+        );
         lines.insert(name, text.lines().count());
     }
     let long: Vec<_> = lines.into_iter().filter(|(_, n)| *n > LONGEST).collect();
@@ -188,6 +248,7 @@ fn the_terminal_is_never_asked_anything() {
 
 #[test]
 fn groups_of_imports_are_understood() {
-    let text = "use crate::{app::model::{Model, X}, domain::ids};\nlet x = crate::journal::process();";
+    let text =
+        "use crate::{app::model::{Model, X}, domain::ids};\nlet x = crate::journal::process();";
     assert_eq!(used_parts(text), ["app", "domain", "journal"]);
 }

@@ -57,13 +57,21 @@ fn row(id: &str, confidence: u8) -> Row {
             kind: IdentityKind::OauthClient,
             name: None,
         }),
-        resource: Some(Resource { id: Untrusted::from("db"), kind: Untrusted::from("secret") }),
+        resource: Some(Resource {
+            id: Untrusted::from("db"),
+            kind: Untrusted::from("secret"),
+        }),
         action: None,
         evidence_url: None,
         techniques: Vec::new(),
         raw_sha256: String::new(),
     };
-    Row { alert: Arc::new(alert), count: 1, first_seen: at, last_seen: at }
+    Row {
+        alert: Arc::new(alert),
+        count: 1,
+        first_seen: at,
+        last_seen: at,
+    }
 }
 
 fn start() -> Timestamp {
@@ -87,7 +95,9 @@ impl Desk {
             residual: Vec::new(),
         };
         let identity = |id: &str| {
-            format!("[[identity]]\nid='p:{id}'\nname='{id}'\nkind='oauth_client'\nconnector='c'\naliases=['{id}']\n")
+            format!(
+                "[[identity]]\nid='p:{id}'\nname='{id}'\nkind='oauth_client'\nconnector='c'\naliases=['{id}']\n"
+            )
         };
         let model = Model {
             inventory: inventory(&(identity("svc-a") + &identity("svc-b"))),
@@ -98,8 +108,13 @@ impl Desk {
             )])),
             ..Model::default()
         };
-        let mut desk = Self { model, keymap: Keymap::default(), now: start() };
+        let mut desk = Self {
+            model,
+            keymap: Keymap::default(),
+            now: start(),
+        };
         desk.send(Msg::Alerts(vec![row("svc-a", 90), row("svc-b", 90)]));
+        desk.press("g");
         desk
     }
 
@@ -108,20 +123,30 @@ impl Desk {
     }
 
     fn press(&mut self, names: &str) -> Vec<Effect> {
-        names.split(' ').flat_map(|name| self.send(Msg::Key(Key::parse(name).unwrap()))).collect()
+        names
+            .split(' ')
+            .flat_map(|name| self.send(Msg::Key(Key::parse(name).unwrap())))
+            .collect()
     }
 
     fn type_text(&mut self, text: &str) -> Vec<Effect> {
-        text.chars().flat_map(|c| self.send(Msg::Key(Key::char(c)))).collect()
+        text.chars()
+            .flat_map(|c| self.send(Msg::Key(Key::char(c))))
+            .collect()
     }
 
     fn pass(&mut self, ms: i64) {
-        self.now = self.now.checked_add(SignedDuration::from_millis(ms)).unwrap();
+        self.now = self
+            .now
+            .checked_add(SignedDuration::from_millis(ms))
+            .unwrap();
     }
 
     /// Answers the last `BuildPlan` as the runtime would.
     fn build(&mut self, tier: Tier) -> PlanDigest {
-        let Overlay::Plan(view) = &self.model.overlay else { panic!("no plan is open") };
+        let Overlay::Plan(view) = &self.model.overlay else {
+            panic!("no plan is open")
+        };
         let plan = Plan {
             v: 1,
             alert: view.alert.clone(),
@@ -133,7 +158,10 @@ impl Desk {
             playbook_sha256: String::new(),
             tier,
             created: self.now,
-            expires: self.now.checked_add(SignedDuration::from_secs(900)).unwrap(),
+            expires: self
+                .now
+                .checked_add(SignedDuration::from_secs(900))
+                .unwrap(),
             nonce: "n".into(),
             drill: false,
             steps: Vec::new(),
@@ -143,7 +171,10 @@ impl Desk {
             preconditions: Vec::new(),
         };
         let (digest, ticket) = (plan.digest(), view.ticket);
-        self.send(Msg::PlanBuilt { ticket, result: Ok((digest.clone(), Arc::new(plan))) });
+        self.send(Msg::PlanBuilt {
+            ticket,
+            result: Ok((digest.clone(), Arc::new(plan))),
+        });
         digest
     }
 
@@ -156,7 +187,16 @@ impl Desk {
 }
 
 fn runs(effects: &[Effect]) -> Vec<&PlanDigest> {
-    effects.iter().filter_map(|e| if let Effect::Run(d) = e { Some(d) } else { None }).collect()
+    effects
+        .iter()
+        .filter_map(|e| {
+            if let Effect::Run(d) = e {
+                Some(d)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 fn said(desk: &Desk) -> &str {
@@ -167,8 +207,16 @@ fn said(desk: &Desk) -> &str {
 fn a_soft_plan_needs_a_second_key_and_a_third() {
     let mut desk = Desk::new();
     let effects = desk.press("1");
-    assert!(effects.iter().any(|e| matches!(e, Effect::BuildPlan { playbook, .. } if playbook == "soft")));
-    assert!(effects.iter().any(|e| matches!(e, Effect::Record(d) if d.kind == DecisionKind::Claim)));
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::BuildPlan { playbook, .. } if playbook == "soft"))
+    );
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::Record(d) if d.kind == DecisionKind::Claim))
+    );
     let digest = desk.build(Tier::Soft);
     desk.pass(400);
     // Cancel is chosen at first.
@@ -232,8 +280,13 @@ fn what_arrives_while_a_dialog_is_open_never_changes_whom_it_is_about() {
     desk.pass(400);
     let effects = desk.press("tab enter");
     assert_eq!(runs(&effects), [&digest]);
-    let Overlay::Plan(view) = &desk.model.overlay else { panic!("closed") };
-    assert_eq!((view.identity.as_str(), view.alert.as_str()), ("p:svc-a", "test/svc-a"));
+    let Overlay::Plan(view) = &desk.model.overlay else {
+        panic!("closed")
+    };
+    assert_eq!(
+        (view.identity.as_str(), view.alert.as_str()),
+        ("p:svc-a", "test/svc-a")
+    );
 }
 
 #[test]
@@ -246,7 +299,11 @@ fn an_alert_that_changes_its_subject_makes_the_preview_stale() {
     Arc::make_mut(&mut changed.alert).subject = None;
     desk.send(Msg::Alerts(vec![changed]));
     assert!(runs(&desk.press("tab enter")).is_empty());
-    assert!(said(&desk).contains("changed whom it names"), "{}", said(&desk));
+    assert!(
+        said(&desk).contains("changed whom it names"),
+        "{}",
+        said(&desk)
+    );
 }
 
 #[test]
@@ -264,7 +321,11 @@ fn low_confidence_only_looks() {
     let mut desk = Desk::new();
     desk.send(Msg::Alerts(vec![row("svc-a", 20)]));
     assert!(desk.press("1 2").is_empty());
-    assert!(said(&desk).contains("low confidence (20 %)"), "{}", said(&desk));
+    assert!(
+        said(&desk).contains("low confidence (20 %)"),
+        "{}",
+        said(&desk)
+    );
 }
 
 #[test]
@@ -291,8 +352,13 @@ fn dismissing_needs_a_reason() {
     assert!(desk.press("enter").is_empty());
     desk.type_text("test ran");
     let effects = desk.press("enter");
-    let [Effect::Record(decision)] = effects.as_slice() else { panic!("{effects:?}") };
-    assert_eq!((decision.kind, decision.reason.as_deref()), (DecisionKind::Dismiss, Some("test ran")));
+    let [Effect::Record(decision)] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(
+        (decision.kind, decision.reason.as_deref()),
+        (DecisionKind::Dismiss, Some("test ran"))
+    );
 }
 
 #[test]
@@ -306,7 +372,10 @@ fn nothing_contained_nothing_closed() {
 fn a_late_answer_to_an_earlier_request_is_dropped() {
     let mut desk = Desk::new();
     desk.press("1 esc 2");
-    desk.send(Msg::PlanBuilt { ticket: 1, result: Err("late".into()) });
+    desk.send(Msg::PlanBuilt {
+        ticket: 1,
+        result: Err("late".into()),
+    });
     assert_eq!(desk.stage(), Some(Stage::Building));
 }
 
@@ -314,9 +383,15 @@ fn a_late_answer_to_an_earlier_request_is_dropped() {
 fn new_rows_wait_until_they_are_asked_for() {
     let mut desk = Desk::new();
     desk.send(Msg::Alerts(vec![row("svc-z", 90)]));
-    assert_eq!((desk.model.queue.order().len(), desk.model.queue.waiting()), (2, 1));
+    assert_eq!(
+        (desk.model.queue.order().len(), desk.model.queue.waiting()),
+        (2, 1)
+    );
     desk.press("g");
-    assert_eq!((desk.model.queue.order().len(), desk.model.queue.waiting()), (3, 0));
+    assert_eq!(
+        (desk.model.queue.order().len(), desk.model.queue.waiting()),
+        (3, 0)
+    );
 }
 
 #[test]
@@ -338,7 +413,12 @@ fn the_terminal_is_not_given_back_while_a_plan_runs() {
 #[test]
 fn selecting_asks_the_provider_once() {
     let mut desk = Desk::new();
-    let reads = |effects: Vec<Effect>| effects.iter().filter(|e| matches!(e, Effect::ReadContext(_))).count();
+    let reads = |effects: Vec<Effect>| {
+        effects
+            .iter()
+            .filter(|e| matches!(e, Effect::ReadContext(_)))
+            .count()
+    };
     assert_eq!(reads(desk.press("j")), 1);
     assert_eq!(reads(desk.press("k j")), 0);
     assert_eq!(reads(desk.press("r")), 1);
@@ -346,6 +426,10 @@ fn selecting_asks_the_provider_once() {
 
 #[test]
 fn an_identity_nobody_listed_can_still_be_looked_at() {
-    let card = Identity::not_in_inventory(IdentityId::new("p:x"), Untrusted::from("x"), IdentityKind::Unknown);
+    let card = Identity::not_in_inventory(
+        IdentityId::new("p:x"),
+        Untrusted::from("x"),
+        IdentityKind::Unknown,
+    );
     assert_eq!(card.provenance, "not in inventory");
 }

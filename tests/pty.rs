@@ -43,9 +43,13 @@ fn ctrl_z_hands_the_terminal_back_and_fg_repaints() {
     pty.wait_for("svc-deploy");
     pty.send("\x1a");
     pty.wait("the program to stop", |pty| pty.state() == 'T');
-    pty.wait("the modes to be left", |pty| !pty.screen().alternate_screen() && !pty.screen().hide_cursor());
+    pty.wait("the modes to be left", |pty| {
+        !pty.screen().alternate_screen() && !pty.screen().hide_cursor()
+    });
     pty.signal(Signal::CONT);
-    pty.wait("the alternate screen", |pty| pty.screen().alternate_screen());
+    pty.wait("the alternate screen", |pty| {
+        pty.screen().alternate_screen()
+    });
     pty.wait_for("DRILL");
     pty.send("?");
     pty.wait_for("Help");
@@ -82,7 +86,8 @@ fn no_color_still_shows_the_selected_row() {
     for row in 0..rows {
         for col in 0..cols {
             let cell = pty.screen().cell(row, col).unwrap();
-            let plain = cell.fgcolor() == vt100::Color::Default && cell.bgcolor() == vt100::Color::Default;
+            let plain =
+                cell.fgcolor() == vt100::Color::Default && cell.bgcolor() == vt100::Color::Default;
             assert!(plain, "colour at {row},{col}");
         }
     }
@@ -94,12 +99,29 @@ fn a_real_console_writes_nothing_while_nothing_happens() {
     let config = home.path().join("c.toml");
     let alerts = home.path().join("alerts.jsonl");
     std::fs::write(&alerts, "").unwrap();
-    std::fs::write(&config, format!("[[source]]\nkind='file'\nname='siem'\npath='{}'\n", alerts.display())).unwrap();
-    let mut pty = Pty::stanch(home.path(), 80, 24, &["--config", config.to_str().unwrap()], &[]);
+    std::fs::write(
+        &config,
+        format!(
+            "[[source]]\nkind='file'\nname='siem'\npath='{}'\n",
+            alerts.display()
+        ),
+    )
+    .unwrap();
+    let mut pty = Pty::stanch(
+        home.path(),
+        80,
+        24,
+        &["--config", config.to_str().unwrap()],
+        &[],
+    );
     pty.wait_for("1 source ok");
     while pty.read_for(Duration::from_millis(400)) {}
     // A minute may turn within the watch, and ages with it; an empty queue has none.
-    assert!(!pty.read_for(Duration::from_secs(2)), "{:?}", String::from_utf8_lossy(&pty.raw));
+    assert!(
+        !pty.read_for(Duration::from_secs(2)),
+        "{:?}",
+        String::from_utf8_lossy(&pty.raw)
+    );
     pty.send("q");
     assert_eq!(pty.wait_end(), 0);
 }
@@ -126,10 +148,23 @@ fn panic_child() {
 #[test]
 fn a_panic_puts_the_terminal_back() {
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "panic_child", "--nocapture", "--test-threads=1"]);
+    command.args([
+        "--ignored",
+        "--exact",
+        "panic_child",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
     let mut pty = Pty::start(command, 80, 24);
     pty.wait_end();
     pty.assert_restored();
-    assert!(pty.text().contains(r"\u{1b}]0;evil\u{7} text"), "{}", pty.text());
-    assert!(pty.raw.windows(8).any(|w| w == b"\x1b[?1049h"), "the child never took the terminal");
+    assert!(
+        pty.text().contains(r"\u{1b}]0;evil\u{7} text"),
+        "{}",
+        pty.text()
+    );
+    assert!(
+        pty.raw.windows(8).any(|w| w == b"\x1b[?1049h"),
+        "the child never took the terminal"
+    );
 }

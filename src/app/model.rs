@@ -271,6 +271,8 @@ pub struct Model {
     pub queue: Queue,
     /// The alert that has the cursor.
     pub selected: Option<AlertId>,
+    /// The analyst has pressed a key: from now on rows stay where they are until they are asked to move.
+    pub touched: bool,
     /// The pane that has the focus.
     pub focus: Option<Pane>,
     /// First line shown of the panes beside the queue.
@@ -414,8 +416,16 @@ impl Model {
     /// Gives the card of an unlisted identity the connector of the provider that the alert names: what an intruder makes
     /// is in no inventory, and must be reachable all the same.
     fn reachable(&self, mut card: Identity) -> Identity {
-        let provider = card.id.as_str().split_once(':').map_or("", |(provider, _)| provider);
-        let native = card.id.as_str().split_once(':').map_or("", |(_, native)| native);
+        let provider = card
+            .id
+            .as_str()
+            .split_once(':')
+            .map_or("", |(provider, _)| provider);
+        let native = card
+            .id
+            .as_str()
+            .split_once(':')
+            .map_or("", |(_, native)| native);
         if card.connector.is_none() && self.capabilities.contains_key(provider) {
             card.connector = Some(provider.to_owned());
             if let Some(param) = self.id_params.get(provider) {

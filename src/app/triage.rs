@@ -59,15 +59,16 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
     Vec::new()
 }
 
-/// Takes in alerts that arrived. Rows join the order at once only while the analyst is not reading anything.
+/// Takes in alerts that arrived. Until the first key is pressed the worst one is selected; from then on nothing moves by
+/// itself, and new ones wait behind `▲ n new`.
 pub fn take_alerts(model: &mut Model, rows: Vec<Row>) -> Vec<Effect> {
     let touched = rows
         .iter()
         .any(|row| Some(&row.alert.id) == model.selected.as_ref());
     planning::note_alerts(model, &rows);
-    model.queue.take(rows, false);
+    model.queue.take(rows, !model.touched);
     model.dirty = true;
-    if model.selected.is_none() {
+    if !model.touched || model.selected.is_none() {
         let first = model.queue.order().first().cloned();
         return select(model, first);
     }

@@ -23,7 +23,11 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.dirty = true;
         }
         Msg::Alerts(rows) => return triage::take_alerts(model, rows),
-        Msg::Malformed { source, total, reason } => {
+        Msg::Malformed {
+            source,
+            total,
+            reason,
+        } => {
             model.malformed.insert(source, (total, reason));
             model.dirty = true;
         }
@@ -95,6 +99,7 @@ fn on_journal(model: &mut Model, entries: &[crate::domain::decision::Entry]) {
 }
 
 fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<Effect> {
+    model.touched = true;
     match &mut model.overlay {
         Overlay::Reason(_) => return triage::reason_key(model, key, now),
         Overlay::ConfirmQuit => {

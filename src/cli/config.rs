@@ -42,10 +42,15 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
         ConfigAction::Path => {
             let state = setup::state_dir(global)?;
             if global.json {
-                let row = serde_json::json!({ "config": path, "exists": path.exists(), "state": state });
+                let row =
+                    serde_json::json!({ "config": path, "exists": path.exists(), "state": state });
                 writeln!(out, "{row}")?;
             } else {
-                let note = if path.exists() { "" } else { "  (not there; `stanch init` writes one)" };
+                let note = if path.exists() {
+                    ""
+                } else {
+                    "  (not there; `stanch init` writes one)"
+                };
                 writeln!(out, "configuration  {}{note}", path.display())?;
                 writeln!(out, "state          {}", state.display())?;
             }
@@ -54,7 +59,8 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
             let config = Config::load(&path)?;
             let parts = setup::load_parts(&config)?;
             let (sources, connectors) = (config.source.len(), config.connector.len());
-            let (identities, playbooks) = (parts.inventory.identities().len(), parts.playbooks.len());
+            let (identities, playbooks) =
+                (parts.inventory.identities().len(), parts.playbooks.len());
             if global.json {
                 let row = serde_json::json!({
                     "config": path, "sources": sources, "connectors": connectors, "identities": identities, "playbooks": playbooks,
@@ -62,7 +68,10 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
                 writeln!(out, "{row}")?;
             } else {
                 writeln!(out, "{}: ok", path.display())?;
-                writeln!(out, "{sources} sources, {connectors} connectors, {identities} identities, {playbooks} playbooks")?;
+                writeln!(
+                    out,
+                    "{sources} sources, {connectors} connectors, {identities} identities, {playbooks} playbooks"
+                )?;
             }
         }
     }
@@ -76,15 +85,24 @@ pub fn init(args: &InitArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
         None => setup::default_config_path()?,
     };
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make {}", parent.display()))?;
     }
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .open(&path)
-        .with_context(|| format!("cannot write {} (a file that is there is never overwritten)", path.display()))?;
+        .with_context(|| {
+            format!(
+                "cannot write {} (a file that is there is never overwritten)",
+                path.display()
+            )
+        })?;
     file.write_all(EXAMPLE.as_bytes())?;
     writeln!(out, "wrote {}", path.display())?;
-    writeln!(out, "next: name an alert source, an inventory and a connector in it, then `stanch config check`")?;
+    writeln!(
+        out,
+        "next: name an alert source, an inventory and a connector in it, then `stanch config check`"
+    )?;
     Ok(exit::DONE)
 }

@@ -53,7 +53,12 @@ pub struct DrillArgs {
 }
 
 /// Size of the screen that a script plays on.
-const HEADLESS: Rect = Rect { x: 0, y: 0, width: 120, height: 40 };
+const HEADLESS: Rect = Rect {
+    x: 0,
+    y: 0,
+    width: 120,
+    height: 40,
+};
 
 /// Shortest time between frames on this host, and over SSH, where every frame costs a slow link.
 const GAP_LOCAL: Duration = Duration::from_millis(33);
@@ -64,7 +69,10 @@ pub fn run(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
     if args.list {
         for info in scenarios() {
             if global.json {
-                println!("{}", serde_json::json!({ "id": info.id, "title": info.title }));
+                println!(
+                    "{}",
+                    serde_json::json!({ "id": info.id, "title": info.title })
+                );
             } else {
                 println!("{:<24} {}", info.id, info.title);
             }
@@ -76,13 +84,23 @@ pub fn run(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
     }
     let scenario = args.scenario.clone().or_else(|| global.drill.clone());
     let scenario = scenario.unwrap_or_else(|| crate::drill::DEFAULT.to_owned());
-    let global = Global { drill: Some(scenario), ..global.clone() };
-    if args.headless { headless(&global, args) } else { console(&global, Some(args)) }
+    let global = Global {
+        drill: Some(scenario),
+        ..global.clone()
+    };
+    if args.headless {
+        headless(&global, args)
+    } else {
+        console(&global, Some(args))
+    }
 }
 
 fn start(global: &Global, args: Option<&DrillArgs>) -> DrillStart {
     DrillStart {
-        scenario: global.drill.clone().unwrap_or_else(|| crate::drill::DEFAULT.to_owned()),
+        scenario: global
+            .drill
+            .clone()
+            .unwrap_or_else(|| crate::drill::DEFAULT.to_owned()),
         speed: args.map_or(1.0, |a| a.speed),
         seed: args.map_or(1, |a| a.seed),
         fresh: true,
@@ -92,14 +110,19 @@ fn start(global: &Global, args: Option<&DrillArgs>) -> DrillStart {
 /// Opens the console on the terminal.
 pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> {
     if !std::io::stdout().is_terminal() {
-        bail!("the console needs a terminal on standard output; subcommands and `stanch drill --headless` do not");
+        bail!(
+            "the console needs a terminal on standard output; subcommands and `stanch drill --headless` do not"
+        );
     }
     if !setup::is_drill(global)? {
         // A broken configuration is told before the screen changes.
         Config::load(&setup::config_path(global)?)?;
     }
     let _trace = trace(global)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let mut running = Running::open(global, start(global, args)).await?;
         let look = look(global, &running.setup.config)?;
@@ -117,10 +140,17 @@ pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> 
 
 /// Plays a script without a terminal.
 fn headless(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
-    let path = args.script.as_deref().context("--headless needs --script FILE")?;
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let path = args
+        .script
+        .as_deref()
+        .context("--headless needs --script FILE")?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let steps = script::parse(&text).with_context(|| path.display().to_string())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let mut running = Running::open(global, start(global, Some(args))).await?;
         let look = look(global, &running.setup.config)?;
@@ -133,7 +163,11 @@ fn headless(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
             eprintln!("stanch: {why}");
         }
         let out = status.is_some_and(|s| !s.intruder_in);
-        Ok(if out && played == Played::Done { exit::DONE } else { exit::FAILED })
+        Ok(if out && played == Played::Done {
+            exit::DONE
+        } else {
+            exit::FAILED
+        })
     })
 }
 
@@ -143,10 +177,26 @@ fn look(global: &Global, config: &Config) -> anyhow::Result<Look> {
         Colour::Never => true,
         Colour::Auto => std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
     };
-    let name = if plain { "mono" } else { global.theme.as_deref().unwrap_or(&config.ui.theme) };
-    let gap = if std::env::var_os("SSH_CONNECTION").is_some() { GAP_SSH } else { GAP_LOCAL };
-    let glyphs = if global.ascii || config.ui.ascii { &ASCII } else { &UNICODE };
-    Ok(Look { theme: Theme::named(name)?, glyphs, gap })
+    let name = if plain {
+        "mono"
+    } else {
+        global.theme.as_deref().unwrap_or(&config.ui.theme)
+    };
+    let gap = if std::env::var_os("SSH_CONNECTION").is_some() {
+        GAP_SSH
+    } else {
+        GAP_LOCAL
+    };
+    let glyphs = if global.ascii || config.ui.ascii {
+        &ASCII
+    } else {
+        &UNICODE
+    };
+    Ok(Look {
+        theme: Theme::named(name)?,
+        glyphs,
+        gap,
+    })
 }
 
 /// Starts the trace when it is asked for; the guard writes the rest when it goes.
@@ -157,8 +207,12 @@ fn trace(global: &Global) -> anyhow::Result<Option<tracing_appender::non_blockin
     let state = setup::state_dir(global)?;
     let folder = state.parent().unwrap_or(&state);
     setup::make_private(folder)?;
-    let (writer, guard) = tracing_appender::non_blocking(tracing_appender::rolling::never(folder, "trace.log"));
-    tracing_subscriber::fmt().with_ansi(false).with_writer(writer).init();
+    let (writer, guard) =
+        tracing_appender::non_blocking(tracing_appender::rolling::never(folder, "trace.log"));
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(writer)
+        .init();
     Ok(Some(guard))
 }
 
@@ -177,12 +231,21 @@ impl Running {
         let (sender, queue) = mpsc::channel(QUEUE);
         let report = report_to(&sender, &tokio::runtime::Handle::current());
         let setup = Setup::open(global, start, report.clone()).await?;
-        Ok(Self { setup, report, queue: Some(queue), cancel: CancellationToken::new(), lab: None })
+        Ok(Self {
+            setup,
+            report,
+            queue: Some(queue),
+            cancel: CancellationToken::new(),
+            lab: None,
+        })
     }
 
     /// Starts sources, log following and drill reports, and puts the console on the screen.
     fn console(&mut self, screen: Screen, look: Look, global: &Global) -> anyhow::Result<Console> {
-        let queue = self.queue.take().context("the console was started already")?;
+        let queue = self
+            .queue
+            .take()
+            .context("the console was started already")?;
         let mut model = self.setup.services.model();
         model.read_only = global.read_only;
         model.queue.take(self.setup.stored_rows()?, true);
@@ -190,13 +253,25 @@ impl Running {
         tokio::spawn(self.setup.services.journal.clone().follow());
         self.start_drill(&mut model);
         (self.report)(Msg::Alerts(Vec::new()));
-        Ok(Console::new(self.setup.services.clone(), model, look, screen, queue, self.report.clone()))
+        Ok(Console::new(
+            self.setup.services.clone(),
+            model,
+            look,
+            screen,
+            queue,
+            self.report.clone(),
+        ))
     }
 
     fn start_sources(&self) {
         let (sender, mut events) = mpsc::channel(64);
         for source in self.setup.sources.clone() {
-            tokio::spawn(source::run(source, self.setup.store.clone(), sender.clone(), self.cancel.clone()));
+            tokio::spawn(source::run(
+                source,
+                self.setup.store.clone(),
+                sender.clone(),
+                self.cancel.clone(),
+            ));
         }
         let report = self.report.clone();
         tokio::spawn(async move {
@@ -207,12 +282,21 @@ impl Running {
     }
 
     fn start_drill(&mut self, model: &mut Model) {
-        let Some(drill) = self.setup.drill.take() else { return };
+        let Some(drill) = self.setup.drill.take() else {
+            return;
+        };
         let title = drill.scenario.title().to_owned();
         let score = vec!["No score yet.".to_owned()];
-        model.drill = Some(DrillView { title: title.clone(), intruder_in: true, score });
+        model.drill = Some(DrillView {
+            title: title.clone(),
+            intruder_in: true,
+            score,
+        });
         for line in drill.scenario.story().iter().rev() {
-            (self.report)(Msg::Notice { level: Level::Info, text: line.clone() });
+            (self.report)(Msg::Notice {
+                level: Level::Info,
+                text: line.clone(),
+            });
         }
         let (report, journal) = (self.report.clone(), self.setup.services.journal.clone());
         let (mut lab, cancel) = (drill.lab, self.cancel.clone());
@@ -220,7 +304,11 @@ impl Running {
             loop {
                 let status = lab.status();
                 let score = scored(&journal, &status).await;
-                report(Msg::Drill(DrillView { title: title.clone(), intruder_in: status.intruder_in, score }));
+                report(Msg::Drill(DrillView {
+                    title: title.clone(),
+                    intruder_in: status.intruder_in,
+                    score,
+                }));
                 tokio::select! {
                     () = lab.changed() => {}
                     () = cancel.cancelled() => return lab,
@@ -243,7 +331,10 @@ impl Running {
             for line in scored(journal, status).await {
                 println!("  {line}");
             }
-            println!("  What was decided: stanch log show --drill (kept in {})", self.setup.state.display());
+            println!(
+                "  What was decided: stanch log show --drill (kept in {})",
+                self.setup.state.display()
+            );
         }
         journal.end().await;
         if let Some(lab) = lab {
@@ -254,8 +345,14 @@ impl Running {
 }
 
 async fn scored(journal: &Journal, status: &LabStatus) -> Vec<String> {
-    let Ok(decisions) = journal.decisions().await else { return vec!["The journal cannot be read.".to_owned()] };
-    let result = score(&marks(&decisions, status), status.legit_failed, status.secrets_read);
+    let Ok(decisions) = journal.decisions().await else {
+        return vec!["The journal cannot be read.".to_owned()];
+    };
+    let result = score(
+        &marks(&decisions, status),
+        status.legit_failed,
+        status.secrets_read,
+    );
     result.lines
 }
 
@@ -270,7 +367,12 @@ fn marks(decisions: &Decisions, status: &LabStatus) -> Marks {
         .map(|(at, _, _)| *at);
     let first_claim = claims.next().map(|first| claims.fold(first, std::cmp::min));
     let decided_at: Option<Timestamp> = about_it.first().map(|a| a.at);
-    let proven = about_it.iter().filter(acting).filter(|a| a.verify.is_some()).map(|a| a.last).max();
+    let proven = about_it
+        .iter()
+        .filter(acting)
+        .filter(|a| a.verify.is_some())
+        .map(|a| a.last)
+        .max();
     Marks {
         exposed_at: Some(status.started),
         first_alert_at: status.first_alert_at,
@@ -278,14 +380,26 @@ fn marks(decisions: &Decisions, status: &LabStatus) -> Marks {
         decided_at,
         contained_at: about_it.iter().find(acting).map(|a| a.at),
         proven_at: proven,
-        intruder_out_at: if status.intruder_in { None } else { Some(status.since) },
+        intruder_out_at: if status.intruder_in {
+            None
+        } else {
+            Some(status.since)
+        },
     }
 }
 
 fn translate(event: IntakeEvent) -> Msg {
     match event {
         IntakeEvent::Alerts(stored) => Msg::Alerts(stored.into_iter().map(setup::row).collect()),
-        IntakeEvent::Quarantined { source, total, last_reason } => Msg::Malformed { source, total, reason: last_reason },
+        IntakeEvent::Quarantined {
+            source,
+            total,
+            last_reason,
+        } => Msg::Malformed {
+            source,
+            total,
+            reason: last_reason,
+        },
         IntakeEvent::Source { source, state } => {
             let (healthy, text) = match state {
                 SourceState::Following => (true, "following".to_owned()),
@@ -293,7 +407,11 @@ fn translate(event: IntakeEvent) -> Msg {
                 SourceState::Waiting(reason) => (false, format!("waiting: {reason}")),
                 SourceState::Failed(reason) => (false, format!("failed: {reason}")),
             };
-            Msg::Source { name: source, healthy, text }
+            Msg::Source {
+                name: source,
+                healthy,
+                text,
+            }
         }
     }
 }

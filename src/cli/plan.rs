@@ -72,10 +72,16 @@ pub fn with_setup<T>(
     report: Report,
     work: impl AsyncFnOnce(&Setup, Model) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let start = DrillStart {
-            scenario: global.drill.clone().unwrap_or_else(|| crate::drill::DEFAULT.to_owned()),
+            scenario: global
+                .drill
+                .clone()
+                .unwrap_or_else(|| crate::drill::DEFAULT.to_owned()),
             speed: 1.0,
             seed: 1,
             fresh: false,
@@ -94,7 +100,9 @@ pub fn with_setup<T>(
 
 /// Waits until the drill's intruder has been seen, when it has only just begun.
 async fn wait_for_drill(setup: &mut Setup) {
-    let Some(drill) = &mut setup.drill else { return };
+    let Some(drill) = &mut setup.drill else {
+        return;
+    };
     let seen = async {
         while drill.lab.status().successes < 3 {
             drill.lab.changed().await;
@@ -120,11 +128,23 @@ fn find(model: &Model, wanted: &str) -> anyhow::Result<AlertId> {
     if model.queue.get(&exact).is_some() {
         return Ok(exact);
     }
-    let found: Vec<&AlertId> = model.queue.order().iter().filter(|id| id.as_str().ends_with(wanted)).collect();
+    let found: Vec<&AlertId> = model
+        .queue
+        .order()
+        .iter()
+        .filter(|id| id.as_str().ends_with(wanted))
+        .collect();
     match found.as_slice() {
         [one] => Ok((*one).clone()),
-        [] => bail!("no alert `{}`; `stanch alerts list` shows them", show(wanted)),
-        many => bail!("{} alerts end in `{}`; give more of the id", many.len(), show(wanted)),
+        [] => bail!(
+            "no alert `{}`; `stanch alerts list` shows them",
+            show(wanted)
+        ),
+        many => bail!(
+            "{} alerts end in `{}`; give more of the id",
+            many.len(),
+            show(wanted)
+        ),
     }
 }
 
@@ -151,11 +171,15 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
             return Ok(exit::DONE);
         }
         if global.read_only {
-            eprintln!("stanch: read-only: a plan is a record, so none is made; --options lists what could be done");
+            eprintln!(
+                "stanch: read-only: a plan is a record, so none is made; --options lists what could be done"
+            );
             return Ok(exit::REFUSED);
         }
         let Some(identity) = &detail.identity else {
-            eprintln!("stanch: the alert names no identity, so there is nothing to plan; see `stanch alerts show`");
+            eprintln!(
+                "stanch: the alert names no identity, so there is nothing to plan; see `stanch alerts show`"
+            );
             return Ok(exit::REFUSED);
         };
         let playbook = match choose(&detail, args)? {
@@ -165,7 +189,14 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
                 return Ok(exit::REFUSED);
             }
         };
-        let built = planner::build(&setup.services, &alert, identity, &playbook, Timestamp::now()).await;
+        let built = planner::build(
+            &setup.services,
+            &alert,
+            identity,
+            &playbook,
+            Timestamp::now(),
+        )
+        .await;
         let (digest, plan) = match built {
             Ok(built) => built,
             Err(reason) => {
@@ -174,7 +205,11 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
             }
         };
         if global.json {
-            writeln!(out, "{}", json!({ "digest": digest.as_str(), "plan": plan.to_value(), "options": detail.choices }))?;
+            writeln!(
+                out,
+                "{}",
+                json!({ "digest": digest.as_str(), "plan": plan.to_value(), "options": detail.choices })
+            )?;
         } else {
             print_plan(&digest, &plan, out)?;
         }
@@ -186,20 +221,40 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
 fn choose(detail: &Detail, args: &PlanArgs) -> anyhow::Result<Result<String, String>> {
     let choice = match (&args.playbook, args.option) {
         (Some(id), _) => {
-            let found = detail.choices.iter().find(|c| c.playbook.as_ref() == Some(id));
-            found.with_context(|| format!("playbook `{}` does not match this alert; --options lists those that do", show(id)))?
+            let found = detail
+                .choices
+                .iter()
+                .find(|c| c.playbook.as_ref() == Some(id));
+            found.with_context(|| {
+                format!(
+                    "playbook `{}` does not match this alert; --options lists those that do",
+                    show(id)
+                )
+            })?
         }
         (None, Some(n)) => {
-            let found = n.checked_sub(1).and_then(|i| detail.choices.get(i)).filter(|c| c.playbook.is_some());
+            let found = n
+                .checked_sub(1)
+                .and_then(|i| detail.choices.get(i))
+                .filter(|c| c.playbook.is_some());
             found.with_context(|| format!("there is no option {n}; --options lists them"))?
         }
         (None, None) => {
-            let acts = |c: &&crate::domain::options::Choice| c.tier > Tier::Monitor && c.disabled.is_none();
-            let possible = detail.choices.iter().find(acts).or_else(|| detail.choices.first());
+            let acts = |c: &&crate::domain::options::Choice| {
+                c.tier > Tier::Monitor && c.disabled.is_none()
+            };
+            let possible = detail
+                .choices
+                .iter()
+                .find(acts)
+                .or_else(|| detail.choices.first());
             possible.context("there is no option for this alert")?
         }
     };
-    let id = choice.playbook.clone().context("doing nothing needs no plan")?;
+    let id = choice
+        .playbook
+        .clone()
+        .context("doing nothing needs no plan")?;
     Ok(match &choice.disabled {
         None => Ok(id),
         Some(reason) => Err(format!("playbook `{id}` is refused: {reason}")),
@@ -212,20 +267,50 @@ fn print_options(detail: &Detail, json: bool, out: &mut dyn Write) -> anyhow::Re
         return Ok(());
     }
     for (i, choice) in detail.choices.iter().enumerate() {
-        let key = if choice.playbook.is_some() { (i + 1).to_string() } else { "0".to_owned() };
-        let note = choice.disabled.as_ref().map_or_else(|| choice.impact.clone(), |r| format!("not now: {r}"));
+        let key = if choice.playbook.is_some() {
+            (i + 1).to_string()
+        } else {
+            "0".to_owned()
+        };
+        let note = choice
+            .disabled
+            .as_ref()
+            .map_or_else(|| choice.impact.clone(), |r| format!("not now: {r}"));
         let id = choice.playbook.as_deref().unwrap_or("-");
-        writeln!(out, "{key}  {:<8} {id:<20} {}: {}", choice.tier, show(&choice.title), show(&note))?;
+        writeln!(
+            out,
+            "{key}  {:<8} {id:<20} {}: {}",
+            choice.tier,
+            show(&choice.title),
+            show(&note)
+        )?;
     }
     Ok(())
 }
 
 fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::Result<()> {
     let name = show_identifier(plan.identity_name.raw());
-    writeln!(out, "plan {}  contain {name}  playbook {}  {} tier", digest.as_str(), show(&plan.playbook), plan.tier)?;
-    writeln!(out, "nothing was sent; it can be run until {}", plan.expires)?;
+    writeln!(
+        out,
+        "plan {}  contain {name}  playbook {}  {} tier",
+        digest.as_str(),
+        show(&plan.playbook),
+        plan.tier
+    )?;
+    writeln!(
+        out,
+        "nothing was sent; it can be run until {}",
+        plan.expires
+    )?;
     for step in &plan.steps {
-        writeln!(out, "{}  {} [{}, {}]", step.id, show(&step.title), show(&step.team), step.tier)?;
+        writeln!(
+            out,
+            "{}  {} [{}, {}]",
+            step.id,
+            show(&step.title),
+            show(&step.team),
+            step.tier
+        )?;
         for request in &step.requests {
             writeln!(out, "     {} {}", show(&request.method), show(&request.url))?;
             let body = match &request.body {
@@ -234,7 +319,9 @@ fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::
                 Body::Form { fields } => {
                     let value = |f: &crate::domain::plan::FormField| match (&f.value, &f.secret) {
                         (Some(value), _) => format!("{}={value}", f.name),
-                        (None, reference) => format!("{}=<secret {}>", f.name, reference.as_deref().unwrap_or("")),
+                        (None, reference) => {
+                            format!("{}=<secret {}>", f.name, reference.as_deref().unwrap_or(""))
+                        }
                     };
                     fields.iter().map(value).collect::<Vec<_>>().join("&")
                 }
@@ -252,12 +339,23 @@ fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::
         }
     }
     for node in &plan.impact.breaks {
-        let critical = node.criticality.map_or(String::new(), |c| format!(" ({})", c.as_str().replace('_', " ")));
+        let critical = node.criticality.map_or(String::new(), |c| {
+            format!(" ({})", c.as_str().replace('_', " "))
+        });
         writeln!(out, "may break: {}{critical}", node.label.show())?;
     }
     for residual in &plan.residual {
-        let until = residual.at_most_s.map_or("until somebody ends it".to_owned(), |s| format!("for at most {s} s"));
-        writeln!(out, "still held: {}: {}, {until}", residual.layer, show(&residual.text))?;
+        let until = residual
+            .at_most_s
+            .map_or("until somebody ends it".to_owned(), |s| {
+                format!("for at most {s} s")
+            });
+        writeln!(
+            out,
+            "still held: {}: {}, {until}",
+            residual.layer,
+            show(&residual.text)
+        )?;
     }
     writeln!(out, "run it: stanch contain {}", digest.as_str())?;
     Ok(())
@@ -266,7 +364,11 @@ fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::
 /// Prints progress to standard error, one line a step.
 fn progress(json: bool) -> Report {
     Arc::new(move |msg| match msg {
-        Msg::Step { step, phase: Phase::Ended(state, note), .. } if !json => {
+        Msg::Step {
+            step,
+            phase: Phase::Ended(state, note),
+            ..
+        } if !json => {
             eprintln!("step {step}: {state}  {}", show(&note));
         }
         Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) => eprintln!("stanch: {text}"),
@@ -282,7 +384,10 @@ pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyh
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
         let Some((digest, state)) = setup.services.journal.plan(&args.digest).await else {
-            eprintln!("stanch: no log holds a plan {}; make one with `stanch plan ALERT`", show(&args.digest));
+            eprintln!(
+                "stanch: no log holds a plan {}; make one with `stanch plan ALERT`",
+                show(&args.digest)
+            );
             return Ok(exit::USAGE);
         };
         let name = show_identifier(state.plan.identity_name.raw()).into_owned();
@@ -303,7 +408,13 @@ pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Re
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
         let digest = PlanDigest::new(args.digest.clone());
-        let ended = execute::undo(&setup.services, &digest, &StepId::new(args.step.clone()), &report).await;
+        let ended = execute::undo(
+            &setup.services,
+            &digest,
+            &StepId::new(args.step.clone()),
+            &report,
+        )
+        .await;
         finish(&digest, &ended, global.json, out)
     })
 }
@@ -315,10 +426,23 @@ fn refuse_read_only(global: &Global) -> Option<u8> {
     })
 }
 
-fn finish(digest: &PlanDigest, ended: &Ended, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+fn finish(
+    digest: &PlanDigest,
+    ended: &Ended,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     if json {
-        let steps: Vec<Value> = ended.cells.iter().map(|(s, c)| json!({ "step": s.as_str(), "state": c })).collect();
-        writeln!(out, "{}", json!({ "digest": digest.as_str(), "ran": ended.ran, "text": ended.text, "steps": steps }))?;
+        let steps: Vec<Value> = ended
+            .cells
+            .iter()
+            .map(|(s, c)| json!({ "step": s.as_str(), "state": c }))
+            .collect();
+        writeln!(
+            out,
+            "{}",
+            json!({ "digest": digest.as_str(), "ran": ended.ran, "text": ended.text, "steps": steps })
+        )?;
     } else {
         writeln!(out, "{}", show(&ended.text))?;
     }
@@ -340,7 +464,9 @@ pub fn reconcile(global: &Global, args: &ReconcileArgs, out: &mut dyn Write) -> 
     }
     with_setup(global, silent(), async |setup, model| {
         let alert = find(&model, &args.alert)?;
-        let lines = read_back::run(&setup.services, &alert).await.map_err(anyhow::Error::msg)?;
+        let lines = read_back::run(&setup.services, &alert)
+            .await
+            .map_err(anyhow::Error::msg)?;
         if lines.is_empty() {
             writeln!(out, "nothing of this alert is unknown")?;
         }
@@ -348,7 +474,9 @@ pub fn reconcile(global: &Global, args: &ReconcileArgs, out: &mut dyn Write) -> 
             writeln!(out, "{}", show(line))?;
         }
         let after = setup.services.journal.decisions().await?;
-        let open = after.acts_for(&alert).any(|a| a.cell() == crate::domain::coverage::CellState::Unknown);
+        let open = after
+            .acts_for(&alert)
+            .any(|a| a.cell() == crate::domain::coverage::CellState::Unknown);
         Ok(if open { exit::NOT_PROVEN } else { exit::DONE })
     })
 }

@@ -24,7 +24,8 @@ use crate::runtime::services::Services;
 const LOADED: usize = 100_000;
 
 fn dirs() -> anyhow::Result<ProjectDirs> {
-    ProjectDirs::from("", "", "stanch").context("cannot find a home folder; set HOME, or give --config and --state-dir")
+    ProjectDirs::from("", "", "stanch")
+        .context("cannot find a home folder; set HOME, or give --config and --state-dir")
 }
 
 /// Returns where the configuration is expected without `--config`.
@@ -42,7 +43,10 @@ fn base_state_dir(global: &Global) -> anyhow::Result<PathBuf> {
         return Ok(dir.clone());
     }
     let dirs = dirs()?;
-    Ok(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
+    Ok(dirs
+        .state_dir()
+        .unwrap_or_else(|| dirs.data_local_dir())
+        .to_owned())
 }
 
 /// Tells whether these options mean the drill: asked for, or nothing is configured.
@@ -53,7 +57,11 @@ pub fn is_drill(global: &Global) -> anyhow::Result<bool> {
 /// Returns the state folder in force; the drill's lies apart from the real one.
 pub fn state_dir(global: &Global) -> anyhow::Result<PathBuf> {
     let base = base_state_dir(global)?;
-    Ok(if is_drill(global)? { drill_dir(&base) } else { base })
+    Ok(if is_drill(global)? {
+        drill_dir(&base)
+    } else {
+        base
+    })
 }
 
 fn drill_dir(base: &Path) -> PathBuf {
@@ -68,8 +76,16 @@ pub fn journal_dir(state: &Path) -> PathBuf {
 /// Makes a folder that only its owner can look into.
 pub fn make_private(dir: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("cannot make {}; give another folder with --state-dir", dir.display()))
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir);
+    made.with_context(|| {
+        format!(
+            "cannot make {}; give another folder with --state-dir",
+            dir.display()
+        )
+    })
 }
 
 /// What a configuration names, read and checked.
@@ -86,7 +102,11 @@ pub struct Parts {
 pub fn load_parts(config: &Config) -> anyhow::Result<Parts> {
     let inventory = crate::inventory::load(&config.inventory.files)?;
     let connectors = Connectors::load(&config.connector)?;
-    Ok(Parts { inventory: Arc::new(inventory), connectors: Arc::new(connectors), playbooks: load_playbooks(config)? })
+    Ok(Parts {
+        inventory: Arc::new(inventory),
+        connectors: Arc::new(connectors),
+        playbooks: load_playbooks(config)?,
+    })
 }
 
 fn load_playbooks(config: &Config) -> anyhow::Result<Arc<[Playbook]>> {
@@ -95,11 +115,16 @@ fn load_playbooks(config: &Config) -> anyhow::Result<Arc<[Playbook]>> {
     }
     let mut all: Vec<Playbook> = Vec::new();
     for path in &config.playbooks.files {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
         let file = PlaybookFile::parse(&text).with_context(|| path.display().to_string())?;
         for book in file.playbooks {
             if all.iter().any(|b| b.id == book.id) {
-                bail!("{}: playbook `{}` is defined twice across the files", path.display(), book.id);
+                bail!(
+                    "{}: playbook `{}` is defined twice across the files",
+                    path.display(),
+                    book.id
+                );
             }
             all.push(book);
         }
@@ -163,7 +188,12 @@ impl Setup {
         Self::assemble(global, state, config, parts, keys, None, report)
     }
 
-    async fn open_drill(global: &Global, state: PathBuf, start: DrillStart, report: Report) -> anyhow::Result<Self> {
+    async fn open_drill(
+        global: &Global,
+        state: PathBuf,
+        start: DrillStart,
+        report: Report,
+    ) -> anyhow::Result<Self> {
         if start.fresh {
             put_aside(&state)?;
         }
@@ -185,11 +215,17 @@ impl Setup {
             file: None,
             base_url: lab.base_url(),
             params: Default::default(),
-            auth: AuthSettings::Bearer { token: SecretRef::File(token_file) },
+            auth: AuthSettings::Bearer {
+                token: SecretRef::File(token_file),
+            },
             ca_file: None,
             timeout_s: 5,
         };
-        let source = SourceSettings::File { name: "drill".to_owned(), path: alerts_file, format: None };
+        let source = SourceSettings::File {
+            name: "drill".to_owned(),
+            path: alerts_file,
+            format: None,
+        };
         let config = Config {
             source: vec![source],
             connector: [("lab".to_owned(), connector)].into(),
@@ -202,7 +238,11 @@ impl Setup {
             playbooks: Services::shipped_playbooks()?,
         };
         let keys = state.join("keys");
-        let drill = Drill { lab, scenario, speed: start.speed };
+        let drill = Drill {
+            lab,
+            scenario,
+            speed: start.speed,
+        };
         Self::assemble(global, state, config, parts, keys, Some(drill), report)
     }
 
@@ -230,12 +270,22 @@ impl Setup {
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
         let store = Arc::new(Mutex::new(Store::open(&state)?));
-        Ok(Self { services, sources: config.source.clone(), store, drill, config, state })
+        Ok(Self {
+            services,
+            sources: config.source.clone(),
+            store,
+            drill,
+            config,
+            state,
+        })
     }
 
     /// Returns the alerts that are stored, newest last.
     pub fn stored_rows(&self) -> anyhow::Result<Vec<Row>> {
-        let store = self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let store = self
+            .store
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(store.alerts(LOADED)?.into_iter().map(row).collect())
     }
 }
@@ -257,5 +307,6 @@ fn put_aside(state: &Path) -> anyhow::Result<()> {
     }
     let name = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let aside = state.with_file_name(name);
-    std::fs::rename(state, &aside).with_context(|| format!("cannot move {} to {}", state.display(), aside.display()))
+    std::fs::rename(state, &aside)
+        .with_context(|| format!("cannot move {} to {}", state.display(), aside.display()))
 }

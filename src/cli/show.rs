@@ -27,7 +27,14 @@ pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
             });
             writeln!(out, "{row}")?;
         } else {
-            writeln!(out, "{:<7} {:<20} {:<20} {}", scope, spec.keys.join(" "), spec.id, spec.help)?;
+            writeln!(
+                out,
+                "{:<7} {:<20} {:<20} {}",
+                scope,
+                spec.keys.join(" "),
+                spec.id,
+                spec.help
+            )?;
         }
     }
     Ok(exit::DONE)

@@ -11,11 +11,17 @@ use crate::domain::vocabulary::Tier;
 const READING: Duration = Duration::from_secs(3);
 
 /// Makes sure that a plan has the approval it needs; returns why it has not.
-pub async fn obtain(services: &Services, digest: &PlanDigest, state: &PlanState) -> Result<(), String> {
+pub async fn obtain(
+    services: &Services,
+    digest: &PlanDigest,
+    state: &PlanState,
+) -> Result<(), String> {
     if state.approvals.iter().any(|(_, a)| !a.approved) {
         return Err("somebody rejected this plan".to_owned());
     }
-    let Some(speed) = services.drill_speed else { return Ok(()) };
+    let Some(speed) = services.drill_speed else {
+        return Ok(());
+    };
     if state.plan.tier < Tier::Hard || state.approvals.iter().any(|(_, a)| a.approved) {
         return Ok(());
     }
@@ -26,5 +32,9 @@ pub async fn obtain(services: &Services, digest: &PlanDigest, state: &PlanState)
         by: Some("second analyst (simulated)".to_owned()),
         reason: Some("drill".to_owned()),
     };
-    services.journal.record(RecordType::Approval, &approval).await.map_err(|e| format!("not recorded: {e}"))
+    services
+        .journal
+        .record(RecordType::Approval, &approval)
+        .await
+        .map_err(|e| format!("not recorded: {e}"))
 }

@@ -84,16 +84,33 @@ pub fn report_to(queue: &mpsc::Sender<Msg>, handle: &tokio::runtime::Handle) -> 
 
 impl Console {
     /// Puts a console together.
-    pub fn new(services: Services, model: Model, look: Look, screen: Screen, inbox: mpsc::Receiver<Msg>, report: Report) -> Self {
+    pub fn new(
+        services: Services,
+        model: Model,
+        look: Look,
+        screen: Screen,
+        inbox: mpsc::Receiver<Msg>,
+        report: Report,
+    ) -> Self {
         let effects = Effects::new(services, report);
-        Self { model, keymap: Keymap::default(), look, screen, effects, inbox, script: None }
+        Self {
+            model,
+            keymap: Keymap::default(),
+            look,
+            screen,
+            effects,
+            inbox,
+            script: None,
+        }
     }
 
     /// Runs on the terminal until the analyst leaves or the system says so.
     pub async fn run(&mut self) -> anyhow::Result<()> {
         let mut keys = Some(EventStream::new());
         let mut signals = Signals::new()?;
-        let mut last_frame = Instant::now().checked_sub(self.look.gap).unwrap_or_else(Instant::now);
+        let mut last_frame = Instant::now()
+            .checked_sub(self.look.gap)
+            .unwrap_or_else(Instant::now);
         self.model.dirty = true;
         while !self.model.quit {
             let (frame_at, tick_at) = (last_frame + self.look.gap, self.next_tick());
@@ -111,7 +128,7 @@ impl Console {
             };
             if suspend && let Screen::Terminal(session) = &mut self.screen {
                 // A living stream would read keys meant for the shell.
-                keys = None;
+                drop(keys.take());
                 session.suspend()?;
                 keys = Some(EventStream::new());
                 self.take(Msg::Resized);
@@ -123,7 +140,10 @@ impl Console {
 
     /// Plays a script against a screen in memory.
     pub async fn play(&mut self, steps: VecDeque<Step>) -> anyhow::Result<Played> {
-        self.script = Some(Script { steps, since: Instant::now() });
+        self.script = Some(Script {
+            steps,
+            since: Instant::now(),
+        });
         self.model.dirty = true;
         let mut pace = tokio::time::interval(Duration::from_millis(20));
         let played = loop {
@@ -172,7 +192,11 @@ impl Console {
                 suspend |= matches!(effect, Effect::Suspend);
                 self.effects.start(effect);
             }
-            next = if suspend { None } else { self.inbox.try_recv().ok() };
+            next = if suspend {
+                None
+            } else {
+                self.inbox.try_recv().ok()
+            };
         }
         suspend
     }
@@ -199,7 +223,16 @@ impl Console {
         let area = self.screen.area();
         let mut frame = Buffer::empty(area);
         let now = Timestamp::now();
-        ui::draw(&self.model, Ui { theme: &self.look.theme, glyphs: self.look.glyphs, now }, area, &mut frame);
+        ui::draw(
+            &self.model,
+            Ui {
+                theme: &self.look.theme,
+                glyphs: self.look.glyphs,
+                now,
+            },
+            area,
+            &mut frame,
+        );
         let repaint = std::mem::take(&mut self.model.repaint);
         self.model.dirty = false;
         self.screen.show(frame, repaint)
@@ -209,7 +242,9 @@ impl Console {
     fn next_tick(&self) -> Instant {
         let now = Timestamp::now();
         let to_minute = 60_000 - now.as_millisecond().rem_euclid(60_000);
-        let to_fade = self.model.toast_until.map_or(i64::MAX, |until| (until.as_millisecond() - now.as_millisecond()).max(0) + 1);
+        let to_fade = self.model.toast_until.map_or(i64::MAX, |until| {
+            (until.as_millisecond() - now.as_millisecond()).max(0) + 1
+        });
         Instant::now() + Duration::from_millis(to_minute.min(to_fade).unsigned_abs())
     }
 
@@ -217,11 +252,17 @@ impl Console {
     fn script_step(&mut self) -> Option<Played> {
         let text = self.screen.text();
         let script = self.script.as_mut()?;
-        let Some(step) = script.steps.front().cloned() else { return Some(Played::Done) };
+        let Some(step) = script.steps.front().cloned() else {
+            return Some(Played::Done);
+        };
         let waited = script.since.elapsed();
         let stuck = |seconds: u64, what: String| {
             let over = waited > Duration::from_secs(seconds);
-            over.then(|| Played::Stuck(format!("waited {seconds} s for {what}; the screen shows:\n{text}")))
+            over.then(|| {
+                Played::Stuck(format!(
+                    "waited {seconds} s for {what}; the screen shows:\n{text}"
+                ))
+            })
         };
         let outcome = match &step {
             Step::Key(key) => {
@@ -233,7 +274,10 @@ impl Console {
                 None
             }
             Step::Wait { text: wanted, .. } if text.contains(wanted.as_str()) => None,
-            Step::Wait { seconds, text: wanted } => return stuck(*seconds, format!("`{wanted}`")),
+            Step::Wait {
+                seconds,
+                text: wanted,
+            } => return stuck(*seconds, format!("`{wanted}`")),
             Step::Out { .. } if self.model.drill.as_ref().is_some_and(|d| !d.intruder_in) => None,
             Step::Out { seconds } => return stuck(*seconds, "the intruder to be out".to_owned()),
             Step::Show => {
@@ -258,7 +302,9 @@ fn keys_count(model: &Model) -> bool {
     }
 }
 
-async fn next_key(keys: &mut Option<EventStream>) -> Option<std::io::Result<crossterm::event::Event>> {
+async fn next_key(
+    keys: &mut Option<EventStream>,
+) -> Option<std::io::Result<crossterm::event::Event>> {
     match keys {
         Some(stream) => stream.next().await,
         None => std::future::pending().await,

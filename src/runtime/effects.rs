@@ -30,7 +30,13 @@ pub struct Effects {
 impl Effects {
     /// Starts with nothing running.
     pub fn new(services: Services, report: Report) -> Self {
-        Self { services, report, reading: None, stops: HashMap::new(), acts: TaskTracker::new() }
+        Self {
+            services,
+            report,
+            reading: None,
+            stops: HashMap::new(),
+            acts: TaskTracker::new(),
+        }
     }
 
     /// Carries one effect out. `Suspend` is the loop's own.
@@ -38,17 +44,30 @@ impl Effects {
         let (services, report) = (self.services.clone(), self.report.clone());
         match effect {
             Effect::ReadContext(identity) => self.read(*identity),
-            Effect::BuildPlan { ticket, alert, identity, playbook } => {
+            Effect::BuildPlan {
+                ticket,
+                alert,
+                identity,
+                playbook,
+            } => {
                 tokio::spawn(async move {
-                    let result = planner::build(&services, &alert, &identity, &playbook, Timestamp::now()).await;
+                    let result =
+                        planner::build(&services, &alert, &identity, &playbook, Timestamp::now())
+                            .await;
                     report(Msg::PlanBuilt { ticket, result });
                 });
             }
             Effect::Record(decision) => {
                 tokio::spawn(async move {
-                    let written = services.journal.record(RecordType::Decision, &decision).await;
+                    let written = services
+                        .journal
+                        .record(RecordType::Decision, &decision)
+                        .await;
                     let (level, text) = match written {
-                        Ok(()) => (Level::Info, format!("recorded: {}", decision.kind.as_str().replace('_', " "))),
+                        Ok(()) => (
+                            Level::Info,
+                            format!("recorded: {}", decision.kind.as_str().replace('_', " ")),
+                        ),
                         Err(error) => (Level::Error, format!("NOT recorded: {error}")),
                     };
                     report(Msg::Notice { level, text });
@@ -74,11 +93,18 @@ impl Effects {
             let context = match services.connector_of(&identity) {
                 Ok(connector) => connector.read_context(&identity).await.context,
                 Err(reason) => crate::domain::identity::LiveContext {
-                    unknown: vec![("sessions, scopes and grants".to_owned(), reason.as_str().into())],
+                    unknown: vec![(
+                        "sessions, scopes and grants".to_owned(),
+                        reason.as_str().into(),
+                    )],
                     ..Default::default()
                 },
             };
-            report(Msg::Context { identity: identity.id, at: Timestamp::now(), context: Box::new(context) });
+            report(Msg::Context {
+                identity: identity.id,
+                at: Timestamp::now(),
+                context: Box::new(context),
+            });
         }));
     }
 
@@ -88,7 +114,11 @@ impl Effects {
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
             let ended = execute::run(&services, &digest, &stop, &report).await;
-            report(Msg::RunEnded { digest, text: ended.text, ran: ended.ran });
+            report(Msg::RunEnded {
+                digest,
+                text: ended.text,
+                ran: ended.ran,
+            });
         });
     }
 

@@ -23,9 +23,17 @@ pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
 pub struct NotRecorded(pub String);
 
 enum Order {
-    Append(Vec<(RecordType, Value)>, oneshot::Sender<Result<(), NotRecorded>>),
+    Append(
+        Vec<(RecordType, Value)>,
+        oneshot::Sender<Result<(), NotRecorded>>,
+    ),
     Reserve(usize, oneshot::Sender<Result<(), NotRecorded>>),
-    Blob(String, String, Vec<u8>, oneshot::Sender<Result<Evidence, NotRecorded>>),
+    Blob(
+        String,
+        String,
+        Vec<u8>,
+        oneshot::Sender<Result<Evidence, NotRecorded>>,
+    ),
     Plan(String, oneshot::Sender<Option<(PlanDigest, PlanState)>>),
     Decisions(oneshot::Sender<Decisions>),
     Poll,
@@ -45,7 +53,12 @@ impl Journal {
     pub fn open(config: JournalConfig, read_only: bool, report: Report) -> Self {
         let (orders, inbox) = mpsc::channel();
         let store = config.store.clone();
-        let thread = Thread { report, follower: Follower::new(&store), decisions: Decisions::default(), writer: None };
+        let thread = Thread {
+            report,
+            follower: Follower::new(&store),
+            decisions: Decisions::default(),
+            writer: None,
+        };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
         Self { orders, store }
     }
@@ -67,13 +80,22 @@ impl Journal {
     }
 
     /// Stores evidence beside the log.
-    pub async fn blob(&self, name: &str, source: &str, bytes: Vec<u8>) -> Result<Evidence, NotRecorded> {
-        self.ask(|answer| Order::Blob(name.to_owned(), source.to_owned(), bytes, answer)).await?
+    pub async fn blob(
+        &self,
+        name: &str,
+        source: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Evidence, NotRecorded> {
+        self.ask(|answer| Order::Blob(name.to_owned(), source.to_owned(), bytes, answer))
+            .await?
     }
 
     /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
     pub async fn plan(&self, digest: &str) -> Option<(PlanDigest, PlanState)> {
-        self.ask(|answer| Order::Plan(digest.to_owned(), answer)).await.ok().flatten()
+        self.ask(|answer| Order::Plan(digest.to_owned(), answer))
+            .await
+            .ok()
+            .flatten()
     }
 
     /// Returns the fold of all logs as it stands.
@@ -98,7 +120,10 @@ impl Journal {
         }
     }
 
-    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, NotRecorded> {
+    async fn ask<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<T, NotRecorded> {
         let gone = || NotRecorded("the journal thread has ended".to_owned());
         let (sender, answer) = oneshot::channel();
         self.orders.send(order(sender)).map_err(|_| gone())?;
@@ -119,7 +144,10 @@ impl Thread {
             match Writer::open(config, Timestamp::now()) {
                 Ok((writer, opened)) => {
                     if let Some(recovered) = &opened.recovered {
-                        self.say(Some(format!("a torn write of {} bytes was put aside", recovered.bytes)));
+                        self.say(Some(format!(
+                            "a torn write of {} bytes was put aside",
+                            recovered.bytes
+                        )));
                     }
                     if let Health::Blocked(reason) = writer.health() {
                         (self.report)(Msg::JournalProblem(Some(reason)));
@@ -133,7 +161,9 @@ impl Thread {
         while let Ok(order) = inbox.recv() {
             match order {
                 Order::Append(records, answer) => {
-                    let written = self.with_writer(|writer| writer.append(Timestamp::now(), &records).map(|_| ()));
+                    let written = self.with_writer(|writer| {
+                        writer.append(Timestamp::now(), &records).map(|_| ())
+                    });
                     self.poll();
                     let _ = answer.send(written);
                 }
@@ -142,11 +172,19 @@ impl Thread {
                 }
                 Order::Blob(name, source, bytes, answer) => {
                     let stored = self.with_writer(|writer| writer.put_blob(&bytes));
-                    let evidence = stored.map(|b| Evidence { name, sha256: b.sha256, size: b.size, source });
+                    let evidence = stored.map(|b| Evidence {
+                        name,
+                        sha256: b.sha256,
+                        size: b.size,
+                        source,
+                    });
                     let _ = answer.send(evidence);
                 }
                 Order::Plan(digest, answer) => {
-                    let found = self.decisions.plan(&digest).map(|(d, p)| (d.clone(), p.clone()));
+                    let found = self
+                        .decisions
+                        .plan(&digest)
+                        .map(|(d, p)| (d.clone(), p.clone()));
                     let _ = answer.send(found);
                 }
                 Order::Decisions(answer) => {
@@ -166,7 +204,9 @@ impl Thread {
         act: impl FnOnce(&mut Writer) -> Result<T, crate::journal::JournalError>,
     ) -> Result<T, NotRecorded> {
         let Some(writer) = &mut self.writer else {
-            return Err(NotRecorded("this console has no journal to write to".to_owned()));
+            return Err(NotRecorded(
+                "this console has no journal to write to".to_owned(),
+            ));
         };
         act(writer).map_err(|error| {
             let text = error.to_string();
@@ -191,7 +231,10 @@ impl Thread {
 
     fn say(&self, text: Option<String>) {
         if let Some(text) = text {
-            (self.report)(Msg::Notice { level: crate::app::model::Level::Warn, text: format!("journal: {text}") });
+            (self.report)(Msg::Notice {
+                level: crate::app::model::Level::Warn,
+                text: format!("journal: {text}"),
+            });
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::domain::graph::Walk;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, NodeId, PlanDigest, StepId};
 use crate::domain::plan::{
-    ImpactNode, ImpactSnapshot, PLAN_LIFETIME_S, Plan, PlanStep, Residual, Skipped, Undo, canonical, sha256_hex,
+    ImpactNode, ImpactSnapshot, PLAN_LIFETIME_S, Plan, PlanStep, Residual, Skipped, Undo,
+    canonical, sha256_hex,
 };
 use crate::domain::playbook::{Playbook, StepTemplate};
 use crate::domain::text::{Untrusted, show};
@@ -27,8 +28,15 @@ pub async fn build(
 ) -> Result<(PlanDigest, Arc<Plan>), String> {
     let plan = draft(services, alert, identity, playbook, now).await?;
     let digest = plan.digest();
-    let record = PlanRecord { digest: digest.clone(), plan };
-    services.journal.record(RecordType::Plan, &record).await.map_err(|e| format!("the plan was not recorded: {e}"))?;
+    let record = PlanRecord {
+        digest: digest.clone(),
+        plan,
+    };
+    services
+        .journal
+        .record(RecordType::Plan, &record)
+        .await
+        .map_err(|e| format!("the plan was not recorded: {e}"))?;
     Ok((digest, Arc::new(record.plan)))
 }
 
@@ -42,22 +50,44 @@ async fn draft(
     let book = services.playbooks.iter().find(|b| b.id == playbook);
     let book = book.ok_or_else(|| format!("there is no playbook `{}`", show(playbook)))?;
     let connector = services.connector_of(identity);
-    let offered = |verb: Verb| connector.as_ref().is_ok_and(|c| c.actions().contains_key(&verb));
+    let offered = |verb: Verb| {
+        connector
+            .as_ref()
+            .is_ok_and(|c| c.actions().contains_key(&verb))
+    };
     let (mut kept, mut skipped): (Vec<&StepTemplate>, Vec<Skipped>) = (Vec::new(), Vec::new());
     for step in &book.steps {
         if step.verb.is_manual() || step.verb == Verb::PreserveEvidence || offered(step.verb) {
             kept.push(step);
         } else if step.optional {
-            skipped.push(Skipped { verb: step.verb, reason: "the connector does not offer it".to_owned() });
+            skipped.push(Skipped {
+                verb: step.verb,
+                reason: "the connector does not offer it".to_owned(),
+            });
         } else {
-            let why = connector.as_ref().err().cloned().unwrap_or_else(|| "the connector does not offer it".to_owned());
+            let why = connector
+                .as_ref()
+                .err()
+                .cloned()
+                .unwrap_or_else(|| "the connector does not offer it".to_owned());
             return Err(format!("cannot plan {}: {why}", step.verb));
         }
     }
-    let verbs: Vec<Verb> = kept.iter().map(|s| s.verb).filter(|v| offered(*v)).collect();
+    let verbs: Vec<Verb> = kept
+        .iter()
+        .map(|s| s.verb)
+        .filter(|v| offered(*v))
+        .collect();
     let mut bound = match &connector {
-        Ok(connector) if !verbs.is_empty() => connector.bind(identity, &verbs, now).await.map_err(|e| e.to_string())?,
-        _ => Bound { steps: Vec::new(), preconditions: Vec::new(), residual: Vec::new() },
+        Ok(connector) if !verbs.is_empty() => connector
+            .bind(identity, &verbs, now)
+            .await
+            .map_err(|e| e.to_string())?,
+        _ => Bound {
+            steps: Vec::new(),
+            preconditions: Vec::new(),
+            residual: Vec::new(),
+        },
     };
     let connector_name = identity.connector.clone().unwrap_or_default();
     let mut steps = Vec::new();
@@ -84,7 +114,9 @@ async fn draft(
         playbook_sha256: playbook_digest(book),
         tier: steps.iter().map(|s| s.tier).max().unwrap_or(Tier::Monitor),
         created,
-        expires: created.checked_add(SignedDuration::from_secs(PLAN_LIFETIME_S)).unwrap_or(created),
+        expires: created
+            .checked_add(SignedDuration::from_secs(PLAN_LIFETIME_S))
+            .unwrap_or(created),
         nonce: uuid::Uuid::now_v7().to_string(),
         drill: services.drill_speed.is_some(),
         steps,
@@ -122,9 +154,14 @@ fn bound_step(id: StepId, template: &StepTemplate, bound: BoundStep, connector: 
 /// A step that the console does itself (evidence), or that people do.
 fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector: &str) -> PlanStep {
     let evidence = template.verb == Verb::PreserveEvidence;
-    let contact = identity.on_call.as_ref().map_or_else(|| "on-call unknown".to_owned(), |c| c.show().into_owned());
+    let contact = identity
+        .on_call
+        .as_ref()
+        .map_or_else(|| "on-call unknown".to_owned(), |c| c.show().into_owned());
     let title = match template.verb {
-        Verb::PreserveEvidence => "Keep evidence: sessions, roles, credentials as the provider lists them".to_owned(),
+        Verb::PreserveEvidence => {
+            "Keep evidence: sessions, roles, credentials as the provider lists them".to_owned()
+        }
         Verb::ReviewSessions => "Review its sessions by hand".to_owned(),
         Verb::Watch => "Watch it more closely".to_owned(),
         Verb::CheckLinked => "Check siblings and recovery paths by hand".to_owned(),
@@ -140,7 +177,11 @@ fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector:
         team: template.team.clone(),
         tier: template.tier,
         layer: Layer::Sessions,
-        connector: if evidence { connector.to_owned() } else { String::new() },
+        connector: if evidence {
+            connector.to_owned()
+        } else {
+            String::new()
+        },
         target: Untrusted::new(identity.id.as_str()),
         requests: Vec::new(),
         verify: None,
@@ -152,13 +193,24 @@ fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector:
 
 /// Layers that this provider could close and this plan leaves open: the trap of resetting one thing only.
 fn untouched(services: &Services, identity: &Identity, steps: &[PlanStep]) -> Vec<Residual> {
-    let Ok(connector) = services.connector_of(identity) else { return Vec::new() };
+    let Ok(connector) = services.connector_of(identity) else {
+        return Vec::new();
+    };
     let mut layers: Vec<Layer> = connector.actions().values().map(|a| a.layer).collect();
     layers.sort();
     layers.dedup();
-    let closed = |layer: &Layer| steps.iter().any(|s| s.layer == *layer && !s.requests.is_empty());
+    let closed = |layer: &Layer| {
+        steps
+            .iter()
+            .any(|s| s.layer == *layer && !s.requests.is_empty())
+    };
     let open = layers.into_iter().filter(|layer| !closed(layer));
-    open.map(|layer| Residual { layer, text: "not touched by this plan".to_owned(), at_most_s: None }).collect()
+    open.map(|layer| Residual {
+        layer,
+        text: "not touched by this plan".to_owned(),
+        at_most_s: None,
+    })
+    .collect()
 }
 
 fn impact_of(services: &Services, identity: &Identity) -> ImpactSnapshot {
@@ -173,7 +225,8 @@ fn impact_of(services: &Services, identity: &Identity) -> ImpactSnapshot {
                 let described = graph.node(&b.node);
                 ImpactNode {
                     node: b.node.clone(),
-                    label: described.map_or_else(|| Untrusted::new(b.node.as_str()), |n| n.label.clone()),
+                    label: described
+                        .map_or_else(|| Untrusted::new(b.node.as_str()), |n| n.label.clone()),
                     criticality: described.and_then(|n| n.criticality),
                     depth: b.depth,
                 }
@@ -185,7 +238,11 @@ fn impact_of(services: &Services, identity: &Identity) -> ImpactSnapshot {
         || reaches.truncated
         || breaks.branches.len() > SNAPSHOT_CAP
         || reaches.branches.len() > SNAPSHOT_CAP;
-    ImpactSnapshot { breaks: list(&breaks), reaches: list(&reaches), truncated }
+    ImpactSnapshot {
+        breaks: list(&breaks),
+        reaches: list(&reaches),
+        truncated,
+    }
 }
 
 /// Most nodes a plan lists on each side: a journal line holds 64 KiB.

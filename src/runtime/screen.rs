@@ -35,10 +35,19 @@ impl Screen {
 
     /// Returns what a memory screen shows, one string a row.
     pub fn text(&self) -> String {
-        let Self::Memory(buffer) = self else { return String::new() };
+        let Self::Memory(buffer) = self else {
+            return String::new();
+        };
         let width = usize::from(buffer.area.width).max(1);
         let rows = buffer.content.chunks(width);
-        rows.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned() + "\n")
-            .collect()
+        rows.map(|row| {
+            row.iter()
+                .map(ratatui::buffer::Cell::symbol)
+                .collect::<String>()
+                .trim_end()
+                .to_owned()
+                + "\n"
+        })
+        .collect()
     }
 }

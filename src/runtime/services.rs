@@ -38,19 +38,38 @@ impl Services {
 
     /// Returns what each connector can do, for the options.
     pub fn capabilities(&self) -> Arc<BTreeMap<String, Capabilities>> {
-        let of = |connector: &Connector| connector.actions().iter().map(|(verb, info)| (*verb, capability(info))).collect();
-        Arc::new(self.connectors.iter().map(|(name, connector)| (name.to_owned(), of(connector))).collect())
+        let of = |connector: &Connector| {
+            connector
+                .actions()
+                .iter()
+                .map(|(verb, info)| (*verb, capability(info)))
+                .collect()
+        };
+        Arc::new(
+            self.connectors
+                .iter()
+                .map(|(name, connector)| (name.to_owned(), of(connector)))
+                .collect(),
+        )
     }
 
     fn id_params(&self) -> BTreeMap<String, String> {
-        let named = self.connectors.iter().filter_map(|(name, c)| Some((name.to_owned(), c.id_param()?.to_owned())));
+        let named = self
+            .connectors
+            .iter()
+            .filter_map(|(name, c)| Some((name.to_owned(), c.id_param()?.to_owned())));
         named.collect()
     }
 
     /// Finds the connector of an identity, or says why there is none.
     pub fn connector_of(&self, identity: &Identity) -> Result<&Arc<Connector>, String> {
-        let name = identity.connector.as_deref().ok_or("the inventory names no connector for this identity")?;
-        self.connectors.get(name).ok_or_else(|| format!("connector `{name}` is not configured"))
+        let name = identity
+            .connector
+            .as_deref()
+            .ok_or("the inventory names no connector for this identity")?;
+        self.connectors
+            .get(name)
+            .ok_or_else(|| format!("connector `{name}` is not configured"))
     }
 
     /// Returns a model that knows everything these services know.

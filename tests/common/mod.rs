@@ -22,7 +22,12 @@ pub struct Pty {
 }
 
 fn size(cols: u16, rows: u16) -> PtySize {
-    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+    PtySize {
+        rows,
+        cols,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
 }
 
 impl Pty {
@@ -59,7 +64,14 @@ impl Pty {
             }
         });
         let parser = vt100::Parser::new(rows, cols, 0);
-        Self { master: pair.master, child, writer, bytes, raw: Vec::new(), parser }
+        Self {
+            master: pair.master,
+            child,
+            writer,
+            bytes,
+            raw: Vec::new(),
+            parser,
+        }
     }
 
     /// Takes in what was written within `wait`; returns whether there was anything.
@@ -88,7 +100,11 @@ impl Pty {
     pub fn wait(&mut self, what: &str, wanted: impl Fn(&Self) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !wanted(self) {
-            assert!(Instant::now() < end, "waited for {what}; the screen shows:\n{}", self.text());
+            assert!(
+                Instant::now() < end,
+                "waited for {what}; the screen shows:\n{}",
+                self.text()
+            );
             self.read_for(Duration::from_millis(50));
         }
     }
@@ -130,7 +146,11 @@ impl Pty {
                 while self.read_for(Duration::from_millis(100)) {}
                 return status.exit_code();
             }
-            assert!(Instant::now() < end, "the program does not end; the screen shows:\n{}", self.text());
+            assert!(
+                Instant::now() < end,
+                "the program does not end; the screen shows:\n{}",
+                self.text()
+            );
         }
     }
 
@@ -158,7 +178,17 @@ impl Drop for Pty {
 
 /// Sequences that ask the terminal something; none may ever be sent.
 pub fn assert_no_query(raw: &[u8]) {
-    for query in ["\x1b[6n", "\x1b[c", "\x1b[0c", "\x1b[>c", "\x1b[>q", "\x1b]10;?", "\x1b]11;?", "\x1b[?u", "\x1b[18t"] {
+    for query in [
+        "\x1b[6n",
+        "\x1b[c",
+        "\x1b[0c",
+        "\x1b[>c",
+        "\x1b[>q",
+        "\x1b]10;?",
+        "\x1b]11;?",
+        "\x1b[?u",
+        "\x1b[18t",
+    ] {
         let found = raw.windows(query.len()).any(|w| w == query.as_bytes());
         assert!(!found, "the terminal was asked {query:?}");
     }
