@@ -100,6 +100,13 @@ fn on_journal(model: &mut Model, entries: &[crate::domain::decision::Entry]) {
 
 fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<Effect> {
     model.touched = true;
+    if let Overlay::Plan(view) = &mut model.overlay
+        && planning::takes_text(view)
+        && planning::edit(view, key, now)
+    {
+        model.dirty = true;
+        return Vec::new();
+    }
     match &mut model.overlay {
         Overlay::Reason(_) => return triage::reason_key(model, key, now),
         Overlay::ConfirmQuit => {
@@ -107,12 +114,6 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
             model.quit = key == Key::char('Q');
             model.dirty = true;
             return Vec::new();
-        }
-        Overlay::Plan(view) => {
-            if planning::takes_text(view) && planning::edit(view, key, now) {
-                model.dirty = true;
-                return Vec::new();
-            }
         }
         _ => {}
     }

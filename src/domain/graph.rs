@@ -172,10 +172,10 @@ impl Graph {
     /// Returns who stops working, transitively, when `id` is cut off.
     pub fn impact(&self, id: &NodeId) -> Walk {
         self.walk(id, |g, at| {
-            let needers = g.edges(&g.backward, at, &[EdgeKind::DependsOn]);
+            let needers = Self::edges(&g.backward, at, &[EdgeKind::DependsOn]);
             // Cutting an identity ends what it holds, so whoever needs the held credential breaks too.
             needers
-                .chain(g.edges(&g.forward, at, &[EdgeKind::Holds]))
+                .chain(Self::edges(&g.forward, at, &[EdgeKind::Holds]))
                 .collect()
         })
     }
@@ -184,13 +184,13 @@ impl Graph {
     /// a secret store it reaches.
     pub fn exposure(&self, id: &NodeId) -> Walk {
         self.walk(id, |g, at| {
-            let onward = g.edges(
+            let onward = Self::edges(
                 &g.forward,
                 at,
                 &[EdgeKind::CanReach, EdgeKind::Holds, EdgeKind::Recovers],
             );
             onward
-                .chain(g.edges(&g.backward, at, &[EdgeKind::StoredIn]))
+                .chain(Self::edges(&g.backward, at, &[EdgeKind::StoredIn]))
                 .collect()
         })
     }
@@ -198,15 +198,15 @@ impl Graph {
     /// Returns identities that keep a credential in the same store, or hold the same credential.
     pub fn siblings(&self, id: &NodeId) -> Vec<NodeId> {
         let mut found = BTreeSet::new();
-        for (_, credential) in self.edges(&self.forward, id, &[EdgeKind::Holds]) {
-            let stores = self.edges(&self.forward, &credential, &[EdgeKind::StoredIn]);
+        for (_, credential) in Self::edges(&self.forward, id, &[EdgeKind::Holds]) {
+            let stores = Self::edges(&self.forward, &credential, &[EdgeKind::StoredIn]);
             let neighbours = stores.flat_map(|(_, store)| {
-                self.edges(&self.backward, &store, &[EdgeKind::StoredIn])
+                Self::edges(&self.backward, &store, &[EdgeKind::StoredIn])
                     .collect::<Vec<_>>()
             });
             for (_, shared) in neighbours.chain([(EdgeKind::Holds, credential.clone())]) {
                 found.extend(
-                    self.edges(&self.backward, &shared, &[EdgeKind::Holds])
+                    Self::edges(&self.backward, &shared, &[EdgeKind::Holds])
                         .map(|(_, n)| n),
                 );
             }
@@ -217,13 +217,12 @@ impl Graph {
 
     /// Returns the recovery paths that can restore access to `id`.
     pub fn recovery_paths(&self, id: &NodeId) -> Vec<NodeId> {
-        self.edges(&self.backward, id, &[EdgeKind::Recovers])
+        Self::edges(&self.backward, id, &[EdgeKind::Recovers])
             .map(|(_, n)| n)
             .collect()
     }
 
     fn edges<'g>(
-        &self,
         side: &'g BTreeMap<NodeId, BTreeSet<(EdgeKind, NodeId)>>,
         at: &NodeId,
         kinds: &'static [EdgeKind],

@@ -121,7 +121,7 @@ impl Console {
                     last_frame = Instant::now();
                     false
                 }
-                Some(asked) = signals.next() => self.on_signal(asked),
+                Some(asked) = signals.next() => self.on_signal(&asked),
                 event = next_key(&mut keys) => self.on_event(event),
                 Some(msg) = self.inbox.recv() => self.take(msg),
                 () = sleep_until(tick_at) => self.take(Msg::Tick),
@@ -209,7 +209,7 @@ impl Console {
         }
     }
 
-    fn on_signal(&mut self, asked: Asked) -> bool {
+    fn on_signal(&mut self, asked: &Asked) -> bool {
         match asked {
             Asked::End => self.take(Msg::Terminate),
             Asked::Suspend => {

@@ -152,7 +152,7 @@ impl Run<'_> {
         for step in &plan.steps {
             if self.stop.load(Ordering::SeqCst) {
                 let text = format!("stopped before step {}; later steps were not sent", step.id);
-                return self.ended(plan, text, cells);
+                return ended(plan, text, cells);
             }
             match self.step(plan, step).await {
                 Ok(state) => {
@@ -161,29 +161,18 @@ impl Run<'_> {
                     if step.verb == Verb::PreserveEvidence && state != CellState::Proven {
                         let text = "stopped: evidence could not be kept, so nothing was changed"
                             .to_owned();
-                        return self.ended(plan, text, cells);
+                        return ended(plan, text, cells);
                     }
                 }
                 Err(error) => {
                     cells.push((step.id.clone(), CellState::Unknown));
                     let text = format!("stopped at step {}: {error}", step.id);
-                    return self.ended(plan, text, cells);
+                    return ended(plan, text, cells);
                 }
             }
         }
         let text = summary(&cells);
-        self.ended(plan, text, cells)
-    }
-
-    fn ended(&self, plan: &Plan, text: String, mut cells: Vec<(StepId, CellState)>) -> Ended {
-        for step in plan.steps.iter().skip(cells.len()) {
-            cells.push((step.id.clone(), CellState::Open));
-        }
-        Ended {
-            text,
-            ran: true,
-            cells,
-        }
+        ended(plan, text, cells)
     }
 
     fn phase(&self, step: &StepId, phase: Phase) {
@@ -427,6 +416,14 @@ async fn send(connector: &Connector, requests: &[RenderedRequest], intent: &Inte
         body_sha256: result.body_sha256,
         evidence: Vec::new(),
     }
+}
+
+/// Every step with what is known about it; those that were not reached are open.
+fn ended(plan: &Plan, text: String, mut cells: Vec<(StepId, CellState)>) -> Ended {
+    for step in plan.steps.iter().skip(cells.len()) {
+        cells.push((step.id.clone(), CellState::Open));
+    }
+    Ended { text, ran: true, cells }
 }
 
 fn blank(intent: &IntentId, outcome: WireOutcome) -> Outcome {

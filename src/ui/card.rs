@@ -179,17 +179,17 @@ fn single(ui: Ui<'_>, label: &str, value: String) -> Line<'static> {
     ])
 }
 
-fn pair(ui: Ui<'_>, a: (&str, String), b: (&str, String)) -> Line<'static> {
+fn pair(ui: Ui<'_>, (key, value): (&str, String), (other, beside): (&str, String)) -> Line<'static> {
     let mut line = single(
         ui,
-        a.0,
-        fit(&format!("{:<22}", a.1), 22, ui.glyphs.ellipsis),
+        key,
+        fit(&format!("{value:<22}"), 22, ui.glyphs.ellipsis),
     );
     line.push_span(Span::styled(
-        format!("  {:<11} ", b.0),
+        format!("  {other:<11} "),
         ui.theme.style(Role::Muted),
     ));
-    line.push_span(Span::raw(b.1));
+    line.push_span(Span::raw(beside));
     line
 }
 
