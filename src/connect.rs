@@ -35,6 +35,10 @@ pub use execute::RunResult;
 pub use prove::{Drift, VerifyResult};
 
 #[cfg(test)]
+mod flow_tests;
+#[cfg(test)]
+mod peer_tests;
+#[cfg(test)]
 mod preset_tests;
 #[cfg(test)]
 mod testing;

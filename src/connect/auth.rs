@@ -140,6 +140,17 @@ impl Client {
         Ok(text)
     }
 
+    /// Returns the body of a token request (RFC 6749 §4.4.2). A function of its own: the serializer cannot be held
+    /// across an await.
+    fn form(&self) -> String {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials");
+        if let Some(scope) = &self.scope {
+            form.append_pair("scope", scope);
+        }
+        form.finish()
+    }
+
     async fn fetch(&self, http: &Http) -> Result<(SecretString, Duration), AuthError> {
         let secret = read(&self.secret).await?;
         let encoded = SecretString::from(form_encoded(secret.expose_secret()));
@@ -149,18 +160,14 @@ impl Client {
             AUTHORIZATION,
             sensitive(&header).ok_or(AuthError::NotPrintable)?,
         );
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials");
-        if let Some(scope) = &self.scope {
-            form.append_pair("scope", scope);
-        }
+        let form = self.form();
         let outgoing = Outgoing {
             method: Method::POST,
             url: self.token_url.clone(),
             headers,
             payload: Payload::Bytes(
                 "application/x-www-form-urlencoded",
-                Bytes(form.finish().into_bytes()),
+                Bytes(form.into_bytes()),
             ),
         };
         let answer = match http.send(outgoing).await {
@@ -182,7 +189,10 @@ impl Client {
             .and_then(serde_json::Value::as_u64)
             .unwrap_or(60)
             .min(24 * 3600);
-        Ok((SecretString::from(token.to_owned()), Duration::from_secs(seconds)))
+        Ok((
+            SecretString::from(token.to_owned()),
+            Duration::from_secs(seconds),
+        ))
     }
 }
 

@@ -57,19 +57,37 @@ impl Connector {
     ///
     /// Fails as a whole when one verb cannot be bound: a plan that silently lacks a step would be approved for more than
     /// it does.
-    pub async fn bind(&self, identity: &Identity, verbs: &[Verb], now: Timestamp) -> Result<Bound, ConnectError> {
+    pub async fn bind(
+        &self,
+        identity: &Identity,
+        verbs: &[Verb],
+        now: Timestamp,
+    ) -> Result<Bound, ConnectError> {
         let actions: Vec<(Verb, &Action)> = verbs
             .iter()
             .map(|verb| {
-                let action = self.spec.action.get(verb).ok_or_else(|| ConnectError::NoAction {
-                    connector: self.name.clone(),
-                    verb: *verb,
-                    offered: self.spec.action.keys().map(|v| v.as_str()).collect::<Vec<_>>().join(", "),
-                })?;
+                let action = self
+                    .spec
+                    .action
+                    .get(verb)
+                    .ok_or_else(|| ConnectError::NoAction {
+                        connector: self.name.clone(),
+                        verb: *verb,
+                        offered: self
+                            .spec
+                            .action
+                            .keys()
+                            .map(|v| v.as_str())
+                            .collect::<Vec<_>>()
+                            .join(", "),
+                    })?;
                 Ok((*verb, action))
             })
             .collect::<Result<_, ConnectError>>()?;
-        let mut wanted: BTreeSet<String> = actions.iter().flat_map(|(_, a)| lint::uses_action(a)).collect();
+        let mut wanted: BTreeSet<String> = actions
+            .iter()
+            .flat_map(|(_, a)| lint::uses_action(a))
+            .collect();
         // A precondition needs its lookup to have run, whatever that yields.
         for pre in actions.iter().flat_map(|(_, a)| &a.precondition) {
             let lookup = self.spec.lookup.iter().find(|l| l.read.id == pre.lookup);
@@ -79,7 +97,9 @@ impl Connector {
             scope: self.parameters(identity)?,
             ..Resolved::default()
         };
-        resolved.scope.insert("now_s".to_owned(), Value::from(now.as_second()));
+        resolved
+            .scope
+            .insert("now_s".to_owned(), Value::from(now.as_second()));
         self.resolve(identity, &wanted, &mut resolved).await?;
 
         let mut bound = Bound {
@@ -105,7 +125,13 @@ impl Connector {
         let scope = &resolved.scope;
         let mut requests = Vec::new();
         for spec in &action.request {
-            requests.extend(render::act(&self.base, spec, scope, identity, self.secret_dir.as_deref())?);
+            requests.extend(render::act(
+                &self.base,
+                spec,
+                scope,
+                identity,
+                self.secret_dir.as_deref(),
+            )?);
         }
         let mut verify = Some(render::verify(&self.base, &action.verify, scope, identity)?);
         if let Some(provable) = &action.provable
@@ -118,10 +144,11 @@ impl Connector {
                 at_most_s: None,
             });
         }
-        let target = template::text(&action.target, scope).map_err(|error| ConnectError::Template {
-            block: block.clone(),
-            error,
-        })?;
+        let target =
+            template::text(&action.target, scope).map_err(|error| ConnectError::Template {
+                block: block.clone(),
+                error,
+            })?;
         bound.steps.push(BoundStep {
             verb,
             title: action.title.clone(),
@@ -148,11 +175,19 @@ impl Connector {
             return Ok(Undo::NothingToUndo);
         }
         if let Some(reason) = &spec.irreversible {
-            return Ok(Undo::Irreversible { reason: reason.clone() });
+            return Ok(Undo::Irreversible {
+                reason: reason.clone(),
+            });
         }
         let mut requests = Vec::new();
         for request in &spec.request {
-            requests.extend(render::act(&self.base, request, &resolved.scope, identity, self.secret_dir.as_deref())?);
+            requests.extend(render::act(
+                &self.base,
+                request,
+                &resolved.scope,
+                identity,
+                self.secret_dir.as_deref(),
+            )?);
         }
         if requests.is_empty() {
             return Ok(Undo::NothingToUndo);
@@ -165,7 +200,13 @@ impl Connector {
         Ok(Undo::Requests { requests, verify })
     }
 
-    fn residuals(&self, action: &Action, resolved: &Resolved, block: &str, out: &mut Vec<Residual>) -> Result<(), ConnectError> {
+    fn residuals(
+        &self,
+        action: &Action,
+        resolved: &Resolved,
+        block: &str,
+        out: &mut Vec<Residual>,
+    ) -> Result<(), ConnectError> {
         for spec in &action.residual {
             if let Some(when) = &spec.when
                 && !render::holds(when, &resolved.scope, block)?
@@ -175,9 +216,11 @@ impl Connector {
             let at_most_s = match &spec.at_most_s {
                 None => None,
                 Some(value) => {
-                    let filled = template::json(value, &resolved.scope).map_err(|error| ConnectError::Template {
-                        block: block.to_owned(),
-                        error,
+                    let filled = template::json(value, &resolved.scope).map_err(|error| {
+                        ConnectError::Template {
+                            block: block.to_owned(),
+                            error,
+                        }
                     })?;
                     // Some providers write numbers as text.
                     filled.as_u64().or_else(|| filled.as_str()?.parse().ok())

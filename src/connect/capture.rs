@@ -54,11 +54,13 @@ impl Sink {
         }
         let directory = open_directory(secret_dir)?;
         let partial = format!(".{name}.{}.partial", uuid::Uuid::now_v7());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&directory, &partial, flags, Mode::RUSR | Mode::WUSR).map_err(|e| SinkError::Write {
-            path: path.display().to_string(),
-            error: e.to_string(),
-        })?;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&directory, &partial, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|e| SinkError::Write {
+                path: path.display().to_string(),
+                error: e.to_string(),
+            })?;
         Ok(Self {
             directory,
             file: Some(file),
@@ -90,7 +92,8 @@ impl Drop for Sink {
     fn drop(&mut self) {
         if self.file.is_some() {
             // Nothing was written; a file that stays behind is empty.
-            let _ = rustix::fs::unlinkat(&self.directory, &self.partial, rustix::fs::AtFlags::empty());
+            let _ =
+                rustix::fs::unlinkat(&self.directory, &self.partial, rustix::fs::AtFlags::empty());
         }
     }
 }
@@ -101,7 +104,8 @@ fn open_directory(path: &Path) -> Result<OwnedFd, SinkError> {
         why,
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| fail(format!("cannot be opened: {e}; create it with mode 0700")))?;
+    let fd = rustix::fs::open(path, flags, Mode::empty())
+        .map_err(|e| fail(format!("cannot be opened: {e}; create it with mode 0700")))?;
     let stat = rustix::fs::fstat(&fd).map_err(|e| fail(format!("cannot be examined: {e}")))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
         return Err(fail("is no directory; create one".to_owned()));
@@ -110,7 +114,9 @@ fn open_directory(path: &Path) -> Result<OwnedFd, SinkError> {
         return Err(fail("belongs to somebody else; use your own".to_owned()));
     }
     if stat.st_mode & 0o077 != 0 {
-        return Err(fail("is open to group or others; run `chmod 700` on it".to_owned()));
+        return Err(fail(
+            "is open to group or others; run `chmod 700` on it".to_owned(),
+        ));
     }
     Ok(fd)
 }
@@ -135,11 +141,17 @@ mod tests {
         fs::write(other.path().join("victim"), "untouched").unwrap();
         let path = dir.path().join("svc.secret");
         symlink(other.path().join("victim"), &path).unwrap();
-        let kept = Sink::prepare(&path, dir.path()).unwrap().keep("canary").unwrap();
+        let kept = Sink::prepare(&path, dir.path())
+            .unwrap()
+            .keep("canary")
+            .unwrap();
         assert_eq!(fs::read_to_string(&kept).unwrap(), "canary");
         let meta = fs::symlink_metadata(&kept).unwrap();
         assert!(meta.is_file() && meta.permissions().mode() & 0o777 == 0o600);
-        assert_eq!(fs::read_to_string(other.path().join("victim")).unwrap(), "untouched");
+        assert_eq!(
+            fs::read_to_string(other.path().join("victim")).unwrap(),
+            "untouched"
+        );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
@@ -147,7 +159,10 @@ mod tests {
     fn refuses_other_places_and_open_directories() {
         let dir = private();
         for path in ["/etc/passwd", "../x", "a/b", ".hidden", ".."] {
-            assert!(Sink::prepare(&dir.path().join(path), dir.path()).is_err(), "{path}");
+            assert!(
+                Sink::prepare(&dir.path().join(path), dir.path()).is_err(),
+                "{path}"
+            );
         }
         drop(Sink::prepare(&dir.path().join("unused"), dir.path()).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -49,7 +49,9 @@ impl Connectors {
 
     /// Returns all connectors in order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Connector>)> {
-        self.0.iter().map(|(name, connector)| (name.as_str(), connector))
+        self.0
+            .iter()
+            .map(|(name, connector)| (name.as_str(), connector))
     }
 }
 
@@ -103,22 +105,33 @@ impl Connector {
         let base = Base::parse(&settings.base_url).map_err(|e| fail(e.to_string()))?;
         let params = connector_params(&spec, &settings.params).map_err(&fail)?;
         if !(1..=300).contains(&settings.timeout_s) {
-            return Err(fail(format!("timeout_s = {} is out of range; use 1 to 300", settings.timeout_s)));
+            return Err(fail(format!(
+                "timeout_s = {} is out of range; use 1 to 300",
+                settings.timeout_s
+            )));
         }
-        let http = Http::new(Duration::from_secs(settings.timeout_s), settings.ca_file.as_deref())
-            .map_err(|error| ConnectError::Http {
-                connector: name.to_owned(),
-                error,
-            })?;
+        let http = Http::new(
+            Duration::from_secs(settings.timeout_s),
+            settings.ca_file.as_deref(),
+        )
+        .map_err(|error| ConnectError::Http {
+            connector: name.to_owned(),
+            error,
+        })?;
         let token_url = token_url(&spec, &settings.auth, &base, &params).map_err(&fail)?;
-        let auth = Auth::new(&settings.auth, token_url)
-            .ok_or_else(|| fail("client_credentials needs a token_url; set `auth.token_url`".to_owned()))?;
+        let auth = Auth::new(&settings.auth, token_url).ok_or_else(|| {
+            fail("client_credentials needs a token_url; set `auth.token_url`".to_owned())
+        })?;
         let secret_dir = params
             .get(lint::SECRET_DIR)
             .and_then(Value::as_str)
             .filter(|dir| !dir.is_empty())
             .map(PathBuf::from);
-        let actions = spec.action.iter().map(|(verb, action)| (*verb, info(action))).collect();
+        let actions = spec
+            .action
+            .iter()
+            .map(|(verb, action)| (*verb, info(action)))
+            .collect();
         Ok(Self {
             name: name.to_owned(),
             preset,
@@ -135,6 +148,11 @@ impl Connector {
     /// Returns the name in the configuration.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the parameter that takes an identity's native id, for identities that no inventory lists.
+    pub fn id_param(&self) -> Option<&str> {
+        self.spec.never_self.as_deref()
     }
 
     /// Returns the preset's name, or the path of the user's own file.
@@ -184,7 +202,10 @@ impl Connector {
 
     /// Asks and expects one of the request's status codes with a JSON body.
     pub(super) async fn ask(&self, request: &RenderedRequest) -> Result<(u16, Value), String> {
-        let exchange = self.exchange(request, None).await.map_err(|e| e.to_string())?;
+        let exchange = self
+            .exchange(request, None)
+            .await
+            .map_err(|e| e.to_string())?;
         let answer: Answer = match exchange {
             Exchange::NotSent(why) => return Err(format!("the provider cannot be reached: {why}")),
             Exchange::Lost(why) => return Err(format!("no usable answer: {why}")),
@@ -196,7 +217,7 @@ impl Connector {
                 401 | 403 => "; the console's own credential may not read this",
                 404 => "; it does not exist there",
                 429 | 503 => "; the provider asks to come back later",
-                300..400 => "; redirects are not followed",
+                300..=399 => "; redirects are not followed",
                 _ => "",
             };
             return Err(format!("status {status}{hint}"));
@@ -223,12 +244,15 @@ impl Connector {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         for (name, value) in &request.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse("a header name is malformed"))?;
-            let value = HeaderValue::from_str(value).map_err(|_| refuse("a header value is malformed"))?;
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| refuse("a header name is malformed"))?;
+            let value =
+                HeaderValue::from_str(value).map_err(|_| refuse("a header value is malformed"))?;
             headers.insert(name, value);
         }
         if let Some(key) = idempotency_key.filter(|_| method != Method::GET) {
-            let value = HeaderValue::from_str(key).map_err(|_| refuse("its idempotency key is malformed"))?;
+            let value = HeaderValue::from_str(key)
+                .map_err(|_| refuse("its idempotency key is malformed"))?;
             headers.insert(HeaderName::from_static("idempotency-key"), value);
         }
         Ok(Outgoing {
@@ -280,7 +304,10 @@ async fn fill(value: &mut Value) -> Result<(), ConnectError> {
     use secrecy::ExposeSecret as _;
     let mut open = vec![value];
     while let Some(next) = open.pop() {
-        let directive = next.as_object().filter(|map| map.len() == 1).and_then(|map| map.iter().next());
+        let directive = next
+            .as_object()
+            .filter(|map| map.len() == 1)
+            .and_then(|map| map.iter().next());
         match directive.map(|(key, v)| (key.as_str(), v.as_str())) {
             Some(("$secret", Some(reference))) => {
                 let secret = secret::read_text(reference).await?;
@@ -323,11 +350,21 @@ fn load_spec(
 ) -> Result<(String, Spec), ConnectError> {
     match (&settings.preset, &settings.file) {
         (Some(preset), None) => {
-            let text = PRESETS.iter().find(|(name, _)| name == preset).ok_or_else(|| {
-                let names: Vec<_> = presets().collect();
-                fail(format!("there is no preset `{preset}`; use one of {} or `file`", names.join(", ")))
-            })?;
-            let spec = lint::parse(&format!("{preset}.toml (embedded)"), text.1, &settings.params)?;
+            let text = PRESETS
+                .iter()
+                .find(|(name, _)| name == preset)
+                .ok_or_else(|| {
+                    let names: Vec<_> = presets().collect();
+                    fail(format!(
+                        "there is no preset `{preset}`; use one of {} or `file`",
+                        names.join(", ")
+                    ))
+                })?;
+            let spec = lint::parse(
+                &format!("{preset}.toml (embedded)"),
+                text.1,
+                &settings.params,
+            )?;
             Ok((preset.clone(), spec))
         }
         (None, Some(path)) => {
@@ -345,17 +382,29 @@ fn load_spec(
 
 /// Checks the parameters that the settings give and adds defaults.
 fn connector_params(spec: &Spec, given: &BTreeMap<String, String>) -> Result<Scope, String> {
-    let own = || spec.param.iter().filter(|(_, p)| p.from != ParamSource::Identity);
+    let own = || {
+        spec.param
+            .iter()
+            .filter(|(_, p)| p.from != ParamSource::Identity)
+    };
     if let Some(name) = given.keys().find(|name| !own().any(|(n, _)| n == *name)) {
         let names: Vec<_> = own().map(|(n, _)| n.as_str()).collect();
-        return Err(format!("parameter `{name}` is unknown; its parameters are: {}", names.join(", ")));
+        return Err(format!(
+            "parameter `{name}` is unknown; its parameters are: {}",
+            names.join(", ")
+        ));
     }
     let mut scope = Scope::new();
     for (name, param) in own() {
         let value = match (given.get(name), &param.default) {
-            (Some(value), _) if lint::whole(&param.pattern).is_ok_and(|p| p.is_match(value)) => value,
+            (Some(value), _) if lint::whole(&param.pattern).is_ok_and(|p| p.is_match(value)) => {
+                value
+            }
             (Some(_), _) => {
-                return Err(format!("parameter `{name}` does not match `{}`; {}", param.pattern, param.help));
+                return Err(format!(
+                    "parameter `{name}` does not match `{}`; {}",
+                    param.pattern, param.help
+                ));
             }
             (None, Some(default)) => default,
             (None, None) => return Err(format!("parameter `{name}` is missing; {}", param.help)),
@@ -366,14 +415,22 @@ fn connector_params(spec: &Spec, given: &BTreeMap<String, String>) -> Result<Sco
 }
 
 /// Returns the token endpoint: from the settings, absolute on the same host or relative; else from the preset.
-fn token_url(spec: &Spec, auth: &AuthSettings, base: &Base, params: &Scope) -> Result<Option<Url>, String> {
+fn token_url(
+    spec: &Spec,
+    auth: &AuthSettings,
+    base: &Base,
+    params: &Scope,
+) -> Result<Option<Url>, String> {
     let AuthSettings::ClientCredentials { token_url, .. } = auth else {
         return Ok(None);
     };
     match token_url {
-        Some(text) if text.starts_with('/') => base.join(text, params).map(Some).map_err(|e| e.to_string()),
+        Some(text) if text.starts_with('/') => {
+            base.join(text, params).map(Some).map_err(|e| e.to_string())
+        }
         Some(text) => {
-            let url = Url::parse(text).map_err(|_| format!("auth.token_url `{text}` is no URL; correct it"))?;
+            let url = Url::parse(text)
+                .map_err(|_| format!("auth.token_url `{text}` is no URL; correct it"))?;
             if base.same_origin(&url) {
                 Ok(Some(url))
             } else {

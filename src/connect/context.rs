@@ -62,7 +62,9 @@ impl Connector {
         match self.parameters(identity) {
             Ok(scope) => resolved.scope = scope,
             Err(error) => {
-                out.context.unknown.push(("everything".to_owned(), Untrusted::new(error.to_string())));
+                out.context
+                    .unknown
+                    .push(("everything".to_owned(), Untrusted::new(error.to_string())));
                 return out;
             }
         }
@@ -75,29 +77,48 @@ impl Connector {
             (Part::Credentials, &spec.credentials),
         ];
         let mut ready = Vec::new();
-        for (part, read) in parts.into_iter().flat_map(|(p, reads)| reads.iter().map(move |r| (p, r))) {
+        // Plain loops: closures over references make the future's type too narrow to be spawned.
+        let mut reads: Vec<(Part, &ReadSpec)> = Vec::new();
+        for (part, of_part) in parts {
+            for read in of_part {
+                reads.push((part, read));
+            }
+        }
+        for (part, read) in reads {
             let mut wanted = lint::uses(&read.read);
             wanted.extend(jq::mentioned(&read.shape).into_iter().map(str::to_owned));
             match self.resolve(identity, &wanted, &mut resolved).await {
                 Ok(()) => ready.push((part, read)),
                 Err(error) => {
-                    out.context.unknown.push((part.name().to_owned(), Untrusted::new(error.to_string())));
+                    out.context
+                        .unknown
+                        .push((part.name().to_owned(), Untrusted::new(error.to_string())));
                 }
             }
         }
         for (id, (request, body)) in &resolved.reads {
-            out.evidence.push(self.as_evidence(id, body.clone(), &request.url));
+            out.evidence
+                .push(self.as_evidence(id, body.clone(), &request.url));
         }
-        let answers = join_all(ready.iter().map(|(_, read)| self.read_part(identity, read, &resolved))).await;
+        let mut asking = Vec::new();
+        for (_, read) in &ready {
+            asking.push(self.read_part(identity, read, &resolved));
+        }
+        let answers = join_all(asking).await;
         for ((part, _), answer) in ready.iter().zip(answers) {
             match answer {
                 Ok((evidence, shaped)) => {
                     out.evidence.push(evidence);
                     if let Err(why) = fill(&mut out.context, *part, &shaped) {
-                        out.context.unknown.push((part.name().to_owned(), Untrusted::new(why)));
+                        out.context
+                            .unknown
+                            .push((part.name().to_owned(), Untrusted::new(why)));
                     }
                 }
-                Err(why) => out.context.unknown.push((part.name().to_owned(), Untrusted::new(why))),
+                Err(why) => out
+                    .context
+                    .unknown
+                    .push((part.name().to_owned(), Untrusted::new(why))),
             }
         }
         out
@@ -109,18 +130,24 @@ impl Connector {
         read: &ReadSpec,
         resolved: &Resolved,
     ) -> Result<((String, Vec<u8>, String), Value), String> {
-        let request = render::read(&self.base, &read.read, &resolved.scope, identity).map_err(|e| e.to_string())?;
+        let request = render::read(&self.base, &read.read, &resolved.scope, identity)
+            .map_err(|e| e.to_string())?;
         let (_, body) = self
             .ask(&request)
             .await
             .map_err(|why| format!("cannot read `{}`: {why}", read.read.id))?;
-        let shaped = jq::first(&jq::with_vars(&read.shape, &resolved.scope), &body).map_err(|e| e.to_string())?;
+        let shaped = jq::first(&jq::with_vars(&read.shape, &resolved.scope), &body)
+            .map_err(|e| e.to_string())?;
         Ok((self.as_evidence(&read.read.id, body, &request.url), shaped))
     }
 
     fn as_evidence(&self, name: &str, mut body: Value, url: &str) -> (String, Vec<u8>, String) {
         evidence::strip(&mut body, &self.spec.redact);
-        (name.to_owned(), body.to_string().into_bytes(), url.to_owned())
+        (
+            name.to_owned(),
+            body.to_string().into_bytes(),
+            url.to_owned(),
+        )
     }
 }
 
@@ -146,7 +173,11 @@ fn fill(context: &mut LiveContext, part: Part, shaped: &Value) -> Result<(), Str
         }
     }
     if items.len() > MAX_ENTRIES {
-        return Err(format!("{} more {} than are shown", items.len() - MAX_ENTRIES, part.name()));
+        return Err(format!(
+            "{} more {} than are shown",
+            items.len() - MAX_ENTRIES,
+            part.name()
+        ));
     }
     Ok(())
 }
@@ -199,7 +230,10 @@ fn session(item: &Value) -> Option<Session> {
 fn scope(item: &Value) -> Option<Scope> {
     Some(Scope {
         name: text(item.get("name"))?,
-        privileged: item.get("privileged").and_then(Value::as_bool).unwrap_or(false),
+        privileged: item
+            .get("privileged")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
     })
 }
 

@@ -95,7 +95,9 @@ pub enum ConnectError {
         missing: String,
     },
     /// The identity's card names no copy of a secret that the provider must be shown.
-    #[error("no credential of kind `{0}` with a `secret_ref` on the identity's card; add where a copy may be read")]
+    #[error(
+        "no credential of kind `{0}` with a `secret_ref` on the identity's card; add where a copy may be read"
+    )]
     NoCredential(String),
     /// The connector does not offer this.
     #[error("connector `{connector}` has no action `{verb}`; its actions are: {offered}")]
@@ -111,7 +113,9 @@ pub enum ConnectError {
     #[error("`{0}` is the console's own account at this provider; contain it from another account")]
     OwnAccount(String),
     /// More targets than one step should have.
-    #[error("{block}: `{var}` has {count} elements, more than {max}; narrow the lookup or act in the provider's own console")]
+    #[error(
+        "{block}: `{var}` has {count} elements, more than {max}; narrow the lookup or act in the provider's own console"
+    )]
     TooMany {
         /// Which request.
         block: String,

@@ -27,7 +27,14 @@ const SECRET_KEYS: &[&str] = &[
     "token",
 ];
 /// Endings, in the same spelling, that make a key a secret one.
-const SECRET_ENDINGS: &[&str] = &["secret", "password", "privatekey", "accesstoken", "refreshtoken", "secret.rotated"];
+const SECRET_ENDINGS: &[&str] = &[
+    "secret",
+    "password",
+    "privatekey",
+    "accesstoken",
+    "refreshtoken",
+    "secret.rotated",
+];
 
 /// Replaces secrets in an answer. `also` names further keys, exactly.
 pub fn strip(value: &mut Value, also: &[String]) {
@@ -83,7 +90,12 @@ mod tests {
         strip(&mut value, &["custom".to_owned()]);
         let text = value.to_string();
         assert!(!text.contains("c-"), "{text}");
-        for kept in ["sha256:ab", "svc", "\"secret_version\":3", "creation.time\":\"1\""] {
+        for kept in [
+            "sha256:ab",
+            "svc",
+            "\"secret_version\":3",
+            "creation.time\":\"1\"",
+        ] {
             assert!(text.contains(kept), "{kept} in {text}");
         }
     }

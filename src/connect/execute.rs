@@ -75,12 +75,17 @@ impl Connector {
             );
             result.outcome = match (outcome, effect) {
                 // Something of this step did leave and take effect: it is not true that nothing was sent.
-                (WireOutcome::NotSent | WireOutcome::Rejected | WireOutcome::BlockedRedirect, true) => {
+                (
+                    WireOutcome::NotSent | WireOutcome::Rejected | WireOutcome::BlockedRedirect,
+                    true,
+                ) => {
                     result.note(&request.id, "the requests before it took effect");
                     WireOutcome::Unknown
                 }
                 (WireOutcome::NoChange, true) => WireOutcome::Accepted,
-                (WireOutcome::Accepted, true) if result.outcome == WireOutcome::AcceptedAsync => WireOutcome::AcceptedAsync,
+                (WireOutcome::Accepted, true) if result.outcome == WireOutcome::AcceptedAsync => {
+                    WireOutcome::AcceptedAsync
+                }
                 (outcome, _) => outcome,
             };
             if !taken {
@@ -91,11 +96,19 @@ impl Connector {
         result
     }
 
-    async fn run_one(&self, request: &RenderedRequest, key: &str, result: &mut RunResult) -> WireOutcome {
+    async fn run_one(
+        &self,
+        request: &RenderedRequest,
+        key: &str,
+        result: &mut RunResult,
+    ) -> WireOutcome {
         let sink = match self.sink(request) {
             Ok(sink) => sink,
             Err(why) => {
-                result.note(&request.id, &format!("not sent, because its secret would be lost: {why}"));
+                result.note(
+                    &request.id,
+                    &format!("not sent, because its secret would be lost: {why}"),
+                );
                 return WireOutcome::NotSent;
             }
         };
@@ -130,7 +143,9 @@ impl Connector {
             if let Some(why) = why {
                 result.note(&request.id, &why);
             }
-            if let (Some(sink), WireOutcome::Accepted | WireOutcome::AcceptedAsync) = (sink, outcome) {
+            if let (Some(sink), WireOutcome::Accepted | WireOutcome::AcceptedAsync) =
+                (sink, outcome)
+            {
                 match capture(&answer, request, sink) {
                     Ok(path) => result.captured.push(path),
                     Err(why) => result.note(&request.id, &why),
@@ -158,7 +173,11 @@ impl Connector {
 
 /// Takes the secret out of an answer and keeps it. Errors never hold it.
 fn capture(answer: &Answer, request: &RenderedRequest, sink: Sink) -> Result<PathBuf, String> {
-    let lost = |why: &str| format!("it took effect, but its new secret was not captured ({why}); read it from the provider");
+    let lost = |why: &str| {
+        format!(
+            "it took effect, but its new secret was not captured ({why}); read it from the provider"
+        )
+    };
     let filter = request.capture.as_ref().map_or("", |c| c.filter.as_str());
     let body = answer.json().map_err(lost)?;
     match jq::first(filter, &body) {

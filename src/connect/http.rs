@@ -143,13 +143,18 @@ impl Http {
             }
             builder = builder.tls_certs_merge(certificates);
         }
-        let client = builder.build().map_err(|e| HttpError::Client(describe(e)))?;
+        let client = builder
+            .build()
+            .map_err(|e| HttpError::Client(describe(e)))?;
         Ok(Self { client })
     }
 
     /// Sends one request once.
     pub async fn send(&self, out: Outgoing) -> Exchange {
-        let mut request = self.client.request(out.method, out.url).headers(out.headers);
+        let mut request = self
+            .client
+            .request(out.method, out.url)
+            .headers(out.headers);
         if let Payload::Bytes(kind, mut bytes) = out.payload {
             request = request
                 .header(CONTENT_TYPE, kind)

@@ -106,7 +106,9 @@ pub enum JqError {
     )]
     NotOffered(String),
     /// An unknown function or variable.
-    #[error("jq filter names `{0}`, which does not exist; declare it as a parameter or lookup variable")]
+    #[error(
+        "jq filter names `{0}`, which does not exist; declare it as a parameter or lookup variable"
+    )]
     Undefined(String),
     /// The filter stopped with an error on this input.
     #[error("jq filter failed on the answer: {0}")]
@@ -140,9 +142,9 @@ fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, JqError> + Send) -> R
 }
 
 fn check_parsed(source: &str) -> Result<(), JqError> {
-    let tokens = lex::Lexer::new(source).lex().map_err(|errors| {
-        JqError::Syntax(excerpt(errors.first().map_or("", |(_, rest)| rest)))
-    })?;
+    let tokens = lex::Lexer::new(source)
+        .lex()
+        .map_err(|errors| JqError::Syntax(excerpt(errors.first().map_or("", |(_, rest)| rest))))?;
     let term = parse::Parser::new(&tokens)
         .parse(parse::Parser::term)
         .map_err(|errors| {
@@ -180,7 +182,10 @@ fn run_checked(source: &str, input: Val) -> Result<Vec<Value>, JqError> {
 
 /// Runs a filter and returns its first output.
 pub fn first(source: &str, input: &Value) -> Result<Value, JqError> {
-    run(source, input)?.into_iter().next().ok_or(JqError::Nothing)
+    run(source, input)?
+        .into_iter()
+        .next()
+        .ok_or(JqError::Nothing)
 }
 
 /// Tells whether the first output is `true`; everything else, also other values that jq treats as true, is not.
@@ -526,7 +531,10 @@ mod tests {
         assert!(!bound.contains("unused"));
         let input = json!({"id": "x\" | env | \"\\(env)"});
         assert_eq!(is_true(&bound, &input), Ok(true));
-        assert_eq!(first(&with_vars("$roles", &vars), &json!(null)), Ok(vars["roles"].clone()));
+        assert_eq!(
+            first(&with_vars("$roles", &vars), &json!(null)),
+            Ok(vars["roles"].clone())
+        );
     }
 
     #[test]

@@ -35,7 +35,11 @@ const OWN_HEADERS: &[&str] = &[
 type Finding = (String, String);
 
 /// Reads and checks a connector file; `file` names it in errors, `given` are the parameters of the settings.
-pub fn parse(file: &str, text: &str, given: &BTreeMap<String, String>) -> Result<Spec, ConnectError> {
+pub fn parse(
+    file: &str,
+    text: &str,
+    given: &BTreeMap<String, String>,
+) -> Result<Spec, ConnectError> {
     let mut spec: Spec = toml::from_str(text).map_err(|e| ConnectError::Syntax {
         file: file.to_owned(),
         error: e.to_string().trim_end().to_owned(),
@@ -54,13 +58,23 @@ pub fn parse(file: &str, text: &str, given: &BTreeMap<String, String>) -> Result
 /// Puts path parameters at the beginning of the request paths that name them; they are then linted like any path.
 fn paths(spec: &mut Spec, given: &BTreeMap<String, String>) -> Result<(), Finding> {
     let mut values = Vec::new();
-    for (name, param) in spec.param.iter().filter(|(_, p)| p.from == ParamSource::ConnectorPath) {
+    for (name, param) in spec
+        .param
+        .iter()
+        .filter(|(_, p)| p.from == ParamSource::ConnectorPath)
+    {
         let fail = |problem: String| Err((format!("param.{name}"), problem));
         let Some(value) = given.get(name).or(param.default.as_ref()) else {
             return fail(format!("it is missing in the settings; {}", param.help));
         };
-        if !value.starts_with('/') || value.contains(['{', '}', '?']) || !whole(&param.pattern).is_ok_and(|p| p.is_match(value)) {
-            return fail(format!("path `{value}` does not match `{}`; {}", param.pattern, param.help));
+        if !value.starts_with('/')
+            || value.contains(['{', '}', '?'])
+            || !whole(&param.pattern).is_ok_and(|p| p.is_match(value))
+        {
+            return fail(format!(
+                "path `{value}` does not match `{}`; {}",
+                param.pattern, param.help
+            ));
         }
         values.push((format!("{{{name}}}"), value.clone()));
     }
@@ -83,10 +97,20 @@ pub fn uses(request: &RequestSpec) -> BTreeSet<String> {
         .chain(request.form.values())
         .chain(request.capture.iter().map(|c| &c.file));
     for text in templates {
-        out.extend(template::names(text).unwrap_or_default().into_iter().map(str::to_owned));
+        out.extend(
+            template::names(text)
+                .unwrap_or_default()
+                .into_iter()
+                .map(str::to_owned),
+        );
     }
     if let Some(json) = &request.json {
-        out.extend(template::json_names(json).unwrap_or_default().into_iter().map(str::to_owned));
+        out.extend(
+            template::json_names(json)
+                .unwrap_or_default()
+                .into_iter()
+                .map(str::to_owned),
+        );
     }
     let filters = request
         .when
@@ -103,16 +127,30 @@ pub fn uses(request: &RequestSpec) -> BTreeSet<String> {
 
 fn uses_verify(verify: &VerifySpec) -> BTreeSet<String> {
     let mut out: BTreeSet<String> = verify.request.iter().flat_map(uses).collect();
-    out.extend(jq::mentioned(&verify.proven_if).into_iter().map(str::to_owned));
+    out.extend(
+        jq::mentioned(&verify.proven_if)
+            .into_iter()
+            .map(str::to_owned),
+    );
     out
 }
 
 /// Returns the variables that an action needs, its undo and read-backs included.
 pub fn uses_action(action: &Action) -> BTreeSet<String> {
-    let mut out: BTreeSet<String> = action.request.iter().chain(&action.undo.request).flat_map(uses).collect();
+    let mut out: BTreeSet<String> = action
+        .request
+        .iter()
+        .chain(&action.undo.request)
+        .flat_map(uses)
+        .collect();
     out.extend(uses_verify(&action.verify));
     out.extend(action.undo.verify.iter().flat_map(uses_verify));
-    out.extend(template::names(&action.target).unwrap_or_default().into_iter().map(str::to_owned));
+    out.extend(
+        template::names(&action.target)
+            .unwrap_or_default()
+            .into_iter()
+            .map(str::to_owned),
+    );
     let filters = action
         .provable
         .iter()
@@ -123,7 +161,12 @@ pub fn uses_action(action: &Action) -> BTreeSet<String> {
     }
     for residual in &action.residual {
         if let Some(value) = &residual.at_most_s {
-            out.extend(template::json_names(value).unwrap_or_default().into_iter().map(str::to_owned));
+            out.extend(
+                template::json_names(value)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(str::to_owned),
+            );
         }
     }
     out
@@ -147,13 +190,19 @@ fn check(spec: &Spec) -> Result<(), Finding> {
     if let Some(name) = &spec.never_self
         && !spec.param.contains_key(name)
     {
-        return Err(("never_self".into(), format!("`{name}` is no parameter; name one")));
+        return Err((
+            "never_self".into(),
+            format!("`{name}` is no parameter; name one"),
+        ));
     }
     let mut ids = BTreeSet::new();
     for lookup in &spec.lookup {
         let block = format!("lookup `{}`", lookup.read.id);
         if !ids.insert(&lookup.read.id) {
-            return Err((block, "this id is used twice; give each lookup its own".into()));
+            return Err((
+                block,
+                "this id is used twice; give each lookup its own".into(),
+            ));
         }
         linter.read(&block, &lookup.read)?;
         for filter in lookup.vars.values() {
@@ -196,14 +245,25 @@ fn variables(spec: &Spec) -> Result<Scope, Finding> {
                 .keys()
                 .map(|name| (format!("lookup `{}`", l.read.id), name))
         }))
-        .chain(spec.derive.iter().map(|d| (format!("derive `{}`", d.var), &d.var)));
-    let mut known: BTreeMap<String, Value> =
-        BUILT_IN.iter().map(|&n| (n.to_owned(), Value::Null)).collect();
+        .chain(
+            spec.derive
+                .iter()
+                .map(|d| (format!("derive `{}`", d.var), &d.var)),
+        );
+    let mut known: BTreeMap<String, Value> = BUILT_IN
+        .iter()
+        .map(|&n| (n.to_owned(), Value::Null))
+        .collect();
     for (block, name) in declared {
         let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !plain || name == "each" {
-            return Err((block, format!("`{name}` is no usable name; write lower-case letters, digits and `_`")));
+            return Err((
+                block,
+                format!("`{name}` is no usable name; write lower-case letters, digits and `_`"),
+            ));
         }
         if known.insert(name.clone(), Value::Null).is_some() {
             return Err((block, format!("`{name}` is declared twice; rename one")));
@@ -215,8 +275,15 @@ fn variables(spec: &Spec) -> Result<Scope, Finding> {
 fn params(spec: &Spec) -> Result<(), Finding> {
     for (name, param) in &spec.param {
         let block = format!("param.{name}");
-        whole(&param.pattern)
-            .map_err(|e| (block.clone(), format!("pattern `{}` is no regular expression ({e}); correct it", param.pattern)))?;
+        whole(&param.pattern).map_err(|e| {
+            (
+                block.clone(),
+                format!(
+                    "pattern `{}` is no regular expression ({e}); correct it",
+                    param.pattern
+                ),
+            )
+        })?;
         if name == SECRET_DIR && param.from != ParamSource::Connector {
             return Err((block, "where secrets are written is for the connector's settings to say; set `from = \"connector\"`".into()));
         }
@@ -247,7 +314,11 @@ fn order(spec: &Spec) -> Result<(), Finding> {
     }
     for derive in &spec.derive {
         let needs = jq::mentioned(&derive.filter).into_iter().map(str::to_owned);
-        open.push((format!("derive `{}`", derive.var), needs.collect(), vec![&derive.var]));
+        open.push((
+            format!("derive `{}`", derive.var),
+            needs.collect(),
+            vec![&derive.var],
+        ));
     }
     loop {
         let before = open.len();
@@ -261,7 +332,10 @@ fn order(spec: &Spec) -> Result<(), Finding> {
         match open.first() {
             None => return Ok(()),
             Some((block, ..)) if open.len() == before => {
-                return Err((block.clone(), "it needs a variable that needs it in turn; break the circle".into()));
+                return Err((
+                    block.clone(),
+                    "it needs a variable that needs it in turn; break the circle".into(),
+                ));
             }
             Some(_) => {}
         }
@@ -270,7 +344,8 @@ fn order(spec: &Spec) -> Result<(), Finding> {
 
 impl Linter {
     fn filter(&self, block: &str, filter: &str) -> Result<(), Finding> {
-        jq::check(&jq::with_vars(filter, &self.known)).map_err(|e| (block.to_owned(), e.to_string()))
+        jq::check(&jq::with_vars(filter, &self.known))
+            .map_err(|e| (block.to_owned(), e.to_string()))
     }
 
     fn names(&self, block: &str, names: &[&str], each: bool) -> Result<(), Finding> {
@@ -278,7 +353,9 @@ impl Linter {
             if !(self.known.contains_key(*name) || each && *name == "each") {
                 return Err((
                     block.to_owned(),
-                    format!("placeholder `{{{name}}}` is unknown; declare it as a parameter, lookup variable or derived variable"),
+                    format!(
+                        "placeholder `{{{name}}}` is unknown; declare it as a parameter, lookup variable or derived variable"
+                    ),
                 ));
             }
         }
@@ -311,8 +388,15 @@ impl Linter {
 
     /// Checks a request that only reads.
     fn read(&self, block: &str, request: &RequestSpec) -> Result<(), Finding> {
-        if request.for_each.is_some() || request.when.is_some() || request.capture.is_some() || !request.already.is_empty() {
-            return Err((block.to_owned(), "a read has no `for_each`, `when`, `already` or `capture`; remove it".into()));
+        if request.for_each.is_some()
+            || request.when.is_some()
+            || request.capture.is_some()
+            || !request.already.is_empty()
+        {
+            return Err((
+                block.to_owned(),
+                "a read has no `for_each`, `when`, `already` or `capture`; remove it".into(),
+            ));
         }
         self.request(block, request)
     }
@@ -324,7 +408,10 @@ impl Linter {
         }
         let method = request.method.as_deref().unwrap_or("GET");
         if !METHODS.contains(&method) {
-            return fail(format!("method `{method}` is unknown; use one of {}", METHODS.join(", ")));
+            return fail(format!(
+                "method `{method}` is unknown; use one of {}",
+                METHODS.join(", ")
+            ));
         }
         for value in request.secret_form.values() {
             if value.strip_prefix("credential:").is_none_or(str::is_empty) {
@@ -348,13 +435,19 @@ impl Linter {
             self.text(block, text, each)?;
         }
         if let Some(json) = &request.json {
-            let names = template::json_names(json).map_err(|e| (block.to_owned(), e.to_string()))?;
+            let names =
+                template::json_names(json).map_err(|e| (block.to_owned(), e.to_string()))?;
             self.names(block, &names, each)?;
         }
         if let Some(var) = &request.for_each {
             self.names(block, &[var], false)?;
         }
-        if let Some(code) = request.expect.iter().chain(&request.already).find(|c| !(200..600).contains(*c)) {
+        if let Some(code) = request
+            .expect
+            .iter()
+            .chain(&request.already)
+            .find(|c| !(200..600).contains(*c))
+        {
             return fail(format!("status {code} is none; use 200 to 599"));
         }
         for filter in request.when.iter().chain(&request.accept_if) {
@@ -368,10 +461,18 @@ impl Linter {
 
     fn capture(&self, block: &str, capture: &CaptureSpec, each: bool) -> Result<(), Finding> {
         if !self.known.contains_key(SECRET_DIR) {
-            return Err((block.to_owned(), format!("it captures a secret, and there is no parameter `{SECRET_DIR}`; declare it")));
+            return Err((
+                block.to_owned(),
+                format!(
+                    "it captures a secret, and there is no parameter `{SECRET_DIR}`; declare it"
+                ),
+            ));
         }
         if capture.file.contains('/') {
-            return Err((block.to_owned(), format!("capture.file is a name below `{SECRET_DIR}`; remove the `/`")));
+            return Err((
+                block.to_owned(),
+                format!("capture.file is a name below `{SECRET_DIR}`; remove the `/`"),
+            ));
         }
         self.text(block, &capture.file, each)?;
         self.filter(block, &capture.filter)
@@ -382,7 +483,10 @@ impl Linter {
         for request in requests {
             let block = format!("{block} request `{}`", request.id);
             if !ids.insert(&request.id) {
-                return Err((block, "this id is used twice; give each request its own".into()));
+                return Err((
+                    block,
+                    "this id is used twice; give each request its own".into(),
+                ));
             }
             self.request(&block, request)?;
         }
@@ -391,10 +495,18 @@ impl Linter {
 
     fn verify(&self, block: &str, verify: &VerifySpec) -> Result<(), Finding> {
         if verify.request.is_empty() {
-            return Err((block.to_owned(), "it asks nothing; add a request that reads the effect back".into()));
+            return Err((
+                block.to_owned(),
+                "it asks nothing; add a request that reads the effect back".into(),
+            ));
         }
-        if !(50..=60_000).contains(&verify.interval_ms) || !(verify.interval_ms..=600_000).contains(&verify.deadline_ms) {
-            return Err((block.to_owned(), "interval_ms is 50 to 60000, deadline_ms from there to 600000; correct them".into()));
+        if !(50..=60_000).contains(&verify.interval_ms)
+            || !(verify.interval_ms..=600_000).contains(&verify.deadline_ms)
+        {
+            return Err((
+                block.to_owned(),
+                "interval_ms is 50 to 60000, deadline_ms from there to 600000; correct them".into(),
+            ));
         }
         for request in &verify.request {
             self.read(&format!("{block} request `{}`", request.id), request)?;
@@ -431,13 +543,23 @@ impl Linter {
         for residual in &action.residual {
             let block = format!("{block}.residual");
             if residual.text.contains(['{', '}']) {
-                return Err((block, "its text is shown before anything is read; remove the placeholder".into()));
+                return Err((
+                    block,
+                    "its text is shown before anything is read; remove the placeholder".into(),
+                ));
             }
             match &residual.at_most_s {
                 None => {}
                 Some(Value::Number(n)) if n.is_u64() => {}
-                Some(Value::String(text)) if text.starts_with('{') && text.ends_with('}') => self.text(&block, text, false)?,
-                Some(_) => return Err((block, "at_most_s is a number of seconds or one `{variable}`; correct it".into())),
+                Some(Value::String(text)) if text.starts_with('{') && text.ends_with('}') => {
+                    self.text(&block, text, false)?
+                }
+                Some(_) => {
+                    return Err((
+                        block,
+                        "at_most_s is a number of seconds or one `{variable}`; correct it".into(),
+                    ));
+                }
             }
             if let Some(when) = &residual.when {
                 self.filter(&block, when)?;
@@ -446,7 +568,10 @@ impl Linter {
         for pre in &action.precondition {
             let block = format!("{block}.precondition");
             if !spec.lookup.iter().any(|l| l.read.id == pre.lookup) {
-                return Err((block, format!("there is no lookup `{}`; name one", pre.lookup)));
+                return Err((
+                    block,
+                    format!("there is no lookup `{}`; name one", pre.lookup),
+                ));
             }
             self.filter(&block, &pre.filter)?;
         }

@@ -24,22 +24,38 @@ pub fn classify(answer: &Answer, request: &RenderedRequest) -> (WireOutcome, Opt
     match status {
         300..400 => (
             W::BlockedRedirect,
-            Some(format!("the provider points elsewhere (status {status}); redirects are not followed")),
+            Some(format!(
+                "the provider points elsewhere (status {status}); redirects are not followed"
+            )),
         ),
         _ if request.expect.contains(&status) => accepted(answer, request),
         200..300 => (
             W::Unknown,
-            Some(format!("status {status} is not what this request answers; it may or may not have taken effect")),
+            Some(format!(
+                "status {status} is not what this request answers; it may or may not have taken effect"
+            )),
         ),
         401 | 403 => (
             W::Rejected,
-            Some(format!("status {status}: the console's own credential may not do this")),
+            Some(format!(
+                "status {status}: the console's own credential may not do this"
+            )),
         ),
-        429 | 503 => (W::Deferred, Some(format!("status {status}: the provider asks to come back later"))),
-        400..500 => (W::Rejected, Some(format!("the provider refused it with status {status}"))),
+        429 | 503 => (
+            W::Deferred,
+            Some(format!(
+                "status {status}: the provider asks to come back later"
+            )),
+        ),
+        400..500 => (
+            W::Rejected,
+            Some(format!("the provider refused it with status {status}")),
+        ),
         _ => (
             W::Unknown,
-            Some(format!("the provider failed with status {status}; it may or may not have taken effect")),
+            Some(format!(
+                "the provider failed with status {status}; it may or may not have taken effect"
+            )),
         ),
     }
 }
@@ -47,7 +63,10 @@ pub fn classify(answer: &Answer, request: &RenderedRequest) -> (WireOutcome, Opt
 fn accepted(answer: &Answer, request: &RenderedRequest) -> (WireOutcome, Option<String>) {
     use WireOutcome as W;
     if let Err(why) = &answer.body {
-        return (W::Unknown, Some(format!("status {} came, but {why}", answer.status)));
+        return (
+            W::Unknown,
+            Some(format!("status {} came, but {why}", answer.status)),
+        );
     }
     if let Some(filter) = &request.accept_if {
         let verdict = answer
@@ -59,7 +78,10 @@ fn accepted(answer: &Answer, request: &RenderedRequest) -> (WireOutcome, Option<
             Ok(false) => {
                 return (
                     W::Rejected,
-                    Some(format!("status {} came with an error inside", answer.status)),
+                    Some(format!(
+                        "status {} came with an error inside",
+                        answer.status
+                    )),
                 );
             }
             Err(why) => return (W::Unknown, Some(why)),
@@ -109,6 +131,9 @@ mod tests {
     #[case(Some("Wed, 31 Dec 1969 23:59:00 GMT"), Some(0))]
     #[case(Some("Thu, 01 Jan 1970 01:00:00 GMT"), None)]
     fn retry_after(#[case] raw: Option<&str>, #[case] seconds: Option<u64>) {
-        assert_eq!(pause(raw, 2, Timestamp::UNIX_EPOCH), seconds.map(Duration::from_secs));
+        assert_eq!(
+            pause(raw, 2, Timestamp::UNIX_EPOCH),
+            seconds.map(Duration::from_secs)
+        );
     }
 }

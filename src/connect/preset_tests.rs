@@ -7,7 +7,7 @@ use rstest::rstest;
 use super::connector::presets;
 use super::lint;
 use super::testing::{GOOD, settings};
-use super::{Connector, ConnectError};
+use super::{ConnectError, Connector};
 use crate::domain::vocabulary::Verb;
 
 #[test]
@@ -41,26 +41,70 @@ fn the_good_file_is_good() {
 #[case::unknown_verb("[action.disable_identity]", "[action.obliterate]", "obliterate")]
 #[case::unknown_placeholder("/clients/{id}/disable", "/clients/{idd}/disable", "{idd}")]
 #[case::unknown_in_target("client {client_id}", "client {name}", "{name}")]
-#[case::unknown_in_body("json = { why = \"{client_id}\" }", "json = { why = \"{whose}\" }", "{whose}")]
+#[case::unknown_in_body(
+    "json = { why = \"{client_id}\" }",
+    "json = { why = \"{whose}\" }",
+    "{whose}"
+)]
 #[case::level_2_expression("/clients/{id}/disable", "/clients/{+id}/disable", "level 1")]
 #[case::path_climbs("/clients/{id}/disable", "/clients/../{id}", "base_url")]
 #[case::path_is_a_host("/clients/{id}/disable", "//evil.example/{id}", "placeholder")]
 #[case::no_undo("undo = { irreversible = \"no\" }", "", "undo")]
 #[case::empty_undo("undo = { irreversible = \"no\" }", "undo = {}", "irreversible")]
-#[case::undo_without_verify("undo = { irreversible = \"no\" }", "undo = { request = [{ id = \"u\", path = \"/u\" }] }", "verify")]
+#[case::undo_without_verify(
+    "undo = { irreversible = \"no\" }",
+    "undo = { request = [{ id = \"u\", path = \"/u\" }] }",
+    "verify"
+)]
 #[case::no_verify("verify = {", "verified = {", "verif")]
-#[case::verify_asks_nothing("request = [{ id = \"read\", path = \"/clients/{id}\" }]", "request = []", "asks nothing")]
-#[case::bad_jq("proven_if = \".read.body.enabled == false\"", "proven_if = \".read.body.enabled ==\"", "does not parse")]
-#[case::endless_jq("proven_if = \".read.body.enabled == false\"", "proven_if = \"def f: f; f\"", "not offered")]
-#[case::unknown_variable("proven_if = \".read.body.enabled == false\"", "proven_if = \"$nope\"", "$nope")]
+#[case::verify_asks_nothing(
+    "request = [{ id = \"read\", path = \"/clients/{id}\" }]",
+    "request = []",
+    "asks nothing"
+)]
+#[case::bad_jq(
+    "proven_if = \".read.body.enabled == false\"",
+    "proven_if = \".read.body.enabled ==\"",
+    "does not parse"
+)]
+#[case::endless_jq(
+    "proven_if = \".read.body.enabled == false\"",
+    "proven_if = \"def f: f; f\"",
+    "not offered"
+)]
+#[case::unknown_variable(
+    "proven_if = \".read.body.enabled == false\"",
+    "proven_if = \"$nope\"",
+    "$nope"
+)]
 #[case::bad_regex("pattern = '[a-z.-]+'", "pattern = '['", "regular expression")]
-#[case::own_header("expect = [204]", "expect = [204], headers = { Authorization = \"x\" }", "Authorization")]
+#[case::own_header(
+    "expect = [204]",
+    "expect = [204], headers = { Authorization = \"x\" }",
+    "Authorization"
+)]
 #[case::bad_status("expect = [204]", "expect = [42]", "42")]
 #[case::bad_method("method = \"POST\"", "method = \"TRACE\"", "TRACE")]
-#[case::capture_without_place("expect = [204]", "expect = [204], capture = { filter = \".s\", file = \"f\" }", "secret_dir")]
-#[case::plain_secret("expect = [204]", "expect = [204], secret_form = { token = \"hunter2\" }", "credential:")]
-#[case::circle("path = \"/clients?client_id={client_id}\"", "path = \"/clients?client_id={id}\"", "circle")]
-#[case::wait_too_long("says = \"it is disabled\"", "says = \"it is disabled\", deadline_ms = 86400000", "deadline_ms")]
+#[case::capture_without_place(
+    "expect = [204]",
+    "expect = [204], capture = { filter = \".s\", file = \"f\" }",
+    "secret_dir"
+)]
+#[case::plain_secret(
+    "expect = [204]",
+    "expect = [204], secret_form = { token = \"hunter2\" }",
+    "credential:"
+)]
+#[case::circle(
+    "path = \"/clients?client_id={client_id}\"",
+    "path = \"/clients?client_id={id}\"",
+    "circle"
+)]
+#[case::wait_too_long(
+    "says = \"it is disabled\"",
+    "says = \"it is disabled\", deadline_ms = 86400000",
+    "deadline_ms"
+)]
 fn lint_names_file_block_and_way_out(#[case] from: &str, #[case] to: &str, #[case] says: &str) {
     assert!(GOOD.contains(from), "{from}");
     let error = lint_of(&GOOD.replace(from, to)).unwrap_err().to_string();
@@ -75,7 +119,11 @@ fn lint_names_file_block_and_way_out(#[case] from: &str, #[case] to: &str, #[cas
 #[case::unknown(Some("okta"), None, "use one of keycloak, lab, oauth")]
 #[case::missing_file(None, Some("/nonexistent.toml"), "/nonexistent.toml")]
 #[case::missing_param(Some("keycloak"), None, "`realm` is missing")]
-fn settings_are_checked(#[case] preset: Option<&str>, #[case] file: Option<&str>, #[case] says: &str) {
+fn settings_are_checked(
+    #[case] preset: Option<&str>,
+    #[case] file: Option<&str>,
+    #[case] says: &str,
+) {
     let mut settings = settings("https://h", "lab");
     settings.preset = preset.map(str::to_owned);
     settings.file = file.map(Into::into);

@@ -57,7 +57,10 @@ impl Connector {
                     evidence_sha256 = Some(sha256_hex(&canonical(&answers)));
                     match jq::is_true(&verify.proven_if, &answers) {
                         Ok(true) => (Proof::Agrees, verify.says.clone()),
-                        Ok(false) => (Proof::Disagrees, format!("the provider answers, and this is not so: {}", verify.says)),
+                        Ok(false) => (
+                            Proof::Disagrees,
+                            format!("the provider answers, and this is not so: {}", verify.says),
+                        ),
                         Err(error) => (Proof::CannotTell, error.to_string()),
                     }
                 }
@@ -78,10 +81,12 @@ impl Connector {
     async fn answers(&self, verify: &RenderedVerify) -> Result<Value, String> {
         let mut out = Map::new();
         for request in &verify.requests {
-            let (status, body) = self
-                .ask(request)
-                .await
-                .map_err(|why| format!("cannot tell, because `{}` gave no usable answer: {why}", request.id))?;
+            let (status, body) = self.ask(request).await.map_err(|why| {
+                format!(
+                    "cannot tell, because `{}` gave no usable answer: {why}",
+                    request.id
+                )
+            })?;
             out.insert(request.id.clone(), json!({"status": status, "body": body}));
         }
         Ok(Value::Object(out))
@@ -90,10 +95,13 @@ impl Connector {
     /// Reads a precondition again; `Some` when it no longer holds.
     pub async fn drift(&self, precondition: &Precondition) -> Result<Option<Drift>, ConnectError> {
         let id = &precondition.request.id;
-        let (_, body) = self.ask(&precondition.request).await.map_err(|why| ConnectError::Read {
-            id: id.clone(),
-            why,
-        })?;
+        let (_, body) =
+            self.ask(&precondition.request)
+                .await
+                .map_err(|why| ConnectError::Read {
+                    id: id.clone(),
+                    why,
+                })?;
         let found = jq::first(&precondition.filter, &body).map_err(|error| ConnectError::Jq {
             block: format!("precondition `{id}`"),
             error,

@@ -13,7 +13,12 @@ use crate::domain::plan::{Body, Capture, FormField, RenderedRequest, RenderedVer
 const MAX_EACH: usize = 200;
 
 /// Renders a request that reads: status 200 unless it says otherwise.
-pub fn read(base: &Base, spec: &RequestSpec, scope: &Scope, identity: &Identity) -> Result<RenderedRequest, ConnectError> {
+pub fn read(
+    base: &Base,
+    spec: &RequestSpec,
+    scope: &Scope,
+    identity: &Identity,
+) -> Result<RenderedRequest, ConnectError> {
     one(base, spec, scope, identity, &[200], None)
 }
 
@@ -35,10 +40,13 @@ pub fn act(
     let Some(var) = &spec.for_each else {
         return Ok(vec![one(base, spec, scope, identity, expect, secret_dir)?]);
     };
-    let items = scope.get(var).and_then(Value::as_array).ok_or_else(|| ConnectError::Template {
-        block: block(),
-        error: template::TemplateError::Unknown(var.clone()),
-    })?;
+    let items = scope
+        .get(var)
+        .and_then(Value::as_array)
+        .ok_or_else(|| ConnectError::Template {
+            block: block(),
+            error: template::TemplateError::Unknown(var.clone()),
+        })?;
     if items.len() > MAX_EACH {
         return Err(ConnectError::TooMany {
             block: block(),
@@ -59,7 +67,12 @@ pub fn act(
 }
 
 /// Renders a read-back.
-pub fn verify(base: &Base, spec: &VerifySpec, scope: &Scope, identity: &Identity) -> Result<RenderedVerify, ConnectError> {
+pub fn verify(
+    base: &Base,
+    spec: &VerifySpec,
+    scope: &Scope,
+    identity: &Identity,
+) -> Result<RenderedVerify, ConnectError> {
     Ok(RenderedVerify {
         requests: spec
             .request
@@ -119,7 +132,11 @@ fn one(
         url: base.join(&spec.path, scope).map_err(failed)?.into(),
         headers,
         body: body(spec, scope, identity, failed)?,
-        expect: if spec.expect.is_empty() { default_expect.to_vec() } else { spec.expect.clone() },
+        expect: if spec.expect.is_empty() {
+            default_expect.to_vec()
+        } else {
+            spec.expect.clone()
+        },
         already: spec.already.clone(),
         accept_if: spec.accept_if.as_ref().map(|f| jq::with_vars(f, scope)),
         capture,

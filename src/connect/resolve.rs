@@ -27,19 +27,31 @@ impl Connector {
     /// Checks the identity's parameters and returns all parameters as variables.
     pub(super) fn parameters(&self, identity: &Identity) -> Result<Scope, ConnectError> {
         let mut scope = self.params.clone();
-        let own = || self.spec.param.iter().filter(|(_, p)| p.from == ParamSource::Identity);
+        let own = || {
+            self.spec
+                .param
+                .iter()
+                .filter(|(_, p)| p.from == ParamSource::Identity)
+        };
         for (name, value) in &identity.params {
             let Some((_, param)) = own().find(|(n, _)| *n == name) else {
                 let known: Vec<_> = own().map(|(n, _)| n.as_str()).collect();
                 return Err(ConnectError::Param {
                     name: name.clone(),
-                    problem: format!("of the identity is unknown to connector `{}`; it knows: {}", self.name, known.join(", ")),
+                    problem: format!(
+                        "of the identity is unknown to connector `{}`; it knows: {}",
+                        self.name,
+                        known.join(", ")
+                    ),
                 });
             };
             if !lint::whole(&param.pattern).is_ok_and(|p| p.is_match(value)) {
                 return Err(ConnectError::Param {
                     name: name.clone(),
-                    problem: format!("of the identity does not match `{}`; {}", param.pattern, param.help),
+                    problem: format!(
+                        "of the identity does not match `{}`; {}",
+                        param.pattern, param.help
+                    ),
                 });
             }
             scope.insert(name.clone(), Value::String(value.clone()));
@@ -69,14 +81,18 @@ impl Connector {
             let scope = &resolved.scope;
             let ready = |names: &BTreeSet<String>| names.iter().all(|n| scope.contains_key(n));
             let derive = self.spec.derive.iter().find(|d| {
-                let names = jq::mentioned(&d.filter).into_iter().map(str::to_owned).collect();
+                let names = jq::mentioned(&d.filter)
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect();
                 needed.contains(&d.var) && !scope.contains_key(&d.var) && ready(&names)
             });
             if let Some(derive) = derive {
-                let value = jq::first(&jq::with_vars(&derive.filter, scope), &Value::Null).map_err(|error| ConnectError::Jq {
-                    block: format!("derive `{}`", derive.var),
-                    error,
-                })?;
+                let value = jq::first(&jq::with_vars(&derive.filter, scope), &Value::Null)
+                    .map_err(|error| ConnectError::Jq {
+                        block: format!("derive `{}`", derive.var),
+                        error,
+                    })?;
                 resolved.scope.insert(derive.var.clone(), value);
                 continue;
             }
@@ -95,7 +111,11 @@ impl Connector {
     /// Fails when a parameter that is needed was not given.
     fn all_there(&self, needed: &BTreeSet<String>, scope: &Scope) -> Result<(), ConnectError> {
         let absent = |name: &&String| !scope.contains_key(*name);
-        match needed.iter().filter(absent).find_map(|n| Some((n, self.spec.param.get(n)?))) {
+        match needed
+            .iter()
+            .filter(absent)
+            .find_map(|n| Some((n, self.spec.param.get(n)?)))
+        {
             Some((name, param)) => Err(ConnectError::Param {
                 name: name.clone(),
                 problem: format!("is missing on the identity's card; {}", param.help),
@@ -112,9 +132,13 @@ impl Connector {
     ) -> Result<(), ConnectError> {
         let id = &lookup.read.id;
         let request = render::read(&self.base, &lookup.read, &resolved.scope, identity)?;
-        let (_, body) = self.ask(&request).await.map_err(|why| ConnectError::Read { id: id.clone(), why })?;
+        let (_, body) = self.ask(&request).await.map_err(|why| ConnectError::Read {
+            id: id.clone(),
+            why,
+        })?;
         for (var, filter) in &lookup.vars {
-            let value = jq::first(&jq::with_vars(filter, &resolved.scope), &body).unwrap_or(Value::Null);
+            let value =
+                jq::first(&jq::with_vars(filter, &resolved.scope), &body).unwrap_or(Value::Null);
             if value.is_null() {
                 return Err(ConnectError::Missing {
                     id: id.clone(),

@@ -65,9 +65,7 @@ pub async fn read_text(reference: &str) -> Result<SecretString, SecretError> {
 /// Reads what a reference names; one trailing line end is not part of it.
 pub async fn read(reference: &SecretRef) -> Result<SecretString, SecretError> {
     let mut raw = match reference {
-        SecretRef::Env(name) => {
-            std::env::var(name).map_err(|_| SecretError::Env(name.clone()))?
-        }
+        SecretRef::Env(name) => std::env::var(name).map_err(|_| SecretError::Env(name.clone()))?,
         SecretRef::File(path) => read_file(path)?,
         SecretRef::Cmd(argv) => run_command(argv).await?,
     };
@@ -98,10 +96,14 @@ fn read_file(path: &Path) -> Result<String, SecretError> {
         return Err(unsafe_file("is no regular file; point to one"));
     }
     if stat.st_uid != 0 && stat.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(unsafe_file("belongs to somebody else; own it or let root own it"));
+        return Err(unsafe_file(
+            "belongs to somebody else; own it or let root own it",
+        ));
     }
     if stat.st_mode & 0o077 != 0 {
-        return Err(unsafe_file("is open to group or others; run `chmod 600` on it"));
+        return Err(unsafe_file(
+            "is open to group or others; run `chmod 600` on it",
+        ));
     }
     let mut text = String::new();
     File::from(fd)
@@ -206,7 +208,10 @@ mod tests {
         )
         .unwrap();
         for name in ["link", "fifo", ".", "missing"] {
-            assert!(read(&SecretRef::File(dir.path().join(name))).await.is_err(), "{name}");
+            assert!(
+                read(&SecretRef::File(dir.path().join(name))).await.is_err(),
+                "{name}"
+            );
         }
     }
 

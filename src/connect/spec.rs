@@ -299,6 +299,10 @@ impl Spec {
                 .chain(&mut undo.request)
                 .chain(undo.verify.iter_mut().flat_map(|v| &mut v.request))
         });
-        self.lookup.iter_mut().map(|l| &mut l.read).chain(reads).chain(acts)
+        self.lookup
+            .iter_mut()
+            .map(|l| &mut l.read)
+            .chain(reads)
+            .chain(acts)
     }
 }

@@ -26,10 +26,14 @@ const MAX_TEXT_VALUE: usize = 4_096;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TemplateError {
     /// Braces that do not enclose a name.
-    #[error("template `{0}` has braces that are no `{{name}}` placeholder; write only level 1 expressions")]
+    #[error(
+        "template `{0}` has braces that are no `{{name}}` placeholder; write only level 1 expressions"
+    )]
     Malformed(String),
     /// Nothing has this name.
-    #[error("placeholder `{{{0}}}` has no value; declare it as a parameter, lookup variable or derived variable")]
+    #[error(
+        "placeholder `{{{0}}}` has no value; declare it as a parameter, lookup variable or derived variable"
+    )]
     Unknown(String),
     /// A list or object where text is needed.
     #[error("placeholder `{{{0}}}` is no text or number here")]
@@ -43,7 +47,9 @@ pub enum TemplateError {
         why: &'static str,
     },
     /// The built URL is not what the template says.
-    #[error("the URL built from `{0}` would not stay at the configured place; check `base_url` and the path")]
+    #[error(
+        "the URL built from `{0}` would not stay at the configured place; check `base_url` and the path"
+    )]
     Escaped(String),
     /// A base URL that cannot be used.
     #[error("base_url `{url}` {why}")]
@@ -73,7 +79,8 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, TemplateError> {
         }
         let inner = tail.strip_prefix('{').ok_or_else(malformed)?;
         let (name, after) = inner.split_once('}').ok_or_else(malformed)?;
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.');
+        let plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.');
         if name.is_empty() || !name.chars().all(plain) {
             return Err(malformed());
         }
@@ -195,7 +202,9 @@ pub fn json(template: &Value, scope: &Scope) -> Result<Value, TemplateError> {
 /// Tells whether data could be taken for one of our own `$secret` or `$now` objects.
 fn has_directive(value: &Value) -> bool {
     match value {
-        Value::Object(map) => map.iter().any(|(k, v)| k.starts_with('$') || has_directive(v)),
+        Value::Object(map) => map
+            .iter()
+            .any(|(k, v)| k.starts_with('$') || has_directive(v)),
         Value::Array(items) => items.iter().any(has_directive),
         _ => false,
     }
@@ -232,10 +241,14 @@ impl Base {
         };
         let url = Url::parse(raw).map_err(|_| fail("is no URL; write `https://host/prefix`"))?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(fail("holds a user or password; use `auth` with a secret reference"));
+            return Err(fail(
+                "holds a user or password; use `auth` with a secret reference",
+            ));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(fail("has a query or fragment; give scheme, host, port and path only"));
+            return Err(fail(
+                "has a query or fragment; give scheme, host, port and path only",
+            ));
         }
         let loopback = match url.host() {
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
@@ -246,7 +259,11 @@ impl Base {
         match url.scheme() {
             "https" => {}
             "http" if loopback => {}
-            "http" => return Err(fail("is not https; only loopback addresses may be plain http")),
+            "http" => {
+                return Err(fail(
+                    "is not https; only loopback addresses may be plain http",
+                ));
+            }
             _ => return Err(fail("is neither https nor loopback http")),
         }
         Ok(Self(url))
@@ -266,9 +283,11 @@ impl Base {
     /// Tells whether a URL lies at this place.
     pub fn owns(&self, url: &Url) -> bool {
         let prefix = self.prefix();
-        let starts = url
-            .path_segments()
-            .is_some_and(|segments| segments.take(prefix.len()).eq(prefix.iter().map(String::as_str)));
+        let starts = url.path_segments().is_some_and(|segments| {
+            segments
+                .take(prefix.len())
+                .eq(prefix.iter().map(String::as_str))
+        });
         self.same_origin(url) && url.fragment().is_none() && starts
     }
 
@@ -362,11 +381,18 @@ mod tests {
     #[rstest]
     #[case("https://h", "/a/{x}/b", "https://h/a/v/b")]
     #[case("https://h/", "/a/{x}", "https://h/a/v")]
-    #[case("https://h:8443/pre/fix/", "/a/{x}?q={y}&n=1", "https://h:8443/pre/fix/a/v?q=fixed&n=1")]
+    #[case(
+        "https://h:8443/pre/fix/",
+        "/a/{x}?q={y}&n=1",
+        "https://h:8443/pre/fix/a/v?q=fixed&n=1"
+    )]
     #[case("http://127.0.0.1:9", "/s/{each.id}", "http://127.0.0.1:9/s/e%201")]
     #[case("http://[::1]:9", "/s:{x}", "http://[::1]:9/s:v")]
     fn builds(#[case] base: &str, #[case] template: &str, #[case] want: &str) {
-        let url = Base::parse(base).unwrap().join(template, &scope("v")).unwrap();
+        let url = Base::parse(base)
+            .unwrap()
+            .join(template, &scope("v"))
+            .unwrap();
         assert_eq!(url.as_str(), want);
     }
 
@@ -385,15 +411,59 @@ mod tests {
 
     /// What an attacker who names things would like to be called.
     const HOSTILE: &[&str] = &[
-        "", ".", "..", "../..", "/", "//", "//evil.example/", "a/b", "a\\b", "\\\\evil", "..\\..", "%2e%2e", "%2f", "%00", "%",
-        "a%0d%0a", "\0", "a\nb", "a\r\nHost: evil", "\t", "\u{7f}", "\u{85}", "\u{1b}[2J", "?", "a?b=c", "#", "a#b", "\u{202e}x",
-        "\u{200b}", "\u{feff}a", "a\u{2028}b", ".\u{200d}.", "https://evil.example", "http:evil/..", "@evil/", "user@h/x", ":80/x",
-        "{y}/..", "\u{3164}", "a/../../b",
+        "",
+        ".",
+        "..",
+        "../..",
+        "/",
+        "//",
+        "//evil.example/",
+        "a/b",
+        "a\\b",
+        "\\\\evil",
+        "..\\..",
+        "%2e%2e",
+        "%2f",
+        "%00",
+        "%",
+        "a%0d%0a",
+        "\0",
+        "a\nb",
+        "a\r\nHost: evil",
+        "\t",
+        "\u{7f}",
+        "\u{85}",
+        "\u{1b}[2J",
+        "?",
+        "a?b=c",
+        "#",
+        "a#b",
+        "\u{202e}x",
+        "\u{200b}",
+        "\u{feff}a",
+        "a\u{2028}b",
+        ".\u{200d}.",
+        "https://evil.example",
+        "http:evil/..",
+        "@evil/",
+        "user@h/x",
+        ":80/x",
+        "{y}/..",
+        "\u{3164}",
+        "a/../../b",
     ];
 
     #[test]
     fn hostile_ids_never_shape_a_url() {
-        let templates = ["/{x}", "/a/{x}", "/a/{x}/b", "/a/p{x}s/b", "/a?q={x}", "/a/{y}/{x}?z={x}", "/{x}/{x}"];
+        let templates = [
+            "/{x}",
+            "/a/{x}",
+            "/a/{x}/b",
+            "/a/p{x}s/b",
+            "/a?q={x}",
+            "/a/{y}/{x}?z={x}",
+            "/{x}/{x}",
+        ];
         for base in ["https://h", "https://h/pre/", "http://127.0.0.1:1/pre"] {
             let base = Base::parse(base).unwrap();
             for value in HOSTILE {
@@ -408,7 +478,10 @@ mod tests {
     #[test]
     fn awkward_but_plain_ids_stay_one_segment() {
         let base = Base::parse("https://h/pre").unwrap();
-        for value in ["a b", "a>b", "a;b", "a&b=c", "a+b", "~", "...", "ü", "東", "@x", ":", "{y}", "$x", "'\"", "!*()"] {
+        for value in [
+            "a b", "a>b", "a;b", "a&b=c", "a+b", "~", "...", "ü", "東", "@x", ":", "{y}", "$x",
+            "'\"", "!*()",
+        ] {
             let url = base.join("/a/{x}/b", &scope(value)).unwrap();
             assert_eq!(url.path_segments().unwrap().count(), 4, "{value}");
             let query = base.join("/a?q={x}&r=1", &scope(value)).unwrap();
@@ -435,7 +508,12 @@ mod tests {
     #[case("/a/{nosuch}")]
     #[case("/a/{each}")]
     fn refuses_templates(#[case] template: &str) {
-        assert!(Base::parse("https://h/p").unwrap().join(template, &scope("v")).is_err());
+        assert!(
+            Base::parse("https://h/p")
+                .unwrap()
+                .join(template, &scope("v"))
+                .is_err()
+        );
     }
 
     #[test]
@@ -445,7 +523,10 @@ mod tests {
         vars.insert("n".into(), json!(3));
         vars.insert("list".into(), json!([{"id": "r"}]));
         let body = json(&template, &vars).unwrap();
-        assert_eq!(body, json!({"n": 3, "t": "is \",\"admin\":true", "all": [[{"id": "r"}]], "b": true}));
+        assert_eq!(
+            body,
+            json!({"n": 3, "t": "is \",\"admin\":true", "all": [[{"id": "r"}]], "b": true})
+        );
     }
 
     #[rstest]
