@@ -1,3 +1,14 @@
 //! The console's state machine: what the analyst sees and may do, without a terminal, a clock or a network.
+//!
+//! `update(&mut Model, Msg, now) -> Vec<Effect>` is the only way state changes. Keys become [`command::Command`]s by a
+//! table lookup, so the keyboard, the help page and tests enter at the same door.
 
+pub mod command;
+pub mod keymap;
+pub mod keys;
+pub mod model;
+pub mod msg;
+pub mod planning;
 pub mod settings;
+pub mod triage;
+pub mod update;

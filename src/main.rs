@@ -1,1 +1,9 @@
-fn main() {}
+//! The `stanch` program: parses the command line and leaves with its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    ExitCode::from(stanch::cli::run(stanch::cli::Cli::parse()))
+}

@@ -52,7 +52,7 @@ pub struct Alert {
     pub title: Untrusted,
     /// Severity in our words; `None` where the source says none.
     pub severity: Option<Severity>,
-    /// The source's own value.
+    /// The source's own value as JSON text, so that its type stays visible: `4` or `"High"`.
     pub severity_raw: Option<Untrusted>,
     /// 0 to 100; `None` where the source says none.
     pub confidence: Option<u8>,
@@ -96,13 +96,13 @@ impl Alert {
     }
 }
 
-/// Returns an age in the two largest units, as screens show it: `4s`, `3m12s`, `2h05m`, `9d03h`. Negative ages, from
-/// clocks that disagree, show as `0s`.
+/// Returns an age as screens show it: `<1m`, `3m`, `2h05m`, `9d03h`. Minutes are the finest unit, so that a screen on
+/// which nothing happens has nothing to repaint. Negative ages, from clocks that disagree, show as `<1m`.
 pub fn age(since: Timestamp, now: Timestamp) -> String {
     let s = now.as_second().saturating_sub(since.as_second()).max(0);
     match s {
-        0..60 => format!("{s}s"),
-        60..3_600 => format!("{}m{:02}s", s / 60, s % 60),
+        0..60 => "<1m".to_owned(),
+        60..3_600 => format!("{}m", s / 60),
         3_600..86_400 => format!("{}h{:02}m", s / 3_600, s % 3_600 / 60),
         _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3_600),
     }
@@ -115,12 +115,12 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(0, "0s")]
-    #[case(59, "59s")]
-    #[case(192, "3m12s")]
+    #[case(0, "<1m")]
+    #[case(59, "<1m")]
+    #[case(192, "3m")]
     #[case(7_500, "2h05m")]
     #[case(788_400, "9d03h")]
-    #[case(-5, "0s")]
+    #[case(-5, "<1m")]
     fn ages(#[case] seconds: i64, #[case] want: &str) {
         let since = Timestamp::from_second(1_000_000).unwrap();
         let now = Timestamp::from_second(1_000_000 + seconds).unwrap();

@@ -290,6 +290,7 @@ pub struct Decisions {
     plans: BTreeMap<PlanDigest, PlanState>,
     acts: BTreeMap<IntentId, Act>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
+    early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
     pub unreadable: usize,
 }
@@ -301,12 +302,9 @@ impl Decisions {
             RecordType::Plan => entry
                 .body_as::<PlanRecord>()
                 .map(|r| self.take_plan(entry, r)),
-            RecordType::Approval => entry.body_as::<Approval>().map(|a| {
-                if let Some(plan) = self.plans.get_mut(&a.digest) {
-                    plan.approvals
-                        .push((a.by.clone().unwrap_or_else(|| entry.actor.clone()), a));
-                }
-            }),
+            RecordType::Approval => entry
+                .body_as::<Approval>()
+                .map(|a| self.take_approval(entry, a)),
             RecordType::Intent => entry.body_as::<Intent>().map(|intent| {
                 let id = intent.intent.clone();
                 let act = Act {
@@ -342,6 +340,19 @@ impl Decisions {
         }
     }
 
+    /// Keeps a verdict also when its plan has not been seen yet: clocks of hosts differ, so it may come first.
+    fn take_approval(&mut self, entry: &Entry, approval: Approval) {
+        let by = approval.by.clone().unwrap_or_else(|| entry.actor.clone());
+        match self.plans.get_mut(&approval.digest) {
+            Some(plan) => plan.approvals.push((by, approval)),
+            None => self
+                .early
+                .entry(approval.digest.clone())
+                .or_default()
+                .push((by, approval)),
+        }
+    }
+
     fn take_plan(&mut self, entry: &Entry, record: PlanRecord) {
         // A plan that does not hash to its name is never run; the verifier reports it.
         if record.plan.digest() != record.digest {
@@ -352,7 +363,7 @@ impl Decisions {
             plan: record.plan,
             at: entry.ts,
             actor: entry.actor.clone(),
-            approvals: Vec::new(),
+            approvals: self.early.remove(&record.digest).unwrap_or_default(),
         };
         self.plans.insert(record.digest, state);
     }

@@ -3,6 +3,8 @@
 //! A plan is approved and run by its digest and nothing else, so whatever could change the effect is part of the
 //! canonical bytes: requests, targets, what would break, preconditions, nonce and expiry.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +30,8 @@ pub struct Plan {
     pub identity: IdentityId,
     /// The name to type for a hard-tier plan.
     pub identity_name: Untrusted,
+    /// Values that its requests were rendered with (`client_id = "svc-deploy"`), besides what the provider was asked.
+    pub params: BTreeMap<String, String>,
     /// Environment of the identity, as the inventory says.
     pub environment: Option<Untrusted>,
     /// Which playbook.

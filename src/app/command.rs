@@ -1,0 +1,611 @@
+//! The registry: everything an analyst can do, one row each. Keys, hints, help and `stanch keys` all read it.
+
+use super::model::{Model, Overlay, Stage};
+
+/// What a key means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Command {
+    /// Next row or line.
+    Down,
+    /// Previous row or line.
+    Up,
+    /// A screenful down.
+    PageDown,
+    /// A screenful up.
+    PageUp,
+    /// To the first row, taking in what waits.
+    Top,
+    /// To the last row.
+    Bottom,
+    /// Next pane.
+    NextPane,
+    /// Previous pane.
+    PrevPane,
+    /// Stage option 1 to 9.
+    Stage(u8),
+    /// Record that nothing is done for now.
+    DoNothing,
+    /// Take the alert.
+    Claim,
+    /// Judge it no case.
+    Dismiss,
+    /// Judge it over.
+    Close,
+    /// Write a note.
+    Note,
+    /// Read the provider again.
+    Refresh,
+    /// Read back an unknown act.
+    Reconcile,
+    /// Show the plan last run for this alert.
+    Progress,
+    /// Help.
+    Help,
+    /// Errors and messages so far.
+    Messages,
+    /// The drill's score.
+    Score,
+    /// Paint everything again.
+    Redraw,
+    /// Back to the shell until `fg`.
+    Suspend,
+    /// Leave.
+    Quit,
+    /// Out of the overlay.
+    Back,
+    /// Between the buttons of a dialog.
+    SwitchButton,
+    /// The chosen button.
+    Accept,
+    /// Stop after the running step.
+    Stop,
+    /// Build the plan anew.
+    Rebuild,
+}
+
+/// Where a key applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The triage screen.
+    Triage,
+    /// The plan overlay.
+    Plan,
+    /// A list or text over the screen.
+    Reader,
+}
+
+/// How much a command can harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Danger {
+    /// Looks only.
+    Safe,
+    /// Changes what the journal says.
+    Records,
+    /// Leads to an act on a provider; gone under `--read-only`.
+    Acts,
+}
+
+/// One row of the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// What it is.
+    pub command: Command,
+    /// Stable name for configuration and `stanch keys`.
+    pub id: &'static str,
+    /// A few words for hints.
+    pub title: &'static str,
+    /// One sentence for help.
+    pub help: &'static str,
+    /// Where it applies.
+    pub scope: Scope,
+    /// How much it can harm.
+    pub danger: Danger,
+    /// Default keys by name.
+    pub keys: &'static [&'static str],
+}
+
+const fn spec(
+    command: Command,
+    id: &'static str,
+    title: &'static str,
+    keys: &'static [&'static str],
+    danger: Danger,
+    scope: Scope,
+    help: &'static str,
+) -> Spec {
+    Spec {
+        command,
+        id,
+        title,
+        help,
+        scope,
+        danger,
+        keys,
+    }
+}
+
+use Command as C;
+use Danger::{Acts, Records, Safe};
+use Scope::{Plan, Reader, Triage};
+
+/// All commands. Two rows of one scope never share a key; a test keeps it so.
+pub const REGISTRY: &[Spec] = &[
+    spec(
+        C::Down,
+        "triage.down",
+        "next",
+        &["j", "down"],
+        Safe,
+        Triage,
+        "Select the next alert, or scroll the pane in focus.",
+    ),
+    spec(
+        C::Up,
+        "triage.up",
+        "previous",
+        &["k", "up"],
+        Safe,
+        Triage,
+        "Select the previous alert, or scroll the pane in focus.",
+    ),
+    spec(
+        C::PageDown,
+        "triage.page_down",
+        "page down",
+        &["pgdn", "ctrl-d"],
+        Safe,
+        Triage,
+        "Go down by ten.",
+    ),
+    spec(
+        C::PageUp,
+        "triage.page_up",
+        "page up",
+        &["pgup", "ctrl-u"],
+        Safe,
+        Triage,
+        "Go up by ten.",
+    ),
+    spec(
+        C::Top,
+        "triage.top",
+        "top, show new",
+        &["g", "home"],
+        Safe,
+        Triage,
+        "Go to the first alert and take in the new ones that wait.",
+    ),
+    spec(
+        C::Bottom,
+        "triage.bottom",
+        "bottom",
+        &["G", "end"],
+        Safe,
+        Triage,
+        "Go to the last alert.",
+    ),
+    spec(
+        C::NextPane,
+        "triage.next_pane",
+        "next pane",
+        &["tab", "right", "l"],
+        Safe,
+        Triage,
+        "Move the focus to the next pane.",
+    ),
+    spec(
+        C::PrevPane,
+        "triage.prev_pane",
+        "previous pane",
+        &["shift-tab", "left", "h"],
+        Safe,
+        Triage,
+        "Move the focus to the previous pane.",
+    ),
+    spec(
+        C::Stage(1),
+        "triage.stage_1",
+        "stage option",
+        &["1"],
+        Acts,
+        Triage,
+        "Stage option 1: shows the exact plan; nothing is sent yet.",
+    ),
+    spec(
+        C::Stage(2),
+        "triage.stage_2",
+        "stage option",
+        &["2"],
+        Acts,
+        Triage,
+        "Stage option 2.",
+    ),
+    spec(
+        C::Stage(3),
+        "triage.stage_3",
+        "stage option",
+        &["3"],
+        Acts,
+        Triage,
+        "Stage option 3.",
+    ),
+    spec(
+        C::Stage(4),
+        "triage.stage_4",
+        "stage option",
+        &["4"],
+        Acts,
+        Triage,
+        "Stage option 4.",
+    ),
+    spec(
+        C::Stage(5),
+        "triage.stage_5",
+        "stage option",
+        &["5"],
+        Acts,
+        Triage,
+        "Stage option 5.",
+    ),
+    spec(
+        C::Stage(6),
+        "triage.stage_6",
+        "stage option",
+        &["6"],
+        Acts,
+        Triage,
+        "Stage option 6.",
+    ),
+    spec(
+        C::Stage(7),
+        "triage.stage_7",
+        "stage option",
+        &["7"],
+        Acts,
+        Triage,
+        "Stage option 7.",
+    ),
+    spec(
+        C::Stage(8),
+        "triage.stage_8",
+        "stage option",
+        &["8"],
+        Acts,
+        Triage,
+        "Stage option 8.",
+    ),
+    spec(
+        C::Stage(9),
+        "triage.stage_9",
+        "stage option",
+        &["9"],
+        Acts,
+        Triage,
+        "Stage option 9.",
+    ),
+    spec(
+        C::DoNothing,
+        "triage.do_nothing",
+        "do nothing",
+        &["0"],
+        Records,
+        Triage,
+        "Record that nothing is done for now, with a reason.",
+    ),
+    spec(
+        C::Claim,
+        "triage.claim",
+        "claim",
+        &["c"],
+        Records,
+        Triage,
+        "Take the alert: others see that you are on it.",
+    ),
+    spec(
+        C::Dismiss,
+        "triage.dismiss",
+        "dismiss",
+        &["D"],
+        Records,
+        Triage,
+        "Judge the alert to be no case, with a reason. It stays in the log.",
+    ),
+    spec(
+        C::Close,
+        "triage.close",
+        "close",
+        &["X"],
+        Records,
+        Triage,
+        "Close the alert as contained. Refused while anything is not proven.",
+    ),
+    spec(
+        C::Note,
+        "triage.note",
+        "note",
+        &["n"],
+        Records,
+        Triage,
+        "Write a note on the alert.",
+    ),
+    spec(
+        C::Refresh,
+        "triage.refresh",
+        "refresh",
+        &["r"],
+        Safe,
+        Triage,
+        "Read sessions, roles and grants from the provider again.",
+    ),
+    spec(
+        C::Reconcile,
+        "triage.reconcile",
+        "read back",
+        &["v"],
+        Acts,
+        Triage,
+        "Read back every act of this alert whose outcome is unknown. Nothing is sent again.",
+    ),
+    spec(
+        C::Progress,
+        "triage.progress",
+        "last plan",
+        &["p", "enter"],
+        Safe,
+        Triage,
+        "Show the plan last run for this alert, with what is proven.",
+    ),
+    spec(
+        C::Help,
+        "help",
+        "help",
+        &["?"],
+        Safe,
+        Triage,
+        "Show all keys.",
+    ),
+    spec(
+        C::Messages,
+        "messages",
+        "messages",
+        &["m"],
+        Safe,
+        Triage,
+        "Show errors and messages so far.",
+    ),
+    spec(
+        C::Score,
+        "drill.score",
+        "drill score",
+        &["S"],
+        Safe,
+        Triage,
+        "Show the score of the drill.",
+    ),
+    spec(
+        C::Redraw,
+        "redraw",
+        "redraw",
+        &["ctrl-l"],
+        Safe,
+        Triage,
+        "Paint the whole screen again.",
+    ),
+    spec(
+        C::Suspend,
+        "suspend",
+        "suspend",
+        &["ctrl-z"],
+        Safe,
+        Triage,
+        "Go back to the shell; `fg` returns. Refused while an act is under way.",
+    ),
+    spec(
+        C::Quit,
+        "quit",
+        "quit",
+        &["q", "ctrl-c"],
+        Safe,
+        Triage,
+        "Leave the console. Asks first while an act is under way.",
+    ),
+    spec(
+        C::Down,
+        "plan.down",
+        "scroll",
+        &["down", "j"],
+        Safe,
+        Plan,
+        "Scroll down.",
+    ),
+    spec(
+        C::Up,
+        "plan.up",
+        "scroll",
+        &["up", "k"],
+        Safe,
+        Plan,
+        "Scroll up.",
+    ),
+    spec(
+        C::PageDown,
+        "plan.page_down",
+        "page down",
+        &["pgdn", "ctrl-d", "space"],
+        Safe,
+        Plan,
+        "Scroll down a page.",
+    ),
+    spec(
+        C::PageUp,
+        "plan.page_up",
+        "page up",
+        &["pgup", "ctrl-u"],
+        Safe,
+        Plan,
+        "Scroll up a page.",
+    ),
+    spec(
+        C::SwitchButton,
+        "plan.switch",
+        "Cancel / Run",
+        &["tab", "shift-tab", "left", "right"],
+        Safe,
+        Plan,
+        "Move between the buttons; Cancel is chosen at first.",
+    ),
+    spec(
+        C::Accept,
+        "plan.accept",
+        "press button",
+        &["enter"],
+        Acts,
+        Plan,
+        "Press the chosen button.",
+    ),
+    spec(
+        C::Rebuild,
+        "plan.rebuild",
+        "read again",
+        &["ctrl-r"],
+        Safe,
+        Plan,
+        "Build the plan anew from what holds now.",
+    ),
+    spec(
+        C::Stop,
+        "plan.stop",
+        "stop after step",
+        &["ctrl-x"],
+        Safe,
+        Plan,
+        "Stop after the running step; the rest is not sent.",
+    ),
+    spec(
+        C::Redraw,
+        "plan.redraw",
+        "redraw",
+        &["ctrl-l"],
+        Safe,
+        Plan,
+        "Paint the whole screen again.",
+    ),
+    spec(
+        C::Back,
+        "plan.back",
+        "back",
+        &["esc", "q"],
+        Safe,
+        Plan,
+        "Back to the queue. A running plan goes on.",
+    ),
+    spec(
+        C::Down,
+        "reader.down",
+        "scroll",
+        &["down", "j"],
+        Safe,
+        Reader,
+        "Scroll down.",
+    ),
+    spec(
+        C::Up,
+        "reader.up",
+        "scroll",
+        &["up", "k"],
+        Safe,
+        Reader,
+        "Scroll up.",
+    ),
+    spec(
+        C::PageDown,
+        "reader.page_down",
+        "page down",
+        &["pgdn", "ctrl-d", "space"],
+        Safe,
+        Reader,
+        "Scroll down a page.",
+    ),
+    spec(
+        C::PageUp,
+        "reader.page_up",
+        "page up",
+        &["pgup", "ctrl-u"],
+        Safe,
+        Reader,
+        "Scroll up a page.",
+    ),
+    spec(
+        C::Redraw,
+        "reader.redraw",
+        "redraw",
+        &["ctrl-l"],
+        Safe,
+        Reader,
+        "Paint the whole screen again.",
+    ),
+    spec(
+        C::Back,
+        "reader.back",
+        "back",
+        &["esc", "q", "enter", "?"],
+        Safe,
+        Reader,
+        "Back.",
+    ),
+];
+
+impl Command {
+    /// Returns its row in a scope.
+    pub fn spec(self, scope: Scope) -> Option<&'static Spec> {
+        REGISTRY
+            .iter()
+            .find(|s| s.command == self && s.scope == scope)
+    }
+}
+
+/// Returns the scope whose keys apply: a function of the state alone, never of what was drawn.
+pub fn scope(model: &Model) -> Scope {
+    match &model.overlay {
+        Overlay::None | Overlay::Reason(_) | Overlay::ConfirmQuit => Scope::Triage,
+        Overlay::Plan(_) => Scope::Plan,
+        Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Score { .. } => Scope::Reader,
+    }
+}
+
+/// Returns why a command cannot be carried out now; `None` when it can.
+pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
+    let spec = command.spec(scope(model))?;
+    let records = spec.danger != Danger::Safe && command != Command::Accept;
+    if model.read_only && records {
+        return Some("this console is read-only".to_owned());
+    }
+    if records && let Some(problem) = &model.journal_problem {
+        return Some(format!("no act without a journal: {problem}"));
+    }
+    let needs_alert = matches!(
+        command,
+        C::Stage(_)
+            | C::DoNothing
+            | C::Claim
+            | C::Dismiss
+            | C::Close
+            | C::Note
+            | C::Reconcile
+            | C::Progress
+    );
+    if needs_alert && model.selected.is_none() {
+        return Some("no alert is selected".to_owned());
+    }
+    match command {
+        C::Suspend if model.acting() => {
+            Some("an act is under way; suspending would freeze it half done".to_owned())
+        }
+        C::Score if model.drill.is_none() => Some("only the drill has a score".to_owned()),
+        C::Stop => match &model.overlay {
+            Overlay::Plan(view) if view.stage == Stage::Running => None,
+            _ => Some("nothing is running".to_owned()),
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,480 @@
+//! Everything the console knows and shows, as plain data.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tui_input::Input;
+
+use crate::domain::coverage::CellState;
+use crate::domain::decision::{Act, DecisionKind, Decisions};
+use crate::domain::graph::Walk;
+use crate::domain::identity::{Identity, LiveContext};
+use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest, StepId};
+use crate::domain::inventory::{Inventory, Resolution};
+use crate::domain::options::{Capabilities, Choice, Situation, choices};
+use crate::domain::plan::Plan;
+use crate::domain::playbook::Playbook;
+use crate::domain::queue::Queue;
+
+/// A part of the triage screen that can have the focus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pane {
+    /// The alert queue.
+    Queue,
+    /// The identity card.
+    Identity,
+    /// Live sessions and scopes.
+    Sessions,
+    /// The dependency map.
+    Map,
+}
+
+impl Pane {
+    /// All panes, in the order in which Tab visits them.
+    pub const ALL: [Self; 4] = [Self::Queue, Self::Identity, Self::Sessions, Self::Map];
+
+    /// Returns the pane `delta` places further, round and round.
+    pub fn turn(self, delta: isize) -> Self {
+        let at = Self::ALL.iter().position(|p| *p == self).unwrap_or(0);
+        let to = (at as isize + delta).rem_euclid(Self::ALL.len() as isize);
+        Self::ALL[to as usize]
+    }
+}
+
+/// What lies over the triage screen.
+#[derive(Debug, Default)]
+pub enum Overlay {
+    /// Nothing.
+    #[default]
+    None,
+    /// A plan: preview, confirmation, progress.
+    Plan(Box<PlanView>),
+    /// A reason is asked for.
+    Reason(ReasonPrompt),
+    /// All keys.
+    Help {
+        /// First line shown.
+        scroll: usize,
+    },
+    /// Messages so far.
+    Messages {
+        /// First line shown.
+        scroll: usize,
+    },
+    /// The drill's score.
+    Score {
+        /// First line shown.
+        scroll: usize,
+    },
+    /// Really leave?
+    ConfirmQuit,
+}
+
+/// How far a plan has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Lookups are under way.
+    Building,
+    /// It can be read, and confirmed or left.
+    Preview,
+    /// Another person has to agree.
+    WaitingApproval,
+    /// Steps are carried out.
+    Running,
+    /// It ended; the cells tell how.
+    Ended,
+    /// It could not be built, or was refused.
+    Failed(String),
+}
+
+/// The plan overlay.
+#[derive(Debug)]
+pub struct PlanView {
+    /// For which alert it was opened. The selection behind the overlay plays no part any more.
+    pub alert: AlertId,
+    /// Whom it contains.
+    pub identity: IdentityId,
+    /// Which playbook.
+    pub playbook: String,
+    /// How far it has come.
+    pub stage: Stage,
+    /// The plan, once it is built.
+    pub plan: Option<(PlanDigest, Arc<Plan>)>,
+    /// What is typed to confirm a hard-tier plan.
+    pub typed: Input,
+    /// Whether *Run* is chosen instead of *Cancel*.
+    pub run_chosen: bool,
+    /// Since when a key can confirm: shortly after the preview appeared, so that a key meant for the queue cannot.
+    pub armed_at: Option<Timestamp>,
+    /// Why it can no longer be confirmed, when the subject changed since the preview opened.
+    pub stale: Option<String>,
+    /// First line shown.
+    pub scroll: usize,
+    /// Which request of the runtime answers it; late answers to an earlier one are dropped.
+    pub ticket: u64,
+}
+
+/// A reason is asked for.
+#[derive(Debug)]
+pub struct ReasonPrompt {
+    /// What will be recorded.
+    pub kind: DecisionKind,
+    /// About which alert.
+    pub alert: AlertId,
+    /// What is typed.
+    pub input: Input,
+}
+
+/// How one step of a running plan stands, beyond what the journal tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The request is on its way.
+    Sending,
+    /// The read-back is asking.
+    Verifying,
+    /// It ended, and this is known.
+    Ended(CellState, String),
+}
+
+/// A plan that this console runs or ran.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// For which alert.
+    pub alert: Option<AlertId>,
+    /// Steps as they stand.
+    pub phases: BTreeMap<StepId, Phase>,
+    /// Whether it still runs.
+    pub running: bool,
+    /// Whether the analyst asked to stop after the running step.
+    pub stopping: bool,
+    /// How it ended, in words.
+    pub ended: Option<String>,
+}
+
+/// What a provider said, and when.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// When it was read; `None` while the first read is under way.
+    pub at: Option<Timestamp>,
+    /// Whether a read is under way.
+    pub loading: bool,
+    /// What it said.
+    pub context: LiveContext,
+}
+
+/// How bad a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Somebody should look.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// One message, kept until the console ends.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// When.
+    pub at: Timestamp,
+    /// How bad.
+    pub level: Level,
+    /// What; shown text.
+    pub text: String,
+}
+
+/// How one alert source stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceView {
+    /// Whether alerts can come.
+    pub healthy: bool,
+    /// In words.
+    pub text: String,
+}
+
+/// The drill as the analyst sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrillView {
+    /// Title of the scenario.
+    pub title: String,
+    /// Whether the intruder still gets anything.
+    pub intruder_in: bool,
+    /// Score so far, in words.
+    pub score: Vec<String>,
+}
+
+/// What is shown beside the queue for the selected alert, computed when something it hangs on changes.
+#[derive(Clone, Debug, Default)]
+pub struct Detail {
+    /// Whose access it is, with a card when the alert says enough for one.
+    pub identity: Option<Identity>,
+    /// Several identities it may be.
+    pub candidates: Vec<IdentityId>,
+    /// Who stops working.
+    pub impact: Walk,
+    /// What is reachable.
+    pub exposure: Walk,
+    /// Who shares a store or a credential.
+    pub siblings: Vec<NodeId>,
+    /// Ways back in.
+    pub recovery: Vec<NodeId>,
+    /// What could be done.
+    pub choices: Vec<Choice>,
+}
+
+/// How an alert stands, in one word for the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowState {
+    /// Nobody took it.
+    New,
+    /// Somebody is on it.
+    Claimed,
+    /// A plan runs.
+    Acting,
+    /// An act's outcome is unknown.
+    Unknown,
+    /// An act failed.
+    Failed,
+    /// Taken, not proven.
+    Requested,
+    /// Every act is proven.
+    Proven,
+    /// Closed as contained.
+    Closed,
+    /// Judged no case.
+    Dismissed,
+}
+
+impl RowState {
+    /// Returns the word shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Claimed => "claimed",
+            Self::Acting => "acting",
+            Self::Unknown => "UNKNOWN",
+            Self::Failed => "FAILED",
+            Self::Requested => "requested",
+            Self::Proven => "proven",
+            Self::Closed => "closed",
+            Self::Dismissed => "dismissed",
+        }
+    }
+}
+
+/// The whole state.
+#[derive(Debug, Default)]
+pub struct Model {
+    /// Alerts.
+    pub queue: Queue,
+    /// The alert that has the cursor.
+    pub selected: Option<AlertId>,
+    /// The analyst has pressed a key: from now on rows stay where they are until they are asked to move.
+    pub touched: bool,
+    /// The pane that has the focus.
+    pub focus: Option<Pane>,
+    /// First line shown of the panes beside the queue.
+    pub scroll: usize,
+    /// What the panes beside the queue show.
+    pub detail: Detail,
+    /// Identities and the map.
+    pub inventory: Arc<Inventory>,
+    /// Playbooks in force.
+    pub playbooks: Arc<[Playbook]>,
+    /// What each configured connector can do.
+    pub capabilities: Arc<BTreeMap<String, Capabilities>>,
+    /// By connector, the parameter that takes an identity's native id.
+    pub id_params: Arc<BTreeMap<String, String>>,
+    /// What everybody decided.
+    pub decisions: Decisions,
+    /// What providers said.
+    pub live: HashMap<IdentityId, Live>,
+    /// Plans that this console runs or ran.
+    pub runs: BTreeMap<PlanDigest, Run>,
+    /// Alert sources.
+    pub sources: BTreeMap<String, SourceView>,
+    /// By source, how much input could not be read, and why the last of it could not.
+    pub malformed: BTreeMap<String, (u64, String)>,
+    /// What lies over the screen.
+    pub overlay: Overlay,
+    /// Messages, oldest first.
+    pub messages: Vec<Message>,
+    /// Until when the last message is shown at the bottom.
+    pub toast_until: Option<Timestamp>,
+    /// The drill, when this is one.
+    pub drill: Option<DrillView>,
+    /// No acting, no recording.
+    pub read_only: bool,
+    /// Why nothing can be recorded, and therefore nothing done.
+    pub journal_problem: Option<String>,
+    /// Plans started here that have not ended.
+    pub next_ticket: u64,
+    /// Something visible changed since the last frame.
+    pub dirty: bool,
+    /// The whole screen must be painted again.
+    pub repaint: bool,
+    /// The console should end.
+    pub quit: bool,
+}
+
+impl Model {
+    /// Tells whether a plan of this console is running.
+    pub fn acting(&self) -> bool {
+        self.runs.values().any(|run| run.running)
+    }
+
+    /// Notes a message and shows it for a while.
+    pub fn say(&mut self, now: Timestamp, level: Level, text: impl Into<String>) {
+        /// Enough to look back over a night; the log holds the rest.
+        const KEPT: usize = 500;
+        let shown_s = if level == Level::Info { 5 } else { 15 };
+        self.messages.push(Message {
+            at: now,
+            level,
+            text: text.into(),
+        });
+        if self.messages.len() > KEPT {
+            self.messages.remove(0);
+        }
+        self.toast_until = now.checked_add(jiff::Span::new().seconds(shown_s)).ok();
+        self.dirty = true;
+    }
+
+    /// Returns how an alert stands.
+    pub fn row_state(&self, id: &AlertId) -> RowState {
+        if self
+            .runs
+            .values()
+            .any(|run| run.running && run.alert.as_ref() == Some(id))
+        {
+            return RowState::Acting;
+        }
+        let decided = self.decisions.of_alert(id);
+        let last = decided
+            .iter()
+            .rev()
+            .map(|(_, _, d)| d.kind)
+            .find(|k| *k != DecisionKind::Note);
+        match last {
+            Some(DecisionKind::Dismiss) => return RowState::Dismissed,
+            Some(DecisionKind::CloseContained) => return RowState::Closed,
+            _ => {}
+        }
+        self.acts_state(id).unwrap_or(match last {
+            Some(DecisionKind::Claim | DecisionKind::DoNothing) => RowState::Claimed,
+            _ => RowState::New,
+        })
+    }
+
+    /// Returns what the latest act of each step of the alert's last plan comes to, the worst first.
+    fn acts_state(&self, id: &AlertId) -> Option<RowState> {
+        let acts = self.latest_acts(id);
+        let cells: Vec<CellState> = acts.iter().map(|act| act.cell()).collect();
+        let has = |state| cells.contains(&state);
+        if cells.is_empty() {
+            None
+        } else if has(CellState::Unknown) {
+            Some(RowState::Unknown)
+        } else if has(CellState::Failed) {
+            Some(RowState::Failed)
+        } else if has(CellState::Requested) || has(CellState::Open) {
+            Some(RowState::Requested)
+        } else {
+            Some(RowState::Proven)
+        }
+    }
+
+    /// Returns the latest act of each step of every plan of an alert; a later try replaces an earlier one, and a later
+    /// plan that repeats a verb replaces the earlier plan's act.
+    pub fn latest_acts(&self, id: &AlertId) -> Vec<&Act> {
+        let mut latest = BTreeMap::new();
+        for act in self.decisions.acts_for(id) {
+            latest.insert((act.intent.verb, act.intent.undo), act);
+        }
+        latest.into_values().collect()
+    }
+
+    /// Returns the plan last recorded for an alert that was also started.
+    pub fn last_plan(&self, id: &AlertId) -> Option<(PlanDigest, Arc<Plan>)> {
+        let act = self.decisions.acts_for(id).next_back()?;
+        let (digest, state) = self.decisions.plan(act.intent.digest.as_str())?;
+        Some((digest.clone(), Arc::new(state.plan.clone())))
+    }
+
+    /// Computes what the panes beside the queue show.
+    pub fn refresh_detail(&mut self) {
+        self.detail = self
+            .selected
+            .as_ref()
+            .map(|id| self.detail_of(id))
+            .unwrap_or_default();
+        self.dirty = true;
+    }
+
+    /// Gives the card of an unlisted identity the connector of the provider that the alert names: what an intruder makes
+    /// is in no inventory, and must be reachable all the same.
+    fn reachable(&self, mut card: Identity) -> Identity {
+        let provider = card
+            .id
+            .as_str()
+            .split_once(':')
+            .map_or("", |(provider, _)| provider);
+        let native = card
+            .id
+            .as_str()
+            .split_once(':')
+            .map_or("", |(_, native)| native);
+        if card.connector.is_none() && self.capabilities.contains_key(provider) {
+            card.connector = Some(provider.to_owned());
+            if let Some(param) = self.id_params.get(provider) {
+                card.params.insert(param.clone(), native.to_owned());
+            }
+        }
+        card
+    }
+
+    /// Computes identity, map and choices for one alert.
+    pub fn detail_of(&self, id: &AlertId) -> Detail {
+        let Some(row) = self.queue.get(id) else {
+            return Detail::default();
+        };
+        let (identity, candidates) = match self.inventory.resolve(&row.alert) {
+            Resolution::Known(id) => (self.inventory.identity(&id).cloned(), Vec::new()),
+            Resolution::Unlisted(card) => (Some(self.reachable(*card)), Vec::new()),
+            Resolution::Candidates(ids) => (None, ids),
+            Resolution::Unresolved => (None, Vec::new()),
+        };
+        let Some(card) = &identity else {
+            return Detail {
+                candidates,
+                ..Detail::default()
+            };
+        };
+        let (graph, node) = (self.inventory.graph(), NodeId::from(&card.id));
+        let (impact, exposure) = (graph.impact(&node), graph.exposure(&node));
+        let capabilities = card
+            .connector
+            .as_ref()
+            .and_then(|name| self.capabilities.get(name));
+        let situation = Situation {
+            alert: &row.alert,
+            identity: card,
+            capabilities,
+            impact: &impact,
+            exposure: &exposure,
+        };
+        let choices = choices(&situation, &self.playbooks);
+        let (siblings, recovery) = (graph.siblings(&node), graph.recovery_paths(&node));
+        Detail {
+            identity,
+            candidates,
+            impact,
+            exposure,
+            siblings,
+            recovery,
+            choices,
+        }
+    }
+}

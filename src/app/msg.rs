@@ -1,0 +1,128 @@
+//! What comes into the state machine, and what it asks for.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::keys::Key;
+use super::model::{DrillView, Level, Phase};
+use crate::domain::decision::{Decision, Entry};
+use crate::domain::identity::{Identity, LiveContext};
+use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
+use crate::domain::plan::Plan;
+use crate::domain::queue::Row;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has another size, or came back from a suspension.
+    Resized,
+    /// Time passed: ages and toasts may look different.
+    Tick,
+    /// Alerts arrived or repeated.
+    Alerts(Vec<Row>),
+    /// Input could not be read and was put aside.
+    Malformed {
+        /// From which source.
+        source: String,
+        /// How much so far.
+        total: u64,
+        /// Why the last of it could not.
+        reason: String,
+    },
+    /// A source changed its state.
+    Source {
+        /// Its name.
+        name: String,
+        /// Whether alerts can come.
+        healthy: bool,
+        /// In words.
+        text: String,
+    },
+    /// Records were written, here or elsewhere.
+    Journal(Vec<Entry>),
+    /// The journal can or cannot be written.
+    JournalProblem(Option<String>),
+    /// A provider answered about an identity.
+    Context {
+        /// Which identity.
+        identity: IdentityId,
+        /// When.
+        at: Timestamp,
+        /// What it said.
+        context: Box<LiveContext>,
+    },
+    /// A plan was built and recorded, or could not be.
+    PlanBuilt {
+        /// Which request this answers.
+        ticket: u64,
+        /// The plan, or why there is none.
+        result: Result<(PlanDigest, Arc<Plan>), String>,
+    },
+    /// A plan may run: approved, or no approval needed.
+    Started {
+        /// Which plan.
+        digest: PlanDigest,
+    },
+    /// A step of a running plan moved on.
+    Step {
+        /// Which plan.
+        digest: PlanDigest,
+        /// Which step.
+        step: StepId,
+        /// How it stands.
+        phase: Phase,
+    },
+    /// A plan ended or was refused.
+    RunEnded {
+        /// Which plan.
+        digest: PlanDigest,
+        /// How, in words.
+        text: String,
+        /// Whether it ran; a refusal sent nothing.
+        ran: bool,
+    },
+    /// How the drill stands.
+    Drill(DrillView),
+    /// Something to tell the analyst.
+    Notice {
+        /// How bad.
+        level: Level,
+        /// What; shown text.
+        text: String,
+    },
+    /// The system asks the console to end.
+    Terminate,
+}
+
+/// Something to be done outside.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask the provider about an identity; an earlier question for another one is dropped.
+    ReadContext(Box<Identity>),
+    /// Bind a playbook to an identity, record the plan, answer with `PlanBuilt`.
+    BuildPlan {
+        /// Which answer to give.
+        ticket: u64,
+        /// For which alert.
+        alert: AlertId,
+        /// Whom.
+        identity: Box<Identity>,
+        /// Which playbook.
+        playbook: String,
+    },
+    /// Write a decision down.
+    Record(Decision),
+    /// Run the plan that the journal holds under this digest.
+    Run(PlanDigest),
+    /// Stop a running plan after the current step.
+    Stop(PlanDigest),
+    /// Read back every act of an alert whose outcome is unknown.
+    Reconcile(AlertId),
+    /// Hand the terminal back to the shell.
+    Suspend,
+}

@@ -1,0 +1,356 @@
+//! stage → preview → confirm → progress: the way from an option to an act.
+//!
+//! The overlay carries ids and a digest. Once it is open, nothing that happens in the queue behind it can change whom
+//! it is about; what changes the subject makes the preview stale and disables the confirmation.
+
+use std::sync::Arc;
+
+use jiff::{Span, Timestamp};
+use tui_input::Input;
+
+use super::command::Command;
+use super::keys::{Code, Key};
+use super::model::{Level, Model, Overlay, Phase, PlanView, Run, Stage};
+use super::msg::Effect;
+use super::triage::edit as edit_input;
+use crate::domain::decision::{Decision, DecisionKind};
+use crate::domain::ids::{PlanDigest, StepId};
+use crate::domain::plan::Plan;
+use crate::domain::queue::Row;
+use crate::domain::text::show_identifier;
+use crate::domain::vocabulary::Tier;
+
+/// How long after the preview appears a key cannot confirm, in milliseconds: a key meant for the queue, or the repeat
+/// of the one that opened the preview, arrives within it (`LOG` §4.2).
+pub const ARMING_MS: i64 = 300;
+
+/// Opens the preview of option `n`, counted from 1 as on screen.
+pub fn stage(model: &mut Model, n: usize, now: Timestamp) -> Vec<Effect> {
+    let Some(alert) = model.selected.clone() else {
+        return Vec::new();
+    };
+    let Some(choice) = n
+        .checked_sub(1)
+        .and_then(|i| model.detail.choices.get(i))
+        .cloned()
+    else {
+        model.say(now, Level::Warn, format!("there is no option {n} here"));
+        return Vec::new();
+    };
+    if let Some(reason) = choice.disabled {
+        model.say(now, Level::Warn, format!("option {n}: {reason}"));
+        return Vec::new();
+    }
+    let (Some(playbook), Some(identity)) = (choice.playbook, model.detail.identity.clone()) else {
+        model.overlay = Overlay::Reason(super::model::ReasonPrompt {
+            kind: DecisionKind::DoNothing,
+            alert,
+            input: Input::default(),
+        });
+        return Vec::new();
+    };
+    model.next_ticket += 1;
+    let ticket = model.next_ticket;
+    model.overlay = Overlay::Plan(Box::new(PlanView {
+        alert: alert.clone(),
+        identity: identity.id.clone(),
+        playbook: playbook.clone(),
+        stage: Stage::Building,
+        plan: None,
+        typed: Input::default(),
+        run_chosen: false,
+        armed_at: None,
+        stale: None,
+        scroll: 0,
+        ticket,
+    }));
+    let mut effects = Vec::new();
+    // Looking closely enough to stage a plan is taking the alert.
+    if model.row_state(&alert) == super::model::RowState::New {
+        let claim = Decision {
+            kind: DecisionKind::Claim,
+            alert: alert.clone(),
+            reason: None,
+        };
+        effects.push(Effect::Record(claim));
+    }
+    effects.push(Effect::BuildPlan {
+        ticket,
+        alert,
+        identity: Box::new(identity),
+        playbook,
+    });
+    effects
+}
+
+/// Shows the plan last run for the selected alert.
+pub fn reopen(model: &mut Model, now: Timestamp) {
+    let Some(alert) = model.selected.clone() else {
+        return;
+    };
+    let Some((digest, plan)) = model.last_plan(&alert) else {
+        model.say(
+            now,
+            Level::Info,
+            "no plan was run for this alert yet; stage an option with its number",
+        );
+        return;
+    };
+    let running = model.runs.get(&digest).is_some_and(|run| run.running);
+    model.overlay = Overlay::Plan(Box::new(PlanView {
+        alert,
+        identity: plan.identity.clone(),
+        playbook: plan.playbook.clone(),
+        stage: if running {
+            Stage::Running
+        } else {
+            Stage::Ended
+        },
+        plan: Some((digest, plan)),
+        typed: Input::default(),
+        run_chosen: false,
+        armed_at: None,
+        stale: None,
+        scroll: 0,
+        ticket: 0,
+    }));
+}
+
+/// Carries out a command of the plan overlay.
+pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effect> {
+    if command == Command::Redraw {
+        model.repaint = true;
+        return Vec::new();
+    }
+    let Overlay::Plan(view) = &mut model.overlay else {
+        return Vec::new();
+    };
+    match command {
+        Command::Down => view.scroll += 1,
+        Command::Up => view.scroll = view.scroll.saturating_sub(1),
+        Command::PageDown => view.scroll += 10,
+        Command::PageUp => view.scroll = view.scroll.saturating_sub(10),
+        Command::SwitchButton => view.run_chosen = !view.run_chosen && view.stage == Stage::Preview,
+        Command::Back => model.overlay = Overlay::None,
+        Command::Accept => return accept(model, now),
+        Command::Rebuild => return rebuild(model),
+        Command::Stop => {
+            if let Some((digest, _)) = view.plan.clone() {
+                if let Some(run) = model.runs.get_mut(&digest) {
+                    run.stopping = true;
+                }
+                return vec![Effect::Stop(digest)];
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let Overlay::Plan(view) = &mut model.overlay else {
+        return Vec::new();
+    };
+    if view.stage != Stage::Preview {
+        model.overlay = Overlay::None;
+        return Vec::new();
+    }
+    let Some((digest, plan)) = view.plan.clone() else {
+        return Vec::new();
+    };
+    if !confirmed(view, &plan, now) {
+        let hard = plan.tier == Tier::Hard;
+        if !hard && !view.run_chosen {
+            model.overlay = Overlay::None;
+            return Vec::new();
+        }
+        let text = refusal(view, &plan, now);
+        model.say(now, Level::Warn, text);
+        return Vec::new();
+    }
+    view.stage = Stage::WaitingApproval;
+    let run = Run {
+        alert: Some(view.alert.clone()),
+        running: true,
+        ..Run::default()
+    };
+    model.runs.insert(digest.clone(), run);
+    vec![Effect::Run(digest)]
+}
+
+fn armed(view: &PlanView, now: Timestamp) -> bool {
+    view.armed_at.is_some_and(|at| now >= at)
+}
+
+fn confirmed(view: &PlanView, plan: &Plan, now: Timestamp) -> bool {
+    let named =
+        plan.tier != Tier::Hard || view.typed.value() == show_identifier(plan.identity_name.raw());
+    let chosen = plan.tier == Tier::Hard || view.run_chosen;
+    named && chosen && armed(view, now) && view.stale.is_none() && now < plan.expires
+}
+
+fn refusal(view: &PlanView, plan: &Plan, now: Timestamp) -> String {
+    if let Some(stale) = &view.stale {
+        format!("not run: {stale}; ctrl-r reads it again")
+    } else if now >= plan.expires {
+        "not run: the plan has expired; ctrl-r builds it anew".to_owned()
+    } else if plan.tier == Tier::Hard {
+        format!(
+            "not run: type {} to confirm",
+            show_identifier(plan.identity_name.raw())
+        )
+    } else {
+        "not run: the preview has only just appeared; read it first".to_owned()
+    }
+}
+
+fn rebuild(model: &mut Model) -> Vec<Effect> {
+    let Overlay::Plan(view) = &model.overlay else {
+        return Vec::new();
+    };
+    if matches!(
+        view.stage,
+        Stage::Running | Stage::WaitingApproval | Stage::Building
+    ) {
+        return Vec::new();
+    }
+    let (alert, playbook) = (view.alert.clone(), view.playbook.clone());
+    let named = model.detail_of(&alert).identity;
+    let identity = named.filter(|card| card.id == view.identity);
+    model.next_ticket += 1;
+    let ticket = model.next_ticket;
+    let Overlay::Plan(view) = &mut model.overlay else {
+        return Vec::new();
+    };
+    let Some(identity) = identity else {
+        view.stage = Stage::Failed("the alert no longer names this identity".to_owned());
+        return Vec::new();
+    };
+    view.ticket = ticket;
+    view.stage = Stage::Building;
+    view.plan = None;
+    view.stale = None;
+    view.armed_at = None;
+    view.typed.reset();
+    view.run_chosen = false;
+    vec![Effect::BuildPlan {
+        ticket,
+        alert,
+        identity: Box::new(identity),
+        playbook,
+    }]
+}
+
+/// Tells whether printable keys are text: the name that confirms a hard-tier plan.
+pub fn takes_text(view: &PlanView) -> bool {
+    view.stage == Stage::Preview
+        && view
+            .plan
+            .as_ref()
+            .is_some_and(|(_, plan)| plan.tier == Tier::Hard)
+}
+
+/// Applies a key to the confirming name; returns whether the key was for it.
+pub fn edit(view: &mut PlanView, key: Key, now: Timestamp) -> bool {
+    let editing = matches!(key.code, Code::Char(_)) && !key.ctrl || key.code == Code::Backspace;
+    // Keys within the first moments were meant for what was there before.
+    if editing && armed(view, now) {
+        edit_input(&mut view.typed, key);
+    }
+    editing
+}
+
+/// Takes in a built plan, unless the overlay is about something else by now.
+pub fn plan_built(
+    model: &mut Model,
+    ticket: u64,
+    result: Result<(PlanDigest, Arc<Plan>), String>,
+    now: Timestamp,
+) {
+    let Overlay::Plan(view) = &mut model.overlay else {
+        return;
+    };
+    if view.ticket != ticket {
+        return;
+    }
+    match result {
+        Ok(built) => {
+            view.plan = Some(built);
+            view.stage = Stage::Preview;
+            view.armed_at = now.checked_add(Span::new().milliseconds(ARMING_MS)).ok();
+        }
+        Err(reason) => view.stage = Stage::Failed(reason),
+    }
+    model.dirty = true;
+}
+
+/// Marks an open preview stale when its own alert changed.
+pub fn note_alerts(model: &mut Model, rows: &[Row]) {
+    let Overlay::Plan(view) = &mut model.overlay else {
+        return;
+    };
+    if view.stage != Stage::Preview || view.stale.is_some() {
+        return;
+    }
+    let changed = rows
+        .iter()
+        .find(|row| row.alert.id == view.alert)
+        .is_some_and(|row| {
+            model
+                .queue
+                .get(&view.alert)
+                .is_none_or(|old| old.alert.subject != row.alert.subject)
+        });
+    if changed {
+        view.stale = Some("the alert changed whom it names since the preview opened".to_owned());
+    }
+}
+
+/// A plan may run now.
+pub fn started(model: &mut Model, digest: &PlanDigest) {
+    if let Some(view) = shown(model, digest) {
+        view.stage = Stage::Running;
+    }
+    model.dirty = true;
+}
+
+/// A step moved on.
+pub fn step(model: &mut Model, digest: &PlanDigest, step: StepId, phase: Phase) {
+    model
+        .runs
+        .entry(digest.clone())
+        .or_default()
+        .phases
+        .insert(step, phase);
+    model.dirty = true;
+}
+
+/// A plan ended or was refused.
+pub fn run_ended(
+    model: &mut Model,
+    digest: &PlanDigest,
+    text: String,
+    ran: bool,
+    now: Timestamp,
+) -> Vec<Effect> {
+    let run = model.runs.entry(digest.clone()).or_default();
+    run.running = false;
+    run.ended = Some(text.clone());
+    if let Some(view) = shown(model, digest) {
+        view.stage = if ran {
+            Stage::Ended
+        } else {
+            Stage::Failed(text.clone())
+        };
+    }
+    model.say(now, if ran { Level::Info } else { Level::Error }, text);
+    // What the provider says has changed.
+    super::triage::read_context(model, true)
+}
+
+fn shown<'m>(model: &'m mut Model, digest: &PlanDigest) -> Option<&'m mut PlanView> {
+    match &mut model.overlay {
+        Overlay::Plan(view) if view.plan.as_ref().is_some_and(|(d, _)| d == digest) => Some(view),
+        _ => None,
+    }
+}

@@ -1,0 +1,258 @@
+//! The triage screen: moving about, claiming, dismissing, staging.
+
+use jiff::Timestamp;
+use tui_input::{Input, InputRequest};
+
+use super::command::Command;
+use super::keys::{Code, Key};
+use super::model::{Level, Live, Model, Overlay, Pane, ReasonPrompt, RowState};
+use super::msg::Effect;
+use super::planning;
+use crate::domain::decision::{Decision, DecisionKind};
+use crate::domain::identity::LiveContext;
+use crate::domain::ids::{AlertId, IdentityId};
+use crate::domain::queue::Row;
+
+/// Longest reason, in characters: a few sentences; more belongs into the ticket.
+pub const REASON_CAP: usize = 500;
+
+/// Carries out a command of the triage screen.
+pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effect> {
+    match command {
+        Command::Down => return go(model, 1),
+        Command::Up => return go(model, -1),
+        Command::PageDown => return go(model, 10),
+        Command::PageUp => return go(model, -10),
+        Command::Top => {
+            model.queue.take_in_waiting();
+            let first = model.queue.order().first().cloned();
+            return select(model, first);
+        }
+        Command::Bottom => {
+            let last = model.queue.order().last().cloned();
+            return select(model, last);
+        }
+        Command::NextPane => turn(model, 1),
+        Command::PrevPane => turn(model, -1),
+        Command::Stage(n) => return planning::stage(model, usize::from(n), now),
+        Command::DoNothing => ask(model, DecisionKind::DoNothing),
+        Command::Dismiss => ask(model, DecisionKind::Dismiss),
+        Command::Note => ask(model, DecisionKind::Note),
+        Command::Claim => return record(model, DecisionKind::Claim, None),
+        Command::Close => return close(model, now),
+        Command::Refresh => return read_context(model, true),
+        Command::Reconcile => return reconcile(model, now),
+        Command::Progress => planning::reopen(model, now),
+        Command::Help => model.overlay = Overlay::Help { scroll: 0 },
+        Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
+        Command::Score => model.overlay = Overlay::Score { scroll: 0 },
+        Command::Redraw => model.repaint = true,
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
+        Command::Quit => model.quit = true,
+        Command::Back
+        | Command::SwitchButton
+        | Command::Accept
+        | Command::Stop
+        | Command::Rebuild => {}
+    }
+    Vec::new()
+}
+
+/// Takes in alerts that arrived. Until the first key is pressed the worst one is selected; from then on nothing moves by
+/// itself, and new ones wait behind `▲ n new`.
+pub fn take_alerts(model: &mut Model, rows: Vec<Row>) -> Vec<Effect> {
+    let touched = rows
+        .iter()
+        .any(|row| Some(&row.alert.id) == model.selected.as_ref());
+    planning::note_alerts(model, &rows);
+    model.queue.take(rows, !model.touched);
+    model.dirty = true;
+    if !model.touched || model.selected.is_none() {
+        let first = model.queue.order().first().cloned();
+        return select(model, first);
+    }
+    if touched {
+        model.refresh_detail();
+    }
+    Vec::new()
+}
+
+/// Takes in what a provider said.
+pub fn take_context(model: &mut Model, identity: &IdentityId, at: Timestamp, context: LiveContext) {
+    model.live.insert(
+        identity.clone(),
+        Live {
+            at: Some(at),
+            loading: false,
+            context,
+        },
+    );
+    model.dirty = true;
+}
+
+fn turn(model: &mut Model, delta: isize) {
+    model.focus = Some(model.focus.unwrap_or(Pane::Queue).turn(delta));
+    model.scroll = 0;
+}
+
+fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
+    if model.focus.unwrap_or(Pane::Queue) != Pane::Queue {
+        model.scroll = model.scroll.saturating_add_signed(delta);
+        return Vec::new();
+    }
+    let to = model.queue.step(model.selected.as_ref(), delta).cloned();
+    select(model, to)
+}
+
+fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
+    if model.selected == id {
+        return Vec::new();
+    }
+    model.selected = id;
+    model.scroll = 0;
+    model.refresh_detail();
+    read_context(model, false)
+}
+
+/// Asks the provider about the selected identity, unless it just answered.
+pub fn read_context(model: &mut Model, again: bool) -> Vec<Effect> {
+    let Some(identity) = model
+        .detail
+        .identity
+        .clone()
+        .filter(|i| i.connector.is_some())
+    else {
+        return Vec::new();
+    };
+    let known = model
+        .live
+        .get(&identity.id)
+        .is_some_and(|live| live.at.is_some() || live.loading);
+    if known && !again {
+        return Vec::new();
+    }
+    let entry = model
+        .live
+        .entry(identity.id.clone())
+        .or_insert_with(|| Live {
+            at: None,
+            loading: true,
+            context: LiveContext::default(),
+        });
+    entry.loading = true;
+    vec![Effect::ReadContext(Box::new(identity))]
+}
+
+fn ask(model: &mut Model, kind: DecisionKind) {
+    if let Some(alert) = model.selected.clone() {
+        model.overlay = Overlay::Reason(ReasonPrompt {
+            kind,
+            alert,
+            input: Input::default(),
+        });
+    }
+}
+
+fn record(model: &Model, kind: DecisionKind, reason: Option<String>) -> Vec<Effect> {
+    let decision = model.selected.clone().map(|alert| Decision {
+        kind,
+        alert,
+        reason,
+    });
+    decision.map(Effect::Record).into_iter().collect()
+}
+
+fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let Some(id) = model.selected.clone() else {
+        return Vec::new();
+    };
+    let refusal = match model.row_state(&id) {
+        RowState::Proven => return record(model, DecisionKind::CloseContained, None),
+        RowState::Unknown => "an act's outcome is unknown; read it back first (v)",
+        RowState::Failed => "an act failed; stage another plan, or dismiss with a reason",
+        RowState::Requested => "an act is requested, not proven",
+        RowState::Acting => "a plan is running",
+        RowState::Closed | RowState::Dismissed => "it is closed already",
+        RowState::New | RowState::Claimed => {
+            "nothing was contained; dismiss it (D) or do nothing (0), with a reason"
+        }
+    };
+    model.say(now, Level::Warn, format!("not closed: {refusal}"));
+    Vec::new()
+}
+
+fn reconcile(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let Some(id) = model.selected.clone() else {
+        return Vec::new();
+    };
+    if model.row_state(&id) == RowState::Unknown {
+        model.say(now, Level::Info, "reading back; nothing is sent again");
+        return vec![Effect::Reconcile(id)];
+    }
+    model.say(now, Level::Info, "nothing of this alert is unknown");
+    Vec::new()
+}
+
+/// Handles a key while a reason is asked for.
+pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
+    model.dirty = true;
+    let Overlay::Reason(prompt) = &mut model.overlay else {
+        return Vec::new();
+    };
+    match key.code {
+        Code::Esc => model.overlay = Overlay::None,
+        Code::Enter => {
+            let reason = prompt.input.value().trim().to_owned();
+            if reason.is_empty() {
+                model.say(
+                    now,
+                    Level::Warn,
+                    "a reason is needed; Esc leaves without recording",
+                );
+                return Vec::new();
+            }
+            let decision = Decision {
+                kind: prompt.kind,
+                alert: prompt.alert.clone(),
+                reason: Some(reason),
+            };
+            model.overlay = Overlay::None;
+            return vec![Effect::Record(decision)];
+        }
+        _ => edit(&mut prompt.input, key),
+    }
+    Vec::new()
+}
+
+/// Applies an editing key to a text field.
+pub fn edit(input: &mut Input, key: Key) {
+    let request = match (key.code, key.ctrl) {
+        (Code::Char(c), false) if input.value().chars().count() < REASON_CAP => {
+            InputRequest::InsertChar(c)
+        }
+        (Code::Char('u'), true) => InputRequest::DeleteLine,
+        (Code::Char('w'), true) => InputRequest::DeletePrevWord,
+        (Code::Backspace, _) => InputRequest::DeletePrevChar,
+        (Code::Delete, _) => InputRequest::DeleteNextChar,
+        (Code::Left, _) => InputRequest::GoToPrevChar,
+        (Code::Right, _) => InputRequest::GoToNextChar,
+        (Code::Home, _) => InputRequest::GoToStart,
+        (Code::End, _) => InputRequest::GoToEnd,
+        _ => return,
+    };
+    input.handle(request);
+}
+
+/// Puts pasted text into a reason: one line, no control characters, bounded.
+pub fn paste_reason(prompt: &mut ReasonPrompt, text: &str) {
+    let room = REASON_CAP.saturating_sub(prompt.input.value().chars().count());
+    for c in text
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !c.is_control())
+        .take(room)
+    {
+        prompt.input.handle(InputRequest::InsertChar(c));
+    }
+}

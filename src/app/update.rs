@@ -1,0 +1,168 @@
+//! The top of the state machine: which part of the console an event belongs to.
+
+use jiff::Timestamp;
+
+use super::command::{self, Command, Scope, disabled_reason};
+use super::keymap::Keymap;
+use super::keys::Key;
+use super::model::{Level, Model, Overlay, SourceView, Stage};
+use super::msg::{Effect, Msg};
+use super::{planning, triage};
+
+/// Takes in one event. Never waits, never reads a clock: `now` is when the event is handled.
+pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
+    match msg {
+        Msg::Key(key) => return on_key(model, keymap, key, now),
+        Msg::Paste(text) => on_paste(model, &text, now),
+        Msg::Resized => {
+            model.repaint = true;
+            model.dirty = true;
+        }
+        Msg::Tick => {
+            model.toast_until = model.toast_until.filter(|until| *until > now);
+            model.dirty = true;
+        }
+        Msg::Alerts(rows) => return triage::take_alerts(model, rows),
+        Msg::Malformed {
+            source,
+            total,
+            reason,
+        } => {
+            model.malformed.insert(source, (total, reason));
+            model.dirty = true;
+        }
+        Msg::Source {
+            name,
+            healthy,
+            text,
+        } => {
+            if !healthy {
+                model.say(now, Level::Warn, format!("source {name}: {text}"));
+            }
+            model.sources.insert(name, SourceView { healthy, text });
+            model.dirty = true;
+        }
+        Msg::Journal(entries) => on_journal(model, &entries),
+        Msg::JournalProblem(problem) => {
+            if let Some(text) = &problem {
+                model.say(now, Level::Error, format!("journal: {text}"));
+            }
+            model.journal_problem = problem;
+            model.dirty = true;
+        }
+        Msg::Context {
+            identity,
+            at,
+            context,
+        } => triage::take_context(model, &identity, at, *context),
+        Msg::PlanBuilt { ticket, result } => planning::plan_built(model, ticket, result, now),
+        Msg::Started { digest } => planning::started(model, &digest),
+        Msg::Step {
+            digest,
+            step,
+            phase,
+        } => planning::step(model, &digest, step, phase),
+        Msg::RunEnded { digest, text, ran } => {
+            return planning::run_ended(model, &digest, text, ran, now);
+        }
+        Msg::Drill(view) => {
+            model.drill = Some(view);
+            model.dirty = true;
+        }
+        Msg::Notice { level, text } => model.say(now, level, text),
+        Msg::Terminate => model.quit = true,
+    }
+    Vec::new()
+}
+
+fn on_journal(model: &mut Model, entries: &[crate::domain::decision::Entry]) {
+    for entry in entries {
+        model.decisions.apply(entry);
+    }
+    // Which alerts are over follows from the journal alone.
+    let over: Vec<_> = model
+        .queue
+        .rows()
+        .map(|row| {
+            let state = model.row_state(&row.alert.id);
+            let closed = matches!(
+                state,
+                super::model::RowState::Closed | super::model::RowState::Dismissed
+            );
+            (row.alert.id.clone(), closed)
+        })
+        .collect();
+    for (id, closed) in over {
+        model.queue.set_closed(&id, closed);
+    }
+    model.dirty = true;
+}
+
+fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<Effect> {
+    model.touched = true;
+    match &mut model.overlay {
+        Overlay::Reason(_) => return triage::reason_key(model, key, now),
+        Overlay::ConfirmQuit => {
+            model.overlay = Overlay::None;
+            model.quit = key == Key::char('Q');
+            model.dirty = true;
+            return Vec::new();
+        }
+        Overlay::Plan(view) => {
+            if planning::takes_text(view) && planning::edit(view, key, now) {
+                model.dirty = true;
+                return Vec::new();
+            }
+        }
+        _ => {}
+    }
+    let scope = command::scope(model);
+    let Some(command) = keymap.resolve(scope, key) else {
+        return Vec::new();
+    };
+    if let Some(reason) = disabled_reason(command, model) {
+        let title = command.spec(scope).map_or("", |s| s.title);
+        model.say(now, Level::Warn, format!("{title}: {reason}"));
+        return Vec::new();
+    }
+    model.dirty = true;
+    match scope {
+        Scope::Triage => triage::command(model, command, now),
+        Scope::Plan => planning::command(model, command, now),
+        Scope::Reader => reader(model, command),
+    }
+}
+
+/// Text that scrolls and closes.
+fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
+    let (Overlay::Help { scroll } | Overlay::Messages { scroll } | Overlay::Score { scroll }) =
+        &mut model.overlay
+    else {
+        return Vec::new();
+    };
+    match command {
+        Command::Down => *scroll += 1,
+        Command::Up => *scroll = scroll.saturating_sub(1),
+        Command::PageDown => *scroll += 10,
+        Command::PageUp => *scroll = scroll.saturating_sub(10),
+        Command::Redraw => model.repaint = true,
+        _ => model.overlay = Overlay::None,
+    }
+    Vec::new()
+}
+
+/// A paste is text for a text field, never a row of key presses.
+fn on_paste(model: &mut Model, text: &str, now: Timestamp) {
+    match &mut model.overlay {
+        Overlay::Reason(prompt) => triage::paste_reason(prompt, text),
+        Overlay::Plan(view) if view.stage == Stage::Preview => {
+            model.say(
+                now,
+                Level::Warn,
+                "a confirmation is typed, not pasted; nothing was entered",
+            );
+        }
+        _ => model.say(now, Level::Warn, "ignored a paste: no text field is open"),
+    }
+    model.dirty = true;
+}

@@ -1,0 +1,194 @@
+//! The command line: one binary, every view and act of the console also as a subcommand.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub mod alerts;
+pub mod config;
+pub mod drill;
+pub mod log;
+pub mod plan;
+pub mod setup;
+pub mod show;
+
+/// Exit codes, the same everywhere.
+pub mod exit {
+    /// Done and proven.
+    pub const DONE: u8 = 0;
+    /// Failed.
+    pub const FAILED: u8 = 1;
+    /// Usage, configuration or I/O.
+    pub const USAGE: u8 = 2;
+    /// Done but not proven.
+    pub const NOT_PROVEN: u8 = 3;
+    /// Refused by policy, or waiting for approval.
+    pub const REFUSED: u8 = 4;
+}
+
+/// Contain compromised non-human identities from a terminal.
+///
+/// Without a subcommand the console opens; without a configuration it opens on the drill and says so.
+#[derive(Debug, Parser)]
+#[command(name = "stanch", version, max_term_width = 120, after_help = EXIT_HELP)]
+pub struct Cli {
+    /// Options that every subcommand knows.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const EXIT_HELP: &str = "Exit codes: 0 done and proven; 1 failed (log verify: integrity failure); 2 usage, configuration or I/O; \
+3 done but not proven (log verify --strict: intact but below policy); 4 refused by policy or waiting for approval.";
+
+/// Options that every subcommand knows.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// Configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for alerts, journal and locks.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Work on the embedded drill instead of a configuration.
+    #[arg(long, global = true, value_name = "SCENARIO", num_args = 0..=1, require_equals = true, default_missing_value = crate::drill::DEFAULT)]
+    pub drill: Option<String>,
+    /// Look only: no acting command exists.
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Stable JSON on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Theme of the console.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// Colours in the console.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Colour,
+    /// Marks and lines in ASCII.
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// Write a trace to `trace.log` in the state folder.
+    #[arg(long, global = true)]
+    pub verbose: bool,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Colour {
+    /// Unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Practise on an embedded attack; scored at the end.
+    Drill(drill::DrillArgs),
+    /// Build a plan for an alert and print exactly what it would send.
+    Plan(plan::PlanArgs),
+    /// Run the plan that the journal holds under a digest.
+    Contain(plan::ContainArgs),
+    /// Take a step of a plan back.
+    Undo(plan::UndoArgs),
+    /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
+    Reconcile(plan::ReconcileArgs),
+    /// Decode, list and show alerts.
+    Alerts(alerts::AlertsArgs),
+    /// Read and verify the decision log.
+    Log(log::LogArgs),
+    /// Check the configuration, or say where it lies.
+    Config(config::ConfigArgs),
+    /// Write a commented configuration.
+    Init(config::InitArgs),
+    /// List every key with its command.
+    Keys,
+    /// List the themes.
+    Themes,
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// Carries a command line out and returns the exit code.
+pub fn run(cli: Cli) -> u8 {
+    let json = cli.global.json;
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            let text = format!("{error:#}");
+            // A reader that closed its end early has all that it wanted.
+            if error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+            {
+                return exit::DONE;
+            }
+            if json {
+                eprintln!("{}", serde_json::json!({ "error": text }));
+            } else {
+                let lines: Vec<String> = text
+                    .lines()
+                    .map(|l| crate::domain::text::show(l).into_owned())
+                    .collect();
+                eprintln!("stanch: {}", lines.join("\n"));
+            }
+            exit::USAGE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    let global = &cli.global;
+    let mut out = std::io::stdout().lock();
+    match cli.command {
+        None => {
+            drop(out);
+            drill::console(global, None)
+        }
+        Some(Command::Drill(args)) => {
+            drop(out);
+            drill::run(global, &args)
+        }
+        Some(Command::Plan(args)) => plan::plan(global, &args, &mut out),
+        Some(Command::Contain(args)) => plan::contain(global, &args, &mut out),
+        Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
+        Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
+        Some(Command::Alerts(args)) => {
+            let state = setup::state_dir(global)?;
+            if args.needs_store() {
+                // What has arrived since is part of the answer.
+                plan::catch_up(global)?;
+            }
+            let now = jiff::Timestamp::now();
+            alerts::run(
+                &args,
+                &state,
+                global.json,
+                now,
+                &mut out,
+                &mut std::io::stderr().lock(),
+            )
+        }
+        Some(Command::Log(args)) => {
+            let store = setup::journal_dir(&setup::state_dir(global)?);
+            log::run(&args, &store, global.json, &mut out)
+        }
+        Some(Command::Config(args)) => config::config(global, &args, &mut out),
+        Some(Command::Init(args)) => config::init(&args, &mut out),
+        Some(Command::Keys) => show::keys(global.json, &mut out),
+        Some(Command::Themes) => show::themes(global.json, &mut out),
+        Some(Command::Completions { shell }) => show::completions(shell, &mut out),
+        Some(Command::Man) => show::man(&mut out),
+    }
+}

@@ -1,0 +1,204 @@
+use std::fs;
+
+use clap::Parser;
+
+use super::*;
+use crate::intake::decode::decode as decode_line;
+use crate::intake::store::{Accepted, Batch};
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    alerts: AlertsArgs,
+}
+
+const FINDING: &str = r#"{"class_uid":2004,"time":1795262300,"severity_id":4,"metadata":{"product":{"name":"Lab"}},"finding_info":{"uid":"f1","title":"Key \u001b[2J found","types":["credential_exposed"],"attacks":[{"technique":{"uid":"T1078"}}]},"actor":{"user":{"uid":"svc-deploy","type_id":4}},"resources":[{"uid":"repo","type":"Repository"}]}"#;
+
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+fn call(dir: &Path, json: bool, args: &[&str]) -> (u8, String, String) {
+    let cli = Cli::parse_from([&["alerts"], args].concat());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = run(&cli.alerts, dir, json, now(), &mut out, &mut err).unwrap();
+    (
+        code,
+        String::from_utf8(out).unwrap(),
+        String::from_utf8(err).unwrap(),
+    )
+}
+
+fn file(dir: &Path, name: &str, bytes: &[u8]) -> String {
+    fs::write(dir.join(name), bytes).unwrap();
+    dir.join(name).to_string_lossy().into_owned()
+}
+
+#[test]
+fn decode_prints_the_documented_fields() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(dir.path(), "siem.jsonl", FINDING.as_bytes());
+    let (code, out, err) = call(dir.path(), false, &["decode", &path]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let sha = crate::intake::decode::hex(&<sha2::Sha256 as sha2::Digest>::digest(FINDING));
+    let want = json!({
+        "id": "f1", "key": "siem/f1", "source": "siem", "format": "ocsf_detection_finding",
+        "time": "2026-11-21T11:58:20Z", "exposed_at": "2026-11-21T11:58:20Z", "title": "Key \\u{1b}[2J found",
+        "severity": "high", "severity_raw": 4, "confidence": null, "pattern": "credential_exposed",
+        "signals": ["credential_exposed", "credential_used_anomalously"],
+        "identity": { "provider": "lab", "native_id": "svc-deploy", "kind": "service_account", "name": null },
+        "resource": { "id": "repo", "kind": "Repository" }, "action": "credential_exposed", "evidence_url": null,
+        "techniques": ["T1078"], "raw_sha256": sha,
+    });
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), want);
+}
+
+#[test]
+fn decode_says_where_what_is_wrong_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = [
+        b"nonsense\n\n",
+        FINDING.as_bytes(),
+        b"\n{\"class_uid\":2004,\n\xff\n",
+        FINDING.as_bytes(),
+    ]
+    .concat();
+    let path = file(dir.path(), "a.jsonl", &text);
+    let (code, out, err) = call(dir.path(), false, &["decode", &path]);
+    assert_eq!((code, out.lines().count()), (1, 2));
+    let lines: Vec<&str> = err.lines().collect();
+    assert!(
+        lines[0].starts_with(&format!("{path}:1: not JSON: ")),
+        "{err}"
+    );
+    assert!(
+        lines[1].starts_with(&format!("{path}:4: not JSON: EOF")),
+        "{err}"
+    );
+    assert_eq!(lines[2], format!("{path}:5: not UTF-8 from byte 0 on"));
+}
+
+#[test]
+fn decode_reads_a_document_over_several_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let value: Value = serde_json::from_str(FINDING).unwrap();
+    let pretty = serde_json::to_string_pretty(&json!([value, value])).unwrap();
+    let path = file(dir.path(), "a.json", format!("\n{pretty}").as_bytes());
+    let (code, out, _) = call(dir.path(), false, &["decode", "--format", "ocsf", &path]);
+    assert_eq!((code, out.lines().count()), (0, 2));
+    let broken = pretty.replacen("\"severity_id\"", "\"time\"", 1);
+    let path = file(dir.path(), "b.json", broken.as_bytes());
+    let (code, out, err) = call(dir.path(), false, &["decode", &path]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        err.contains("b.json:1: duplicate key \"time\"") && err.lines().count() == 1,
+        "{err}"
+    );
+}
+
+#[test]
+fn decode_starts_with_a_truncated_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(
+        dir.path(),
+        "a.jsonl",
+        format!("{}\n{FINDING}\n", &FINDING[..50]).as_bytes(),
+    );
+    let (code, out, err) = call(dir.path(), false, &["decode", &path]);
+    assert_eq!((code, out.lines().count(), err.lines().count()), (1, 1, 1));
+}
+
+#[test]
+fn decode_refuses_what_is_too_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = format!("{{\"class_uid\":2004,\"x\":\"{}\"}}\n", "y".repeat(1 << 20));
+    text.push_str(FINDING);
+    let path = file(dir.path(), "a.jsonl", text.as_bytes());
+    let (code, out, err) = call(dir.path(), false, &["decode", &path]);
+    assert_eq!((code, out.lines().count()), (1, 1));
+    assert!(
+        err.contains(":1: 1048601 bytes long, more than the 1 MiB"),
+        "{err}"
+    );
+}
+
+fn stored(dir: &Path) {
+    let mut store = Store::open(dir).unwrap();
+    for source in ["siem", "other"] {
+        let alerts = decode_line(None, FINDING.as_bytes(), source, now()).unwrap();
+        let accepted = vec![Accepted {
+            raw: FINDING.as_bytes().to_vec(),
+            alerts,
+        }];
+        store
+            .put(
+                source,
+                &Batch {
+                    accepted,
+                    observed: now(),
+                    ..Batch::default()
+                },
+            )
+            .unwrap();
+    }
+}
+
+#[test]
+fn list_and_show_read_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(call(dir.path(), false, &["list"]).1, "no alerts stored\n");
+    stored(dir.path());
+    let (_, out, _) = call(dir.path(), true, &["list"]);
+    let rows: Vec<Value> = out
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(
+        (rows.len(), &rows[0]["key"], &rows[0]["count"]),
+        (2, &json!("other/f1"), &json!(1))
+    );
+    let (_, out, _) = call(dir.path(), false, &["list", "--limit", "1"]);
+    assert_eq!(out.lines().count(), 1);
+    assert!(
+        out.starts_with("high        1m40s    1×  credential_exposed"),
+        "{out}"
+    );
+    let (code, out, _) = call(dir.path(), false, &["show", "siem/f1"]);
+    assert_eq!(code, 0);
+    assert!(
+        out.contains("identity    lab:svc-deploy, service_account"),
+        "{out}"
+    );
+    assert!(
+        !out.contains('\u{1b}') && out.contains("\nraw         {\"class_uid\":2004"),
+        "{out}"
+    );
+    let (_, out, _) = call(dir.path(), true, &["show", "siem/f1"]);
+    assert!(serde_json::from_str::<Value>(&out).unwrap()["raw"].is_string());
+}
+
+#[test]
+fn show_takes_the_sources_own_id_where_it_is_clear() {
+    let dir = tempfile::tempdir().unwrap();
+    stored(dir.path());
+    let cli = Cli::parse_from(["alerts", "show", "f1"]);
+    let error = run(
+        &cli.alerts,
+        dir.path(),
+        false,
+        now(),
+        &mut Vec::new(),
+        &mut Vec::new(),
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "several sources have `f1`: give one of other/f1, siem/f1"
+    );
+    let (code, out, err) = call(dir.path(), false, &["show", "f2"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert_eq!(
+        err,
+        "no stored alert `f2`; `stanch alerts list` shows their ids\n"
+    );
+}

@@ -1,0 +1,417 @@
+//! The console itself, and the drill: on a terminal, or played from a script without one.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::setup::{self, DrillStart, Setup};
+use super::{Colour, Global, exit};
+use crate::app::model::{DrillView, Level, Model};
+use crate::app::msg::Msg;
+use crate::config::Config;
+use crate::domain::decision::{DecisionKind, Decisions};
+use crate::domain::vocabulary::Verb;
+use crate::drill::score::{Marks, score};
+use crate::drill::{LabHandle, LabStatus, scenarios};
+use crate::intake::source::{self, IntakeEvent, SourceState};
+use crate::runtime::console::{Console, Look, Played, QUEUE, report_to};
+use crate::runtime::journal::{Journal, Report};
+use crate::runtime::screen::Screen;
+use crate::runtime::script;
+use crate::term::session::{Session, install_panic_hook};
+use crate::ui::glyphs::{ASCII, UNICODE};
+use crate::ui::theme::Theme;
+
+/// Arguments of `stanch drill`.
+#[derive(Debug, clap::Args)]
+pub struct DrillArgs {
+    /// Which scenario.
+    pub scenario: Option<String>,
+    /// List the scenarios.
+    #[arg(long)]
+    pub list: bool,
+    /// How many drill seconds pass in a second.
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
+    /// Makes the attack repeatable.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Without a terminal: play keystrokes from --script and exit 0 only if the intruder is out.
+    #[arg(long, requires = "script")]
+    pub headless: bool,
+    /// File of keystrokes: `key NAME…`, `type TEXT`, `wait SECONDS TEXT`, `out SECONDS`, `show`, one a line.
+    #[arg(long, requires = "headless", value_name = "FILE")]
+    pub script: Option<PathBuf>,
+}
+
+/// Size of the screen that a script plays on.
+const HEADLESS: Rect = Rect {
+    x: 0,
+    y: 0,
+    width: 120,
+    height: 40,
+};
+
+/// Shortest time between frames on this host, and over SSH, where every frame costs a slow link.
+const GAP_LOCAL: Duration = Duration::from_millis(33);
+const GAP_SSH: Duration = Duration::from_millis(100);
+
+/// `stanch drill`.
+pub fn run(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
+    if args.list {
+        for info in scenarios() {
+            if global.json {
+                println!(
+                    "{}",
+                    serde_json::json!({ "id": info.id, "title": info.title })
+                );
+            } else {
+                println!("{:<24} {}", info.id, info.title);
+            }
+        }
+        return Ok(exit::DONE);
+    }
+    if !(0.1..=1000.0).contains(&args.speed) {
+        bail!("--speed {} is out of range; use 0.1 to 1000", args.speed);
+    }
+    let scenario = args.scenario.clone().or_else(|| global.drill.clone());
+    let scenario = scenario.unwrap_or_else(|| crate::drill::DEFAULT.to_owned());
+    let global = Global {
+        drill: Some(scenario),
+        ..global.clone()
+    };
+    if args.headless {
+        headless(&global, args)
+    } else {
+        console(&global, Some(args))
+    }
+}
+
+fn start(global: &Global, args: Option<&DrillArgs>) -> DrillStart {
+    DrillStart {
+        scenario: global
+            .drill
+            .clone()
+            .unwrap_or_else(|| crate::drill::DEFAULT.to_owned()),
+        speed: args.map_or(1.0, |a| a.speed),
+        seed: args.map_or(1, |a| a.seed),
+        fresh: true,
+    }
+}
+
+/// Opens the console on the terminal.
+pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> {
+    if !std::io::stdout().is_terminal() {
+        bail!(
+            "the console needs a terminal on standard output; subcommands and `stanch drill --headless` do not"
+        );
+    }
+    if !setup::is_drill(global)? {
+        // A broken configuration is told before the screen changes.
+        Config::load(&setup::config_path(global)?)?;
+    }
+    let _trace = trace(global)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut running = Running::open(global, start(global, args)).await?;
+        let look = look(global, &running.setup.config)?;
+        install_panic_hook();
+        let session = Session::enter().context("cannot take the terminal over")?;
+        let screen = Screen::Terminal(Box::new(session));
+        let mut console = running.console(screen, look, global)?;
+        let result = console.run().await;
+        drop(console);
+        running.end().await;
+        result?;
+        Ok(exit::DONE)
+    })
+}
+
+/// Plays a script without a terminal.
+fn headless(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
+    let path = args
+        .script
+        .as_deref()
+        .context("--headless needs --script FILE")?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let steps = script::parse(&text).with_context(|| path.display().to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut running = Running::open(global, start(global, Some(args))).await?;
+        let look = look(global, &running.setup.config)?;
+        let screen = Screen::Memory(Buffer::empty(HEADLESS));
+        let mut console = running.console(screen, look, global)?;
+        let played = console.play(steps).await?;
+        drop(console);
+        let status = running.end().await;
+        if let Played::Stuck(why) = &played {
+            eprintln!("stanch: {why}");
+        }
+        let out = status.is_some_and(|s| !s.intruder_in);
+        Ok(if out && played == Played::Done {
+            exit::DONE
+        } else {
+            exit::FAILED
+        })
+    })
+}
+
+fn look(global: &Global, config: &Config) -> anyhow::Result<Look> {
+    let plain = match global.color {
+        Colour::Always => false,
+        Colour::Never => true,
+        Colour::Auto => std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
+    };
+    let name = if plain {
+        "mono"
+    } else {
+        global.theme.as_deref().unwrap_or(&config.ui.theme)
+    };
+    let gap = if std::env::var_os("SSH_CONNECTION").is_some() {
+        GAP_SSH
+    } else {
+        GAP_LOCAL
+    };
+    let glyphs = if global.ascii || config.ui.ascii {
+        &ASCII
+    } else {
+        &UNICODE
+    };
+    Ok(Look {
+        theme: Theme::named(name)?,
+        glyphs,
+        gap,
+    })
+}
+
+/// Starts the trace when it is asked for; the guard writes the rest when it goes.
+fn trace(global: &Global) -> anyhow::Result<Option<tracing_appender::non_blocking::WorkerGuard>> {
+    if !global.verbose {
+        return Ok(None);
+    }
+    let state = setup::state_dir(global)?;
+    let folder = state.parent().unwrap_or(&state);
+    setup::make_private(folder)?;
+    let (writer, guard) =
+        tracing_appender::non_blocking(tracing_appender::rolling::never(folder, "trace.log"));
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(writer)
+        .init();
+    Ok(Some(guard))
+}
+
+/// A setup with its tasks.
+struct Running {
+    setup: Setup,
+    report: Report,
+    queue: Option<mpsc::Receiver<Msg>>,
+    cancel: CancellationToken,
+    /// Follows the lab, and hands it back at the end.
+    lab: Option<JoinHandle<LabHandle>>,
+}
+
+impl Running {
+    async fn open(global: &Global, start: DrillStart) -> anyhow::Result<Self> {
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let report = report_to(&sender, &tokio::runtime::Handle::current());
+        let setup = Setup::open(global, start, report.clone()).await?;
+        Ok(Self {
+            setup,
+            report,
+            queue: Some(queue),
+            cancel: CancellationToken::new(),
+            lab: None,
+        })
+    }
+
+    /// Starts sources, log following and drill reports, and puts the console on the screen.
+    fn console(&mut self, screen: Screen, look: Look, global: &Global) -> anyhow::Result<Console> {
+        let queue = self
+            .queue
+            .take()
+            .context("the console was started already")?;
+        let mut model = self.setup.services.model();
+        model.read_only = global.read_only;
+        model.queue.take(self.setup.stored_rows()?, true);
+        self.start_sources();
+        tokio::spawn(self.setup.services.journal.clone().follow());
+        self.start_drill(&mut model);
+        (self.report)(Msg::Alerts(Vec::new()));
+        Ok(Console::new(
+            self.setup.services.clone(),
+            model,
+            look,
+            screen,
+            queue,
+            self.report.clone(),
+        ))
+    }
+
+    fn start_sources(&self) {
+        let (sender, mut events) = mpsc::channel(64);
+        for source in self.setup.sources.clone() {
+            tokio::spawn(source::run(
+                source,
+                self.setup.store.clone(),
+                sender.clone(),
+                self.cancel.clone(),
+            ));
+        }
+        let report = self.report.clone();
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                report(translate(event));
+            }
+        });
+    }
+
+    fn start_drill(&mut self, model: &mut Model) {
+        let Some(drill) = self.setup.drill.take() else {
+            return;
+        };
+        let title = drill.scenario.title().to_owned();
+        let score = vec!["No score yet.".to_owned()];
+        model.drill = Some(DrillView {
+            title: title.clone(),
+            intruder_in: true,
+            score,
+        });
+        for line in drill.scenario.story().iter().rev() {
+            (self.report)(Msg::Notice {
+                level: Level::Info,
+                text: line.clone(),
+            });
+        }
+        let (report, journal) = (self.report.clone(), self.setup.services.journal.clone());
+        let (mut lab, cancel) = (drill.lab, self.cancel.clone());
+        self.lab = Some(tokio::spawn(async move {
+            loop {
+                let status = lab.status();
+                let score = scored(&journal, &status).await;
+                report(Msg::Drill(DrillView {
+                    title: title.clone(),
+                    intruder_in: status.intruder_in,
+                    score,
+                }));
+                tokio::select! {
+                    () = lab.changed() => {}
+                    () = cancel.cancelled() => return lab,
+                }
+            }
+        }));
+    }
+
+    /// Ends every task; prints the score of a drill.
+    async fn end(mut self) -> Option<LabStatus> {
+        self.cancel.cancel();
+        let lab = match self.lab.take() {
+            Some(task) => task.await.ok(),
+            None => None,
+        };
+        let journal = &self.setup.services.journal;
+        let status = lab.as_ref().map(LabHandle::status);
+        if let Some(status) = &status {
+            println!("The drill is over.");
+            for line in scored(journal, status).await {
+                println!("  {line}");
+            }
+            println!(
+                "  What was decided: stanch log show --drill (kept in {})",
+                self.setup.state.display()
+            );
+        }
+        journal.end().await;
+        if let Some(lab) = lab {
+            lab.shutdown().await;
+        }
+        status
+    }
+}
+
+async fn scored(journal: &Journal, status: &LabStatus) -> Vec<String> {
+    let Ok(decisions) = journal.decisions().await else {
+        return vec!["The journal cannot be read.".to_owned()];
+    };
+    let result = score(
+        &marks(&decisions, status),
+        status.legit_failed,
+        status.secrets_read,
+    );
+    result.lines
+}
+
+/// Takes the moments of the drill from the journal, so that the score is what the log can show.
+fn marks(decisions: &Decisions, status: &LabStatus) -> Marks {
+    let about_it: Vec<_> = decisions.acts().filter(|a| !a.intent.undo).collect();
+    let acting = |a: &&&crate::domain::decision::Act| a.intent.verb != Verb::PreserveEvidence;
+    let alerts = about_it.iter().map(|a| &a.intent.alert);
+    let mut claims = alerts
+        .flat_map(|id| decisions.of_alert(id))
+        .filter(|(_, _, d)| d.kind == DecisionKind::Claim)
+        .map(|(at, _, _)| *at);
+    let first_claim = claims.next().map(|first| claims.fold(first, std::cmp::min));
+    let decided_at: Option<Timestamp> = about_it.first().map(|a| a.at);
+    let proven = about_it
+        .iter()
+        .filter(acting)
+        .filter(|a| a.verify.is_some())
+        .map(|a| a.last)
+        .max();
+    Marks {
+        exposed_at: Some(status.started),
+        first_alert_at: status.first_alert_at,
+        acknowledged_at: first_claim.or(decided_at),
+        decided_at,
+        contained_at: about_it.iter().find(acting).map(|a| a.at),
+        proven_at: proven,
+        intruder_out_at: if status.intruder_in {
+            None
+        } else {
+            Some(status.since)
+        },
+    }
+}
+
+fn translate(event: IntakeEvent) -> Msg {
+    match event {
+        IntakeEvent::Alerts(stored) => Msg::Alerts(stored.into_iter().map(setup::row).collect()),
+        IntakeEvent::Quarantined {
+            source,
+            total,
+            last_reason,
+        } => Msg::Malformed {
+            source,
+            total,
+            reason: last_reason,
+        },
+        IntakeEvent::Source { source, state } => {
+            let (healthy, text) = match state {
+                SourceState::Following => (true, "following".to_owned()),
+                SourceState::Ended => (true, "ended".to_owned()),
+                SourceState::Waiting(reason) => (false, format!("waiting: {reason}")),
+                SourceState::Failed(reason) => (false, format!("failed: {reason}")),
+            };
+            Msg::Source {
+                name: source,
+                healthy,
+                text,
+            }
+        }
+    }
+}

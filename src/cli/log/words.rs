@@ -1,0 +1,177 @@
+//! A record in words.
+
+use serde_json::Value;
+
+use crate::domain::decision::{
+    Act, Approval, Decision, DecisionKind, Decisions, Entry, Intent, Outcome, PlanRecord,
+    RecordType, Verify,
+};
+
+/// Returns one sentence about a record. It may hold text from outside: show it through `domain::text::show`.
+pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
+    let words = match entry.kind {
+        RecordType::Plan => entry.body_as().ok().map(|r| plan(&r)),
+        RecordType::Approval => entry.body_as().ok().map(|r| approval(&r)),
+        RecordType::Intent => entry.body_as().ok().map(|r| intent(&r, decisions)),
+        RecordType::Outcome => entry.body_as().ok().map(|r| outcome(&r, decisions)),
+        RecordType::Verify => entry.body_as().ok().map(|r| verify(&r, decisions)),
+        RecordType::Decision => entry.body_as().ok().map(|r| decision(&r)),
+        RecordType::Genesis => Some(format!("begins the log {}", text(entry, "origin"))),
+        RecordType::Recovered => Some(format!(
+            "put {} torn bytes of {} aside",
+            entry.body.get("bytes").unwrap_or(&Value::Null),
+            text(entry, "segment")
+        )),
+        RecordType::Segment => Some(segment(entry)),
+        RecordType::Anomaly if entry.body.get("acknowledged") == Some(&Value::Bool(true)) => Some(
+            format!("acknowledged the damage: {}", text(entry, "reason")),
+        ),
+        _ => None,
+    };
+    words.unwrap_or_else(|| {
+        let body = Value::Object(entry.body.clone()).to_string();
+        let cut: String = body.chars().take(200).collect();
+        if cut == body { cut } else { cut + "…" }
+    })
+}
+
+/// Finds the act that a record belongs to.
+pub fn act_of<'a>(entry: &Entry, decisions: &'a Decisions) -> Option<&'a Act> {
+    let id = entry.body.get("intent")?.as_str()?;
+    decisions.acts().find(|a| a.intent.intent.as_str() == id)
+}
+
+/// Tells whether a record names `wanted` in `field` (`identity` or `alert`), itself or through its act or plan.
+pub fn names(entry: &Entry, field: &str, wanted: &str, decisions: &Decisions) -> bool {
+    let is = |value: Option<&Value>| value.and_then(Value::as_str) == Some(wanted);
+    if is(entry.body.get(field)) || is(entry.body.get("plan").and_then(|p| p.get(field))) {
+        return true;
+    }
+    let of = |identity: &str, alert: &str| {
+        if field == "alert" {
+            alert == wanted
+        } else {
+            identity == wanted
+        }
+    };
+    let by_act = act_of(entry, decisions)
+        .is_some_and(|a| of(a.intent.identity.as_str(), a.intent.alert.as_str()));
+    by_act
+        || entry
+            .body
+            .get("digest")
+            .and_then(Value::as_str)
+            .and_then(|d| decisions.plan(d))
+            .is_some_and(|(_, p)| of(p.plan.identity.as_str(), p.plan.alert.as_str()))
+}
+
+fn segment(entry: &Entry) -> String {
+    let Some(damaged) = entry.body.get("damaged") else {
+        return format!("begins a new segment ({})", text(entry, "reason"));
+    };
+    format!(
+        "goes on after damage: {} bytes from byte {} of {} are not trustworthy ({})",
+        damaged["bytes"],
+        damaged["offset"],
+        damaged["segment"].as_str().unwrap_or("?"),
+        damaged["why"].as_str().unwrap_or("?")
+    )
+}
+
+fn plan(record: &PlanRecord) -> String {
+    let plan = &record.plan;
+    let steps = plan.steps.len();
+    format!(
+        "planned {} of {} in {steps} step{} ({}, alert {})",
+        plan.playbook,
+        plan.identity.as_str(),
+        if steps == 1 { "" } else { "s" },
+        record.digest.short(),
+        plan.alert.as_str()
+    )
+}
+
+fn approval(approval: &Approval) -> String {
+    let verb = if approval.approved {
+        "approved"
+    } else {
+        "rejected"
+    };
+    let by = approval
+        .by
+        .as_ref()
+        .map_or_else(String::new, |by| format!(" for {by}"));
+    format!(
+        "{verb} plan {}{by}{}",
+        approval.digest.short(),
+        because(approval.reason.as_ref())
+    )
+}
+
+fn intent(intent: &Intent, decisions: &Decisions) -> String {
+    let act = decisions.acts().find(|a| a.intent.intent == intent.intent);
+    let state = act.map_or_else(String::new, |a| format!(": {}", a.cell()));
+    format!(
+        "about to {}{} on {} (plan {} step {}, alert {}){state}",
+        if intent.undo { "take back " } else { "" },
+        intent.verb,
+        intent.identity.as_str(),
+        intent.digest.short(),
+        intent.step.as_str(),
+        intent.alert.as_str()
+    )
+}
+
+fn outcome(outcome: &Outcome, decisions: &Decisions) -> String {
+    let status = outcome
+        .http_status
+        .map_or_else(String::new, |s| format!(" (HTTP {s})"));
+    format!(
+        "{}: {}{status}{}",
+        what(outcome.intent.as_str(), decisions),
+        outcome.outcome,
+        because(outcome.error.as_ref())
+    )
+}
+
+fn verify(verify: &Verify, decisions: &Decisions) -> String {
+    format!(
+        "{}: read-back {}: {}",
+        what(verify.intent.as_str(), decisions),
+        verify.proof,
+        verify.says
+    )
+}
+
+fn what(intent: &str, decisions: &Decisions) -> String {
+    let act = decisions
+        .acts()
+        .find(|a| a.intent.intent.as_str() == intent);
+    act.map_or_else(
+        || format!("intent {intent}"),
+        |a| format!("{} on {}", a.intent.verb, a.intent.identity.as_str()),
+    )
+}
+
+fn decision(decision: &Decision) -> String {
+    let verb = match decision.kind {
+        DecisionKind::Claim => "claimed",
+        DecisionKind::Dismiss => "dismissed",
+        DecisionKind::CloseContained => "closed as contained",
+        DecisionKind::DoNothing => "chose to do nothing now about",
+        DecisionKind::Note => "noted on",
+    };
+    format!(
+        "{verb} alert {}{}",
+        decision.alert.as_str(),
+        because(decision.reason.as_ref())
+    )
+}
+
+fn because(reason: Option<&String>) -> String {
+    reason.map_or_else(String::new, |r| format!(": {r}"))
+}
+
+fn text<'a>(entry: &'a Entry, field: &str) -> &'a str {
+    entry.body.get(field).and_then(Value::as_str).unwrap_or("?")
+}

@@ -1,0 +1,482 @@
+//! The keystroke path as subcommands: `plan`, `contain`, `undo`, `reconcile`.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::setup::{DrillStart, Setup};
+use super::{Global, exit};
+use crate::app::model::{Detail, Model, Phase};
+use crate::app::msg::Msg;
+use crate::domain::ids::{AlertId, PlanDigest, StepId};
+use crate::domain::plan::{Body, Plan, Undo};
+use crate::domain::text::{show, show_identifier};
+use crate::domain::vocabulary::Tier;
+use crate::runtime::execute::{self, Ended};
+use crate::runtime::journal::Report;
+use crate::runtime::{planner, reconcile as read_back};
+
+/// Arguments of `stanch plan`.
+#[derive(Debug, clap::Args)]
+pub struct PlanArgs {
+    /// Alert id, or the end of one that no other alert shares.
+    pub alert: String,
+    /// Which playbook; without it, and without --option, the narrowest one that acts.
+    #[arg(long, conflicts_with = "option")]
+    pub playbook: Option<String>,
+    /// Which option, counted from 1 as on screen.
+    #[arg(long)]
+    pub option: Option<usize>,
+    /// Only list the options.
+    #[arg(long)]
+    pub options: bool,
+}
+
+/// Arguments of `stanch contain`.
+#[derive(Debug, clap::Args)]
+pub struct ContainArgs {
+    /// Digest of a recorded plan, or at least its first 8 digits.
+    pub digest: String,
+    /// Name of the identity; needed for plans of the hard tier, as on screen.
+    #[arg(long)]
+    pub confirm: Option<String>,
+}
+
+/// Arguments of `stanch undo`.
+#[derive(Debug, clap::Args)]
+pub struct UndoArgs {
+    /// Digest of a recorded plan, or at least its first 8 digits.
+    pub digest: String,
+    /// Number of the step.
+    pub step: String,
+}
+
+/// Arguments of `stanch reconcile`.
+#[derive(Debug, clap::Args)]
+pub struct ReconcileArgs {
+    /// Alert id, or the end of one that no other alert shares.
+    pub alert: String,
+}
+
+/// How long a drill that was never started may take to raise its first alerts.
+const FIRST_ALERTS: Duration = Duration::from_secs(8);
+
+/// Runs `work` on a runtime with everything set up and the alerts of all files taken in.
+pub fn with_setup<T>(
+    global: &Global,
+    report: Report,
+    work: impl AsyncFnOnce(&Setup, Model) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let start = DrillStart {
+            scenario: global
+                .drill
+                .clone()
+                .unwrap_or_else(|| crate::drill::DEFAULT.to_owned()),
+            speed: 1.0,
+            seed: 1,
+            fresh: false,
+        };
+        let mut setup = Setup::open(global, start, report).await?;
+        wait_for_drill(&mut setup).await;
+        let model = caught_up(&setup).await?;
+        let done = work(&setup, model).await;
+        setup.services.journal.end().await;
+        if let Some(drill) = setup.drill.take() {
+            drill.lab.shutdown().await;
+        }
+        done
+    })
+}
+
+/// Waits until the drill's intruder has been seen, when it has only just begun.
+async fn wait_for_drill(setup: &mut Setup) {
+    let Some(drill) = &mut setup.drill else {
+        return;
+    };
+    let seen = async {
+        while drill.lab.status().successes < 3 {
+            drill.lab.changed().await;
+        }
+    };
+    // A drill in which nothing happens has no alerts, and the caller says so.
+    let _ = tokio::time::timeout(FIRST_ALERTS, seen).await;
+}
+
+async fn caught_up(setup: &Setup) -> anyhow::Result<Model> {
+    for source in &setup.sources {
+        crate::intake::source::read_once(source, &setup.store)?;
+    }
+    let mut model = setup.services.model();
+    model.queue.take(setup.stored_rows()?, true);
+    model.decisions = setup.services.journal.decisions().await?;
+    Ok(model)
+}
+
+/// Finds an alert by its id or the end of it.
+fn find(model: &Model, wanted: &str) -> anyhow::Result<AlertId> {
+    let exact = AlertId::new(wanted);
+    if model.queue.get(&exact).is_some() {
+        return Ok(exact);
+    }
+    let found: Vec<&AlertId> = model
+        .queue
+        .order()
+        .iter()
+        .filter(|id| id.as_str().ends_with(wanted))
+        .collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => bail!(
+            "no alert `{}`; `stanch alerts list` shows them",
+            show(wanted)
+        ),
+        many => bail!(
+            "{} alerts end in `{}`; give more of the id",
+            many.len(),
+            show(wanted)
+        ),
+    }
+}
+
+fn silent() -> Report {
+    Arc::new(|msg| {
+        if let Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) = msg {
+            eprintln!("stanch: {text}");
+        }
+    })
+}
+
+/// Takes in what the configured files hold, for subcommands that read the store.
+pub fn catch_up(global: &Global) -> anyhow::Result<()> {
+    with_setup(global, silent(), async |_, _| Ok(()))
+}
+
+/// `stanch plan`.
+pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    with_setup(global, silent(), async |setup, model| {
+        let alert = find(&model, &args.alert)?;
+        let detail = model.detail_of(&alert);
+        if args.options {
+            print_options(&detail, global.json, out)?;
+            return Ok(exit::DONE);
+        }
+        if global.read_only {
+            eprintln!(
+                "stanch: read-only: a plan is a record, so none is made; --options lists what could be done"
+            );
+            return Ok(exit::REFUSED);
+        }
+        let Some(identity) = &detail.identity else {
+            eprintln!(
+                "stanch: the alert names no identity, so there is nothing to plan; see `stanch alerts show`"
+            );
+            return Ok(exit::REFUSED);
+        };
+        let playbook = match choose(&detail, args)? {
+            Ok(playbook) => playbook,
+            Err(refusal) => {
+                eprintln!("stanch: {refusal}");
+                return Ok(exit::REFUSED);
+            }
+        };
+        let built = planner::build(
+            &setup.services,
+            &alert,
+            identity,
+            &playbook,
+            Timestamp::now(),
+        )
+        .await;
+        let (digest, plan) = match built {
+            Ok(built) => built,
+            Err(reason) => {
+                eprintln!("stanch: {reason}");
+                return Ok(exit::FAILED);
+            }
+        };
+        if global.json {
+            writeln!(
+                out,
+                "{}",
+                json!({ "digest": digest.as_str(), "plan": plan.to_value(), "options": detail.choices })
+            )?;
+        } else {
+            print_plan(&digest, &plan, out)?;
+        }
+        Ok(exit::DONE)
+    })
+}
+
+/// Returns the playbook meant, or why it is refused.
+fn choose(detail: &Detail, args: &PlanArgs) -> anyhow::Result<Result<String, String>> {
+    let choice = match (&args.playbook, args.option) {
+        (Some(id), _) => {
+            let found = detail
+                .choices
+                .iter()
+                .find(|c| c.playbook.as_ref() == Some(id));
+            found.with_context(|| {
+                format!(
+                    "playbook `{}` does not match this alert; --options lists those that do",
+                    show(id)
+                )
+            })?
+        }
+        (None, Some(n)) => {
+            let found = n
+                .checked_sub(1)
+                .and_then(|i| detail.choices.get(i))
+                .filter(|c| c.playbook.is_some());
+            found.with_context(|| format!("there is no option {n}; --options lists them"))?
+        }
+        (None, None) => {
+            let acts = |c: &&crate::domain::options::Choice| {
+                c.tier > Tier::Monitor && c.disabled.is_none()
+            };
+            let possible = detail
+                .choices
+                .iter()
+                .find(acts)
+                .or_else(|| detail.choices.first());
+            possible.context("there is no option for this alert")?
+        }
+    };
+    let id = choice
+        .playbook
+        .clone()
+        .context("doing nothing needs no plan")?;
+    Ok(match &choice.disabled {
+        None => Ok(id),
+        Some(reason) => Err(format!("playbook `{id}` is refused: {reason}")),
+    })
+}
+
+fn print_options(detail: &Detail, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&detail.choices)?)?;
+        return Ok(());
+    }
+    for (i, choice) in detail.choices.iter().enumerate() {
+        let key = if choice.playbook.is_some() {
+            (i + 1).to_string()
+        } else {
+            "0".to_owned()
+        };
+        let note = choice
+            .disabled
+            .as_ref()
+            .map_or_else(|| choice.impact.clone(), |r| format!("not now: {r}"));
+        let id = choice.playbook.as_deref().unwrap_or("-");
+        writeln!(
+            out,
+            "{key}  {:<8} {id:<20} {}: {}",
+            choice.tier,
+            show(&choice.title),
+            show(&note)
+        )?;
+    }
+    Ok(())
+}
+
+fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::Result<()> {
+    let name = show_identifier(plan.identity_name.raw());
+    writeln!(
+        out,
+        "plan {}  contain {name}  playbook {}  {} tier",
+        digest.as_str(),
+        show(&plan.playbook),
+        plan.tier
+    )?;
+    writeln!(
+        out,
+        "nothing was sent; it can be run until {}",
+        plan.expires
+    )?;
+    for step in &plan.steps {
+        writeln!(
+            out,
+            "{}  {} [{}, {}]",
+            step.id,
+            show(&step.title),
+            show(&step.team),
+            step.tier
+        )?;
+        for request in &step.requests {
+            writeln!(out, "     {} {}", show(&request.method), show(&request.url))?;
+            let body = match &request.body {
+                Body::None => continue,
+                Body::Json { value } => value.to_string(),
+                Body::Form { fields } => {
+                    let value = |f: &crate::domain::plan::FormField| match (&f.value, &f.secret) {
+                        (Some(value), _) => format!("{}={value}", f.name),
+                        (None, reference) => {
+                            format!("{}=<secret {}>", f.name, reference.as_deref().unwrap_or(""))
+                        }
+                    };
+                    fields.iter().map(value).collect::<Vec<_>>().join("&")
+                }
+            };
+            writeln!(out, "     {}", show(&body))?;
+        }
+        if let Some(verify) = &step.verify {
+            writeln!(out, "     proven: {}", show(&verify.says))?;
+        }
+        if let Undo::Irreversible { reason } = &step.undo {
+            writeln!(out, "     IRREVERSIBLE: {}", show(reason))?;
+        }
+        if !step.breaks.is_empty() {
+            writeln!(out, "     interrupts: {}", show(&step.breaks))?;
+        }
+    }
+    for node in &plan.impact.breaks {
+        let critical = node.criticality.map_or(String::new(), |c| {
+            format!(" ({})", c.as_str().replace('_', " "))
+        });
+        writeln!(out, "may break: {}{critical}", node.label.show())?;
+    }
+    for residual in &plan.residual {
+        let until = residual
+            .at_most_s
+            .map_or("until somebody ends it".to_owned(), |s| {
+                format!("for at most {s} s")
+            });
+        writeln!(
+            out,
+            "still held: {}: {}, {until}",
+            residual.layer,
+            show(&residual.text)
+        )?;
+    }
+    writeln!(out, "run it: stanch contain {}", digest.as_str())?;
+    Ok(())
+}
+
+/// Prints progress to standard error, one line a step.
+fn progress(json: bool) -> Report {
+    Arc::new(move |msg| match msg {
+        Msg::Step {
+            step,
+            phase: Phase::Ended(state, note),
+            ..
+        } if !json => {
+            eprintln!("step {step}: {state}  {}", show(&note));
+        }
+        Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) => eprintln!("stanch: {text}"),
+        _ => {}
+    })
+}
+
+/// `stanch contain`.
+pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if let Some(code) = refuse_read_only(global) {
+        return Ok(code);
+    }
+    let report = progress(global.json);
+    with_setup(global, report.clone(), async |setup, _| {
+        let Some((digest, state)) = setup.services.journal.plan(&args.digest).await else {
+            eprintln!(
+                "stanch: no log holds a plan {}; make one with `stanch plan ALERT`",
+                show(&args.digest)
+            );
+            return Ok(exit::USAGE);
+        };
+        let name = show_identifier(state.plan.identity_name.raw()).into_owned();
+        if state.plan.tier == Tier::Hard && args.confirm.as_deref() != Some(&name) {
+            eprintln!("stanch: this plan is of the hard tier; confirm it with --confirm '{name}'");
+            return Ok(exit::REFUSED);
+        }
+        let ended = execute::run(&setup.services, &digest, &AtomicBool::new(false), &report).await;
+        finish(&digest, &ended, global.json, out)
+    })
+}
+
+/// `stanch undo`.
+pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if let Some(code) = refuse_read_only(global) {
+        return Ok(code);
+    }
+    let report = progress(global.json);
+    with_setup(global, report.clone(), async |setup, _| {
+        let digest = PlanDigest::new(args.digest.clone());
+        let ended = execute::undo(
+            &setup.services,
+            &digest,
+            &StepId::new(args.step.clone()),
+            &report,
+        )
+        .await;
+        finish(&digest, &ended, global.json, out)
+    })
+}
+
+fn refuse_read_only(global: &Global) -> Option<u8> {
+    global.read_only.then(|| {
+        eprintln!("stanch: refused: --read-only");
+        exit::REFUSED
+    })
+}
+
+fn finish(
+    digest: &PlanDigest,
+    ended: &Ended,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    if json {
+        let steps: Vec<Value> = ended
+            .cells
+            .iter()
+            .map(|(s, c)| json!({ "step": s.as_str(), "state": c }))
+            .collect();
+        writeln!(
+            out,
+            "{}",
+            json!({ "digest": digest.as_str(), "ran": ended.ran, "text": ended.text, "steps": steps })
+        )?;
+    } else {
+        writeln!(out, "{}", show(&ended.text))?;
+    }
+    Ok(if !ended.ran {
+        exit::REFUSED
+    } else if ended.all_proven() {
+        exit::DONE
+    } else if ended.any_failed() {
+        exit::FAILED
+    } else {
+        exit::NOT_PROVEN
+    })
+}
+
+/// `stanch reconcile`.
+pub fn reconcile(global: &Global, args: &ReconcileArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if let Some(code) = refuse_read_only(global) {
+        return Ok(code);
+    }
+    with_setup(global, silent(), async |setup, model| {
+        let alert = find(&model, &args.alert)?;
+        let lines = read_back::run(&setup.services, &alert)
+            .await
+            .map_err(anyhow::Error::msg)?;
+        if lines.is_empty() {
+            writeln!(out, "nothing of this alert is unknown")?;
+        }
+        for line in &lines {
+            writeln!(out, "{}", show(line))?;
+        }
+        let after = setup.services.journal.decisions().await?;
+        let open = after
+            .acts_for(&alert)
+            .any(|a| a.cell() == crate::domain::coverage::CellState::Unknown);
+        Ok(if open { exit::NOT_PROVEN } else { exit::DONE })
+    })
+}

@@ -1,0 +1,312 @@
+//! From options to running parts: configuration or drill, state folder, inventory, connectors, journal, alerts.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, bail};
+use directories::ProjectDirs;
+use jiff::Timestamp;
+
+use super::Global;
+use crate::app::settings::{AuthSettings, ConnectorSettings, SecretRef, SourceSettings};
+use crate::config::Config;
+use crate::connect::Connectors;
+use crate::domain::inventory::Inventory;
+use crate::domain::playbook::{Playbook, PlaybookFile};
+use crate::domain::queue::Row;
+use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
+use crate::intake::store::{Store, StoredAlert};
+use crate::journal::JournalConfig;
+use crate::runtime::journal::{Journal, Report};
+use crate::runtime::services::Services;
+
+/// Alerts loaded into the queue at start; older ones stay in the store.
+const LOADED: usize = 100_000;
+
+fn dirs() -> anyhow::Result<ProjectDirs> {
+    ProjectDirs::from("", "", "stanch")
+        .context("cannot find a home folder; set HOME, or give --config and --state-dir")
+}
+
+/// Returns where the configuration is expected without `--config`.
+pub fn default_config_path() -> anyhow::Result<PathBuf> {
+    Ok(dirs()?.config_dir().join("config.toml"))
+}
+
+/// Returns the configuration file in force.
+pub fn config_path(global: &Global) -> anyhow::Result<PathBuf> {
+    global.config.clone().map_or_else(default_config_path, Ok)
+}
+
+fn base_state_dir(global: &Global) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = &global.state_dir {
+        return Ok(dir.clone());
+    }
+    let dirs = dirs()?;
+    Ok(dirs
+        .state_dir()
+        .unwrap_or_else(|| dirs.data_local_dir())
+        .to_owned())
+}
+
+/// Tells whether these options mean the drill: asked for, or nothing is configured.
+pub fn is_drill(global: &Global) -> anyhow::Result<bool> {
+    Ok(global.drill.is_some() || (global.config.is_none() && !default_config_path()?.exists()))
+}
+
+/// Returns the state folder in force; the drill's lies apart from the real one.
+pub fn state_dir(global: &Global) -> anyhow::Result<PathBuf> {
+    let base = base_state_dir(global)?;
+    Ok(if is_drill(global)? {
+        drill_dir(&base)
+    } else {
+        base
+    })
+}
+
+fn drill_dir(base: &Path) -> PathBuf {
+    base.join("drill").join("current")
+}
+
+/// Returns the journal's folder.
+pub fn journal_dir(state: &Path) -> PathBuf {
+    state.join("journal")
+}
+
+/// Makes a folder that only its owner can look into.
+pub fn make_private(dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir);
+    made.with_context(|| {
+        format!(
+            "cannot make {}; give another folder with --state-dir",
+            dir.display()
+        )
+    })
+}
+
+/// What a configuration names, read and checked.
+pub struct Parts {
+    /// Identities and the map.
+    pub inventory: Arc<Inventory>,
+    /// Providers.
+    pub connectors: Arc<Connectors>,
+    /// Playbooks in force.
+    pub playbooks: Arc<[Playbook]>,
+}
+
+/// Reads everything a configuration names.
+pub fn load_parts(config: &Config) -> anyhow::Result<Parts> {
+    let inventory = crate::inventory::load(&config.inventory.files)?;
+    let connectors = Connectors::load(&config.connector)?;
+    Ok(Parts {
+        inventory: Arc::new(inventory),
+        connectors: Arc::new(connectors),
+        playbooks: load_playbooks(config)?,
+    })
+}
+
+fn load_playbooks(config: &Config) -> anyhow::Result<Arc<[Playbook]>> {
+    if config.playbooks.files.is_empty() {
+        return Ok(Services::shipped_playbooks()?);
+    }
+    let mut all: Vec<Playbook> = Vec::new();
+    for path in &config.playbooks.files {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let file = PlaybookFile::parse(&text).with_context(|| path.display().to_string())?;
+        for book in file.playbooks {
+            if all.iter().any(|b| b.id == book.id) {
+                bail!(
+                    "{}: playbook `{}` is defined twice across the files",
+                    path.display(),
+                    book.id
+                );
+            }
+            all.push(book);
+        }
+    }
+    Ok(all.into())
+}
+
+/// The drill beside the services.
+pub struct Drill {
+    /// The lab and its attack.
+    pub lab: LabHandle,
+    /// What is practised.
+    pub scenario: Scenario,
+    /// How many drill seconds pass in a second.
+    pub speed: f64,
+}
+
+/// How the drill is to be started.
+#[derive(Clone, Debug)]
+pub struct DrillStart {
+    /// Which scenario.
+    pub scenario: String,
+    /// How many drill seconds pass in a second.
+    pub speed: f64,
+    /// Makes the attack repeatable.
+    pub seed: u64,
+    /// Begin anew, and put an earlier drill aside.
+    pub fresh: bool,
+}
+
+/// Everything behind the keystroke path.
+pub struct Setup {
+    /// Planning, acting, reading back.
+    pub services: Services,
+    /// Alert sources.
+    pub sources: Vec<SourceSettings>,
+    /// Alerts that arrived.
+    pub store: Arc<Mutex<Store>>,
+    /// The drill, when this is one.
+    pub drill: Option<Drill>,
+    /// The configuration in force.
+    pub config: Config,
+    /// The state folder.
+    pub state: PathBuf,
+}
+
+impl Setup {
+    /// Puts the parts together. `drill` says how to start the drill if this is one.
+    pub async fn open(global: &Global, drill: DrillStart, report: Report) -> anyhow::Result<Self> {
+        let state = state_dir(global)?;
+        if is_drill(global)? {
+            return Self::open_drill(global, state, drill, report).await;
+        }
+        make_private(&state)?;
+        let config = Config::load(&config_path(global)?)?;
+        let parts = load_parts(&config)?;
+        let keys = match &global.state_dir {
+            Some(dir) => dir.join("keys"),
+            None => dirs()?.config_dir().join("keys"),
+        };
+        Self::assemble(global, state, config, parts, keys, None, report)
+    }
+
+    async fn open_drill(
+        global: &Global,
+        state: PathBuf,
+        start: DrillStart,
+        report: Report,
+    ) -> anyhow::Result<Self> {
+        if start.fresh {
+            put_aside(&state)?;
+        }
+        make_private(&state)?;
+        let scenario = Scenario::load(&start.scenario)?;
+        let (alerts_file, token_file) = (state.join("alerts.jsonl"), state.join("console.token"));
+        let options = LabOptions {
+            state_file: state.join("lab.json"),
+            alerts_file: alerts_file.clone(),
+            console_token_file: token_file.clone(),
+            fresh: start.fresh,
+            speed: start.speed,
+            seed: start.seed,
+            attack: true,
+        };
+        let lab = Lab::start(&scenario, options).await?;
+        let connector = ConnectorSettings {
+            preset: Some("lab".to_owned()),
+            file: None,
+            base_url: lab.base_url(),
+            params: Default::default(),
+            auth: AuthSettings::Bearer {
+                token: SecretRef::File(token_file),
+            },
+            ca_file: None,
+            timeout_s: 5,
+        };
+        let source = SourceSettings::File {
+            name: "drill".to_owned(),
+            path: alerts_file,
+            format: None,
+        };
+        let config = Config {
+            source: vec![source],
+            connector: [("lab".to_owned(), connector)].into(),
+            ..Config::default()
+        };
+        let text = scenario.inventory_toml(Timestamp::now());
+        let parts = Parts {
+            inventory: Arc::new(crate::inventory::parse(&text, "drill scenario")?),
+            connectors: Arc::new(Connectors::load(&config.connector)?),
+            playbooks: Services::shipped_playbooks()?,
+        };
+        let keys = state.join("keys");
+        let drill = Drill {
+            lab,
+            scenario,
+            speed: start.speed,
+        };
+        Self::assemble(global, state, config, parts, keys, Some(drill), report)
+    }
+
+    fn assemble(
+        global: &Global,
+        state: PathBuf,
+        config: Config,
+        parts: Parts,
+        keys: PathBuf,
+        drill: Option<Drill>,
+        report: Report,
+    ) -> anyhow::Result<Self> {
+        let journal = JournalConfig {
+            store: journal_dir(&state),
+            site: config.journal.site.clone(),
+            keys,
+            drill: drill.is_some(),
+            allow_network_fs: config.journal.allow_network_fs,
+        };
+        let services = Services {
+            connectors: parts.connectors,
+            playbooks: parts.playbooks,
+            inventory: parts.inventory,
+            journal: Journal::open(journal, global.read_only, report),
+            drill_speed: drill.as_ref().map(|d| d.speed),
+        };
+        let store = Arc::new(Mutex::new(Store::open(&state)?));
+        Ok(Self {
+            services,
+            sources: config.source.clone(),
+            store,
+            drill,
+            config,
+            state,
+        })
+    }
+
+    /// Returns the alerts that are stored, newest last.
+    pub fn stored_rows(&self) -> anyhow::Result<Vec<Row>> {
+        let store = self
+            .store
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(store.alerts(LOADED)?.into_iter().map(row).collect())
+    }
+}
+
+/// Turns a stored alert into a row of the queue.
+pub fn row(stored: StoredAlert) -> Row {
+    Row {
+        alert: Arc::new(stored.alert),
+        count: stored.count,
+        first_seen: stored.first_seen,
+        last_seen: stored.last_seen,
+    }
+}
+
+/// Moves an earlier drill out of the way; its log stays readable with `stanch log show --store`.
+fn put_aside(state: &Path) -> anyhow::Result<()> {
+    if !state.exists() {
+        return Ok(());
+    }
+    let name = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let aside = state.with_file_name(name);
+    std::fs::rename(state, &aside)
+        .with_context(|| format!("cannot move {} to {}", state.display(), aside.display()))
+}

@@ -1,0 +1,65 @@
+//! Subcommands that print what is built in.
+
+use std::io::Write;
+
+use clap::CommandFactory as _;
+
+use super::{Cli, exit};
+use crate::app::command::{Danger, REGISTRY, Scope};
+use crate::ui::theme;
+
+/// Lists every command with its keys.
+pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    for spec in REGISTRY {
+        let scope = match spec.scope {
+            Scope::Triage => "triage",
+            Scope::Plan => "plan",
+            Scope::Reader => "reader",
+        };
+        let danger = match spec.danger {
+            Danger::Safe => "safe",
+            Danger::Records => "records",
+            Danger::Acts => "acts",
+        };
+        if json {
+            let row = serde_json::json!({
+                "id": spec.id, "scope": scope, "keys": spec.keys, "title": spec.title, "help": spec.help, "danger": danger,
+            });
+            writeln!(out, "{row}")?;
+        } else {
+            writeln!(
+                out,
+                "{:<7} {:<20} {:<20} {}",
+                scope,
+                spec.keys.join(" "),
+                spec.id,
+                spec.help
+            )?;
+        }
+    }
+    Ok(exit::DONE)
+}
+
+/// Lists the themes.
+pub fn themes(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if json {
+        writeln!(out, "{}", serde_json::json!(theme::names()))?;
+    } else {
+        for name in theme::names() {
+            writeln!(out, "{name}")?;
+        }
+    }
+    Ok(exit::DONE)
+}
+
+/// Prints a completion script.
+pub fn completions(shell: clap_complete::Shell, mut out: &mut dyn Write) -> anyhow::Result<u8> {
+    clap_complete::generate(shell, &mut Cli::command(), "stanch", &mut out);
+    Ok(exit::DONE)
+}
+
+/// Prints the manual page.
+pub fn man(mut out: &mut dyn Write) -> anyhow::Result<u8> {
+    clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+    Ok(exit::DONE)
+}

@@ -1,0 +1,346 @@
+//! The configuration file: read, checked, with every path made absolute.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::settings::{ConnectorSettings, SecretRef, SourceSettings};
+
+/// The commented default, which `stanch init` writes.
+pub const EXAMPLE: &str = include_str!("../config.example.toml");
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where alerts come from.
+    pub source: Vec<SourceSettings>,
+    /// What is known about identities.
+    pub inventory: Files,
+    /// What may be done.
+    pub playbooks: Files,
+    /// Providers by name.
+    pub connector: BTreeMap<String, ConnectorSettings>,
+    /// The decision log.
+    pub journal: JournalSettings,
+    /// The screen.
+    pub ui: UiSettings,
+}
+
+/// A list of files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    /// Their paths.
+    pub files: Vec<PathBuf>,
+}
+
+/// Settings of the decision log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalSettings {
+    /// First part of every log's origin line.
+    pub site: String,
+    /// Act although the log lies on a network file system.
+    pub allow_network_fs: bool,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self {
+            site: "local".to_owned(),
+            allow_network_fs: false,
+        }
+    }
+}
+
+/// Settings of the screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UiSettings {
+    /// Name of a theme.
+    pub theme: String,
+    /// ASCII marks.
+    pub ascii: bool,
+}
+
+impl Default for UiSettings {
+    fn default() -> Self {
+        Self {
+            theme: "terminal".to_owned(),
+            ascii: false,
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error(
+        "cannot read {path}: {source}\n  way out: `stanch init` writes a commented file; `--config FILE` names another one"
+    )]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key or a wrong type. The text shows line, column and key.
+    #[error("{path}: {error}  way out: `stanch config example` prints every key with its meaning")]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        error: String,
+    },
+    /// A rule is broken.
+    #[error("{path}: line {line}: {key}: {problem}")]
+    Rule {
+        /// Which file.
+        path: PathBuf,
+        /// On which line, 1 for the first; 0 when it has none.
+        line: usize,
+        /// Which key.
+        key: String,
+        /// What is wrong, and the way out.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let read = |source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        let mut config = Self::parse(&text, path)?;
+        config.make_absolute(path.parent().unwrap_or(Path::new(".")));
+        Ok(config)
+    }
+
+    /// Checks the text of a file; `path` is for messages only.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            error: describe(text, &error),
+        })?;
+        let rule = |(key, problem): (String, String)| {
+            let last = key.rsplit('.').next().unwrap_or(&key);
+            let line = text
+                .lines()
+                .position(|l| l.contains(last))
+                .map_or(0, |i| i + 1);
+            ConfigError::Rule {
+                path: path.to_owned(),
+                line,
+                key,
+                problem,
+            }
+        };
+        validate_sources(&config.source).map_err(rule)?;
+        validate_connectors(&config.connector).map_err(rule)?;
+        validate_site(&config.journal.site).map_err(rule)?;
+        Ok(config)
+    }
+
+    fn make_absolute(&mut self, base: &Path) {
+        let fix = |path: &mut PathBuf| *path = base.join(&*path);
+        self.inventory.files.iter_mut().for_each(fix);
+        self.playbooks.files.iter_mut().for_each(fix);
+        for source in &mut self.source {
+            if let SourceSettings::File { path, .. } = source {
+                fix(path);
+            }
+        }
+        for connector in self.connector.values_mut() {
+            connector.file.iter_mut().for_each(fix);
+            connector.ca_file.iter_mut().for_each(fix);
+        }
+    }
+
+    /// Returns every reference to a secret, for checks that never read them.
+    pub fn secret_refs(&self) -> Vec<SecretRef> {
+        use crate::app::settings::AuthSettings as A;
+        self.connector
+            .values()
+            .filter_map(|c| match &c.auth {
+                A::None => None,
+                A::Bearer { token } => Some(token.clone()),
+                A::Basic { password, .. } => Some(password.clone()),
+                A::ClientCredentials { client_secret, .. } => Some(client_secret.clone()),
+            })
+            .collect()
+    }
+}
+
+/// Says where a TOML error is and what it is, without the line itself: a secret pasted by mistake may stand on it.
+fn describe(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message();
+    // Type errors quote the value they found.
+    let message = match (message.find("string \""), message.rfind("\", expected")) {
+        (Some(from), Some(to)) if from < to => {
+            format!("{}string{}", &message[..from], &message[to + 1..])
+        }
+        _ => message.to_owned(),
+    };
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return message;
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let key = before[start..]
+        .split(['=', '{'])
+        .next()
+        .map(str::trim)
+        .filter(|k| !k.is_empty());
+    let key = key.map_or(String::new(), |k| format!(", key `{k}`"));
+    format!("line {line}, column {column}{key}: {message}")
+}
+
+type Broken = (String, String);
+
+fn validate_sources(sources: &[SourceSettings]) -> Result<(), Broken> {
+    let mut names = BTreeSet::new();
+    for source in sources {
+        let name = source.name();
+        let plain = !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !plain {
+            let problem = format!("`{name}` is no name; use letters, digits, `-`, `_` and `.`");
+            return Err(("source.name".to_owned(), problem));
+        }
+        if !names.insert(name) {
+            let problem = format!(
+                "`{name}` is used twice; alert ids would collide, so give each source its own name"
+            );
+            return Err(("source.name".to_owned(), problem));
+        }
+    }
+    Ok(())
+}
+
+fn validate_connectors(connectors: &BTreeMap<String, ConnectorSettings>) -> Result<(), Broken> {
+    for (name, connector) in connectors {
+        let key = |field: &str| format!("connector.{name}.{field}");
+        if connector.preset.is_some() == connector.file.is_some() {
+            let problem = "set exactly one of `preset` and `file`".to_owned();
+            return Err((
+                key(if connector.preset.is_some() {
+                    "file"
+                } else {
+                    "preset"
+                }),
+                problem,
+            ));
+        }
+        if !(1..=120).contains(&connector.timeout_s) {
+            let problem = format!(
+                "{} is out of range; use 1 to 120 seconds",
+                connector.timeout_s
+            );
+            return Err((key("timeout_s"), problem));
+        }
+    }
+    Ok(())
+}
+
+fn validate_site(site: &str) -> Result<(), Broken> {
+    let plain = !site.is_empty()
+        && site
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
+    if plain {
+        return Ok(());
+    }
+    Err((
+        "journal.site".to_owned(),
+        format!("`{site}` is no site name; use letters, digits, `-` and `.`"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[test]
+    fn the_example_is_the_default() {
+        assert_eq!(
+            Config::parse(EXAMPLE, Path::new("example")).unwrap(),
+            Config::default()
+        );
+    }
+
+    #[test]
+    fn every_commented_block_of_the_example_is_valid() {
+        // A commented setting begins with `# [` or `# key = `; prose does not.
+        let is_setting = |l: &str| {
+            let body = l.strip_prefix("# ").unwrap_or("");
+            body.starts_with('[')
+                || body
+                    .split_once(" = ")
+                    .is_some_and(|(k, _)| k.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        };
+        let text: String = EXAMPLE
+            .lines()
+            .filter(|l| is_setting(l))
+            .map(|l| l.trim_start_matches("# ").to_owned() + "\n")
+            .collect();
+        let config = Config::parse(&text, Path::new("example")).unwrap();
+        assert_eq!(
+            (config.source.len(), config.connector.len()),
+            (2, 1),
+            "{text}"
+        );
+    }
+
+    #[rstest]
+    #[case("[ui]\ntheem = 'x'", "theem")]
+    #[case("[ui]\ntheem = 'x'", "line 2")]
+    #[case("source = 3", "source")]
+    #[case("[[source]]\nkind='stdin'\nname='a b'", "`a b` is no name")]
+    #[case(
+        "[[source]]\nkind='stdin'\nname='a'\n[[source]]\nkind='stdin'\nname='a'",
+        "used twice"
+    )]
+    #[case(
+        "[connector.x]\nbase_url='https://h'",
+        "exactly one of `preset` and `file`"
+    )]
+    #[case(
+        "[connector.x]\npreset='oauth'\nbase_url='https://h'\ntimeout_s=0",
+        "1 to 120 seconds"
+    )]
+    #[case(
+        "[connector.x]\npreset='oauth'\nbase_url='https://h'\nauth={kind='bearer',token='hunter2'}",
+        "a secret must be a reference"
+    )]
+    #[case("[journal]\nsite=''", "journal.site")]
+    fn mistakes_are_named(#[case] text: &str, #[case] want: &str) {
+        let error = Config::parse(text, Path::new("c.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(want) && error.contains("c.toml"), "{error}");
+    }
+
+    #[rstest]
+    #[case("auth={kind='bearer',token='hunter2'}")]
+    #[case("auth='hunter2'")]
+    #[case("params='hunter2'")]
+    fn a_pasted_secret_is_not_repeated(#[case] line: &str) {
+        let text = format!("[connector.x]\npreset='oauth'\nbase_url='https://h'\n{line}");
+        let text = text.as_str();
+        let error = Config::parse(text, Path::new("c.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

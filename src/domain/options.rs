@@ -1,0 +1,326 @@
+//! Which plans could answer an alert, side by side, *do nothing* among them, and why some are not on offer.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::alert::Alert;
+use super::graph::Walk;
+use super::identity::Identity;
+use super::plan::Residual;
+use super::playbook::Playbook;
+use super::vocabulary::{Layer, Tier, Verb};
+
+/// What a connector can do for one verb, known without asking the provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Capability {
+    /// In words.
+    pub title: String,
+    /// Which layer it closes.
+    pub layer: Layer,
+    /// What it interrupts, in words; empty when nothing.
+    pub breaks: String,
+    /// Why it cannot be taken back; `None` when it can.
+    pub irreversible: Option<String>,
+    /// What stays open afterwards.
+    pub residual: Vec<Residual>,
+}
+
+/// What one connector can do.
+pub type Capabilities = BTreeMap<Verb, Capability>;
+
+/// One candidate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// Playbook id; `None` is *do nothing*.
+    pub playbook: Option<String>,
+    /// One line for people.
+    pub title: String,
+    /// Highest tier among its steps.
+    pub tier: Tier,
+    /// Teams that own its steps, each once, in order.
+    pub teams: Vec<String>,
+    /// What it breaks and what it leaves, in one line.
+    pub impact: String,
+    /// Layers it closes.
+    pub closes: Vec<Layer>,
+    /// Why it cannot be chosen now.
+    pub disabled: Option<String>,
+}
+
+/// What an option is judged against.
+pub struct Situation<'a> {
+    /// The alert at hand.
+    pub alert: &'a Alert,
+    /// Whose access it is about.
+    pub identity: &'a Identity,
+    /// What the identity's connector can do; `None` when it has no connector.
+    pub capabilities: Option<&'a Capabilities>,
+    /// Who stops working when the identity is cut off.
+    pub impact: &'a Walk,
+    /// What somebody who holds it can reach.
+    pub exposure: &'a Walk,
+}
+
+/// Returns the candidates: matching playbooks from the lowest tier to the highest, in file order within a tier, then
+/// *do nothing*.
+pub fn choices(situation: &Situation<'_>, playbooks: &[Playbook]) -> Vec<Choice> {
+    let Situation {
+        alert, identity, ..
+    } = situation;
+    let mut offered: Vec<Choice> = playbooks
+        .iter()
+        .filter(|book| {
+            book.when
+                .matches(alert.pattern, identity.kind, alert.severity)
+        })
+        .map(|book| choice(situation, book))
+        .collect();
+    offered.sort_by_key(|c| c.tier);
+    offered.push(do_nothing(situation));
+    offered
+}
+
+fn choice(situation: &Situation<'_>, book: &Playbook) -> Choice {
+    let mut teams: Vec<String> = Vec::new();
+    for step in &book.steps {
+        if !teams.contains(&step.team) {
+            teams.push(step.team.clone());
+        }
+    }
+    Choice {
+        playbook: Some(book.id.clone()),
+        title: book.title.clone(),
+        tier: book.tier(),
+        teams,
+        impact: impact_line(situation, book),
+        closes: closes(situation, book),
+        disabled: disabled(situation, book),
+    }
+}
+
+fn acting(book: &Playbook) -> impl Iterator<Item = Verb> {
+    book.steps
+        .iter()
+        .map(|s| s.verb)
+        .filter(|v| !v.is_manual() && *v != Verb::PreserveEvidence)
+}
+
+fn closes(situation: &Situation<'_>, book: &Playbook) -> Vec<Layer> {
+    let mut layers: Vec<Layer> = acting(book)
+        .filter_map(|verb| situation.capabilities?.get(&verb))
+        .map(|c| c.layer)
+        .collect();
+    layers.sort();
+    layers.dedup();
+    layers
+}
+
+/// Cuts off everybody who uses the identity, not just one of its sessions or credentials.
+const fn cuts_everybody(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::DisableIdentity | Verb::RotateSecret | Verb::IsolateWorkload | Verb::FreezePipeline
+    )
+}
+
+fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
+    let dependants = situation.impact.nodes().count();
+    let breaks = if acting(book).next().is_none() {
+        "interrupts nothing".to_owned()
+    } else if acting(book).any(cuts_everybody) {
+        match dependants {
+            0 => "breaks nothing on the map".to_owned(),
+            1 => "breaks 1 dependant".to_owned(),
+            n => format!("breaks {n} dependants"),
+        }
+    } else {
+        "spares its other users".to_owned()
+    };
+    let layers = closes(situation, book);
+    let closed = if layers.is_empty() {
+        "closes no layer".to_owned()
+    } else {
+        format!(
+            "closes {}",
+            layers
+                .iter()
+                .map(|l| l.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
+    };
+    format!("{breaks}; {closed}")
+}
+
+fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
+    let acts = book.tier() > Tier::Monitor;
+    if acts && !situation.alert.is_confident() {
+        let confidence = situation
+            .alert
+            .confidence
+            .map_or_else(|| "not stated".to_owned(), |percent| format!("{percent} %"));
+        return Some(format!(
+            "low confidence ({confidence}): only monitoring is offered"
+        ));
+    }
+    let Some(capabilities) = situation.capabilities else {
+        let name = situation.identity.connector.as_deref();
+        return acts.then(|| match name {
+            Some(name) => format!("connector `{name}` is not configured"),
+            None => "no connector can reach this identity".to_owned(),
+        });
+    };
+    let missing = book.steps.iter().find(|step| {
+        !step.optional
+            && !step.verb.is_manual()
+            && step.verb != Verb::PreserveEvidence
+            && !capabilities.contains_key(&step.verb)
+    });
+    missing.map(|step| format!("the connector does not offer {}", step.verb))
+}
+
+fn do_nothing(situation: &Situation<'_>) -> Choice {
+    let reach = situation.exposure.nodes().count();
+    Choice {
+        playbook: None,
+        title: "Do nothing for now, with a reason".to_owned(),
+        tier: Tier::Monitor,
+        teams: vec!["SOC".to_owned()],
+        impact: format!(
+            "breaks nothing; whoever holds it keeps everything and reaches {reach} on the map"
+        ),
+        closes: Vec::new(),
+        disabled: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::graph::{EdgeKind, Graph};
+    use super::super::ids::{IdentityId, NodeId};
+    use super::super::playbook::PlaybookFile;
+    use super::super::text::Untrusted;
+    use super::super::vocabulary::{ActionPattern, IdentityKind, Severity};
+    use super::*;
+
+    const BOOKS: &str = r#"
+[[playbook]]
+id = "off"
+title = "Turn it off"
+when = { patterns = ["credential_exposed"] }
+step = [{ do = "preserve_evidence", team = "SOC", tier = "monitor" }, { do = "disable_identity", team = "IAM", tier = "hard" }]
+
+[[playbook]]
+id = "narrow"
+title = "End its sessions"
+when = {}
+step = [{ do = "preserve_evidence", team = "SOC", tier = "monitor" }, { do = "revoke_sessions", team = "IAM", tier = "soft" }]
+
+[[playbook]]
+id = "look"
+title = "Look"
+when = {}
+step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
+"#;
+
+    fn capabilities() -> Capabilities {
+        let capability = |layer| Capability {
+            title: "t".into(),
+            layer,
+            breaks: String::new(),
+            irreversible: None,
+            residual: Vec::new(),
+        };
+        BTreeMap::from([
+            (Verb::DisableIdentity, capability(Layer::Credentials)),
+            (Verb::RevokeSessions, capability(Layer::Sessions)),
+        ])
+    }
+
+    fn offered(confidence: Option<u8>, capabilities: Option<&Capabilities>) -> Vec<Choice> {
+        let books = PlaybookFile::parse(BOOKS).unwrap().playbooks;
+        let mut alert = super::super::queue::tests::alert("a", Some(Severity::High), 1);
+        alert.confidence = confidence;
+        alert.pattern = ActionPattern::CredentialExposed;
+        let identity = Identity::not_in_inventory(
+            IdentityId::new("p:x"),
+            Untrusted::from("x"),
+            IdentityKind::OauthClient,
+        );
+        let mut graph = Graph::default();
+        graph.add_edge(NodeId::new("shop"), EdgeKind::DependsOn, NodeId::new("p:x"));
+        let (impact, exposure) = (graph.impact(&NodeId::new("p:x")), Walk::default());
+        let situation = Situation {
+            alert: &alert,
+            identity: &identity,
+            capabilities,
+            impact: &impact,
+            exposure: &exposure,
+        };
+        choices(&situation, &books)
+    }
+
+    #[test]
+    fn the_narrowest_comes_first_and_nothing_last() {
+        let caps = capabilities();
+        let ids: Vec<_> = offered(Some(95), Some(&caps))
+            .into_iter()
+            .map(|c| c.playbook)
+            .collect();
+        assert_eq!(
+            ids,
+            [
+                Some("look".into()),
+                Some("narrow".into()),
+                Some("off".into()),
+                None
+            ]
+        );
+    }
+
+    #[test]
+    fn impact_tells_who_breaks_and_what_closes() {
+        let caps = capabilities();
+        let all = offered(Some(95), Some(&caps));
+        assert_eq!(all[1].impact, "spares its other users; closes sessions");
+        assert_eq!(all[2].impact, "breaks 1 dependant; closes credentials");
+    }
+
+    #[rstest]
+    #[case(Some(20), true, "low confidence (20 %): only monitoring is offered")]
+    #[case(Some(95), false, "no connector can reach this identity")]
+    fn destructive_choices_say_why_they_are_off(
+        #[case] confidence: Option<u8>,
+        #[case] connected: bool,
+        #[case] reason: &str,
+    ) {
+        let caps = capabilities();
+        let all = offered(confidence, connected.then_some(&caps));
+        assert_eq!(all[0].disabled, None, "looking is always possible");
+        assert_eq!(all[1].disabled.as_deref(), Some(reason));
+        assert_eq!(all[2].disabled.as_deref(), Some(reason));
+        assert_eq!(all[3].disabled, None, "doing nothing is always possible");
+    }
+
+    #[rstest]
+    #[case(
+        "[[playbook]]\nid='a'\ntitle='t'\nwhen={}\nstep=[{do='revoke_sessions',team='x',tier='soft'}]",
+        "before it keeps evidence"
+    )]
+    #[case("[[playbook]]\nid='a'\ntitle='t'\nwhen={}\nstep=[]", "no steps")]
+    #[case(
+        "[[playbook]]\nid='a'\ntitle='t'\nwhen={}\nstep=[{do='burn_down',team='x',tier='soft'}]",
+        "burn_down"
+    )]
+    #[case(
+        "[[playbook]]\nid='a'\ntitle='t'\nwhen={}\nstep=[{do='watch',team=' ',tier='monitor'}]",
+        "owning team"
+    )]
+    fn bad_playbooks_name_the_problem(#[case] text: &str, #[case] problem: &str) {
+        let error = PlaybookFile::parse(text).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+}

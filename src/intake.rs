@@ -1,0 +1,7 @@
+//! Alerts coming in: sources are followed, lines decoded, and everything stored before anybody is told.
+
+pub mod decode;
+mod json;
+pub mod source;
+pub mod store;
+mod time;

@@ -1,0 +1,286 @@
+//! OCSF events: Detection Finding 2004, the deprecated Security Finding 2001, Account Change 3001, API Activity 6003,
+//! and any other class as far as the base event goes (<https://schema.ocsf.io/1.8.0/>).
+//!
+//! Producers deviate: seconds where milliseconds are due, no `time`, local times without an offset, ids as numbers.
+//! Everything but the object itself is therefore optional.
+
+mod pattern;
+mod subject;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Decoded, Origin, bounded_id, untrusted};
+use crate::domain::alert::{Alert, Resource};
+use crate::domain::ids::AlertId;
+use crate::domain::text::Untrusted;
+use crate::domain::vocabulary::Severity;
+use crate::intake::json::Json;
+use crate::intake::time;
+
+/// Names of the formats this decoder yields.
+pub(super) const NAMES: &[&str] = &[
+    "ocsf_detection_finding",
+    "ocsf_security_finding",
+    "ocsf_iam_api",
+    "ocsf_event",
+];
+
+/// Most technique ids kept of one alert.
+const MOST_TECHNIQUES: usize = 32;
+
+/// Where a time of the event stands, the best first. `event_time` is what producers of schema 1.0 to 1.2 wrote.
+const TIMES: &[&[&str]] = &[
+    &["time"],
+    &["time_dt"],
+    &["finding_info", "created_time"],
+    &["finding_info", "created_time_dt"],
+    &["finding", "created_time"],
+    &["event_time"],
+];
+
+/// Where the begin of an exposure can stand.
+const BEGINNINGS: &[&[&str]] = &[
+    &["finding_info", "first_seen_time"],
+    &["finding_info", "first_seen_time_dt"],
+    &["finding_info", "created_time"],
+    &["finding_info", "created_time_dt"],
+    &["finding", "first_seen_time"],
+    &["finding", "created_time"],
+    &["start_time"],
+];
+
+/// Tells whether an object is an OCSF event.
+pub(super) fn detect(value: &Json<'_>) -> bool {
+    let class = value.get("class_uid").and_then(Json::integer);
+    class.is_some()
+        || matches!(value.get("finding_info"), Some(Json::Object(_)))
+        || (value.get("metadata").is_some()
+            && matches!(value.get("finding"), Some(Json::Object(_))))
+}
+
+/// Decodes an OCSF event.
+pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Decoded {
+    let class = class_of(event);
+    let signals = pattern::signals(event, class);
+    let times = || TIMES.iter().filter_map(|path| event.at(path));
+    let time = times().find_map(time::from_json).or(origin.envelope.time);
+    let severity_id = event.get("severity_id");
+    let severity_word = event.get("severity");
+    let alert = Alert {
+        id: AlertId::new(format!(
+            "{}/{}",
+            origin.source,
+            native_id(event, class, origin)
+        )),
+        source: origin.source.to_owned(),
+        format: format_name(class).to_owned(),
+        time,
+        observed: origin.observed,
+        exposed_at: exposed_at(event, time),
+        title: title(event, class),
+        severity: severity(severity_id, severity_word),
+        severity_raw: severity_id
+            .and_then(Json::scalar_json)
+            .or_else(|| severity_word.and_then(Json::scalar_json))
+            .map(|json| untrusted(&json)),
+        confidence: confidence(event),
+        pattern: signals[0],
+        subject: subject::find(event, class, origin.source),
+        resource: resource(event, class),
+        action: action(event),
+        evidence_url: first_text(
+            event,
+            &[&["finding_info", "src_url"], &["finding", "src_url"]],
+        ),
+        techniques: techniques(event),
+        raw_sha256: origin.raw_sha256.to_owned(),
+    };
+    Decoded { alert, signals }
+}
+
+fn class_of(event: &Json<'_>) -> i64 {
+    match event.get("class_uid").and_then(Json::integer) {
+        Some(class) => class,
+        None if event.get("finding_info").is_some() => 2004,
+        None => 2001,
+    }
+}
+
+const fn format_name(class: i64) -> &'static str {
+    match class {
+        2004 => "ocsf_detection_finding",
+        2001 => "ocsf_security_finding",
+        3001 | 6003 => "ocsf_iam_api",
+        _ => "ocsf_event",
+    }
+}
+
+/// Returns the id the source gave, else one derived from the content, so that the same line read twice is one alert.
+fn native_id(event: &Json<'_>, class: i64, origin: &Origin<'_>) -> String {
+    let finding: &[&[&str]] = &[
+        &["finding_info", "uid"],
+        &["finding", "uid"],
+        &["metadata", "uid"],
+    ];
+    let own: &[&[&str]] = &[&["metadata", "uid"]];
+    // Events of the other categories may carry a related finding; the event's own id is the one in the metadata.
+    let places = if (2000..3000).contains(&class) {
+        finding
+    } else {
+        own
+    };
+    let named = places.iter().find_map(|path| event.at(path)?.id());
+    match named {
+        Some(id) => bounded_id(&id),
+        None => match &origin.envelope.id {
+            Some(id) => bounded_id(id),
+            None => origin.derived_id.clone(),
+        },
+    }
+}
+
+fn exposed_at(event: &Json<'_>, time: Option<Timestamp>) -> Option<Timestamp> {
+    let begins = BEGINNINGS.iter().filter_map(|path| event.at(path));
+    begins.filter_map(time::from_json).chain(time).min()
+}
+
+/// Maps `severity_id` (1 to 6; 0 *unknown* and 99 *other* say nothing), else the word beside it.
+fn severity(id: Option<&Json<'_>>, word: Option<&Json<'_>>) -> Option<Severity> {
+    if let Some(id) = id.and_then(Json::integer) {
+        return match id {
+            1 => Some(Severity::Info),
+            2 => Some(Severity::Low),
+            3 => Some(Severity::Medium),
+            4 => Some(Severity::High),
+            5 | 6 => Some(Severity::Critical),
+            _ => None,
+        };
+    }
+    match word?.text()?.trim().to_ascii_lowercase().as_str() {
+        "informational" | "info" => Some(Severity::Info),
+        "low" => Some(Severity::Low),
+        "medium" => Some(Severity::Medium),
+        "high" => Some(Severity::High),
+        "critical" | "fatal" => Some(Severity::Critical),
+        _ => None,
+    }
+}
+
+/// Reads `confidence_score` (0 to 100; `confidence` in schema 1.0), else `confidence_id` as a rough percentage:
+/// low 25, medium 50, high 80. Other values say nothing.
+fn confidence(event: &Json<'_>) -> Option<u8> {
+    let places: &[&[&str]] = &[
+        &["confidence_score"],
+        &["finding_info", "confidence_score"],
+        &["confidence"],
+    ];
+    let score = places.iter().find_map(|path| event.at(path)?.integer());
+    if let Some(score) = score.filter(|s| (0..=100).contains(s)) {
+        return u8::try_from(score).ok();
+    }
+    match event.get("confidence_id").and_then(Json::integer)? {
+        1 => Some(25),
+        2 => Some(50),
+        3 => Some(80),
+        _ => None,
+    }
+}
+
+fn title(event: &Json<'_>, class: i64) -> Untrusted {
+    let places: &[&[&str]] = &[
+        &["finding_info", "title"],
+        &["finding", "title"],
+        &["message"],
+        &["api", "operation"],
+        &["type_name"],
+        &["metadata", "event_code"],
+        &["activity_name"],
+        &["class_name"],
+    ];
+    first_text(event, places)
+        .unwrap_or_else(|| Untrusted::new(format!("OCSF event of class {class}")))
+}
+
+fn resource(event: &Json<'_>, class: i64) -> Option<Resource> {
+    let listed = event.get("resources").into_iter().flat_map(Json::items);
+    let single = event.get("resource").into_iter();
+    let named = listed.chain(single).find_map(|r| {
+        let id = r
+            .get("uid")
+            .and_then(Json::id)
+            .or_else(|| r.get("name").and_then(Json::id))?;
+        let kind = r.get("type").and_then(Json::text).unwrap_or_default();
+        Some(Resource {
+            id: Untrusted::new(bounded_id(&id)),
+            kind: untrusted(kind),
+        })
+    });
+    if named.is_some() || class != 3001 {
+        return named;
+    }
+    // An account change is done to `user`.
+    let user = event.get("user")?;
+    let id = user
+        .get("uid")
+        .and_then(Json::id)
+        .or_else(|| user.get("name").and_then(Json::id))?;
+    Some(Resource {
+        id: Untrusted::new(bounded_id(&id)),
+        kind: "user".into(),
+    })
+}
+
+fn action(event: &Json<'_>) -> Option<Untrusted> {
+    let types = ["finding_info", "finding"]
+        .iter()
+        .filter_map(|f| event.at(&[f, "types"]));
+    let listed = types
+        .flat_map(Json::items)
+        .find_map(Json::text)
+        .map(untrusted);
+    let places: &[&[&str]] = &[
+        &["finding_info", "analytic", "uid"],
+        &["api", "operation"],
+        &["activity_name"],
+        &["metadata", "event_code"],
+    ];
+    listed.or_else(|| first_text(event, places))
+}
+
+/// Collects ATT&CK ids: the sub-technique where one is given, else the technique.
+fn techniques(event: &Json<'_>) -> Vec<Untrusted> {
+    let mut seen = BTreeSet::new();
+    let ids = technique_ids(event).filter(|id| seen.insert(*id));
+    ids.take(MOST_TECHNIQUES).map(untrusted).collect()
+}
+
+/// Lists the ATT&CK ids of an event. `attacks` stands at the event or in `finding_info`; `techniques` is the list of
+/// schema 1.0.
+fn technique_ids<'e>(event: &'e Json<'_>) -> impl Iterator<Item = &'e str> {
+    let places: [&[&str]; 3] = [
+        &["finding_info", "attacks"],
+        &["attacks"],
+        &["finding", "attacks"],
+    ];
+    let attacks = places
+        .into_iter()
+        .filter_map(|path| event.at(path))
+        .flat_map(Json::items);
+    attacks.flat_map(|attack| {
+        let single = attack.at(&["sub_technique", "uid"]).and_then(Json::text);
+        let single = single.or_else(|| attack.at(&["technique", "uid"]).and_then(Json::text));
+        let listed = attack.get("techniques").into_iter().flat_map(Json::items);
+        single
+            .into_iter()
+            .chain(listed.filter_map(|t| t.get("uid").and_then(Json::text)))
+    })
+}
+
+fn first_text(event: &Json<'_>, places: &[&[&str]]) -> Option<Untrusted> {
+    places
+        .iter()
+        .find_map(|path| event.at(path)?.text())
+        .map(untrusted)
+}

@@ -1,0 +1,232 @@
+//! Whom an OCSF event is about.
+//!
+//! The first of: the user or agent of an evidence, the event's own actor, the affected user, and a resource whose type
+//! is an identity. A resource of any other type is a target, not a subject, and no subject at all is a normal state.
+
+use crate::domain::alert::Subject;
+use crate::domain::text::Untrusted;
+use crate::domain::vocabulary::IdentityKind;
+use crate::intake::decode::{bounded_id, untrusted};
+use crate::intake::json::Json;
+
+/// Most evidences looked at.
+const MOST_EVIDENCES: usize = 64;
+
+/// Resource types that are identities, lower case without `:`, `.`, `_`, `-` and spaces: Security Hub's and
+/// CloudFormation's names, and what producers call them in plain words.
+const IDENTITY_TYPES: &[(&str, IdentityKind)] = &[
+    ("awsiamaccesskey", IdentityKind::AccessKey),
+    ("awsiamuser", IdentityKind::Unknown),
+    ("awsiamrole", IdentityKind::ServiceAccount),
+    ("accesskey", IdentityKind::AccessKey),
+    ("iamuser", IdentityKind::Unknown),
+    ("iamrole", IdentityKind::ServiceAccount),
+    ("serviceaccount", IdentityKind::ServiceAccount),
+    ("iamserviceaccount", IdentityKind::ServiceAccount),
+    (
+        "iamgoogleapiscom/serviceaccount",
+        IdentityKind::ServiceAccount,
+    ),
+    ("serviceprincipal", IdentityKind::OauthClient),
+    ("managedidentity", IdentityKind::Workload),
+    ("oauthclient", IdentityKind::OauthClient),
+    ("oauthapp", IdentityKind::OauthClient),
+    ("oauthapplication", IdentityKind::OauthClient),
+    ("appinstallation", IdentityKind::AppInstallation),
+    ("apitoken", IdentityKind::ApiToken),
+    ("citoken", IdentityKind::CiToken),
+    ("deploykey", IdentityKind::CiToken),
+    ("rolesession", IdentityKind::RoleSession),
+    ("assumedrole", IdentityKind::RoleSession),
+    ("aiagent", IdentityKind::AiAgent),
+    ("workloadidentity", IdentityKind::Workload),
+    ("mailbox", IdentityKind::Mailbox),
+];
+
+/// Finds the subject of an event. `source` names the provider when nothing else does.
+pub(super) fn find(event: &Json<'_>, class: i64, source: &str) -> Option<Subject> {
+    let evidences = event
+        .get("evidences")
+        .into_iter()
+        .flat_map(Json::items)
+        .take(MOST_EVIDENCES);
+    let mut actors = evidences.chain([event]);
+    let actor = actors.find_map(|holder| {
+        let user = holder
+            .at(&["actor", "user"])
+            .and_then(|u| from_user(event, u, source));
+        let agent = holder
+            .get("ai_agent")
+            .and_then(|a| from_agent(event, a, source));
+        // An agent acts through a user's or service's account; the agent is the one to contain.
+        agent.or(user)
+    });
+    let affected = || {
+        let is_finding = (2000..3000).contains(&class);
+        let user = if class == 3001 || is_finding {
+            event.get("user")
+        } else {
+            None
+        };
+        user.and_then(|u| from_user(event, u, source))
+    };
+    actor
+        .or_else(affected)
+        .or_else(|| from_resources(event, source))
+}
+
+/// Reads a `user` object; without any id or name there is nobody.
+fn from_user(event: &Json<'_>, user: &Json<'_>, source: &str) -> Option<Subject> {
+    let field = |name: &str| user.get(name).and_then(Json::id);
+    let name = field("name").or_else(|| field("email_addr"));
+    let credential = field("credential_uid");
+    let id = field("uid")
+        .or_else(|| credential.clone())
+        .or_else(|| field("uid_alt"))
+        .or_else(|| name.clone())?;
+    let by_credential = credential
+        .as_deref()
+        .map_or(IdentityKind::Unknown, kind_of_id);
+    let kind = [by_credential, kind_of_id(&id), kind_of_user(user)]
+        .into_iter()
+        .find(|kind| *kind != IdentityKind::Unknown)
+        .unwrap_or(IdentityKind::Unknown);
+    Some(Subject {
+        provider: Untrusted::new(provider(event, &id, source)),
+        native_id: Untrusted::new(bounded_id(&id)),
+        kind,
+        name: name.as_deref().map(untrusted),
+    })
+}
+
+/// Reads an `ai_agent` object (schema 1.9).
+fn from_agent(event: &Json<'_>, agent: &Json<'_>, source: &str) -> Option<Subject> {
+    let name = agent.get("name").and_then(Json::id);
+    let id = agent
+        .get("uid")
+        .and_then(Json::id)
+        .or_else(|| name.clone())?;
+    Some(Subject {
+        provider: Untrusted::new(provider(event, &id, source)),
+        native_id: Untrusted::new(bounded_id(&id)),
+        kind: IdentityKind::AiAgent,
+        name: name.as_deref().map(untrusted),
+    })
+}
+
+fn from_resources(event: &Json<'_>, source: &str) -> Option<Subject> {
+    let listed = event.get("resources").into_iter().flat_map(Json::items);
+    listed.chain(event.get("resource")).find_map(|resource| {
+        let typed = kind_of_type(resource.get("type").and_then(Json::text)?)?;
+        let name = resource.get("name").and_then(Json::id);
+        let id = resource
+            .get("uid")
+            .and_then(Json::id)
+            .or_else(|| name.clone())?;
+        let kind = match kind_of_id(&id) {
+            IdentityKind::Unknown => typed,
+            kind => kind,
+        };
+        Some(Subject {
+            provider: Untrusted::new(provider(event, &id, source)),
+            native_id: Untrusted::new(bounded_id(&id)),
+            kind,
+            name: name.as_deref().map(untrusted),
+        })
+    })
+}
+
+/// Tells which kind of identity a resource type is, if it is one.
+fn kind_of_type(name: &str) -> Option<IdentityKind> {
+    let plain: String = name
+        .chars()
+        .filter(|c| !matches!(c, ':' | '.' | '_' | '-' | ' '))
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    if let Some(kind) = IdentityKind::parse(name) {
+        return Some(kind).filter(|k| *k != IdentityKind::Unknown);
+    }
+    IDENTITY_TYPES
+        .iter()
+        .find(|(t, _)| *t == plain)
+        .map(|(_, kind)| *kind)
+}
+
+/// Tells the kind from the shape of an id, where the shape is documented: AWS unique id prefixes
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>), ARNs, Google service account
+/// addresses, Kubernetes user names, SPIFFE ids.
+fn kind_of_id(id: &str) -> IdentityKind {
+    let key_id = id.len() >= 16
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    match id {
+        _ if key_id && id.starts_with("AKIA") => IdentityKind::AccessKey,
+        _ if key_id && id.starts_with("ASIA") => IdentityKind::RoleSession,
+        _ if id.starts_with("AROA") && id.contains(':') => IdentityKind::RoleSession,
+        _ if id.starts_with("arn:") && id.contains(":assumed-role/") => IdentityKind::RoleSession,
+        _ if id.starts_with("arn:") && id.contains(":role/") => IdentityKind::ServiceAccount,
+        _ if id.ends_with(".gserviceaccount.com") => IdentityKind::ServiceAccount,
+        _ if id.starts_with("system:serviceaccount:") => IdentityKind::ServiceAccount,
+        _ if id.starts_with("system:node:") || id.starts_with("spiffe://") => {
+            IdentityKind::Workload
+        }
+        _ => IdentityKind::Unknown,
+    }
+}
+
+/// Tells the kind from `type` and `type_id` of a user: 1 user, 2 administrator, 3 system, 4 service
+/// (<https://schema.ocsf.io/1.8.0/objects/user>).
+fn kind_of_user(user: &Json<'_>) -> IdentityKind {
+    let word = user.get("type").and_then(Json::text).unwrap_or_default();
+    if let Some(kind) = kind_of_type(word).filter(|k| *k != IdentityKind::Unknown) {
+        return kind;
+    }
+    match user.get("type_id").and_then(Json::integer) {
+        Some(1 | 2) => return IdentityKind::Human,
+        Some(3) => return IdentityKind::Workload,
+        Some(4) => return IdentityKind::ServiceAccount,
+        _ => {}
+    }
+    match word.trim().to_ascii_lowercase().as_str() {
+        "user" | "admin" | "root" => IdentityKind::Human,
+        "system" => IdentityKind::Workload,
+        "service" | "role" | "awsservice" => IdentityKind::ServiceAccount,
+        "application" => IdentityKind::OauthClient,
+        _ => IdentityKind::Unknown,
+    }
+}
+
+/// Names who knows this id: what its shape proves, else the cloud, else the product that reports it, else the source.
+fn provider(event: &Json<'_>, id: &str, source: &str) -> String {
+    let key_id = kind_of_id(id) != IdentityKind::Unknown;
+    if id.starts_with("arn:aws") || (key_id && id.starts_with('A')) {
+        return "aws".to_owned();
+    }
+    if id.ends_with(".gserviceaccount.com") {
+        return "gcp".to_owned();
+    }
+    if id.starts_with("system:") && key_id {
+        return "kubernetes".to_owned();
+    }
+    let places: [&[&str]; 4] = [
+        &["cloud", "provider"],
+        &["metadata", "product", "vendor_name"],
+        &["metadata", "product", "name"],
+        &["metadata", "product", "uid"],
+    ];
+    let named = places.iter().find_map(|path| event.at(path)?.text());
+    // A provider is one word before the colon of an identity's id.
+    let word = named.unwrap_or(source).trim().to_lowercase();
+    let word: String = word
+        .chars()
+        .map(|c| {
+            if c == ':' || c.is_whitespace() {
+                '-'
+            } else {
+                c
+            }
+        })
+        .collect();
+    bounded_id(&word)
+}

@@ -1,0 +1,346 @@
+//! Reading hostile JSON: borrowed, bounded in depth, and strict about duplicate keys.
+//!
+//! Two readers that disagree about which of two equal keys counts can be played off against each other (RFC 8259 §4
+//! leaves it open), so a repeated key at any level is an error here. The tree borrows from the line where it can; an
+//! alert has few keys an object, so objects are plain lists.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+
+/// Objects up to this many keys are searched for duplicates pair by pair; larger ones are sorted.
+const FEW_KEYS: usize = 16;
+
+/// A parsed JSON value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number; beyond 64 bits it is the nearest double.
+    Number(Number),
+    /// A string.
+    Text(Cow<'a, str>),
+    /// An array.
+    List(Vec<Json<'a>>),
+    /// An object, in the order of the text, each key once.
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+/// Why text is not one acceptable JSON value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON (RFC 8259).
+    #[error("not JSON: {what} at line {line} column {column}")]
+    Syntax {
+        /// What the parser stumbled over.
+        what: String,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// Whether the text merely ends too early.
+        incomplete: bool,
+    },
+    /// Nested beyond the parser's limit of 128 levels.
+    #[error("JSON nested 128 levels or deeper at column {column}; such depth is refused")]
+    TooDeep {
+        /// Counted from 1.
+        column: usize,
+    },
+    /// One object names a key twice.
+    #[error(
+        "duplicate key {key} in one JSON object; which of the two counts is undefined, so neither does"
+    )]
+    DuplicateKey {
+        /// The key, quoted and made visible.
+        key: String,
+    },
+}
+
+impl JsonError {
+    /// Tells whether more text could make it valid.
+    pub const fn is_incomplete(&self) -> bool {
+        matches!(
+            self,
+            Self::Syntax {
+                incomplete: true,
+                ..
+            }
+        )
+    }
+}
+
+/// Parses one JSON value that fills `text` entirely.
+pub fn parse(text: &str) -> Result<Json<'_>, JsonError> {
+    serde_json::from_str(text).map_err(|error| classify(&error))
+}
+
+fn classify(error: &serde_json::Error) -> JsonError {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    // serde_json appends the position to every message; it is reported as fields here.
+    let what = text.split(" at line ").next().unwrap_or(&text);
+    match error.classify() {
+        // The visitor below takes every value, so the only error of its own is the duplicate key.
+        serde_json::error::Category::Data => JsonError::DuplicateKey {
+            key: text
+                .rsplit_once(" at line ")
+                .map_or(text.as_str(), |(message, _)| message)
+                .to_owned(),
+        },
+        _ if what.starts_with("recursion limit") => JsonError::TooDeep { column },
+        category => JsonError::Syntax {
+            what: what.to_owned(),
+            line,
+            column,
+            incomplete: category == serde_json::error::Category::Eof,
+        },
+    }
+}
+
+impl Json<'_> {
+    /// Returns the member `key` of an object.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => members.iter().find(|(k, _)| k == key).map(|(_, v)| v),
+            _ => None,
+        }
+    }
+
+    /// Follows `keys` through nested objects.
+    pub fn at(&self, keys: &[&str]) -> Option<&Self> {
+        keys.iter().try_fold(self, |value, key| value.get(key))
+    }
+
+    /// Returns the elements of an array; nothing for anything else.
+    pub fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Returns a string that is not blank.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) if !text.trim().is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns a string that is not blank, or a number as it is written: ids come as both.
+    pub fn id(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Number(number) => Some(Cow::Owned(number.to_string())),
+            _ => self.text().map(Cow::Borrowed),
+        }
+    }
+
+    /// Returns a whole number, also when it is written as a string.
+    pub fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => number.as_i64().or_else(|| {
+                let float = number.as_f64()?;
+                (float.fract() == 0.0 && float.abs() < 1e15).then_some(float as i64)
+            }),
+            Self::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// Writes a scalar as JSON text; nothing for arrays, objects and `null`.
+    pub fn scalar_json(&self) -> Option<String> {
+        match self {
+            Self::Bool(value) => Some(value.to_string()),
+            Self::Number(number) => Some(number.to_string()),
+            Self::Text(text) => serde_json::to_string(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// Names the JSON type, for messages.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        // The parser yields finite numbers only.
+        Ok(Number::from_f64(value).map_or(Json::Null, Json::Number))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Json::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Json::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Self::Value, E> {
+        Ok(Json::Text(Cow::Owned(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Json::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(key) = map.next_key_seed(Key)? {
+            members.push((key, map.next_value()?));
+        }
+        match duplicate(&members) {
+            Some(key) => {
+                let quoted = serde_json::to_string(key).unwrap_or_default();
+                let shown = crate::domain::text::show(&quoted).into_owned();
+                Err(de::Error::custom(crate::domain::text::fit(&shown, 80, "…")))
+            }
+            None => Ok(Json::Object(members)),
+        }
+    }
+}
+
+/// Reads a key without copying it when it has no escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(value.to_owned()))
+    }
+}
+
+/// Finds a key that occurs twice.
+fn duplicate<'m>(members: &'m [(Cow<'_, str>, Json<'_>)]) -> Option<&'m str> {
+    if members.len() <= FEW_KEYS {
+        let repeated = |i: usize| members[..i].iter().any(|(k, _)| *k == members[i].0);
+        return (1..members.len())
+            .find(|&i| repeated(i))
+            .map(|i| &*members[i].0);
+    }
+    let mut keys: Vec<&str> = members.iter().map(|(k, _)| &**k).collect();
+    keys.sort_unstable();
+    keys.windows(2)
+        .find(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(r#"{"a":1,"a":2}"#, r#"duplicate key "a""#)]
+    #[case(r#"{"x":[{"b":{"c":1,"\u0063":2}}]}"#, r#"duplicate key "c""#)]
+    #[case(r#"{"at line 3":1,"at line 3":2}"#, r#"duplicate key "at line 3""#)]
+    #[case(r#"{"a":1"#, "not JSON: EOF")]
+    #[case("{'a':1}", "not JSON: key must be a string")]
+    #[case(r#"{"a":NaN}"#, "not JSON: expected value")]
+    #[case("{} {}", "not JSON: trailing characters")]
+    fn names_the_problem(#[case] text: &str, #[case] message: &str) {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
+
+    #[test]
+    fn finds_duplicates_among_many_keys() {
+        let mut members: Vec<String> = (0..40).map(|i| format!("\"k{i}\":{i}")).collect();
+        assert!(parse(&format!("{{{}}}", members.join(","))).is_ok());
+        members.push("\"k7\":0".to_owned());
+        let error = parse(&format!("{{{}}}", members.join(","))).unwrap_err();
+        assert_eq!(
+            error,
+            JsonError::DuplicateKey {
+                key: "\"k7\"".to_owned()
+            }
+        );
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(parse(&nested(127)).is_ok());
+        assert!(matches!(
+            parse(&nested(129)),
+            Err(JsonError::TooDeep { .. })
+        ));
+        assert!(matches!(
+            parse(&nested(100_000)),
+            Err(JsonError::TooDeep { .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn takes_or_refuses_any_text(text in any::<String>()) {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Where alerts come from. Every source stores what it read before it tells anybody.
+
+pub(crate) mod batch;
+mod follow;
+pub(crate) mod lines;
+mod stdin;
+mod tail;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
+
+use super::store::{Batch, Store, StoreError, StoredAlert};
+use crate::app::settings::SourceSettings;
+
+/// What a source tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IntakeEvent {
+    /// Alerts that are stored now, new and repeated ones, as they are stored.
+    Alerts(Vec<StoredAlert>),
+    /// Input that could not be read went to the quarantine.
+    Quarantined {
+        /// Name of the source.
+        source: String,
+        /// How many pieces of this source are in quarantine by now.
+        total: u64,
+        /// What is wrong with the latest one, made visible.
+        last_reason: String,
+    },
+    /// A source changed its state.
+    Source {
+        /// Name of the source.
+        source: String,
+        /// Its state from now on.
+        state: SourceState,
+    },
+}
+
+/// How a source is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceState {
+    /// Reading, and waiting for more.
+    Following,
+    /// Nothing to read yet, and why. It goes on by itself.
+    Waiting(String),
+    /// There will be no more.
+    Ended,
+    /// It cannot go on, and why. A file source tries again by itself.
+    Failed(String),
+}
+
+/// What a synchronous catch-up did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CaughtUp {
+    /// Alerts that were not there before.
+    pub new: u64,
+    /// Arrivals, repeats included.
+    pub touched: u64,
+    /// Pieces that went to the quarantine.
+    pub quarantined: u64,
+}
+
+/// Why a catch-up failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The source cannot be read.
+    #[error("read source {name}: {reason}")]
+    Unreadable {
+        /// Name of the source.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// What was read cannot be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Follows a source until it ends, `cancel` is cancelled, or nobody listens on `tx` any more. A full channel holds the
+/// reading back. What is told is stored already; what was stored but not told is found in the store.
+pub async fn run(
+    settings: SourceSettings,
+    store: Arc<Mutex<Store>>,
+    tx: Sender<IntakeEvent>,
+    cancel: CancellationToken,
+) {
+    match settings {
+        SourceSettings::File { name, path, format } => {
+            let follower = follow::Follower::new(name, path, format);
+            tail::run(follower, store, tx, cancel).await;
+        }
+        SourceSettings::Stdin { name, format } => {
+            stdin::run(std::io::stdin(), name, format, store, tx, cancel).await;
+        }
+    }
+}
+
+/// Reads what is in a source now, without waiting. Standard input has no *now* and is left alone. A last line without
+/// an end is read if it is whole JSON, since a subcommand does not come back for it.
+pub fn read_once(
+    settings: &SourceSettings,
+    store: &Arc<Mutex<Store>>,
+) -> Result<CaughtUp, SourceError> {
+    let SourceSettings::File { name, path, format } = settings else {
+        return Ok(CaughtUp::default());
+    };
+    let mut follower = follow::Follower::new(name.clone(), path.clone(), format.clone());
+    follower.take_whole_partials();
+    let mut sum = CaughtUp::default();
+    loop {
+        let step = follower.step(store)?;
+        if let Some(told) = &step.told {
+            sum.new += told.new;
+            sum.touched += told.alerts.len() as u64;
+            sum.quarantined += told.quarantined;
+        }
+        match step.next {
+            follow::Next::More => {}
+            follow::Next::Idle | follow::Next::Waiting(_) => return Ok(sum),
+            follow::Next::Failed(reason) => {
+                return Err(SourceError::Unreadable {
+                    name: name.clone(),
+                    reason,
+                });
+            }
+        }
+    }
+}
+
+/// What storing one batch gives to tell.
+#[derive(Debug, Default)]
+struct Told {
+    new: u64,
+    alerts: Vec<StoredAlert>,
+    quarantined: u64,
+    total_quarantined: u64,
+    last_reason: Option<String>,
+}
+
+impl Told {
+    fn into_events(self, source: &str) -> impl Iterator<Item = IntakeEvent> {
+        let alerts = (!self.alerts.is_empty()).then_some(IntakeEvent::Alerts(self.alerts));
+        let quarantined = self
+            .last_reason
+            .map(|last_reason| IntakeEvent::Quarantined {
+                source: source.to_owned(),
+                total: self.total_quarantined,
+                last_reason,
+            });
+        alerts.into_iter().chain(quarantined)
+    }
+}
+
+/// Stores a batch and gathers what to tell.
+fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreError> {
+    let mut store = lock(store);
+    let stored = store.put(source, batch)?;
+    let refused = if stored.replayed {
+        None
+    } else {
+        batch.refused.last()
+    };
+    Ok(Told {
+        new: stored.new.len() as u64,
+        alerts: stored.touched,
+        quarantined: refused.map_or(0, |_| batch.refused.len() as u64),
+        total_quarantined: refused
+            .map(|_| store.quarantined_of(source))
+            .transpose()?
+            .unwrap_or(0),
+        last_reason: refused.map(|r| r.reason.clone()),
+    })
+}
+
+/// Takes the store. A thread that died while it held the lock left no half-done work behind: transactions roll back.
+fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
+    store
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Sends events in order. Tells whether to go on: not when cancelled or when nobody listens.
+async fn tell(
+    events: impl Iterator<Item = IntakeEvent>,
+    tx: &Sender<IntakeEvent>,
+    cancel: &CancellationToken,
+) -> bool {
+    for event in events {
+        tokio::select! {
+            () = cancel.cancelled() => return false,
+            sent = tx.send(event) => {
+                if sent.is_err() {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

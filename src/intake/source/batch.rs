@@ -1,0 +1,126 @@
+//! From lines to a batch for the store.
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::lines::Line;
+use crate::domain::text::{fit, show};
+use crate::intake::decode::{self, Undecodable, hex};
+use crate::intake::store::{Accepted, Batch, Refused};
+
+/// Most lines, or alerts in arrays, in one batch, checked after each line.
+pub(crate) const MOST_LINES: usize = 1_000;
+
+/// Most bytes in one batch, checked after each line.
+pub(crate) const MOST_BYTES: usize = 8 << 20;
+
+/// Longest reason kept, in terminal cells.
+const LONGEST_REASON: usize = 400;
+
+/// Gathers lines, decoding each.
+pub(crate) struct Builder<'b> {
+    source: &'b str,
+    format: Option<&'b str>,
+    batch: Batch,
+    lines: usize,
+    bytes: usize,
+}
+
+impl<'b> Builder<'b> {
+    /// Starts an empty batch read at `observed`.
+    pub fn new(source: &'b str, format: Option<&'b str>, observed: Timestamp) -> Self {
+        let batch = Batch {
+            observed,
+            ..Batch::default()
+        };
+        Self {
+            source,
+            format,
+            batch,
+            lines: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Adds a line; blank ones count for nothing.
+    pub fn add(&mut self, line: Line) {
+        self.lines += 1;
+        match line {
+            Line::Whole(raw) if raw.trim_ascii().is_empty() => {}
+            Line::Whole(raw) => {
+                self.bytes += raw.len();
+                self.decode(raw);
+            }
+            Line::TooLong {
+                beginning,
+                length,
+                sha256,
+            } => {
+                let reason = reason(&Undecodable::TooLong { bytes: length });
+                self.batch.refused.push(Refused {
+                    raw: beginning,
+                    length,
+                    sha256,
+                    reason,
+                });
+            }
+        }
+    }
+
+    /// Adds a line if there is one.
+    pub fn extend(&mut self, line: Option<Line>) {
+        if let Some(line) = line {
+            self.add(line);
+        }
+    }
+
+    /// Tells whether the batch should be stored before more is read.
+    pub const fn is_full(&self) -> bool {
+        self.lines >= MOST_LINES || self.bytes >= MOST_BYTES
+    }
+
+    /// Returns the batch.
+    pub fn finish(self) -> Batch {
+        self.batch
+    }
+
+    fn decode(&mut self, raw: Vec<u8>) {
+        let contents = decode::decode_all(self.format, &raw, self.source, self.batch.observed);
+        let (alerts, problem) = match contents {
+            Ok(contents) => {
+                let problem = contents.rejected.first().map(reason);
+                let more = contents.rejected.len().saturating_sub(1);
+                let problem = problem.map(|p| {
+                    if more > 0 {
+                        format!("{p} (and {more} more)")
+                    } else {
+                        p
+                    }
+                });
+                (
+                    contents.alerts.into_iter().map(|d| d.alert).collect(),
+                    problem,
+                )
+            }
+            Err(error) => (Vec::new(), Some(reason(&error))),
+        };
+        if let Some(reason) = problem {
+            let (length, sha256) = (raw.len() as u64, hex(&Sha256::digest(&raw)));
+            self.batch.refused.push(Refused {
+                raw: raw.clone(),
+                length,
+                sha256,
+                reason,
+            });
+        }
+        // One line of a hostile array can hold tens of thousands.
+        self.lines += Vec::len(&alerts).saturating_sub(1);
+        if !alerts.is_empty() {
+            self.batch.accepted.push(Accepted { raw, alerts });
+        }
+    }
+}
+
+fn reason(error: &Undecodable) -> String {
+    fit(&show(&error.to_string()), LONGEST_REASON, "…")
+}

@@ -1,0 +1,232 @@
+//! One file that is being read.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::intake::decode::{self, hex};
+use crate::intake::source::batch::Builder;
+use crate::intake::source::lines::{Line, Lines};
+use crate::intake::store::Cursor;
+
+/// Bytes read at a time.
+const CHUNK: usize = 256 << 10;
+
+/// Bytes one step reads at most when no line ends in them.
+const MOST_UNFINISHED: usize = 4 << 20;
+
+/// Bytes at the start and before the place reached by which a content is recognised.
+const SAMPLE: usize = 256;
+
+/// Samples of what was read of a file up to some place.
+#[derive(Clone, Debug, Default)]
+struct Samples {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    at: u64,
+}
+
+impl Samples {
+    /// Takes samples of `file` before `at`; `None` when it is shorter.
+    fn of(file: &File, at: u64) -> io::Result<Option<Self>> {
+        if file.metadata()?.len() < at {
+            return Ok(None);
+        }
+        let length = at.min(SAMPLE as u64);
+        let mut samples = Self {
+            head: vec![0; length as usize],
+            tail: vec![0; length as usize],
+            at,
+        };
+        let read = file
+            .read_exact_at(&mut samples.head, 0)
+            .and_then(|()| file.read_exact_at(&mut samples.tail, at - length));
+        match read {
+            Ok(()) => Ok(Some(samples)),
+            // It shrank in between.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.at += bytes.len() as u64;
+        let room = SAMPLE - self.head.len();
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let last = &bytes[bytes.len().saturating_sub(SAMPLE)..];
+        let keep = SAMPLE - last.len();
+        self.tail.drain(..self.tail.len().saturating_sub(keep));
+        self.tail.extend_from_slice(last);
+    }
+
+    fn hold_for(&self, file: &File) -> io::Result<bool> {
+        let now = Self::of(file, self.at)?;
+        Ok(now.is_some_and(|now| now.head == self.head && now.tail == self.tail))
+    }
+
+    fn fingerprint(&self) -> String {
+        hex(&Sha256::new_with_prefix(&self.head)
+            .chain_update(&self.tail)
+            .finalize())
+    }
+}
+
+/// Tells whether the content before the cursor stands in `file`.
+pub(super) fn holds(file: &File, cursor: &Cursor) -> io::Result<bool> {
+    let samples = Samples::of(file, cursor.offset)?;
+    Ok(samples.is_some_and(|s| s.fingerprint() == cursor.fingerprint))
+}
+
+/// A file that is being read.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub file: File,
+    pub generation: u64,
+    dev: u64,
+    ino: u64,
+    /// Samples of everything cut into lines.
+    at_offset: Samples,
+    /// Samples of everything cut or held as the unfinished line.
+    at_end: Samples,
+    /// Read from the file but not looked at yet.
+    ahead: Vec<u8>,
+    lines: Lines,
+}
+
+/// What filling a batch found.
+pub(super) struct Filled {
+    /// Whether nothing more can be read from this file now.
+    pub is_end: bool,
+    /// Whether a line ended.
+    pub took_lines: bool,
+}
+
+impl Open {
+    /// Starts reading `file` at `offset`.
+    pub fn at(mut file: File, generation: u64, offset: u64) -> io::Result<Self> {
+        let meta = file.metadata()?;
+        file.seek(SeekFrom::Start(offset))?;
+        let samples = Samples::of(&file, offset)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(Self {
+            file,
+            generation,
+            dev: meta.dev(),
+            ino: meta.ino(),
+            at_offset: samples.clone(),
+            at_end: samples,
+            ahead: Vec::new(),
+            lines: Lines::default(),
+        })
+    }
+
+    /// Tells whether this is the file with that description.
+    pub fn is(&self, meta: &std::fs::Metadata) -> bool {
+        (self.dev, self.ino) == (meta.dev(), meta.ino())
+    }
+
+    /// Returns the place to go on from once everything cut so far is stored.
+    pub fn cursor(&self) -> Cursor {
+        self.place(&self.at_offset)
+    }
+
+    /// Returns the place up to which bytes were read, the unfinished line included: more to recognise a copy by.
+    pub fn read_to(&self) -> Cursor {
+        self.place(&self.at_end)
+    }
+
+    fn place(&self, samples: &Samples) -> Cursor {
+        Cursor {
+            generation: self.generation,
+            dev: self.dev,
+            ino: self.ino,
+            offset: samples.at,
+            fingerprint: samples.fingerprint(),
+        }
+    }
+
+    /// Adds lines until the batch is full or the file ends.
+    pub fn fill(&mut self, builder: &mut Builder<'_>) -> io::Result<Filled> {
+        let before = self.at_offset.at;
+        let mut unfinished = 0;
+        let mut is_end = false;
+        while !builder.is_full() && unfinished < MOST_UNFINISHED {
+            if self.ahead.is_empty() && !self.read_chunk()? {
+                is_end = true;
+                break;
+            }
+            let ahead = std::mem::take(&mut self.ahead);
+            let mut taken = 0;
+            while taken < ahead.len() && !builder.is_full() {
+                let (count, line) = self.lines.feed(&ahead[taken..]);
+                self.at_end.extend(&ahead[taken..taken + count]);
+                taken += count;
+                match line {
+                    Some(line) => {
+                        self.line_ended();
+                        unfinished = 0;
+                        builder.add(line);
+                    }
+                    None => unfinished += count,
+                }
+            }
+            self.ahead = ahead;
+            self.ahead.drain(..taken);
+        }
+        Ok(Filled {
+            is_end,
+            took_lines: self.at_offset.at > before,
+        })
+    }
+
+    /// Reads on. Tells whether there was anything, and anything that belongs behind what was read before: a file that
+    /// was cut and written anew would be read from the middle of other lines.
+    fn read_chunk(&mut self) -> io::Result<bool> {
+        self.ahead.resize(CHUNK, 0);
+        let read = loop {
+            match self.file.read(&mut self.ahead) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        self.ahead.truncate(*read.as_ref().unwrap_or(&0));
+        read?;
+        // Looked at after the read: what holds now held while it was read.
+        if !self.ahead.is_empty() && !self.is_as_read()? {
+            self.ahead.clear();
+        }
+        Ok(!self.ahead.is_empty())
+    }
+
+    fn line_ended(&mut self) {
+        self.at_offset.clone_from(&self.at_end);
+    }
+
+    /// Ends the unfinished line.
+    pub fn flush(&mut self) -> Option<Line> {
+        self.lines.flush()
+    }
+
+    /// Takes the unfinished line if it is whole already.
+    pub fn take_whole_partial(&mut self, builder: &mut Builder<'_>, format: Option<&str>) {
+        let whole = |text| decode::decode_all(format, text, "", Timestamp::UNIX_EPOCH).is_ok();
+        if self.lines.peek().is_some_and(whole)
+            && let Some(line) = self.lines.flush()
+        {
+            builder.add(line);
+            self.line_ended();
+        }
+    }
+
+    /// Tells whether what was read so far still stands in the file.
+    pub fn is_as_read(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.len() >= self.at_end.at && self.at_offset.hold_for(&self.file)?)
+    }
+
+    /// Tells whether there is more than was read.
+    pub fn has_grown(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.len() > self.at_end.at)
+    }
+}

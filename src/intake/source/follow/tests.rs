@@ -1,0 +1,331 @@
+use std::fs::{self, OpenOptions};
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::intake::decode::MAX_LINE;
+use crate::intake::source::tests::{append, line};
+
+/// A log file with a reader that can be stopped and started again.
+struct Bench {
+    dir: tempfile::TempDir,
+    store: Mutex<Store>,
+    follower: Follower,
+    /// Stands for the clock of the file system, whose own is too coarse for quick tests.
+    clock: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Mutex::new(Store::open(&dir.path().join("state")).unwrap());
+        let follower = Follower::new("s".to_owned(), dir.path().join("app.log"), None);
+        Self {
+            dir,
+            store,
+            follower,
+            clock: 0,
+        }
+    }
+
+    fn restart(&mut self) {
+        self.store = Mutex::new(Store::open(&self.dir.path().join("state")).unwrap());
+        self.follower = Follower::new("s".to_owned(), self.path(""), None);
+    }
+
+    fn path(&self, suffix: &str) -> PathBuf {
+        self.dir.path().join(format!("app.log{suffix}"))
+    }
+
+    fn touch(&mut self, path: &Path) {
+        self.clock += 1;
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + self.clock);
+        OpenOptions::new()
+            .append(true)
+            .open(path)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+    }
+
+    fn write(&mut self, text: &str) {
+        let path = self.path("");
+        append(&path, text.as_bytes());
+        self.touch(&path);
+    }
+
+    fn rename(&mut self, to: &str) {
+        fs::rename(self.path(""), self.path(to)).unwrap();
+    }
+
+    fn truncate(&mut self) {
+        OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(self.path(""))
+            .unwrap();
+        self.touch(&self.path(""));
+    }
+
+    fn copy_and_truncate(&mut self, to: &str) {
+        fs::copy(self.path(""), self.path(to)).unwrap();
+        self.touch(&self.path(to));
+        self.truncate();
+    }
+
+    /// Steps until there is nothing more to do; returns the ids that arrived.
+    fn drain(&mut self) -> Vec<String> {
+        let mut ids = Vec::new();
+        loop {
+            let step = self.follower.step(&self.store).unwrap();
+            let alerts = step.told.into_iter().flat_map(|told| told.alerts);
+            ids.extend(alerts.map(|a| a.alert.id.as_str().trim_start_matches("s/").to_owned()));
+            match step.next {
+                Next::More => {}
+                Next::Idle | Next::Waiting(_) => return ids,
+                Next::Failed(reason) => panic!("{reason}"),
+            }
+        }
+    }
+
+    fn offset(&self) -> u64 {
+        let cursor = self.store.lock().unwrap().cursor("s").unwrap();
+        cursor.map_or(0, |c| c.offset)
+    }
+
+    fn quarantined(&self) -> Vec<String> {
+        let found = self.store.lock().unwrap().quarantine(100).unwrap();
+        found.into_iter().rev().map(|q| q.reason).collect()
+    }
+}
+
+fn lines(ids: &[&str]) -> String {
+    ids.iter().map(|id| line(id)).collect()
+}
+
+#[test]
+fn a_line_counts_when_it_ends() {
+    let mut bench = Bench::new();
+    let text = line("a");
+    bench.write(&text[..20]);
+    assert!(bench.drain().is_empty());
+    bench.write(text[20..].trim_end());
+    assert!(bench.drain().is_empty());
+    bench.write("\n\n");
+    assert_eq!(bench.drain(), ["a"]);
+    assert!(bench.quarantined().is_empty());
+}
+
+#[test]
+fn a_renamed_file_is_read_to_its_end_first() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    assert_eq!(bench.drain(), ["a"]);
+    bench.rename(".1");
+    append(&bench.path(""), b"");
+    assert!(bench.drain().is_empty());
+    // The writer has not reopened yet.
+    append(&bench.path(".1"), lines(&["b"]).as_bytes());
+    assert_eq!(bench.drain(), ["b"]);
+    append(&bench.path(".1"), lines(&["c"]).as_bytes());
+    append(&bench.path(".1"), b"cut of");
+    bench.write(&lines(&["d"]));
+    assert_eq!(bench.drain(), ["c", "d"]);
+    assert_eq!(
+        bench.quarantined(),
+        ["not JSON: expected value at line 1 column 1"]
+    );
+}
+
+#[test]
+fn a_whole_line_without_an_end_is_flushed_at_rotation() {
+    let mut bench = Bench::new();
+    bench.write(line("a").trim_end());
+    assert!(bench.drain().is_empty());
+    bench.rename(".1");
+    bench.write(&lines(&["b"]));
+    assert_eq!(bench.drain(), ["a", "b"]);
+}
+
+#[test]
+fn a_truncated_file_is_read_from_its_start() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a", "b"]));
+    bench.drain();
+    bench.truncate();
+    bench.write(&lines(&["c"]));
+    assert_eq!(bench.drain(), ["c"]);
+    // Grown beyond what was read before anybody looked.
+    bench.truncate();
+    bench.write(&lines(&["d", "e", "f"]));
+    assert_eq!(bench.drain(), ["d", "e", "f"]);
+}
+
+#[test]
+fn the_rest_of_a_truncated_file_is_read_from_its_copy() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.drain();
+    bench.write(&lines(&["b", "c"]));
+    bench.copy_and_truncate(".1");
+    bench.write(&lines(&["d"]));
+    assert_eq!(bench.drain(), ["b", "c", "d"]);
+    bench.copy_and_truncate(".2");
+    assert!(bench.drain().is_empty());
+    bench.write(&lines(&["e"]));
+    assert_eq!(bench.drain(), ["e"]);
+}
+
+#[test]
+fn a_restart_goes_on_where_it_stopped() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a", "b"]));
+    bench.write(&line("c")[..10]);
+    assert_eq!(bench.drain(), ["a", "b"]);
+    bench.restart();
+    bench.write(&line("c")[10..]);
+    assert_eq!(bench.drain(), ["c"]);
+    bench.restart();
+    assert!(bench.drain().is_empty());
+    assert!(bench.quarantined().is_empty());
+}
+
+#[test]
+fn rotations_without_a_reader_lose_nothing() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.drain();
+    bench.write(&lines(&["b"]));
+    bench.rename(".2");
+    bench.write(&lines(&["c"]));
+    bench.rename(".1");
+    bench.write(&lines(&["d"]));
+    bench.restart();
+    assert_eq!(bench.drain(), ["b", "c", "d"]);
+    bench.write(&lines(&["e"]));
+    assert_eq!(bench.drain(), ["e"]);
+}
+
+#[test]
+fn a_truncation_without_a_reader_loses_nothing_that_was_copied() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.drain();
+    bench.write(&lines(&["b"]));
+    bench.copy_and_truncate(".2");
+    bench.write(&lines(&["c"]));
+    bench.copy_and_truncate(".1");
+    bench.write(&lines(&["d"]));
+    bench.restart();
+    assert_eq!(bench.drain(), ["b", "c", "d"]);
+}
+
+#[test]
+fn bad_lines_go_to_quarantine_and_reading_goes_on() {
+    let mut bench = Bench::new();
+    let mut bytes = vec![b'x'; MAX_LINE + 10];
+    bytes.extend_from_slice(b"\n{\"a\":\"\xff\"}\n");
+    bytes.extend_from_slice(lines(&["a"]).as_bytes());
+    append(&bench.path(""), &bytes);
+    assert_eq!(bench.drain(), ["a"]);
+    let reasons = bench.quarantined();
+    assert_eq!(
+        reasons[0],
+        "1048586 bytes long, more than the 1 MiB that one alert may have"
+    );
+    assert_eq!(reasons[1], "not UTF-8 from byte 6 on");
+    bench.restart();
+    assert!(bench.drain().is_empty());
+    assert_eq!(bench.quarantined().len(), 2);
+}
+
+#[test]
+fn a_missing_file_is_waited_for() {
+    let mut bench = Bench::new();
+    let step = bench.follower.step(&bench.store).unwrap();
+    assert!(matches!(step.next, Next::Waiting(_)));
+    bench.write(&lines(&["a"]));
+    assert_eq!(bench.drain(), ["a"]);
+    fs::remove_file(bench.path("")).unwrap();
+    assert!(bench.drain().is_empty());
+    bench.write(&lines(&["b"]));
+    assert_eq!(bench.drain(), ["b"]);
+}
+
+#[test]
+fn a_pipe_is_refused_without_blocking() {
+    let mut bench = Bench::new();
+    let path = bench.path("");
+    rustix::fs::mkfifoat(
+        rustix::fs::CWD,
+        &path,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+    )
+    .unwrap();
+    let step = bench.follower.step(&bench.store).unwrap();
+    assert!(matches!(step.next, Next::Failed(reason) if reason.ends_with("not a regular file")));
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Write(usize),
+    WriteInTwo,
+    Read,
+    Kill,
+    Rename,
+    CopyAndTruncate,
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let op = prop_oneof![
+        4 => (1_usize..4).prop_map(Op::Write),
+        1 => Just(Op::WriteInTwo),
+        3 => Just(Op::Read),
+        2 => Just(Op::Kill),
+        1 => Just(Op::Rename),
+        1 => Just(Op::CopyAndTruncate),
+    ];
+    prop::collection::vec(op, 1..24)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Whatever happens to file and reader, every line arrives once and in order.
+    #[test]
+    fn nothing_is_lost_or_doubled(ops in ops()) {
+        let mut bench = Bench::new();
+        let mut written = 0;
+        let mut rotations = 0;
+        let mut seen = Vec::new();
+        let mut next = || { written += 1; line(&format!("n{written:03}")) };
+        // Files rotated away before the first look are history, not news.
+        bench.write(&next());
+        seen.extend(bench.drain());
+        for op in &ops {
+            match op {
+                Op::Write(count) => (0..*count).for_each(|_| bench.write(&next())),
+                Op::WriteInTwo => {
+                    let text = next();
+                    bench.write(&text[..text.len() / 2]);
+                    seen.extend(bench.drain());
+                    bench.write(&text[text.len() / 2..]);
+                }
+                Op::Read => seen.extend(bench.drain()),
+                Op::Kill => bench.restart(),
+                Op::Rename | Op::CopyAndTruncate if !bench.path("").exists() => {}
+                // A copy of which nothing was read cannot be recognised.
+                Op::CopyAndTruncate if bench.offset() == 0 => {}
+                Op::Rename => { rotations += 1; bench.rename(&format!(".{rotations}")); }
+                Op::CopyAndTruncate => { rotations += 1; bench.copy_and_truncate(&format!(".{rotations}")); }
+            }
+        }
+        bench.write(&next());
+        seen.extend(bench.drain());
+        let want: Vec<String> = (1..=written).map(|n| format!("n{n:03}")).collect();
+        prop_assert_eq!(seen, want);
+        let counts = bench.store.lock().unwrap().counts().unwrap();
+        prop_assert_eq!((counts.arrivals, counts.quarantined), (written, 0));
+    }
+}

@@ -1,0 +1,200 @@
+//! Following a file: steps of a [`Follower`] on a blocking thread, and change notices of its directory in between.
+//!
+//! The directory is watched, not the file: a watch on a file is lost with it at a rotation. There is no polling; on
+//! network file systems, where changes made by other hosts give no notice, lines arrive with the next local change.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use inotify::{EventMask, EventStream, Inotify, WatchMask};
+use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
+
+use super::follow::{Follower, Next, Step, find};
+use super::{IntakeEvent, SourceState, tell};
+use crate::intake::store::{Store, StoreError};
+
+/// How long to wait before trying again what failed for a reason that gives no notice when it ends (a full disk).
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Room for the notices of one read.
+const NOTICE_BYTES: usize = 16 << 10;
+
+/// Follows a file until cancelled or nobody listens.
+pub(super) async fn run(
+    mut follower: Follower,
+    store: Arc<Mutex<Store>>,
+    tx: Sender<IntakeEvent>,
+    cancel: CancellationToken,
+) {
+    let name = follower.source().to_owned();
+    let mut notices = Notices::new(follower.path());
+    let mut told_state = None;
+    loop {
+        // Watched before it is read: what changes in between gives a notice.
+        let watched = notices.watch();
+        let stepped = tokio::task::spawn_blocking({
+            let store = Arc::clone(&store);
+            move || {
+                let step = follower.step(&store);
+                (follower, step)
+            }
+        });
+        let (state, more, events) = match stepped.await {
+            Ok((back, step)) => {
+                follower = back;
+                outcome(step, watched)
+            }
+            Err(error) => {
+                let state = SourceState::Failed(format!("a reading thread died: {error}"));
+                tell(
+                    std::iter::once(IntakeEvent::Source {
+                        source: name,
+                        state,
+                    }),
+                    &tx,
+                    &cancel,
+                )
+                .await;
+                return;
+            }
+        };
+        let retry = matches!(state, Some(SourceState::Failed(_)));
+        let mut all: Vec<IntakeEvent> = events
+            .map(|t| t.into_events(&name).collect())
+            .unwrap_or_default();
+        if let Some(state) = state.filter(|state| told_state.as_ref() != Some(state)) {
+            told_state = Some(state.clone());
+            all.push(IntakeEvent::Source {
+                source: name.clone(),
+                state,
+            });
+        }
+        if !tell(all.into_iter(), &tx, &cancel).await {
+            return;
+        }
+        if more {
+            continue;
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = notices.changed() => {}
+            () = tokio::time::sleep(RETRY), if retry => {}
+        }
+    }
+}
+
+/// Splits the outcome of a step into the state to show, whether to step again at once, and what to tell.
+fn outcome(
+    step: Result<Step, StoreError>,
+    watched: io::Result<()>,
+) -> (Option<SourceState>, bool, Option<super::Told>) {
+    let step = match step {
+        Ok(step) => step,
+        Err(error) => return (Some(SourceState::Failed(error.to_string())), false, None),
+    };
+    match (step.next, watched) {
+        (Next::More, _) => (None, true, step.told),
+        (Next::Failed(reason), _) => (Some(SourceState::Failed(reason)), false, step.told),
+        (_, Err(error)) => {
+            let state = SourceState::Failed(format!("watch for changes: {error}"));
+            (Some(state), false, step.told)
+        }
+        (Next::Idle, Ok(())) => (Some(SourceState::Following), false, step.told),
+        (Next::Waiting(reason), Ok(())) => (Some(SourceState::Waiting(reason)), false, step.told),
+    }
+}
+
+/// Change notices for one path.
+struct Notices {
+    path: PathBuf,
+    stream: Option<EventStream<Vec<u8>>>,
+    /// File names that concern the path: its own and, for a symbolic link, the target's.
+    names: BTreeSet<OsString>,
+}
+
+impl Notices {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            stream: None,
+            names: BTreeSet::new(),
+        }
+    }
+
+    /// Watches the directories in which a change can concern the path: its own and, for a symbolic link, the target's.
+    /// Where a directory does not exist yet, the nearest one above it.
+    fn watch(&mut self) -> io::Result<()> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(Inotify::init()?.into_event_stream(vec![0; NOTICE_BYTES])?),
+        };
+        let mut wanted = BTreeSet::new();
+        self.names.clear();
+        for path in [Some(self.path.clone()), self.path.canonicalize().ok()]
+            .into_iter()
+            .flatten()
+        {
+            wanted.insert(existing(find::parent(&path)));
+            self.names.extend(path.file_name().map(ToOwned::to_owned));
+        }
+        let mask = WatchMask::MODIFY
+            | WatchMask::ATTRIB
+            | WatchMask::CREATE
+            | WatchMask::DELETE
+            | WatchMask::MOVE
+            | WatchMask::DELETE_SELF
+            | WatchMask::MOVE_SELF;
+        for dir in &wanted {
+            // Adding a watch that is there already changes nothing. One left behind on a directory above costs a
+            // needless look now and then.
+            stream.watches().add(dir, mask)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a change that can concern the path.
+    async fn changed(&mut self) {
+        let Some(stream) = &mut self.stream else {
+            return std::future::pending().await;
+        };
+        loop {
+            match stream.next().await {
+                Some(Ok(event)) if concerns(&self.names, &event) => return,
+                Some(Ok(_)) => {}
+                // The stream is broken or ended: begin a new one; the step in between sees what was missed.
+                Some(Err(_)) | None => {
+                    self.stream = None;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Tells whether a notice can concern one of the files `own`: by a name of its family, by being about a directory,
+/// which may be a missing one, or by saying that notices were lost.
+fn concerns(own: &BTreeSet<OsString>, event: &inotify::Event<OsString>) -> bool {
+    let family = event.name.as_ref().is_none_or(|name| {
+        let name = name.as_encoded_bytes();
+        own.iter()
+            .any(|own| name.starts_with(own.as_encoded_bytes()))
+    });
+    family
+        || event
+            .mask
+            .intersects(EventMask::ISDIR | EventMask::Q_OVERFLOW | EventMask::IGNORED)
+}
+
+/// Returns `dir` or the nearest directory above it that exists.
+fn existing(dir: &Path) -> PathBuf {
+    let found = dir
+        .ancestors()
+        .find(|d| !d.as_os_str().is_empty() && d.is_dir());
+    found.unwrap_or(Path::new(".")).to_owned()
+}

@@ -1,0 +1,324 @@
+//! The alert store: what has arrived, how far each source was read, and what could not be read.
+//!
+//! `alerts.db` (SQLite, WAL, `synchronous=FULL`) holds the normalised rows; the raw bytes lie in append-only spool
+//! segments beside it. One batch is one transaction: the bytes are on disk before the commit that points at them, and
+//! the cursor moves in the same commit. A crash therefore leaves either nothing of a batch (plus some unreferenced
+//! bytes in the spool) or all of it.
+
+mod cursor;
+mod rows;
+mod spool;
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+pub use cursor::Cursor;
+use spool::Spool;
+
+use crate::domain::alert::Alert;
+use crate::domain::ids::AlertId;
+use crate::domain::text::Untrusted;
+
+/// Schema this program reads and writes; stored as `user_version`.
+const SCHEMA_VERSION: i32 = 1;
+
+/// Pages the WAL may grow before a checkpoint: 32 MiB, so that bursts are not interrupted by one every 1,000 pages.
+const CHECKPOINT_PAGES: i32 = 8_192;
+
+/// Milliseconds to wait for another process that is writing.
+const BUSY_MS: u64 = 5_000;
+
+/// Why the store cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The state directory or a file in it cannot be used.
+    #[error("use {}: {source}; check owner, mode and free space", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// SQLite refused.
+    #[error("use the alert database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The database was written by a newer program.
+    #[error("read {}: its schema is version {found}, this program knows {SCHEMA_VERSION}; use the newer program", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i32,
+    },
+    /// A row or spool segment is not what this program wrote.
+    #[error(
+        "read the alert store: {what}; move alerts.db and spool aside to start afresh, no decision is lost by that"
+    )]
+    Damaged {
+        /// What is wrong and where.
+        what: String,
+    },
+}
+
+impl StoreError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// The alerts of one piece of input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    /// The bytes as they arrived, without the line end.
+    pub raw: Vec<u8>,
+    /// What they decode to; several for an array.
+    pub alerts: Vec<Alert>,
+}
+
+/// One piece of input that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The bytes as they arrived, or their beginning when they were too long to keep.
+    pub raw: Vec<u8>,
+    /// How many there were.
+    pub length: u64,
+    /// SHA-256 of all of them, hex.
+    pub sha256: String,
+    /// What is wrong, made visible.
+    pub reason: String,
+}
+
+/// What is stored together or not at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Input with alerts.
+    pub accepted: Vec<Accepted>,
+    /// Input without.
+    pub refused: Vec<Refused>,
+    /// Where reading goes on once this batch is stored; `None` for sources that cannot be read again.
+    pub cursor: Option<Cursor>,
+    /// When the batch was read; the time of quarantined input.
+    pub observed: Timestamp,
+}
+
+impl Batch {
+    /// Tells whether there is nothing to store but possibly a cursor.
+    pub fn is_empty(&self) -> bool {
+        self.accepted.is_empty() && self.refused.is_empty()
+    }
+}
+
+/// What storing a batch did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stored {
+    /// Ids that were not there before, in order of arrival.
+    pub new: Vec<AlertId>,
+    /// Every alert the batch touched as it is stored now, in order of first touch.
+    pub touched: Vec<StoredAlert>,
+    /// Whether this very batch had been stored before, so that nothing was done.
+    pub replayed: bool,
+}
+
+/// An alert with how often it arrived.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredAlert {
+    /// The newest version of it.
+    pub alert: Alert,
+    /// How often it arrived.
+    pub count: u64,
+    /// When it arrived first.
+    pub first_seen: Timestamp,
+    /// When it arrived last.
+    pub last_seen: Timestamp,
+}
+
+/// One quarantined piece of input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// Source it came through.
+    pub source: String,
+    /// When it was read.
+    pub at: Timestamp,
+    /// What is wrong with it.
+    pub reason: String,
+    /// How many bytes it had.
+    pub length: u64,
+    /// SHA-256 of them, hex.
+    pub sha256: String,
+    /// The bytes, or their beginning, with everything invisible made visible on showing.
+    pub beginning: Untrusted,
+}
+
+/// How much the store holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Different alerts.
+    pub alerts: u64,
+    /// Arrivals of alerts, repeats included.
+    pub arrivals: u64,
+    /// Pieces of input in quarantine.
+    pub quarantined: u64,
+}
+
+/// The store of one state directory. One process writes at a time; any number may read.
+#[derive(Debug)]
+pub struct Store {
+    db: Connection,
+    spool: Spool,
+    /// Makes the next `put` fail between spool and commit, as a crash would.
+    #[cfg(test)]
+    crash_before_commit: bool,
+}
+
+impl Store {
+    /// Opens the store in `dir`, making what is missing: directories 0700 and files 0600, or 2770 and 0660 when `dir`
+    /// is already a set-group-id directory shared by several users.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let shared = prepare(dir)?;
+        let path = dir.join("alerts.db");
+        touch(&path, shared)?;
+        let db = Connection::open(&path)?;
+        db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        let found: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found > SCHEMA_VERSION {
+            return Err(StoreError::Newer { path, found });
+        }
+        db.execute_batch(rows::SCHEMA)?;
+        db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        let spool = Spool::open(&dir.join("spool"), shared)?;
+        Ok(Self {
+            db,
+            spool,
+            #[cfg(test)]
+            crash_before_commit: false,
+        })
+    }
+
+    /// Stores a batch of `source` durably, rows and cursor together. An id that is there already has its count and
+    /// *last seen* raised and its newest version kept. A batch whose cursor is already the stored one was stored
+    /// before, by a run that died before hearing so, and changes nothing.
+    pub fn put(&mut self, source: &str, batch: &Batch) -> Result<Stored, StoreError> {
+        // Held until the end: another process appends to the same segment only after this commit.
+        let _lock = self.spool.lock()?;
+        if batch.cursor.is_some() && self.cursor(source)? == batch.cursor {
+            return Ok(Stored {
+                replayed: true,
+                ..Stored::default()
+            });
+        }
+        let pieces = batch
+            .accepted
+            .iter()
+            .map(|a| &a.raw)
+            .chain(batch.refused.iter().map(|r| &r.raw));
+        let places = self.spool.append(pieces)?;
+        #[cfg(test)]
+        if self.crash_before_commit {
+            return Err(StoreError::Damaged {
+                what: "crash before commit".to_owned(),
+            });
+        }
+        let tx = self
+            .db
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let (of_alerts, of_refused) = places.split_at(batch.accepted.len());
+        let stored = rows::put_alerts(&tx, &batch.accepted, of_alerts)?;
+        rows::put_refused(&tx, source, batch, of_refused)?;
+        rows::put_source(&tx, source, batch.cursor.as_ref())?;
+        tx.commit()?;
+        Ok(stored)
+    }
+
+    /// Returns where reading of `source` goes on.
+    pub fn cursor(&self, source: &str) -> Result<Option<Cursor>, StoreError> {
+        rows::cursor(&self.db, source)
+    }
+
+    /// Returns up to `limit` alerts, the latest new arrival first.
+    pub fn alerts(&self, limit: usize) -> Result<Vec<StoredAlert>, StoreError> {
+        rows::alerts(&self.db, limit)
+    }
+
+    /// Returns one alert.
+    pub fn alert(&self, id: &AlertId) -> Result<Option<StoredAlert>, StoreError> {
+        rows::alert(&self.db, id)
+    }
+
+    /// Returns the raw bytes of an alert's newest version.
+    pub fn raw(&self, id: &AlertId) -> Result<Option<Vec<u8>>, StoreError> {
+        match rows::place(&self.db, id)? {
+            Some(place) => Ok(Some(self.spool.read(place)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns up to `limit` quarantined pieces, the latest first.
+    pub fn quarantine(&self, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+        rows::quarantine(&self.db, &self.spool, limit)
+    }
+
+    /// Returns how many pieces of input of `source` are in quarantine.
+    pub fn quarantined_of(&self, source: &str) -> Result<u64, StoreError> {
+        rows::quarantined_of(&self.db, source)
+    }
+
+    /// Returns the names of all sources that anything came through.
+    pub fn sources(&self) -> Result<Vec<String>, StoreError> {
+        rows::sources(&self.db)
+    }
+
+    /// Counts what is there.
+    pub fn counts(&self) -> Result<Counts, StoreError> {
+        rows::counts(&self.db)
+    }
+}
+
+/// Makes `dir` private, or leaves it shared. Tells whether it is shared.
+fn prepare(dir: &Path) -> Result<bool, StoreError> {
+    match fs::metadata(dir) {
+        Ok(found) if found.mode() & 0o2070 == 0o2070 => Ok(true),
+        Ok(found) => {
+            if found.mode() & 0o077 != 0 {
+                fs::set_permissions(dir, Permissions::from_mode(0o700))
+                    .map_err(StoreError::io(dir))?;
+            }
+            Ok(false)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            made.map_err(StoreError::io(dir))?;
+            Ok(false)
+        }
+        Err(error) => Err(StoreError::io(dir)(error)),
+    }
+}
+
+/// Makes sure that `path` exists with the right mode before SQLite, which copies it to its WAL, opens it.
+fn touch(path: &Path, shared: bool) -> Result<(), StoreError> {
+    let mode = if shared { 0o660 } else { 0o600 };
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(mode);
+    let file = options.open(path).map_err(StoreError::io(path))?;
+    let found = file.metadata().map_err(StoreError::io(path))?;
+    // The umask may have taken bits away, or an older copy may have too many. Another owner's file is left alone.
+    if found.mode() & 0o777 != mode && found.uid() == rustix::process::geteuid().as_raw() {
+        file.set_permissions(Permissions::from_mode(mode))
+            .map_err(StoreError::io(path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

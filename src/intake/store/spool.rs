@@ -1,0 +1,178 @@
+//! Append-only segments of raw bytes.
+//!
+//! The database points into them by segment, offset and length. Bytes that nothing points at, left by a crash between
+//! the spool and the commit, are harmless.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::StoreError;
+
+/// A segment that has reached this many bytes is not appended to any more.
+const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Where some raw bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Number of the segment.
+    pub segment: u32,
+    /// First byte.
+    pub offset: u64,
+    /// How many.
+    pub length: u64,
+}
+
+/// The segments of one store.
+#[derive(Debug)]
+pub(super) struct Spool {
+    dir: PathBuf,
+    mode: u32,
+    lock: File,
+}
+
+/// Exclusive right to append, given back on drop.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the descriptor would not release it: the spool keeps another one of the same open file.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+impl Spool {
+    /// Opens the spool in `dir`.
+    pub fn open(dir: &Path, shared: bool) -> Result<Self, StoreError> {
+        if !dir.is_dir() {
+            let mode = if shared { 0o2770 } else { 0o700 };
+            DirBuilder::new()
+                .mode(mode)
+                .create(dir)
+                .map_err(StoreError::io(dir))?;
+            fs::set_permissions(dir, Permissions::from_mode(mode)).map_err(StoreError::io(dir))?;
+        }
+        let path = dir.join("lock");
+        super::touch(&path, shared)?;
+        let lock = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(StoreError::io(&path))?;
+        let mode = if shared { 0o660 } else { 0o600 };
+        Ok(Self {
+            dir: dir.to_owned(),
+            mode,
+            lock,
+        })
+    }
+
+    /// Waits until no other process appends.
+    pub fn lock(&self) -> Result<Lock, StoreError> {
+        let failed = StoreError::io(&self.dir);
+        let locked = flock(&self.lock, FlockOperation::LockExclusive).map_err(Into::into);
+        locked
+            .and_then(|()| self.lock.try_clone())
+            .map(Lock)
+            .map_err(failed)
+    }
+
+    /// Appends pieces and makes them durable; one `fdatasync` for all of them. The caller holds the lock.
+    pub fn append<'p>(
+        &self,
+        pieces: impl Iterator<Item = &'p Vec<u8>>,
+    ) -> Result<Vec<Place>, StoreError> {
+        let mut pieces = pieces.peekable();
+        if pieces.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let (segment, mut file, start) = self.current()?;
+        let mut places = Vec::new();
+        let mut bytes = Vec::new();
+        for piece in pieces {
+            let offset = start + bytes.len() as u64;
+            places.push(Place {
+                segment,
+                offset,
+                length: piece.len() as u64,
+            });
+            bytes.extend_from_slice(piece);
+            // The line end keeps a segment readable with ordinary tools.
+            bytes.push(b'\n');
+        }
+        let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+        written.map_err(StoreError::io(&self.path(segment)))?;
+        Ok(places)
+    }
+
+    /// Reads bytes back.
+    pub fn read(&self, place: Place) -> Result<Vec<u8>, StoreError> {
+        let path = self.path(place.segment);
+        let file = File::open(&path).map_err(StoreError::io(&path))?;
+        let size = file.metadata().map_err(StoreError::io(&path))?.len();
+        if place
+            .offset
+            .checked_add(place.length)
+            .is_none_or(|end| end > size)
+        {
+            let what = format!(
+                "spool segment {} ends before byte {}",
+                path.display(),
+                place.offset
+            );
+            return Err(StoreError::Damaged { what });
+        }
+        let mut bytes = vec![0; place.length as usize];
+        file.read_exact_at(&mut bytes, place.offset)
+            .map_err(StoreError::io(&path))?;
+        Ok(bytes)
+    }
+
+    fn path(&self, segment: u32) -> PathBuf {
+        self.dir.join(format!("{segment:08}.seg"))
+    }
+
+    /// Opens the segment to append to and tells its number and length.
+    fn current(&self) -> Result<(u32, File, u64), StoreError> {
+        let mut segment = self.newest()?;
+        loop {
+            let path = self.path(segment);
+            let is_new = !path.exists();
+            let mut options = OpenOptions::new();
+            let file = options
+                .append(true)
+                .create(true)
+                .mode(self.mode)
+                .open(&path);
+            let file = file.map_err(StoreError::io(&path))?;
+            if is_new {
+                let mode = Permissions::from_mode(self.mode);
+                let named = File::open(&self.dir).and_then(|d| d.sync_all());
+                file.set_permissions(mode)
+                    .and(named)
+                    .map_err(StoreError::io(&path))?;
+            }
+            let length = file.metadata().map_err(StoreError::io(&path))?.len();
+            if length < SEGMENT_BYTES {
+                return Ok((segment, file, length));
+            }
+            segment += 1;
+        }
+    }
+
+    /// Finds the highest segment number in use; 1 when there is none.
+    fn newest(&self) -> Result<u32, StoreError> {
+        let mut newest = 1;
+        for entry in fs::read_dir(&self.dir).map_err(StoreError::io(&self.dir))? {
+            let name = entry.map_err(StoreError::io(&self.dir))?.file_name();
+            let number = name
+                .to_str()
+                .and_then(|n| n.strip_suffix(".seg")?.parse().ok());
+            newest = newest.max(number.unwrap_or(0));
+        }
+        Ok(newest)
+    }
+}

@@ -1,0 +1,265 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use rstest::rstest;
+
+use super::*;
+use crate::intake::decode;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + second).unwrap()
+}
+
+fn accepted(id: &str, time: i64, observed: i64) -> Accepted {
+    let raw = format!(r#"{{"class_uid":2004,"time":{time},"finding_info":{{"uid":"{id}"}}}}"#)
+        .into_bytes();
+    let alerts = decode::decode(None, &raw, "s", at(observed)).unwrap();
+    Accepted { raw, alerts }
+}
+
+fn cursor(generation: u64, offset: u64) -> Cursor {
+    Cursor {
+        generation,
+        dev: 1,
+        ino: 2,
+        offset,
+        fingerprint: "f".to_owned(),
+    }
+}
+
+fn batch(accepted: Vec<Accepted>, cursor: Option<Cursor>) -> Batch {
+    Batch {
+        accepted,
+        refused: Vec::new(),
+        cursor,
+        observed: at(0),
+    }
+}
+
+fn refused(raw: &[u8], reason: &str) -> Refused {
+    Refused {
+        raw: raw.to_vec(),
+        length: raw.len() as u64,
+        sha256: "00".to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[test]
+fn keeps_alerts_raw_bytes_and_cursor_across_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = accepted("a", 1_795_000_000, 1);
+    let stored = Store::open(dir.path())
+        .unwrap()
+        .put("s", &batch(vec![a.clone()], Some(cursor(0, 10))))
+        .unwrap();
+    assert_eq!(stored.new, [a.alerts[0].id.clone()]);
+    let store = Store::open(dir.path()).unwrap();
+    let found = store.alerts(10).unwrap();
+    assert_eq!(found, stored.touched);
+    assert_eq!(found[0].alert, a.alerts[0]);
+    assert_eq!(
+        (found[0].count, found[0].first_seen, found[0].last_seen),
+        (1, at(1), at(1))
+    );
+    assert_eq!(store.raw(&a.alerts[0].id).unwrap(), Some(a.raw));
+    assert_eq!(store.cursor("s").unwrap(), Some(cursor(0, 10)));
+    assert_eq!(store.cursor("other").unwrap(), None);
+    assert_eq!(store.alert(&AlertId::new("s/none")).unwrap(), None);
+}
+
+#[test]
+fn a_repeated_id_counts_and_keeps_its_newest_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let (old, new, late) = (
+        accepted("a", 1_795_000_000, 1),
+        accepted("a", 1_795_000_500, 2),
+        accepted("a", 1_795_000_100, 3),
+    );
+    store.put("s", &batch(vec![old.clone()], None)).unwrap();
+    let again = store
+        .put("s", &batch(vec![new.clone(), late], None))
+        .unwrap();
+    assert_eq!((again.new.len(), again.touched.len()), (0, 1));
+    let found = store.alerts(10).unwrap();
+    assert_eq!(found, again.touched);
+    assert_eq!(
+        (found[0].count, found[0].first_seen, found[0].last_seen),
+        (3, at(1), at(3))
+    );
+    assert_eq!(found[0].alert.time, new.alerts[0].time);
+    assert_eq!(found[0].alert.exposed_at, old.alerts[0].exposed_at);
+    assert_eq!(store.raw(&old.alerts[0].id).unwrap(), Some(new.raw));
+    assert_eq!(
+        store.counts().unwrap(),
+        Counts {
+            alerts: 1,
+            arrivals: 3,
+            quarantined: 0
+        }
+    );
+}
+
+#[test]
+fn a_crash_before_the_commit_leaves_nothing_and_the_retry_stores_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    store
+        .put(
+            "s",
+            &batch(vec![accepted("a", 1_795_000_000, 1)], Some(cursor(0, 10))),
+        )
+        .unwrap();
+    let next = batch(vec![accepted("b", 1_795_000_001, 2)], Some(cursor(0, 20)));
+    store.crash_before_commit = true;
+    assert!(store.put("s", &next).is_err());
+    drop(store);
+    let mut store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.counts().unwrap().alerts, 1);
+    assert_eq!(store.cursor("s").unwrap(), Some(cursor(0, 10)));
+    let stored = store.put("s", &next).unwrap();
+    assert_eq!(stored.new.len(), 1);
+    let id = AlertId::new("s/b");
+    assert_eq!(
+        store.raw(&id).unwrap().as_ref(),
+        Some(&next.accepted[0].raw)
+    );
+    assert_eq!(
+        store.raw(&AlertId::new("s/a")).unwrap(),
+        Some(accepted("a", 1_795_000_000, 1).raw)
+    );
+}
+
+#[test]
+fn a_batch_replayed_after_its_commit_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut first = batch(vec![accepted("a", 1_795_000_000, 1)], Some(cursor(0, 10)));
+    first.refused.push(refused(b"junk", "not JSON"));
+    store.put("s", &first).unwrap();
+    let before = (store.alerts(10).unwrap(), store.counts().unwrap());
+    assert!(store.put("s", &first).unwrap().replayed);
+    assert_eq!((store.alerts(10).unwrap(), store.counts().unwrap()), before);
+    let other_generation = Batch {
+        cursor: Some(cursor(1, 10)),
+        ..first
+    };
+    assert!(!store.put("s", &other_generation).unwrap().replayed);
+}
+
+#[test]
+fn the_bytes_are_durable_before_the_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    // A segment that cannot be written to stands for a full disk.
+    fs::create_dir(dir.path().join("spool/00000001.seg")).unwrap();
+    let error = store
+        .put(
+            "s",
+            &batch(vec![accepted("a", 1_795_000_000, 1)], Some(cursor(0, 10))),
+        )
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+    assert_eq!(store.counts().unwrap().alerts, 0);
+    assert_eq!(store.cursor("s").unwrap(), None);
+}
+
+#[test]
+fn quarantine_keeps_bytes_and_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut bad = batch(Vec::new(), Some(cursor(0, 5)));
+    bad.refused = vec![
+        refused(b"\xff\x1b[2J", "not UTF-8 from byte 0 on"),
+        refused(b"", "not JSON"),
+    ];
+    store.put("s", &bad).unwrap();
+    let found = store.quarantine(10).unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(
+        (found[1].source.as_str(), found[1].reason.as_str()),
+        ("s", "not UTF-8 from byte 0 on")
+    );
+    assert_eq!(found[1].beginning.show(), "\u{fffd}\\u{1b}[2J");
+    assert_eq!(
+        (
+            store.quarantined_of("s").unwrap(),
+            store.counts().unwrap().quarantined
+        ),
+        (2, 2)
+    );
+}
+
+#[rstest]
+#[case(0o755, 0o700, 0o600)]
+#[case(0o2770, 0o2770, 0o660)]
+fn modes_are_narrow(#[case] before: u32, #[case] dir_mode: u32, #[case] file_mode: u32) {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("state");
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, Permissions::from_mode(before)).unwrap();
+    let mut store = Store::open(&dir).unwrap();
+    store
+        .put("s", &batch(vec![accepted("a", 1, 1)], None))
+        .unwrap();
+    let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o7777;
+    for file in [
+        "alerts.db",
+        "alerts.db-wal",
+        "alerts.db-shm",
+        "spool/lock",
+        "spool/00000001.seg",
+    ] {
+        assert_eq!(mode(file), file_mode, "{file}");
+    }
+    assert_eq!((mode(""), mode("spool")), (dir_mode, dir_mode));
+}
+
+#[test]
+fn two_writers_do_not_mix_their_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let threads: Vec<_> = ["x", "y"]
+        .into_iter()
+        .map(|name| {
+            let dir = dir.path().to_owned();
+            std::thread::spawn(move || {
+                let mut store = Store::open(&dir).unwrap();
+                for i in 0..20 {
+                    store
+                        .put(
+                            name,
+                            &batch(vec![accepted(&format!("{name}{i}"), 1, 1)], None),
+                        )
+                        .unwrap();
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let store = Store::open(dir.path()).unwrap();
+    let found = store.alerts(100).unwrap();
+    assert_eq!(found.len(), 40);
+    for row in found {
+        let raw = store.raw(&row.alert.id).unwrap().unwrap();
+        assert_eq!(
+            decode::hex(&sha2::Sha256::digest(&raw)),
+            row.alert.raw_sha256
+        );
+    }
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.db.pragma_update(None, "user_version", 99).unwrap();
+    drop(store);
+    assert!(matches!(
+        Store::open(dir.path()),
+        Err(StoreError::Newer { found: 99, .. })
+    ));
+}
+
+use sha2::Digest as _;

@@ -1,0 +1,41 @@
+//! The decision journal: append-only, chained, signed lines, one log per user and host.
+//!
+//! Nothing that changes the world leaves this program before its intent is durable here. A line's leaf hash
+//! (RFC 6962) is the next line's `prev`, and every write ends in a signed C2SP checkpoint, which is the commit mark.
+
+mod actor;
+mod blob;
+mod checkpoint;
+mod error;
+mod follow;
+mod fs;
+mod json;
+mod keys;
+mod layout;
+mod lock;
+mod merkle;
+mod note;
+mod reader;
+mod record;
+mod recovery;
+mod verify;
+mod walk;
+mod writer;
+
+#[cfg(test)]
+mod fault;
+#[cfg(test)]
+mod tests;
+
+pub use actor::{Actor, host_name, is_alive, process};
+pub use blob::BlobRef;
+pub use error::JournalError;
+pub use follow::Follower;
+pub use keys::KeyError;
+pub use reader::{Line, Problem, merge, read_lines, read_store};
+pub use record::MAX_LINE;
+pub use recovery::{Damaged, Recovered};
+pub use verify::{
+    Content, Finding, FirstBad, Level, LogReport, Options, Report, VERIFY_PY, verify, write_text,
+};
+pub use writer::{Health, JournalConfig, Opened, Writer, Written};

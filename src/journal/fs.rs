@@ -1,0 +1,170 @@
+//! Every system call of the journal on one seam, so that tests can make the k-th of them fail.
+//!
+//! Files are opened relative to an open directory and never through a symbolic link.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileExt as _;
+
+use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags};
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// A directory.
+    Dir,
+    /// For reading.
+    Read,
+    /// For reading and appending, made when missing.
+    Append,
+    /// For writing, made new; an existing one is an error.
+    New,
+    /// For reading and writing, made when missing.
+    Create,
+}
+
+/// The system as the journal uses it. The default methods are the real thing.
+pub trait Fs: Send + Sync {
+    /// Makes a directory; one that is there already is fine.
+    fn mkdir(&self, dir: &File, name: &str, mode: u32) -> io::Result<()> {
+        match rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(mode)) {
+            Err(e) if e != rustix::io::Errno::EXIST => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens `name` in `dir`.
+    fn open(&self, dir: &File, name: &str, how: How, mode: u32) -> io::Result<File> {
+        // Without NONBLOCK a planted fifo would hang the reader.
+        let common = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = match how {
+            How::Dir => OFlags::RDONLY | OFlags::DIRECTORY,
+            How::Read => OFlags::RDONLY,
+            How::Append => OFlags::RDWR | OFlags::APPEND | OFlags::CREATE,
+            How::New => OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL,
+            How::Create => OFlags::RDWR | OFlags::CREATE,
+        };
+        let fd = rustix::fs::openat(dir, name, common | flags, Mode::from_raw_mode(mode))?;
+        Ok(File::from(fd))
+    }
+
+    /// Sets exact permissions, whatever the umask.
+    fn chmod(&self, file: &File, mode: u32) -> io::Result<()> {
+        Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?)
+    }
+
+    /// Takes the exclusive lock if it is free.
+    fn try_lock(&self, file: &File) -> io::Result<bool> {
+        match file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(false),
+            Err(std::fs::TryLockError::Error(e)) => Err(e),
+        }
+    }
+
+    /// Returns the size in bytes.
+    fn len(&self, file: &File) -> io::Result<u64> {
+        Ok(file.metadata()?.len())
+    }
+
+    /// Reads at an offset.
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        file.read_at(buffer, offset)
+    }
+
+    /// Writes once; may take less than all.
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(file, bytes)?)
+    }
+
+    /// Waits until content is on the device (fdatasync).
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    /// Waits until names in a directory are on the device.
+    fn sync_dir(&self, dir: &File) -> io::Result<()> {
+        dir.sync_all()
+    }
+
+    /// Cuts a file.
+    fn truncate(&self, file: &File, len: u64) -> io::Result<()> {
+        file.set_len(len)
+    }
+
+    /// Reserves room behind the end without changing the size (fallocate(2), `FALLOC_FL_KEEP_SIZE`).
+    fn reserve(&self, file: &File, offset: u64, len: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(
+            file,
+            FallocateFlags::KEEP_SIZE,
+            offset,
+            len,
+        )?)
+    }
+
+    /// Gives a file another name and place.
+    fn rename(&self, from: &File, old: &str, to: &File, new: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(from, old, to, new)?)
+    }
+
+    /// Removes a file.
+    fn remove(&self, dir: &File, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(dir, name, AtFlags::empty())?)
+    }
+
+    /// Lists names in a directory, sorted; names that are not UTF-8 are left out.
+    fn list(&self, dir: &File) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(dir.as_fd())? {
+            if let Ok(name) = entry?.file_name().to_str()
+                && name != "."
+                && name != ".."
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Returns the file system's magic number (statfs(2)).
+    fn magic(&self, dir: &File) -> io::Result<u64> {
+        Ok(rustix::fs::fstatfs(dir)?.f_type as u64)
+    }
+}
+
+/// The real system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Real;
+
+impl Fs for Real {}
+
+/// Writes everything or says how much of it did not go; `EINTR` before the first byte is tried again.
+pub fn write_once(fs: &dyn Fs, file: &File, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match fs.write(file, bytes) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Reads from `offset` to the end, at most `most` bytes.
+pub fn read_from(fs: &dyn Fs, file: &File, mut offset: u64, most: usize) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut buffer = vec![0; 64 * 1024];
+    while out.len() < most {
+        let room = buffer.len().min(most - out.len());
+        match fs.read_at(file, &mut buffer[..room], offset) {
+            Ok(0) => break,
+            Ok(n) => {
+                out.extend_from_slice(&buffer[..n]);
+                offset += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,251 @@
+//! Reads every log of a store. Other people's logs are untrusted input: sizes are bounded, links and foreign files
+//! refused, nothing is shown that is not signed, and whatever is wrong becomes a [`Problem`], never an error.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::domain::decision::{Entry, RecordType};
+use crate::domain::text::show;
+
+use super::actor::{host_name, safe_name, user_name};
+use super::fs::{Fs, How, Real};
+use super::layout::{LogDir, segment_name};
+use super::record;
+use super::walk::{Event, Walk};
+
+/// Most logs of one store that are read.
+const MOST_LOGS: usize = 1024;
+
+/// Something about a log that people should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `<host>/<user>` or a path, safe to draw.
+    pub log: String,
+    /// In words, safe to draw.
+    pub text: String,
+}
+
+impl Problem {
+    fn new(log: &str, text: impl std::fmt::Display) -> Self {
+        Self {
+            log: show(log).into_owned(),
+            text: show(&text.to_string()).into_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.log, self.text)
+    }
+}
+
+/// One committed record with the bytes that were signed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The record.
+    pub entry: Entry,
+    /// Its line without the line feed.
+    pub raw: Vec<u8>,
+}
+
+/// Reads all committed records of a store, merged by time; records of one log keep their order.
+pub fn read_store(store: &Path) -> (Vec<Entry>, Vec<Problem>) {
+    let (lines, problems) = read_lines(store);
+    (lines.into_iter().map(|l| l.entry).collect(), problems)
+}
+
+/// As [`read_store`], with the verbatim lines.
+pub fn read_lines(store: &Path) -> (Vec<Line>, Vec<Problem>) {
+    let (logs, mut problems) = logs_in(store);
+    let mut lines = Vec::new();
+    for (owner, log) in logs {
+        LogReader::new(owner, log).read(&mut lines, &mut problems);
+    }
+    (merge(lines), problems)
+}
+
+/// Sorts by time. Where a log's clock stepped back, its later record counts as being as late as the one before.
+pub fn merge(lines: Vec<Line>) -> Vec<Line> {
+    let mut latest: BTreeMap<String, Timestamp> = BTreeMap::new();
+    let mut keyed: Vec<(Timestamp, Line)> = lines
+        .into_iter()
+        .map(|line| {
+            let at = latest
+                .entry(line.entry.log.clone())
+                .or_insert(line.entry.ts);
+            *at = line.entry.ts.max(*at);
+            (*at, line)
+        })
+        .collect();
+    keyed.sort_by(|(a, x), (b, y)| {
+        a.cmp(b)
+            .then_with(|| x.entry.log.cmp(&y.entry.log))
+            .then(x.entry.seq.cmp(&y.entry.seq))
+    });
+    keyed.into_iter().map(|(_, line)| line).collect()
+}
+
+/// Finds the logs of a store: `<host>/<user>` and the open directory.
+pub fn logs_in(store: &Path) -> (Vec<(String, LogDir)>, Vec<Problem>) {
+    let fs: Arc<dyn Fs> = Arc::new(Real);
+    let mut problems = Vec::new();
+    let mut logs = Vec::new();
+    let top = File::open(store).and_then(|root| fs.open(&root, "logs", How::Dir, 0));
+    let top = match top {
+        Ok(top) => top,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (logs, problems),
+        Err(e) => {
+            problems.push(Problem::new(&store.display().to_string(), e));
+            return (logs, problems);
+        }
+    };
+    let mut names = Owners::default();
+    for host in fs.list(&top).unwrap_or_default() {
+        let dir = match fs.open(&top, &host, How::Dir, 0) {
+            Ok(dir) if safe_name(&host) == host => dir,
+            Ok(_) => continue,
+            Err(e) => {
+                problems.push(Problem::new(&host, e));
+                continue;
+            }
+        };
+        for user in fs.list(&dir).unwrap_or_default() {
+            let owner = format!("{host}/{user}");
+            let path: PathBuf = store.join("logs").join(&host).join(&user);
+            match LogDir::at(Arc::clone(&fs), &dir, path, &user) {
+                _ if logs.len() >= MOST_LOGS => {
+                    problems.push(Problem::new(&owner, "too many logs: not read"));
+                }
+                _ if safe_name(&user) != user => {
+                    problems.push(Problem::new(&owner, "not the name of a log: not read"));
+                }
+                Ok(log) => match names.refuse(&host, &user, log.owner) {
+                    Some(why) => problems.push(Problem::new(&owner, why)),
+                    None => logs.push((owner, log)),
+                },
+                Err(e) => problems.push(Problem::new(&owner, e)),
+            }
+        }
+    }
+    (logs, problems)
+}
+
+/// Who may own whose log.
+#[derive(Default)]
+struct Owners {
+    known: BTreeMap<u32, String>,
+}
+
+impl Owners {
+    /// On the host where it was written, a log in somebody's name must be theirs: else anybody could plant approvals.
+    /// A copy that I made (or root did) is mine; whether it is genuine is for its key to tell.
+    fn refuse(&mut self, host: &str, user: &str, uid: u32) -> Option<String> {
+        let mine = uid == rustix::process::geteuid().as_raw() || uid == 0;
+        if mine || host != host_name() {
+            return None;
+        }
+        let name = self.known.entry(uid).or_insert_with(|| user_name(uid));
+        (name != user).then(|| format!("the directory belongs to {name}, not to {user}: not read"))
+    }
+}
+
+/// Reads one log, and goes on where it stopped.
+#[derive(Debug)]
+pub struct LogReader {
+    owner: String,
+    log: LogDir,
+    walk: Walk,
+    first: bool,
+    told: Option<Problem>,
+}
+
+impl LogReader {
+    /// Begins at the beginning.
+    pub fn new(owner: String, log: LogDir) -> Self {
+        let walk = Walk::new(owner.clone(), false);
+        Self {
+            owner,
+            log,
+            walk,
+            first: true,
+            told: None,
+        }
+    }
+
+    /// Appends records committed since the last call, and problems that were not told yet.
+    pub fn read(&mut self, lines: &mut Vec<Line>, problems: &mut Vec<Problem>) {
+        let from = (lines.len(), problems.len());
+        self.run(lines, problems);
+        if self.first && !self.walk.confirm() {
+            lines.truncate(from.0);
+            problems.truncate(from.1);
+            self.walk = Walk::new(self.owner.clone(), true);
+            self.run(lines, problems);
+        }
+        self.first = false;
+    }
+
+    fn run(&mut self, lines: &mut Vec<Line>, problems: &mut Vec<Problem>) {
+        let mut pending = Vec::new();
+        let actor = self
+            .owner
+            .split_once('/')
+            .map_or_else(String::new, |(host, user)| format!("{user}@{host}"));
+        let owner = self.owner.clone();
+        let ended = self.walk.run(&self.log, &mut |event| match event {
+            Event::Line { bytes, .. } => pending.push(bytes.to_vec()),
+            Event::Commit(head) => {
+                for raw in pending.drain(..) {
+                    match entry(&raw, &head.origin, &actor) {
+                        Ok(entry) => lines.push(Line { entry, raw }),
+                        Err(e) => problems.push(Problem::new(&owner, e)),
+                    }
+                }
+            }
+            Event::Damage(bad) => {
+                pending.clear();
+                problems.push(Problem::new(
+                    &owner,
+                    format!("damaged from record {} on: {}", bad.from, bad.why),
+                ));
+            }
+        });
+        let problem = match ended {
+            Err(e) => Some(Problem::new(&owner, e)),
+            // Bytes behind the last checkpoint may be a write that is under way right now.
+            Ok(tail) => tail.bad.map(|bad| {
+                let place = format!("{} at byte {}", segment_name(bad.segment), bad.offset);
+                let text = format!(
+                    "records from {} on are not trustworthy ({place}): {}",
+                    bad.from, bad.why
+                );
+                Problem::new(&owner, text)
+            }),
+        };
+        if problem.is_some() && problem != self.told {
+            problems.extend(problem.clone());
+        }
+        self.told = problem;
+    }
+}
+
+/// Whose log it stands in says who wrote it; what the line claims about its actor proves nothing.
+fn entry(raw: &[u8], log: &str, actor: &str) -> Result<Entry, record::ReadError> {
+    let record = record::read(raw)?;
+    if record.kind == RecordType::Checkpoint {
+        return Err(record::ReadError::Frame("note"));
+    }
+    Ok(Entry {
+        log: log.to_owned(),
+        seq: record.seq,
+        kind: record.kind,
+        ts: record.ts,
+        actor: actor.to_owned(),
+        body: record.body,
+    })
+}

@@ -1,0 +1,451 @@
+//! Tells whether a store is what was signed, from its bytes alone.
+//!
+//! A log can never prove that its own tail was not cut: that takes an anchor outside the writer's power.
+
+mod content;
+mod text;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::decision::RecordType;
+use crate::domain::text::show;
+
+use super::error::JournalError;
+use super::layout::{LogDir, QUARANTINE, segment_name};
+use super::merkle::{Hash, hex};
+use super::reader::{Line, logs_in};
+use super::record::{self, Record};
+use super::recovery::stored_head;
+use super::walk::{Bad, Event, Walk, Why};
+
+pub use content::Content;
+pub use text::write_text;
+
+/// An independent check in plain Python with openssl, printed by `log verify --explain`.
+pub const VERIFY_PY: &str = include_str!("verify.py");
+
+/// How thorough and how strict.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Recomputes every root but checks only the last signature of each log.
+    pub quick: bool,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Integrity is lost.
+    Failure,
+    /// Somebody should look; the bytes are what was signed.
+    Warning,
+}
+
+/// Something that was found. Field names are stable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad.
+    pub level: Level,
+    /// Which check: `chain`, `checkpoints`, `head`, `segments`, `clock`, `recovered`, `damaged`, `tail`, `plans`, ….
+    pub check: &'static str,
+    /// At which record.
+    pub seq: Option<u64>,
+    /// In words, safe to draw.
+    pub text: String,
+}
+
+/// The first thing that is wrong. Field names are stable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FirstBad {
+    /// Which record it should have been.
+    pub seq: u64,
+    /// Name of the segment.
+    pub segment: String,
+    /// Byte offset in it.
+    pub offset: u64,
+    /// What should stand there.
+    pub expected: String,
+    /// What does.
+    pub found: String,
+}
+
+/// What one log is. Field names are stable.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LogReport {
+    /// `<site>/<host>/<user>`; `?/<host>/<user>` when no key could be read.
+    pub origin: String,
+    /// Verifier key (`name+hash+key`) that the log names.
+    pub vkey: Option<String>,
+    /// Committed lines, checkpoints included.
+    pub records: u64,
+    /// Valid checkpoints.
+    pub checkpoints: u64,
+    /// Lines after the last checkpoint.
+    pub uncommitted: u64,
+    /// Segment files read.
+    pub segments: u64,
+    /// Bytes covered by the last checkpoint, over all segments.
+    pub bytes: u64,
+    /// Time of the first record.
+    pub first: Option<Timestamp>,
+    /// Time of the last record.
+    pub last: Option<Timestamp>,
+    /// Size of the last good checkpoint.
+    pub head_size: u64,
+    /// Root of the last good checkpoint, hex.
+    pub head_root: Option<String>,
+    /// Torn writes that were put aside.
+    pub recovered: u64,
+    /// What broke the chain.
+    pub first_bad: Option<FirstBad>,
+    /// Everything that was found.
+    pub findings: Vec<Finding>,
+}
+
+/// What a store is. Field names are stable.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// Each log.
+    pub logs: Vec<LogReport>,
+    /// What the records say together.
+    pub content: Content,
+    /// Places that could not be read as a log.
+    pub refused: Vec<String>,
+    /// Whether any log was there at all.
+    pub empty: bool,
+}
+
+impl Report {
+    /// Tells whether everything is what was signed.
+    pub fn intact(&self) -> bool {
+        self.refused.is_empty() && self.findings().all(|f| f.level != Level::Failure)
+    }
+
+    /// Returns how many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.findings()
+            .filter(|f| f.level == Level::Warning)
+            .count()
+    }
+
+    /// Returns the exit code: 0 intact, 1 not, 2 nothing there to verify, 3 with `strict` where warnings or unknown
+    /// outcomes remain.
+    pub fn exit_code(&self, strict: bool) -> u8 {
+        match () {
+            () if !self.intact() => 1,
+            () if self.empty => 2,
+            () if strict && (self.warnings() > 0 || !self.content.unknown.is_empty()) => 3,
+            () => 0,
+        }
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.logs
+            .iter()
+            .flat_map(|l| &l.findings)
+            .chain(&self.content.findings)
+    }
+}
+
+/// Verifies all logs of all stores together.
+pub fn verify(stores: &[PathBuf], options: Options) -> Report {
+    let mut report = Report::default();
+    let mut lines = Vec::new();
+    for store in stores {
+        one_store(store, options, &mut report, &mut lines);
+    }
+    report.empty = report.logs.is_empty();
+    report.content = Content::of(&super::reader::merge(lines));
+    report
+}
+
+fn one_store(store: &Path, options: Options, report: &mut Report, lines: &mut Vec<Line>) {
+    let (logs, problems) = logs_in(store);
+    report.refused.extend(
+        problems
+            .into_iter()
+            .map(|p| format!("{}: {}", p.log, p.text)),
+    );
+    for (owner, log) in logs {
+        report.logs.push(Audit::new(&owner, options).run(&log));
+        let mut problems = Vec::new();
+        super::reader::LogReader::new(owner, log).read(lines, &mut problems);
+    }
+}
+
+/// One log under audit.
+struct Audit {
+    report: LogReport,
+    walk: Walk,
+    quick: bool,
+    roots: BTreeMap<u64, Hash>,
+    before: Option<(u64, Timestamp, Option<u64>, String)>,
+}
+
+impl Audit {
+    fn new(owner: &str, options: Options) -> Self {
+        Self {
+            report: LogReport {
+                origin: format!("?/{owner}"),
+                ..LogReport::default()
+            },
+            walk: Walk::new(owner.to_owned(), !options.quick),
+            quick: options.quick,
+            roots: BTreeMap::new(),
+            before: None,
+        }
+    }
+
+    fn find(
+        &mut self,
+        level: Level,
+        check: &'static str,
+        seq: Option<u64>,
+        text: impl std::fmt::Display,
+    ) {
+        let text = show(&text.to_string()).into_owned();
+        self.report.findings.push(Finding {
+            level,
+            check,
+            seq,
+            text,
+        });
+    }
+
+    fn run(mut self, log: &LogDir) -> LogReport {
+        let mut walk = self.walk.clone();
+        let ended = walk.run(log, &mut |event| self.meet(log, &event));
+        if self.quick && !walk.confirm() {
+            self.find(
+                Level::Failure,
+                "checkpoints",
+                None,
+                "the last checkpoint is not signed by this log's key",
+            );
+        }
+        self.walk = walk;
+        match ended {
+            Err(e) => self.unreadable(&e),
+            Ok(tail) => {
+                if let Some(bad) = &tail.bad {
+                    self.broken(bad);
+                } else if tail.rest > 0 {
+                    let text = format!(
+                        "{} bytes after the last checkpoint are not committed: a write that was cut short or is under way",
+                        tail.rest
+                    );
+                    self.find(Level::Warning, "tail", Some(self.walk.good.seq), text);
+                }
+                self.report.uncommitted = tail.uncommitted;
+            }
+        }
+        self.compare_head(log);
+        self.strange_files(log);
+        self.summarise();
+        self.report
+    }
+
+    fn unreadable(&mut self, error: &JournalError) {
+        let seq = self.walk.good.seq;
+        self.find(
+            Level::Failure,
+            "segments",
+            Some(seq),
+            format!("{error}; records from {seq} on are not trustworthy"),
+        );
+    }
+
+    fn broken(&mut self, bad: &Bad) {
+        let (expected, found) = match &bad.why {
+            Why::Chain { expected, found } | Why::Segment { expected, found } => {
+                (expected.clone(), found.clone())
+            }
+            other => ("a valid line".to_owned(), other.to_string()),
+        };
+        let segment = segment_name(bad.segment);
+        let text = format!(
+            "record {} at byte {} of {segment}: {}; records from {} on are not trustworthy",
+            bad.seq, bad.offset, bad.why, bad.from
+        );
+        let check = if matches!(bad.why, Why::Checkpoint(_)) {
+            "checkpoints"
+        } else {
+            "chain"
+        };
+        self.find(Level::Failure, check, Some(bad.seq), text);
+        self.report.first_bad = Some(FirstBad {
+            seq: bad.seq,
+            segment,
+            offset: bad.offset,
+            expected,
+            found,
+        });
+    }
+
+    fn meet(&mut self, log: &LogDir, event: &Event<'_>) {
+        match event {
+            Event::Line {
+                seq,
+                offset,
+                bytes,
+                segment,
+            } => {
+                self.report.segments += u64::from(*offset == 0);
+                match record::read(bytes) {
+                    Ok(record) => self.record(log, *segment, &record),
+                    Err(e) => self.find(
+                        Level::Warning,
+                        "records",
+                        Some(*seq),
+                        format!("record {seq} cannot be read: {e}"),
+                    ),
+                }
+            }
+            Event::Commit(head) => {
+                self.roots.insert(head.size, head.root);
+            }
+            Event::Damage(bad) => {
+                let text = format!("record {}: {}", bad.seq, bad.why);
+                self.find(Level::Failure, "damaged", Some(bad.seq), text);
+            }
+        }
+    }
+
+    fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {
+        self.report.first.get_or_insert(record.ts);
+        self.report.last = Some(record.ts);
+        self.clock(record);
+        if record.kind == RecordType::Recovered {
+            self.report.recovered += 1;
+            self.quarantined(log, record);
+        }
+        if let Some(damaged) = record.body.get("damaged") {
+            let text = format!(
+                "{} bytes from byte {} of {} were set apart ({}); records from {} to the segment {} are not trustworthy",
+                damaged["bytes"],
+                damaged["offset"],
+                damaged["segment"].as_str().unwrap_or("?"),
+                damaged["why"].as_str().unwrap_or("?"),
+                damaged["first_bad"],
+                segment_name(segment),
+            );
+            self.find(Level::Failure, "damaged", Some(record.seq), text);
+        }
+    }
+
+    /// A clock that steps is a warning, never an integrity failure.
+    fn clock(&mut self, record: &Record) {
+        let boot = record
+            .actor
+            .get("boot")
+            .and_then(|b| b.as_str())
+            .unwrap_or_default()
+            .to_owned();
+        if let Some((seq, ts, mono, before)) = &self.before {
+            let back = ts.duration_since(record.ts).as_millis();
+            let passed = match (mono, record.mono) {
+                (Some(a), Some(b)) if *before == boot => format!(
+                    " while {} ms passed since boot",
+                    (b.saturating_sub(*a)) / 1_000_000
+                ),
+                _ => String::new(),
+            };
+            if back > 0 {
+                let text = format!(
+                    "from record {seq} to {} the wall clock stepped back {back} ms{passed}",
+                    record.seq
+                );
+                self.find(Level::Warning, "clock", Some(record.seq), text);
+            }
+        }
+        self.before = Some((record.seq, record.ts, record.mono, boot));
+    }
+
+    fn quarantined(&mut self, log: &LogDir, record: &Record) {
+        let field = |name: &str| {
+            record
+                .body
+                .get(name)
+                .and_then(|v| v.as_str())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let (file, sha256) = (field("file"), field("sha256"));
+        // The name comes from a log: it must stay inside the directory.
+        let plain = !file.is_empty() && !file.contains('/') && file != "..";
+        let path = log.path.join(QUARANTINE).join(&file);
+        let regular = plain
+            && path
+                .symlink_metadata()
+                .is_ok_and(|m| m.is_file() && m.len() < 1 << 30);
+        let kept = regular
+            && std::fs::read(&path).is_ok_and(|b| crate::domain::plan::sha256_hex(&b) == sha256);
+        if !kept {
+            let text = format!(
+                "record {}: the bytes put aside as {file} are not there as described",
+                record.seq
+            );
+            self.find(Level::Warning, "recovered", Some(record.seq), text);
+        }
+    }
+
+    /// The published head is never ahead of the log, so one that is means that records are gone.
+    fn compare_head(&mut self, log: &LogDir) {
+        let Some(by) = self.walk.verifier.clone() else {
+            return;
+        };
+        let Some((head, _)) = stored_head(log, &by) else {
+            let text = "there is no usable signed head in the file `checkpoint`, so a cut tail is even harder to see";
+            self.find(Level::Warning, "head", None, text);
+            return;
+        };
+        let known = self.walk.head.as_ref().map_or(0, |(h, _)| h.size);
+        if head.size > known {
+            let text = format!(
+                "the signed head in `checkpoint` covers {} lines, only {known} are here: the tail was removed or changed",
+                head.size
+            );
+            self.find(Level::Failure, "head", Some(known), text);
+        } else if self.roots.get(&head.size) != Some(&head.root) {
+            let text = format!(
+                "the signed head in `checkpoint` for {} lines has another root: this key signed two histories",
+                head.size
+            );
+            self.find(Level::Failure, "head", Some(head.size), text);
+        }
+    }
+
+    fn strange_files(&mut self, log: &LogDir) {
+        let strange = log
+            .segments()
+            .map(|(_, strange)| strange)
+            .unwrap_or_default();
+        for name in strange.into_iter().take(20) {
+            self.find(
+                Level::Warning,
+                "segments",
+                None,
+                format!("the file {name} does not belong to a log"),
+            );
+        }
+    }
+
+    fn summarise(&mut self) {
+        let walk = &self.walk;
+        if let Some(by) = &walk.verifier {
+            self.report.origin = show(&by.name).into_owned();
+            self.report.vkey = Some(by.to_vkey());
+        }
+        self.report.records = walk.good.seq;
+        self.report.checkpoints = walk.checkpoints;
+        self.report.bytes = walk.passed;
+        if let Some((head, _)) = &walk.head {
+            self.report.head_size = head.size;
+            self.report.head_root = Some(hex(&head.root));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The verifier's answer in words.
+
+use std::io::{self, Write};
+
+use super::{Level, LogReport, Report};
+
+/// Writes the report for people. Everything in it is safe to draw already.
+pub fn write_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for log in &report.logs {
+        write_log(log, out)?;
+    }
+    for refused in &report.refused {
+        writeln!(out, "REFUSED {refused}")?;
+    }
+    write_content(report, out)?;
+    writeln!(
+        out,
+        "note: a removed tail cannot be detected without an anchor outside the writer's power"
+    )?;
+    let warnings = report.warnings();
+    let unknown = report.content.unknown.len();
+    if report.empty && report.refused.is_empty() {
+        writeln!(out, "RESULT: NO LOG HERE")
+    } else if report.intact() {
+        write!(out, "RESULT: INTACT")?;
+        if warnings > 0 {
+            write!(out, ", {warnings} warning{}", plural(warnings))?;
+        }
+        if unknown > 0 {
+            write!(out, ", {unknown} unresolved action{}", plural(unknown))?;
+        }
+        writeln!(out)
+    } else {
+        writeln!(out, "RESULT: NOT INTACT")
+    }
+}
+
+fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
+    let key = log
+        .vkey
+        .as_deref()
+        .and_then(|v| v.split('+').nth(1))
+        .unwrap_or("none");
+    let time = |t: Option<jiff::Timestamp>| t.map_or_else(|| "-".to_owned(), |t| format!("{t:.0}"));
+    writeln!(
+        out,
+        "log {}   key {key}  records {}  first {}  last {}",
+        log.origin,
+        log.records,
+        time(log.first),
+        time(log.last)
+    )?;
+    let ok = |checks: &[&str]| {
+        let bad = |l: Level| {
+            log.findings
+                .iter()
+                .any(|f| f.level == l && checks.contains(&f.check))
+        };
+        if bad(Level::Failure) {
+            "BAD"
+        } else if bad(Level::Warning) {
+            "WARN"
+        } else {
+            "ok"
+        }
+    };
+    writeln!(
+        out,
+        "  chain        {:<4} {} links, recomputed from {} bytes in {} segment{}",
+        ok(&["chain", "segments", "damaged", "records"]),
+        log.records,
+        log.bytes,
+        log.segments,
+        plural(log.segments as usize)
+    )?;
+    writeln!(
+        out,
+        "  checkpoints  {:<4} {} roots and signatures",
+        ok(&["checkpoints", "head"]),
+        log.checkpoints
+    )?;
+    writeln!(out, "  clock        {}", ok(&["clock"]))?;
+    if log.recovered > 0 {
+        writeln!(
+            out,
+            "  recovered    {:<4} {} torn write{} put aside",
+            ok(&["recovered"]),
+            log.recovered,
+            plural(log.recovered as usize)
+        )?;
+    }
+    for finding in &log.findings {
+        let level = if finding.level == Level::Failure {
+            "FAILURE"
+        } else {
+            "WARN"
+        };
+        writeln!(out, "  {level} {}: {}", finding.check, finding.text)?;
+    }
+    if let Some(bad) = &log.first_bad {
+        writeln!(
+            out,
+            "    first bad    record {} at byte {} of {}",
+            bad.seq, bad.offset, bad.segment
+        )?;
+        writeln!(out, "    expected     {}", bad.expected)?;
+        writeln!(out, "    found        {}", bad.found)?;
+    }
+    if ok(&["chain", "segments", "damaged", "checkpoints", "head"]) == "BAD" {
+        let root = log.head_root.as_deref().unwrap_or("none");
+        writeln!(
+            out,
+            "    last good    checkpoint over {} lines, root {root}",
+            log.head_size
+        )?;
+    }
+    Ok(())
+}
+
+fn write_content(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let content = &report.content;
+    let states: Vec<String> = content
+        .states
+        .iter()
+        .map(|(state, n)| format!("{n} {state}"))
+        .collect();
+    let colon = if states.is_empty() { "" } else { ": " };
+    writeln!(
+        out,
+        "actions      {} intent{}{colon}{}",
+        content.intents,
+        plural(content.intents),
+        states.join(", ")
+    )?;
+    for act in &content.unknown {
+        writeln!(
+            out,
+            "  UNKNOWN {:.0} {} {} by {} ({})",
+            act.at, act.verb, act.identity, act.actor, act.intent
+        )?;
+    }
+    writeln!(
+        out,
+        "approvals    {}/{} bind a plan that is here; {} self-approvals; {} run after expiry",
+        content.bound, content.approvals, content.self_approvals, content.expired
+    )?;
+    for finding in &content.findings {
+        let level = if finding.level == Level::Failure {
+            "FAILURE"
+        } else {
+            "WARN"
+        };
+        writeln!(out, "  {level} {}: {}", finding.check, finding.text)?;
+    }
+    Ok(())
+}
+
+const fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}

@@ -1,0 +1,470 @@
+//! Goes along a log line by line and checks the chain, the tree and the signed heads.
+//!
+//! What counts as recorded ends at the last *valid* checkpoint. A line that follows one, however well it fits, is not
+//! committed yet: a rule that trusts a fitting `prev` alone accepts torn data.
+
+use std::fs::File;
+
+use serde_json::Value;
+
+use crate::domain::text::show;
+
+use super::checkpoint::{self, Head, Invalid, prefix};
+use super::error::JournalError;
+use super::fs::How;
+use super::layout::{LogDir, segment_name};
+use super::merkle::{CompactRange, Hash, ZERO, leaf_hash};
+use super::note::Verifier;
+use super::record::{self, MAX_LINE};
+
+/// A writer begins a new segment beyond this many bytes.
+pub const SEGMENT_LIMIT: u64 = 64 * 1024 * 1024;
+/// A reader refuses a segment beyond this many bytes.
+const SEGMENT_CAP: u64 = 4 * SEGMENT_LIMIT;
+const CHUNK: usize = 256 * 1024;
+
+/// A place between two lines, with everything needed to go on from it.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Sequence number of the next line.
+    pub seq: u64,
+    /// Leaf hash of the line before.
+    pub prev: Hash,
+    /// The tree over all lines before.
+    pub range: CompactRange,
+    /// First sequence number of the segment.
+    pub segment: u64,
+    /// Byte offset in the segment.
+    pub offset: u64,
+}
+
+impl Point {
+    /// The very beginning.
+    pub fn start() -> Self {
+        Self {
+            seq: 0,
+            prev: ZERO,
+            range: CompactRange::default(),
+            segment: 0,
+            offset: 0,
+        }
+    }
+
+    /// Goes past one line (without its line feed) and returns its leaf hash.
+    pub fn pass(&mut self, line: &[u8]) -> Hash {
+        let leaf = leaf_hash(line);
+        self.seq += 1;
+        self.prev = leaf;
+        self.range.push(leaf);
+        self.offset += line.len() as u64 + 1;
+        leaf
+    }
+}
+
+/// The first thing that is wrong with a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bad {
+    /// Which line it should have been.
+    pub seq: u64,
+    /// First record after the last valid checkpoint: a changed line shows only at the line after it.
+    pub from: u64,
+    /// In which segment (first sequence number).
+    pub segment: u64,
+    /// At which byte of the segment.
+    pub offset: u64,
+    /// What is wrong.
+    pub why: Why,
+}
+
+/// What can be wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// It does not continue the line before.
+    #[error("the line does not continue the chain: expected {expected}, found {found}")]
+    Chain {
+        /// Fixed start that the line should have.
+        expected: String,
+        /// What stands there, made visible.
+        found: String,
+    },
+    /// Longer than any line of ours.
+    #[error("a line exceeds {MAX_LINE} bytes")]
+    TooLong,
+    /// A control character or a byte above 0x7E.
+    #[error("the line holds the byte 0x{0:02x}, which this log never writes")]
+    Byte(u8),
+    /// A checkpoint that does not hold.
+    #[error("{0}")]
+    Checkpoint(#[from] Invalid),
+    /// The log does not begin as a log.
+    #[error("the first line is no genesis record of this log: {0}")]
+    Genesis(String),
+    /// A file is not there, or has another name.
+    #[error("expected the segment {expected}, found {found}")]
+    Segment {
+        /// Name that should follow.
+        expected: String,
+        /// Name that follows.
+        found: String,
+    },
+}
+
+/// What a walk meets, in order.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A line that continues the chain; not committed until the next [`Event::Commit`].
+    Line {
+        /// Its number.
+        seq: u64,
+        /// Its segment.
+        segment: u64,
+        /// Its offset there.
+        offset: u64,
+        /// Its bytes without the line feed.
+        bytes: &'a [u8],
+    },
+    /// A valid checkpoint: everything before is committed.
+    Commit(&'a Head),
+    /// Bytes that a later segment declares damaged; lines since the last commit are void.
+    Damage(&'a Bad),
+}
+
+/// Where a walk ended.
+#[derive(Clone, Debug, Default)]
+pub struct Tail {
+    /// What stopped it.
+    pub bad: Option<Bad>,
+    /// Segment where it stopped.
+    pub segment: u64,
+    /// Bytes there after the last valid checkpoint.
+    pub rest: u64,
+    /// Lines there that continue the chain but are not committed.
+    pub uncommitted: u64,
+    /// Segments that should not be there or could not be reached.
+    pub later: Vec<u64>,
+}
+
+impl Tail {
+    /// Tells whether the log ends at its last valid checkpoint.
+    pub fn is_clean(&self) -> bool {
+        self.bad.is_none() && self.rest == 0 && self.later.is_empty()
+    }
+}
+
+/// A walk along one log; it can be continued when the log has grown.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    /// `<host>/<user>`, from the directory: the origin must end in it.
+    pub owner: String,
+    /// The key in force, learned from the genesis record.
+    pub verifier: Option<Verifier>,
+    /// Where the last valid checkpoint ended.
+    pub good: Point,
+    /// That checkpoint, as signed.
+    pub head: Option<(Head, String)>,
+    /// How many checkpoints were passed.
+    pub checkpoints: u64,
+    /// How many committed bytes were passed.
+    pub passed: u64,
+    every_signature: bool,
+    at: Point,
+}
+
+impl Walk {
+    /// Begins a walk. Without `every_signature`, roots are recomputed for every checkpoint but the caller checks only
+    /// the last signature by [`Walk::confirm`]: as it covers every line before, nothing is believed unsigned.
+    pub fn new(owner: String, every_signature: bool) -> Self {
+        Self {
+            owner,
+            verifier: None,
+            good: Point::start(),
+            head: None,
+            checkpoints: 0,
+            passed: 0,
+            every_signature,
+            at: Point::start(),
+        }
+    }
+
+    /// Checks the signature of the last checkpoint, and every later one from now on.
+    pub fn confirm(&mut self) -> bool {
+        self.every_signature = true;
+        match (&self.head, &self.verifier) {
+            (None, _) => true,
+            (Some((head, signed)), Some(by)) => Head::open(signed, by).as_ref() == Some(head),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Goes on from the last valid checkpoint to the end of what is there.
+    pub fn run(
+        &mut self,
+        log: &LogDir,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Tail, JournalError> {
+        self.at = self.good.clone();
+        let (segments, _) = log.segments()?;
+        let later = |than: u64| {
+            segments
+                .iter()
+                .copied()
+                .filter(|s| *s > than)
+                .collect::<Vec<_>>()
+        };
+        if !segments.contains(&self.at.segment) {
+            return Ok(self.missing(&segments));
+        }
+        loop {
+            let first = self.at.segment;
+            let (bad, len) = self.segment(log, sink)?;
+            let here = if self.good.segment == first {
+                self.good.offset
+            } else {
+                0
+            };
+            let rest = len.saturating_sub(here);
+            let tail = Tail {
+                bad,
+                segment: first,
+                rest,
+                uncommitted: self.at.seq - self.good.seq,
+                later: later(first),
+            };
+            let Some(next) = tail.later.first().copied() else {
+                return Ok(tail);
+            };
+            let clean = tail.bad.is_none() && rest == 0;
+            if next != self.good.seq || !(clean || self.declares_damage(log, next, first)?) {
+                return Ok(self.unreachable(tail, next));
+            }
+            if !clean {
+                let bad = tail
+                    .bad
+                    .unwrap_or_else(|| self.bad(first, here, Invalid::NotCanonical.into()));
+                sink(Event::Damage(&bad));
+            }
+            self.good.segment = next;
+            self.good.offset = 0;
+            self.at = self.good.clone();
+        }
+    }
+
+    fn bad(&self, segment: u64, offset: u64, why: Why) -> Bad {
+        Bad {
+            seq: self.at.seq,
+            from: self.good.seq,
+            segment,
+            offset,
+            why,
+        }
+    }
+
+    fn missing(&self, segments: &[u64]) -> Tail {
+        let expected = segment_name(self.at.segment);
+        let bad = segments.first().map(|first| {
+            let found = segment_name(*first);
+            self.bad(
+                self.at.segment,
+                self.at.offset,
+                Why::Segment {
+                    expected: expected.clone(),
+                    found,
+                },
+            )
+        });
+        let gone = (self.at.seq > 0 && bad.is_none()).then(|| {
+            self.bad(
+                self.at.segment,
+                self.at.offset,
+                Why::Segment {
+                    expected,
+                    found: "nothing".into(),
+                },
+            )
+        });
+        Tail {
+            bad: bad.or(gone),
+            segment: self.at.segment,
+            later: segments.to_vec(),
+            ..Tail::default()
+        }
+    }
+
+    fn unreachable(&self, mut tail: Tail, next: u64) -> Tail {
+        if tail.bad.is_none() {
+            let why = Why::Segment {
+                expected: segment_name(self.good.seq),
+                found: segment_name(next),
+            };
+            tail.bad = Some(self.bad(tail.segment, self.at.offset, why));
+        }
+        tail
+    }
+
+    /// Tells whether the segment `next` begins with a record that says where `first` is damaged, chained to the last
+    /// valid checkpoint.
+    fn declares_damage(&self, log: &LogDir, next: u64, first: u64) -> Result<bool, JournalError> {
+        // A segment that begins where this one does would lead in a circle.
+        if next <= first {
+            return Ok(false);
+        }
+        let name = segment_name(next);
+        let file = log.open(&name, How::Read)?;
+        let bytes = super::fs::read_from(&*log.fs, &file, 0, MAX_LINE + 1)
+            .map_err(log.failed("read", &name))?;
+        let Some(line) = bytes.split(|b| *b == b'\n').next() else {
+            return Ok(false);
+        };
+        let start = prefix(self.good.seq, &self.good.prev);
+        let declared = line.starts_with(format!("{start}segment\"").as_bytes())
+            && record::read(line).is_ok_and(|r| {
+                let damaged = r.body.get("damaged").unwrap_or(&Value::Null);
+                damaged["segment"] == segment_name(first)
+                    && damaged["offset"].as_u64() == Some(self.good.offset)
+            });
+        Ok(declared)
+    }
+
+    /// Reads one segment from where the walk stands; returns what stopped it and the size read.
+    fn segment(
+        &mut self,
+        log: &LogDir,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(Option<Bad>, u64), JournalError> {
+        let name = segment_name(self.at.segment);
+        let file = log.open(&name, How::Read)?;
+        let len = log.fs.len(&file).map_err(log.failed("look at", &name))?;
+        if len > SEGMENT_CAP {
+            let what = format!("{len} bytes large, more than any segment");
+            return Err(JournalError::Foreign {
+                path: log.path.join(&name),
+                what,
+            });
+        }
+        if len < self.at.offset {
+            return Err(JournalError::RolledBack {
+                path: log.path.join(&name),
+                known: self.at.offset,
+                found: len,
+            });
+        }
+        self.lines(log, &file, &name, sink)
+    }
+
+    fn lines(
+        &mut self,
+        log: &LogDir,
+        file: &File,
+        name: &str,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(Option<Bad>, u64), JournalError> {
+        let mut buffer: Vec<u8> = Vec::new();
+        let mut read = self.at.offset;
+        loop {
+            let chunk = super::fs::read_from(&*log.fs, file, read, CHUNK)
+                .map_err(log.failed("read", name))?;
+            if chunk.is_empty() || read > SEGMENT_CAP {
+                return Ok((None, read));
+            }
+            read += chunk.len() as u64;
+            buffer.extend_from_slice(&chunk);
+            let mut from = 0;
+            while let Some(end) = memchr::memchr(b'\n', &buffer[from..]) {
+                let (segment, offset) = (self.at.segment, self.at.offset);
+                if let Err(why) = self.line(&buffer[from..from + end], sink) {
+                    let len = log.fs.len(file).map_err(log.failed("look at", name))?;
+                    return Ok((Some(self.bad(segment, offset, why)), len));
+                }
+                from += end + 1;
+            }
+            buffer.drain(..from);
+            if buffer.len() > MAX_LINE {
+                let len = log.fs.len(file).map_err(log.failed("look at", name))?;
+                return Ok((
+                    Some(self.bad(self.at.segment, self.at.offset, Why::TooLong)),
+                    len,
+                ));
+            }
+        }
+    }
+
+    fn line(&mut self, line: &[u8], sink: &mut dyn FnMut(Event<'_>)) -> Result<(), Why> {
+        if line.len() > MAX_LINE {
+            return Err(Why::TooLong);
+        }
+        if let Some(byte) = line.iter().find(|b| !(0x20..0x7f).contains(*b)) {
+            return Err(Why::Byte(*byte));
+        }
+        let start = prefix(self.at.seq, &self.at.prev);
+        let Some(rest) = line.strip_prefix(start.as_bytes()) else {
+            let found = String::from_utf8_lossy(&line[..line.len().min(start.len())]);
+            return Err(Why::Chain {
+                expected: start,
+                found: show(&found).into_owned(),
+            });
+        };
+        if rest.starts_with(b"checkpoint\"") {
+            return self.checkpoint(line, sink);
+        }
+        if self.at.seq == 0 {
+            self.verifier = Some(self.genesis(line).map_err(Why::Genesis)?);
+        }
+        let (seq, segment, offset) = (self.at.seq, self.at.segment, self.at.offset);
+        self.at.pass(line);
+        sink(Event::Line {
+            seq,
+            segment,
+            offset,
+            bytes: line,
+        });
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, line: &[u8], sink: &mut dyn FnMut(Event<'_>)) -> Result<(), Why> {
+        let Some(by) = &self.verifier else {
+            return Err(Why::Genesis("a checkpoint comes first".into()));
+        };
+        let signed = checkpoint::note_in(line, self.at.seq, &self.at.prev)?;
+        let head = Head {
+            origin: by.name.clone(),
+            size: self.at.seq,
+            root: self.at.range.root(),
+        };
+        checkpoint::check(&signed, &head, by, self.every_signature)?;
+        self.at.pass(line);
+        self.passed += self.at.offset
+            - if self.good.segment == self.at.segment {
+                self.good.offset
+            } else {
+                0
+            };
+        self.good = self.at.clone();
+        self.checkpoints += 1;
+        sink(Event::Commit(&head));
+        self.head = Some((head, signed));
+        Ok(())
+    }
+
+    fn genesis(&self, line: &[u8]) -> Result<Verifier, String> {
+        let record = record::read(line).map_err(|e| e.to_string())?;
+        if record.kind != crate::domain::decision::RecordType::Genesis {
+            return Err(format!("it is a {} record", record.kind));
+        }
+        let vkey = record.body.get("key").and_then(Value::as_str);
+        let verifier = vkey
+            .and_then(Verifier::from_vkey)
+            .ok_or("it names no usable Ed25519 key")?;
+        let site = verifier
+            .name
+            .strip_suffix(&self.owner)
+            .and_then(|s| s.strip_suffix('/'));
+        if site.is_none_or(|s| s.is_empty() || s.contains('/')) {
+            return Err(format!(
+                "its key is for {}, the directory is {}",
+                show(&verifier.name),
+                self.owner
+            ));
+        }
+        Ok(verifier)
+    }
+}

@@ -1,0 +1,572 @@
+//! Writes records so that what it calls written survives a power cut.
+//!
+//! Under the lock: look whether another console of this user wrote, frame the batch, end it in a signed checkpoint,
+//! hand it to the system in one call, wait for the device, and only then say so.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::domain::decision::RecordType;
+
+use super::actor::{Actor, safe_name};
+use super::blob::{self, BlobRef};
+use super::checkpoint::{Head, line as checkpoint_line};
+use super::error::JournalError;
+use super::fs::{Fs, How, Real, read_from, write_once};
+use super::keys;
+use super::layout::{HEAD_FILE, LOCK_FILE, LogDir, POISON_FILE, failed, segment_name};
+use super::lock::Lock;
+use super::merkle::hex;
+use super::note::Verifier;
+use super::record::{self, Frame};
+use super::recovery::{self, Damaged, Finding, Recovered};
+use super::walk::{Event, Point, SEGMENT_LIMIT, Walk};
+
+/// Room kept for one outcome, in bytes: the longest line.
+const RESERVE_EACH: u64 = 64 * 1024;
+
+/// Where the journal is and whose.
+#[derive(Clone, Debug)]
+pub struct JournalConfig {
+    /// Directory of the store.
+    pub store: PathBuf,
+    /// First part of every origin: letters, digits, dots, dashes, underscores.
+    pub site: String,
+    /// Directory of signing keys, outside the store.
+    pub keys: PathBuf,
+    /// Marks every record as being about the drill's world.
+    pub drill: bool,
+    /// Accepts a store on NFS and the like, where locks may not hold.
+    pub allow_network_fs: bool,
+}
+
+/// What was found when a journal was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// `<site>/<host>/<user>`.
+    pub origin: String,
+    /// A torn write was put aside.
+    pub recovered: Option<Recovered>,
+    /// Acknowledged records were changed or lost; actions are blocked until somebody acknowledges it.
+    pub damaged: Option<Damaged>,
+}
+
+impl Opened {
+    /// Says what people should know, if anything.
+    pub fn notice(&self) -> Option<String> {
+        if let Some(damaged) = &self.damaged {
+            return Some(format!(
+                "{} was damaged from record {} on ({}): actions are blocked until this is acknowledged",
+                self.origin, damaged.first_bad, damaged.why
+            ));
+        }
+        self.recovered.as_ref().map(|torn| {
+            format!(
+                "a write that was cut short ({} bytes) was put aside as quarantine/{}",
+                torn.bytes, torn.file
+            )
+        })
+    }
+}
+
+/// A record that stands in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its place.
+    pub seq: u64,
+    /// Its leaf hash, hex.
+    pub leaf: String,
+}
+
+/// Whether actions may be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// They may.
+    Ok,
+    /// They may not, for this reason.
+    Blocked(String),
+}
+
+#[derive(Debug)]
+enum State {
+    Ok,
+    /// Notes go on, actions wait for an acknowledgement.
+    Blocked(String),
+    /// Nothing is written by this process any more.
+    Poisoned(String),
+}
+
+/// The own log, open for writing.
+pub struct Writer {
+    config: JournalConfig,
+    actor: Actor,
+    key: SigningKey,
+    verifier: Verifier,
+    log: LogDir,
+    lock: File,
+    segment: File,
+    walk: Walk,
+    state: State,
+    recovered: Option<Recovered>,
+    damaged: Option<Damaged>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Writer({}, {:?})", self.verifier.name, self.state)
+    }
+}
+
+impl Writer {
+    /// Opens or begins the log of this user on this host. Blocks for at most two seconds on the lock, and on the disk.
+    pub fn open(config: JournalConfig, now: Timestamp) -> Result<(Self, Opened), JournalError> {
+        Self::open_as(config, Actor::current(), Arc::new(Real), now)
+    }
+
+    /// Opens a log as a given actor on a given system.
+    pub(super) fn open_as(
+        config: JournalConfig,
+        actor: Actor,
+        fs: Arc<dyn Fs>,
+        now: Timestamp,
+    ) -> Result<(Self, Opened), JournalError> {
+        if safe_name(&config.site) != config.site {
+            return Err(JournalError::Site(config.site));
+        }
+        let log = LogDir::make(
+            fs,
+            &config.store,
+            &actor.host,
+            &actor.user,
+            config.allow_network_fs,
+        )?;
+        let key = keys::load_or_create(&config.keys, &actor.host)?;
+        let verifier = Verifier {
+            name: format!("{}/{}/{}", config.site, actor.host, actor.user),
+            key: key.verifying_key(),
+        };
+        let lock = log.open(LOCK_FILE, How::Create)?;
+        let held = Lock::take(&log, &lock)?;
+        log.check_site(&config.store, &config.site)?;
+        let mut walk = Walk::new(format!("{}/{}", actor.host, actor.user), false);
+        let mut pending = first_walk(&log, &mut walk)?;
+        if let Some(by) = walk
+            .verifier
+            .as_ref()
+            .filter(|v| **v != verifier && walk.head.is_some())
+        {
+            return Err(JournalError::OtherKey {
+                path: log.path,
+                log_key: hex(&by.id()),
+                own_key: hex(&verifier.id()),
+            });
+        }
+        let segment = log.open(&segment_name(walk.good.segment), How::Append)?;
+        let (recovered, damaged) = (None, None);
+        let state = State::Ok;
+        let mut writer = Self {
+            config,
+            actor,
+            key,
+            verifier,
+            log,
+            lock,
+            segment,
+            walk,
+            state,
+            recovered,
+            damaged,
+        };
+        writer.settle(now)?;
+        writer.after_poison(now)?;
+        pending = writer.damaged.as_ref().map(|d| d.why.clone()).or(pending);
+        if let Some(why) = pending {
+            writer.state = State::Blocked(format!("{why}; read `log verify` and acknowledge it"));
+        }
+        drop(held);
+        let opened = Opened {
+            origin: writer.verifier.name.clone(),
+            recovered: writer.recovered.take(),
+            damaged: writer.damaged.take(),
+        };
+        Ok((writer, opened))
+    }
+
+    /// Writes records in one piece: after a crash all of them stand or none. On return they are on the device when
+    /// one of them is decision-class; otherwise they are in the system's hands.
+    pub fn append(
+        &mut self,
+        now: Timestamp,
+        records: &[(RecordType, Value)],
+    ) -> Result<Vec<Written>, JournalError> {
+        self.may_write(records)?;
+        let held = Lock::take(&self.log, &self.lock)?;
+        self.catch_up(now)?;
+        // An outcome must land in the room that was reserved for it, so it never begins a segment.
+        let roomy = records
+            .iter()
+            .all(|(kind, _)| !matches!(kind, RecordType::Outcome | RecordType::Verify));
+        if roomy && self.walk.good.offset > SEGMENT_LIMIT {
+            self.begin_segment(now, &json!({"reason": "size"}))?;
+        }
+        let written = self.commit(now, records);
+        drop(held);
+        written
+    }
+
+    /// Makes room for the outcomes of `in_flight` acts and one intent, so that a full disk refuses the intent and not
+    /// the outcome (fallocate(2)). Not all file systems can promise it (btrfs, ZFS); these answer at once.
+    pub fn reserve(&mut self, in_flight: usize) -> Result<(), JournalError> {
+        let end = self
+            .log
+            .fs
+            .len(&self.segment)
+            .map_err(self.failed("look at"))?;
+        let room = (in_flight as u64)
+            .saturating_add(2)
+            .saturating_mul(RESERVE_EACH);
+        match self.log.fs.reserve(&self.segment, end, room) {
+            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => Ok(()),
+            other => other.map_err(self.failed("reserve room in")),
+        }
+    }
+
+    /// Stores evidence durably beside the log.
+    pub fn put_blob(&mut self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
+        blob::put(&self.log, bytes)
+    }
+
+    /// Tells whether actions may be recorded.
+    pub fn health(&self) -> Health {
+        match &self.state {
+            State::Ok => Health::Ok,
+            State::Blocked(why) | State::Poisoned(why) => Health::Blocked(why.clone()),
+        }
+    }
+
+    /// Records that a person read about the damage, and lets actions go on. A poisoned journal stays so.
+    pub fn acknowledge(&mut self, now: Timestamp, reason: &str) -> Result<(), JournalError> {
+        self.append(
+            now,
+            &[(
+                RecordType::Anomaly,
+                json!({"acknowledged": true, "reason": reason}),
+            )],
+        )?;
+        let held = Lock::take(&self.log, &self.lock)?;
+        self.log
+            .fs
+            .sync(&self.segment)
+            .map_err(self.failed("sync"))?;
+        drop(held);
+        if matches!(self.state, State::Blocked(_)) {
+            self.state = State::Ok;
+        }
+        Ok(())
+    }
+
+    /// Returns the line to pin this log's key with: `name+hash+key`.
+    pub fn vkey(&self) -> String {
+        self.verifier.to_vkey()
+    }
+
+    fn may_write(&self, records: &[(RecordType, Value)]) -> Result<(), JournalError> {
+        match &self.state {
+            State::Poisoned(why) => Err(JournalError::Poisoned(why.clone())),
+            State::Blocked(why) if records.iter().any(|(kind, _)| *kind == RecordType::Intent) => {
+                Err(JournalError::Blocked(why.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, what: &'static str) -> impl FnOnce(std::io::Error) -> JournalError + use<> {
+        failed(
+            what,
+            &self.log.path.join(segment_name(self.walk.good.segment)),
+        )
+    }
+
+    /// Looks whether another console of this user wrote since, and takes it in.
+    fn catch_up(&mut self, now: Timestamp) -> Result<(), JournalError> {
+        let known = self.walk.good.offset;
+        let found = self
+            .log
+            .fs
+            .len(&self.segment)
+            .map_err(self.failed("look at"))?;
+        let (segments, _) = self.log.segments()?;
+        let path = || self.log.path.join(segment_name(self.walk.good.segment));
+        if found < known || !segments.contains(&self.walk.good.segment) {
+            let error = JournalError::RolledBack {
+                path: path(),
+                known,
+                found,
+            };
+            self.state = State::Blocked(error.to_string());
+            return Err(error);
+        }
+        if found == known && segments.last() == Some(&self.walk.good.segment) {
+            return Ok(());
+        }
+        self.settle(now)?;
+        if let Some(damaged) = self.damaged.take() {
+            self.state = State::Blocked(damaged.why);
+        }
+        Ok(())
+    }
+
+    /// Walks to the end, sets aside what is not committed, and begins the log if there is none.
+    fn settle(&mut self, now: Timestamp) -> Result<(), JournalError> {
+        let tail = self.walk.run(&self.log, &mut |_| {})?;
+        let finding = recovery::judge(&self.log, &self.walk, &tail, &self.verifier)?;
+        match finding {
+            Finding::Clean => self.reopen()?,
+            Finding::Torn => {
+                let file = self.log.open(&segment_name(tail.segment), How::Append)?;
+                let recovered = recovery::put_aside(&self.log, &file, &self.walk, &tail)?;
+                self.reopen()?;
+                self.genesis(now)?;
+                self.commit(now, &[(RecordType::Recovered, recovered.body())])?;
+                self.recovered = Some(recovered);
+            }
+            Finding::Damaged { why, lost_head } => {
+                let damaged = recovery::set_apart(&self.log, &self.walk, &tail, why, lost_head)?;
+                let body = damaged.body(&self.walk);
+                self.begin_segment(now, &body)?;
+                self.damaged = Some(damaged);
+            }
+        }
+        self.genesis(now)
+    }
+
+    /// Opens the segment in which the log ends.
+    fn reopen(&mut self) -> Result<(), JournalError> {
+        if self.walk.good.seq == 0 {
+            self.walk.good = Point::start();
+        }
+        self.segment = self
+            .log
+            .open(&segment_name(self.walk.good.segment), How::Append)?;
+        self.log
+            .fs
+            .chmod(&self.segment, self.log.file_mode())
+            .map_err(self.failed("set the mode of"))?;
+        Ok(())
+    }
+
+    fn genesis(&mut self, now: Timestamp) -> Result<(), JournalError> {
+        if self.walk.good.seq > 0 {
+            return Ok(());
+        }
+        let body = json!({
+            "site": self.config.site,
+            "origin": self.verifier.name,
+            "key": self.verifier.to_vkey(),
+            "epoch": 1,
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        self.commit(now, &[(RecordType::Genesis, body)])?;
+        self.walk.verifier = Some(self.verifier.clone());
+        let _ = self.walk.confirm();
+        self.log
+            .fs
+            .sync_dir(&self.log.dir)
+            .map_err(self.log.failed("sync", ""))
+    }
+
+    /// Begins the segment that follows the last valid checkpoint.
+    pub(super) fn begin_segment(
+        &mut self,
+        now: Timestamp,
+        body: &Value,
+    ) -> Result<(), JournalError> {
+        // The old segment must be whole on the device before the next one exists.
+        if let Ok(old) = self
+            .log
+            .open(&segment_name(self.walk.good.segment), How::Read)
+        {
+            self.log.fs.sync(&old).map_err(self.failed("sync"))?;
+        }
+        let seq = self.walk.good.seq;
+        let segment = self.log.open(&segment_name(seq), How::Append)?;
+        self.log
+            .fs
+            .chmod(&segment, self.log.file_mode())
+            .map_err(self.failed("set the mode of"))?;
+        self.segment = segment;
+        self.walk.good.segment = seq;
+        self.walk.good.offset = 0;
+        self.genesis(now)?;
+        self.commit(now, &[(RecordType::Segment, body.clone())])?;
+        self.log
+            .fs
+            .sync_dir(&self.log.dir)
+            .map_err(self.log.failed("sync", ""))
+    }
+
+    /// Begins a new segment when the console before lost its disk: its last pages may be on no device.
+    fn after_poison(&mut self, now: Timestamp) -> Result<(), JournalError> {
+        let Ok(marker) = self.log.open(POISON_FILE, How::Read) else {
+            return Ok(());
+        };
+        let why = read_from(&*self.log.fs, &marker, 0, 1024).unwrap_or_default();
+        let why = String::from_utf8_lossy(&why).into_owned();
+        self.begin_segment(now, &json!({"reason": "poisoned", "error": why}))?;
+        self.log
+            .fs
+            .remove(&self.log.dir, POISON_FILE)
+            .map_err(self.log.failed("remove", POISON_FILE))
+    }
+
+    /// Frames, signs, writes and, for decisions, waits for the device.
+    fn commit(
+        &mut self,
+        now: Timestamp,
+        records: &[(RecordType, Value)],
+    ) -> Result<Vec<Written>, JournalError> {
+        let mut at = self.walk.good.clone();
+        let mut bytes = Vec::new();
+        let mut written = Vec::new();
+        let mono = boot_clock();
+        for (kind, body) in records {
+            let frame = Frame {
+                seq: at.seq,
+                prev: at.prev,
+                ts: now,
+                actor: &self.actor.value,
+                drill: self.config.drill,
+                mono,
+            };
+            let line = record::write(&frame, *kind, body)?;
+            let seq = at.seq;
+            written.push(Written {
+                seq,
+                leaf: hex(&at.pass(&line)),
+            });
+            bytes.extend_from_slice(&line);
+            bytes.push(b'\n');
+        }
+        let head = Head {
+            origin: self.verifier.name.clone(),
+            size: at.seq,
+            root: at.range.root(),
+        };
+        let signed = head.sign(&self.key);
+        let line = checkpoint_line(at.seq, &at.prev, &signed);
+        at.pass(&line);
+        bytes.extend_from_slice(&line);
+        bytes.push(b'\n');
+        self.write(&bytes)?;
+        let durable = records
+            .iter()
+            .any(|(kind, _)| kind.is_decision_class() || *kind == RecordType::Segment);
+        if durable {
+            self.flush()?;
+        }
+        self.walk.good = at;
+        self.walk.head = Some((head, signed));
+        if durable {
+            self.publish();
+        }
+        Ok(written)
+    }
+
+    /// One write; what fits only in part is taken back.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
+        let path = self.log.path.join(segment_name(self.walk.good.segment));
+        let error = match write_once(&*self.log.fs, &self.segment, bytes) {
+            Ok(n) if n == bytes.len() => return Ok(()),
+            Ok(written) => JournalError::ShortWrite {
+                path,
+                written,
+                wanted: bytes.len(),
+            },
+            Err(source) => JournalError::Io {
+                what: "write",
+                path,
+                source,
+            },
+        };
+        let undone = self
+            .log
+            .fs
+            .truncate(&self.segment, self.walk.good.offset)
+            .and_then(|()| self.log.fs.sync(&self.segment));
+        if let Err(undo) = undone {
+            self.poison(&format!("{error}, and it could not be taken back: {undo}"));
+        }
+        Err(error)
+    }
+
+    fn flush(&mut self) -> Result<(), JournalError> {
+        self.log.fs.sync(&self.segment).map_err(|source| {
+            // After a failed sync the system forgets the pages: asking again would succeed without the data.
+            let error = self.failed("bring to the disk")(source);
+            self.poison(&error.to_string());
+            error
+        })
+    }
+
+    fn poison(&mut self, why: &str) {
+        if let Ok(marker) = self.log.open(POISON_FILE, How::Create) {
+            // On a failing disk this may fail too; then the next console relies on its own check of every byte.
+            let _ = write_once(&*self.log.fs, &marker, why.as_bytes());
+        }
+        self.state = State::Poisoned(why.to_owned());
+    }
+
+    /// Leaves the signed head for others. It is derived: losing it loses nothing, and it is never ahead of the log.
+    fn publish(&self) {
+        let Some((_, signed)) = &self.walk.head else {
+            return;
+        };
+        let temporary = format!("{HEAD_FILE}.{}.tmp", std::process::id());
+        let fs = &*self.log.fs;
+        let made = self.log.open(&temporary, How::Create).is_ok_and(|file| {
+            fs.truncate(&file, 0).is_ok()
+                && write_once(fs, &file, signed.as_bytes()).is_ok_and(|n| n == signed.len())
+        });
+        if made {
+            let _ = fs.rename(&self.log.dir, &temporary, &self.log.dir, HEAD_FILE);
+        }
+    }
+}
+
+/// Walks a whole log at first sight; returns why actions must wait, when damage was never acknowledged.
+fn first_walk(log: &LogDir, walk: &mut Walk) -> Result<Option<String>, JournalError> {
+    for every_signature in [false, true] {
+        *walk = Walk::new(walk.owner.clone(), every_signature);
+        let mut pending = None;
+        walk.run(log, &mut |event| {
+            if let Event::Line { bytes, .. } = event
+                && let Some(record) =
+                    record::read_if(bytes, &[RecordType::Segment, RecordType::Anomaly])
+            {
+                if record.body.contains_key("damaged") {
+                    let why = &record.body["damaged"]["why"];
+                    pending = Some(why.as_str().unwrap_or("the journal was damaged").to_owned());
+                } else if record.body.get("acknowledged") == Some(&Value::Bool(true)) {
+                    pending = None;
+                }
+            }
+        })?;
+        // When the last signature is not good, the last good one is looked for with all of them checked.
+        if walk.confirm() {
+            return Ok(pending);
+        }
+    }
+    Ok(None)
+}
+
+fn boot_clock() -> u64 {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    (t.tv_sec as u64)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(t.tv_nsec as u64)
+}

@@ -1,0 +1,12 @@
+//! Wires the parts together: the only place that knows a clock, tasks and channels.
+
+pub mod approval;
+pub mod console;
+pub mod effects;
+pub mod execute;
+pub mod journal;
+pub mod planner;
+pub mod reconcile;
+pub mod screen;
+pub mod script;
+pub mod services;

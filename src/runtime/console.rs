@@ -1,0 +1,347 @@
+//! The one loop: take what came, update the model, start effects, draw when something changed and the gap has passed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::EventStream;
+use futures::StreamExt;
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::effects::Effects;
+use super::journal::Report;
+use super::screen::Screen;
+use super::script::Step;
+use super::services::Services;
+use crate::app::keymap::Keymap;
+use crate::app::model::{Model, Overlay};
+use crate::app::msg::{Effect, Msg};
+use crate::app::update::update;
+use crate::term::input::translate;
+use crate::ui::glyphs::Glyphs;
+use crate::ui::theme::Theme;
+use crate::ui::{self, Ui};
+
+/// Length of the one message queue. A full queue slows the senders down, never the keys.
+pub const QUEUE: usize = 1_024;
+
+/// Most messages taken in before a frame.
+const BATCH: usize = 256;
+
+/// How long a console that was told to end waits for a running step, at most.
+const LAST_STEP: Duration = Duration::from_secs(20);
+
+/// How the console looks.
+pub struct Look {
+    /// Styles.
+    pub theme: Theme,
+    /// Marks.
+    pub glyphs: &'static Glyphs,
+    /// Shortest time between two frames.
+    pub gap: Duration,
+}
+
+/// What a script without a terminal came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Played {
+    /// Every step was done.
+    Done,
+    /// A wait ran out; the text says which, with the screen.
+    Stuck(String),
+}
+
+/// The running console.
+pub struct Console {
+    model: Model,
+    keymap: Keymap,
+    look: Look,
+    screen: Screen,
+    effects: Effects,
+    inbox: mpsc::Receiver<Msg>,
+    script: Option<Script>,
+}
+
+struct Script {
+    steps: VecDeque<Step>,
+    since: Instant,
+}
+
+/// Returns a report that puts messages into the console's queue. A full queue makes the sender wait in a task of its
+/// own, so that no message is lost and no lock is held.
+pub fn report_to(queue: &mpsc::Sender<Msg>, handle: &tokio::runtime::Handle) -> Report {
+    let (queue, handle) = (queue.clone(), handle.clone());
+    Arc::new(move |msg| {
+        if let Err(mpsc::error::TrySendError::Full(msg)) = queue.try_send(msg) {
+            let queue = queue.clone();
+            handle.spawn(async move { queue.send(msg).await });
+        }
+    })
+}
+
+impl Console {
+    /// Puts a console together.
+    pub fn new(
+        services: Services,
+        model: Model,
+        look: Look,
+        screen: Screen,
+        inbox: mpsc::Receiver<Msg>,
+        report: Report,
+    ) -> Self {
+        let effects = Effects::new(services, report);
+        Self {
+            model,
+            keymap: Keymap::default(),
+            look,
+            screen,
+            effects,
+            inbox,
+            script: None,
+        }
+    }
+
+    /// Runs on the terminal until the analyst leaves or the system says so.
+    pub async fn run(&mut self) -> anyhow::Result<()> {
+        let mut keys = Some(EventStream::new());
+        let mut signals = Signals::new()?;
+        let mut last_frame = Instant::now()
+            .checked_sub(self.look.gap)
+            .unwrap_or_else(Instant::now);
+        self.model.dirty = true;
+        while !self.model.quit {
+            let (frame_at, tick_at) = (last_frame + self.look.gap, self.next_tick());
+            let suspend = tokio::select! {
+                biased;
+                () = sleep_until(frame_at), if self.model.dirty => {
+                    self.draw()?;
+                    last_frame = Instant::now();
+                    false
+                }
+                Some(asked) = signals.next() => self.on_signal(asked),
+                event = next_key(&mut keys) => self.on_event(event),
+                Some(msg) = self.inbox.recv() => self.take(msg),
+                () = sleep_until(tick_at) => self.take(Msg::Tick),
+            };
+            if suspend && let Screen::Terminal(session) = &mut self.screen {
+                // A living stream would read keys meant for the shell.
+                drop(keys.take());
+                session.suspend()?;
+                keys = Some(EventStream::new());
+                self.take(Msg::Resized);
+            }
+        }
+        drop(keys);
+        self.finish().await
+    }
+
+    /// Plays a script against a screen in memory.
+    pub async fn play(&mut self, steps: VecDeque<Step>) -> anyhow::Result<Played> {
+        self.script = Some(Script {
+            steps,
+            since: Instant::now(),
+        });
+        self.model.dirty = true;
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        let played = loop {
+            if self.model.dirty {
+                self.draw()?;
+            }
+            match self.script_step() {
+                Some(Played::Done) if self.model.acting() => {}
+                Some(played) => break played,
+                None if self.model.dirty => continue,
+                None => {}
+            }
+            if self.model.quit {
+                break Played::Done;
+            }
+            tokio::select! {
+                Some(msg) = self.inbox.recv() => { self.take(msg); }
+                _ = pace.tick() => {}
+            }
+        };
+        self.finish().await?;
+        Ok(played)
+    }
+
+    /// Returns the model, for what is reported at the end.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        if self.model.acting() {
+            // Whatever the running step comes to must be on the disk; a step that does not end stays an intent
+            // without an outcome, which the next start shows as unknown.
+            let _ = tokio::time::timeout(LAST_STEP, self.effects.finish()).await;
+        }
+        Ok(())
+    }
+
+    /// Takes in a message and everything else that is ready. Returns whether the terminal is to be handed back.
+    fn take(&mut self, first: Msg) -> bool {
+        let mut next = Some(first);
+        let mut suspend = false;
+        for _ in 0..BATCH {
+            let Some(msg) = next else { break };
+            for effect in update(&mut self.model, &self.keymap, msg, Timestamp::now()) {
+                suspend |= matches!(effect, Effect::Suspend);
+                self.effects.start(effect);
+            }
+            next = if suspend {
+                None
+            } else {
+                self.inbox.try_recv().ok()
+            };
+        }
+        suspend
+    }
+
+    fn on_event(&mut self, event: Option<std::io::Result<crossterm::event::Event>>) -> bool {
+        match event {
+            Some(Ok(event)) => translate(event).is_some_and(|msg| self.take(msg)),
+            // The terminal is gone: an SSH connection dropped.
+            Some(Err(_)) | None => self.take(Msg::Terminate),
+        }
+    }
+
+    fn on_signal(&mut self, asked: Asked) -> bool {
+        match asked {
+            Asked::End => self.take(Msg::Terminate),
+            Asked::Suspend => {
+                let key = crate::app::keys::Key::ctrl('z');
+                self.take(Msg::Key(key))
+            }
+        }
+    }
+
+    fn draw(&mut self) -> std::io::Result<()> {
+        let area = self.screen.area();
+        let mut frame = Buffer::empty(area);
+        let now = Timestamp::now();
+        ui::draw(
+            &self.model,
+            Ui {
+                theme: &self.look.theme,
+                glyphs: self.look.glyphs,
+                now,
+            },
+            area,
+            &mut frame,
+        );
+        let repaint = std::mem::take(&mut self.model.repaint);
+        self.model.dirty = false;
+        self.screen.show(frame, repaint)
+    }
+
+    /// Returns when time alone changes the screen: a message fades, or a minute of an age is full.
+    fn next_tick(&self) -> Instant {
+        let now = Timestamp::now();
+        let to_minute = 60_000 - now.as_millisecond().rem_euclid(60_000);
+        let to_fade = self.model.toast_until.map_or(i64::MAX, |until| {
+            (until.as_millisecond() - now.as_millisecond()).max(0) + 1
+        });
+        Instant::now() + Duration::from_millis(to_minute.min(to_fade).unsigned_abs())
+    }
+
+    /// Does what the script says next, if it can be done now.
+    fn script_step(&mut self) -> Option<Played> {
+        let text = self.screen.text();
+        let script = self.script.as_mut()?;
+        let Some(step) = script.steps.front().cloned() else {
+            return Some(Played::Done);
+        };
+        let waited = script.since.elapsed();
+        let stuck = |seconds: u64, what: String| {
+            let over = waited > Duration::from_secs(seconds);
+            over.then(|| {
+                Played::Stuck(format!(
+                    "waited {seconds} s for {what}; the screen shows:\n{text}"
+                ))
+            })
+        };
+        let outcome = match &step {
+            Step::Key(key) => {
+                if !keys_count(&self.model) {
+                    return stuck(10, "the preview to take keys".to_owned());
+                }
+                let key = *key;
+                self.take(Msg::Key(key));
+                None
+            }
+            Step::Wait { text: wanted, .. } if text.contains(wanted.as_str()) => None,
+            Step::Wait {
+                seconds,
+                text: wanted,
+            } => return stuck(*seconds, format!("`{wanted}`")),
+            Step::Out { .. } if self.model.drill.as_ref().is_some_and(|d| !d.intruder_in) => None,
+            Step::Out { seconds } => return stuck(*seconds, "the intruder to be out".to_owned()),
+            Step::Show => {
+                println!("{text}");
+                None
+            }
+        };
+        if let Some(script) = &mut self.script {
+            script.steps.pop_front();
+            script.since = Instant::now();
+        }
+        self.model.dirty = true;
+        outcome
+    }
+}
+
+/// Tells whether a key would count: not in the moment after a preview appeared.
+fn keys_count(model: &Model) -> bool {
+    match &model.overlay {
+        Overlay::Plan(view) => view.armed_at.is_none_or(|at| Timestamp::now() >= at),
+        _ => true,
+    }
+}
+
+async fn next_key(
+    keys: &mut Option<EventStream>,
+) -> Option<std::io::Result<crossterm::event::Event>> {
+    match keys {
+        Some(stream) => stream.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+enum Asked {
+    End,
+    Suspend,
+}
+
+/// What the system may ask of a console.
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+    quit: Signal,
+    stop: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+        })
+    }
+
+    async fn next(&mut self) -> Option<Asked> {
+        let asked = tokio::select! {
+            Some(()) = self.hang_up.recv() => Asked::End,
+            Some(()) = self.terminate.recv() => Asked::End,
+            Some(()) = self.quit.recv() => Asked::End,
+            Some(()) = self.stop.recv() => Asked::Suspend,
+            else => return None,
+        };
+        Some(asked)
+    }
+}

@@ -1,0 +1,144 @@
+//! Carries out what the state machine asks for, each in a task of its own; answers come back as messages.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+use super::journal::Report;
+use super::services::Services;
+use super::{execute, planner, reconcile};
+use crate::app::model::Level;
+use crate::app::msg::{Effect, Msg};
+use crate::domain::decision::RecordType;
+use crate::domain::identity::Identity;
+use crate::domain::ids::{AlertId, PlanDigest};
+
+/// Running effects.
+pub struct Effects {
+    services: Services,
+    report: Report,
+    reading: Option<JoinHandle<()>>,
+    stops: HashMap<PlanDigest, Arc<AtomicBool>>,
+    /// Acts under way; the console waits for them before it ends.
+    acts: TaskTracker,
+}
+
+impl Effects {
+    /// Starts with nothing running.
+    pub fn new(services: Services, report: Report) -> Self {
+        Self {
+            services,
+            report,
+            reading: None,
+            stops: HashMap::new(),
+            acts: TaskTracker::new(),
+        }
+    }
+
+    /// Carries one effect out. `Suspend` is the loop's own.
+    pub fn start(&mut self, effect: Effect) {
+        let (services, report) = (self.services.clone(), self.report.clone());
+        match effect {
+            Effect::ReadContext(identity) => self.read(*identity),
+            Effect::BuildPlan {
+                ticket,
+                alert,
+                identity,
+                playbook,
+            } => {
+                tokio::spawn(async move {
+                    let result =
+                        planner::build(&services, &alert, &identity, &playbook, Timestamp::now())
+                            .await;
+                    report(Msg::PlanBuilt { ticket, result });
+                });
+            }
+            Effect::Record(decision) => {
+                tokio::spawn(async move {
+                    let written = services
+                        .journal
+                        .record(RecordType::Decision, &decision)
+                        .await;
+                    let (level, text) = match written {
+                        Ok(()) => (
+                            Level::Info,
+                            format!("recorded: {}", decision.kind.as_str().replace('_', " ")),
+                        ),
+                        Err(error) => (Level::Error, format!("NOT recorded: {error}")),
+                    };
+                    report(Msg::Notice { level, text });
+                });
+            }
+            Effect::Run(digest) => self.run(digest),
+            Effect::Stop(digest) => {
+                if let Some(stop) = self.stops.get(&digest) {
+                    stop.store(true, Ordering::SeqCst);
+                }
+            }
+            Effect::Reconcile(alert) => self.reconcile(alert),
+            Effect::Suspend => {}
+        }
+    }
+
+    fn read(&mut self, identity: Identity) {
+        if let Some(earlier) = self.reading.take() {
+            earlier.abort();
+        }
+        let (services, report) = (self.services.clone(), self.report.clone());
+        self.reading = Some(tokio::spawn(async move {
+            let context = match services.connector_of(&identity) {
+                Ok(connector) => connector.read_context(&identity).await.context,
+                Err(reason) => crate::domain::identity::LiveContext {
+                    unknown: vec![(
+                        "sessions, scopes and grants".to_owned(),
+                        reason.as_str().into(),
+                    )],
+                    ..Default::default()
+                },
+            };
+            report(Msg::Context {
+                identity: identity.id,
+                at: Timestamp::now(),
+                context: Box::new(context),
+            });
+        }));
+    }
+
+    fn run(&mut self, digest: PlanDigest) {
+        let stop = Arc::new(AtomicBool::new(false));
+        self.stops.insert(digest.clone(), stop.clone());
+        let (services, report) = (self.services.clone(), self.report.clone());
+        self.acts.spawn(async move {
+            let ended = execute::run(&services, &digest, &stop, &report).await;
+            report(Msg::RunEnded {
+                digest,
+                text: ended.text,
+                ran: ended.ran,
+            });
+        });
+    }
+
+    fn reconcile(&self, alert: AlertId) {
+        let (services, report) = (self.services.clone(), self.report.clone());
+        self.acts.spawn(async move {
+            let (level, text) = match reconcile::run(&services, &alert).await {
+                Ok(lines) => (Level::Info, lines.join("; ")),
+                Err(error) => (Level::Error, error),
+            };
+            report(Msg::Notice { level, text });
+        });
+    }
+
+    /// Stops every plan after its running step and waits for that step's outcome to be on the disk.
+    pub async fn finish(&self) {
+        for stop in self.stops.values() {
+            stop.store(true, Ordering::SeqCst);
+        }
+        self.acts.close();
+        self.acts.wait().await;
+    }
+}

@@ -1,0 +1,513 @@
+//! Runs a plan: for every step the intent is on the disk before a request leaves, and the outcome before anything goes
+//! on (`LOG` §3.6). Nothing is sent that the journal does not hold under the digest.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+
+use super::approval;
+use super::journal::{NotRecorded, Report};
+use super::services::Services;
+use crate::app::model::Phase;
+use crate::app::msg::Msg;
+use crate::connect::Connector;
+use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
+use crate::domain::decision::{Intent, Outcome, PlanState, RecordType, Verify};
+use crate::domain::identity::Identity;
+use crate::domain::ids::{IntentId, PlanDigest, StepId};
+use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
+use crate::domain::vocabulary::{IdentityKind, Verb};
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// In words.
+    pub text: String,
+    /// Whether anything was sent; a refusal sends nothing.
+    pub ran: bool,
+    /// Every step with what is known about it.
+    pub cells: Vec<(StepId, CellState)>,
+}
+
+impl Ended {
+    fn refused(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ran: false,
+            cells: Vec::new(),
+        }
+    }
+
+    /// Tells whether every step that this console carries out is proven.
+    pub fn all_proven(&self) -> bool {
+        self.ran
+            && self
+                .cells
+                .iter()
+                .all(|(_, c)| matches!(c, CellState::Proven | CellState::HandedOff))
+    }
+
+    /// Tells whether any step failed.
+    pub fn any_failed(&self) -> bool {
+        self.cells.iter().any(|(_, c)| *c == CellState::Failed)
+    }
+}
+
+/// What a run needs.
+pub struct Run<'a> {
+    services: &'a Services,
+    digest: &'a PlanDigest,
+    report: &'a Report,
+    stop: &'a AtomicBool,
+}
+
+/// Runs the plan that the journal holds under `digest`.
+pub async fn run(
+    services: &Services,
+    digest: &PlanDigest,
+    stop: &AtomicBool,
+    report: &Report,
+) -> Ended {
+    let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
+        return Ended::refused(format!("the journal holds no plan {}", digest.short()));
+    };
+    if let Err(reason) = allowed(services, &digest, &state).await {
+        return Ended::refused(reason);
+    }
+    report(Msg::Started {
+        digest: digest.clone(),
+    });
+    let run = Run {
+        services,
+        digest: &digest,
+        report,
+        stop,
+    };
+    run.steps(&state.plan).await
+}
+
+async fn allowed(
+    services: &Services,
+    digest: &PlanDigest,
+    state: &PlanState,
+) -> Result<(), String> {
+    let plan = &state.plan;
+    fresh(services, digest, plan).await?;
+    approval::obtain(services, digest, state).await?;
+    // Waiting for the approval took time, so whatever is checked against the world is checked after it.
+    fresh(services, digest, plan).await?;
+    for precondition in &plan.preconditions {
+        let connector = services.connectors.get(&precondition.connector);
+        let connector = connector
+            .ok_or_else(|| format!("connector `{}` is not configured", precondition.connector))?;
+        match connector.drift(precondition).await {
+            Ok(None) => {}
+            Ok(Some(drift)) => {
+                let (was, is) = (&drift.expected, &drift.found);
+                return Err(format!(
+                    "the plan is void, {}: was {was}, is {is}; build it anew",
+                    precondition.says
+                ));
+            }
+            Err(error) => {
+                return Err(format!(
+                    "cannot check the plan against the provider: {error}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<(), String> {
+    let now = Timestamp::now();
+    if now >= plan.expires {
+        return Err(format!(
+            "the plan expired at {}; build it anew",
+            plan.expires
+        ));
+    }
+    if plan.drill != services.drill_speed.is_some() {
+        return Err(
+            "the plan was made on the drill and this is not it, or the other way round".to_owned(),
+        );
+    }
+    let decisions = services
+        .journal
+        .decisions()
+        .await
+        .map_err(|e| e.to_string())?;
+    if decisions
+        .acts()
+        .any(|act| act.intent.digest == *digest && !act.intent.undo)
+    {
+        return Err("the plan was run already; a plan runs once, so build it anew".to_owned());
+    }
+    Ok(())
+}
+
+impl Run<'_> {
+    async fn steps(&self, plan: &Plan) -> Ended {
+        let mut cells = Vec::new();
+        for step in &plan.steps {
+            if self.stop.load(Ordering::SeqCst) {
+                let text = format!("stopped before step {}; later steps were not sent", step.id);
+                return self.ended(plan, text, cells);
+            }
+            match self.step(plan, step).await {
+                Ok(state) => {
+                    cells.push((step.id.clone(), state));
+                    // Without evidence nothing is destroyed.
+                    if step.verb == Verb::PreserveEvidence && state != CellState::Proven {
+                        let text = "stopped: evidence could not be kept, so nothing was changed"
+                            .to_owned();
+                        return self.ended(plan, text, cells);
+                    }
+                }
+                Err(error) => {
+                    cells.push((step.id.clone(), CellState::Unknown));
+                    let text = format!("stopped at step {}: {error}", step.id);
+                    return self.ended(plan, text, cells);
+                }
+            }
+        }
+        let text = summary(&cells);
+        self.ended(plan, text, cells)
+    }
+
+    fn ended(&self, plan: &Plan, text: String, mut cells: Vec<(StepId, CellState)>) -> Ended {
+        for step in plan.steps.iter().skip(cells.len()) {
+            cells.push((step.id.clone(), CellState::Open));
+        }
+        Ended {
+            text,
+            ran: true,
+            cells,
+        }
+    }
+
+    fn phase(&self, step: &StepId, phase: Phase) {
+        (self.report)(Msg::Step {
+            digest: self.digest.clone(),
+            step: step.clone(),
+            phase,
+        });
+    }
+
+    /// Carries out one step. An error means that the journal could not be written.
+    async fn step(&self, plan: &Plan, step: &PlanStep) -> Result<CellState, NotRecorded> {
+        if step.verb.is_manual() {
+            self.phase(
+                &step.id,
+                Phase::Ended(
+                    CellState::HandedOff,
+                    format!("{} does this by hand", step.team),
+                ),
+            );
+            return Ok(CellState::HandedOff);
+        }
+        let intent = self.intent(plan, step, false).await?;
+        let state = if step.verb == Verb::PreserveEvidence {
+            self.keep_evidence(plan, step, &intent).await?
+        } else {
+            match self.services.connectors.get(&step.connector) {
+                Some(connector) => {
+                    self.act(
+                        connector,
+                        step,
+                        &step.requests,
+                        step.verify.as_ref(),
+                        &intent,
+                    )
+                    .await?
+                }
+                None => {
+                    self.not_sent(
+                        step,
+                        &intent,
+                        format!("connector `{}` is not configured", step.connector),
+                    )
+                    .await?
+                }
+            }
+        };
+        Ok(state)
+    }
+
+    async fn intent(
+        &self,
+        plan: &Plan,
+        step: &PlanStep,
+        undo: bool,
+    ) -> Result<IntentId, NotRecorded> {
+        let intent = Intent {
+            intent: IntentId::new(uuid::Uuid::now_v7().to_string()),
+            digest: self.digest.clone(),
+            step: step.id.clone(),
+            verb: step.verb,
+            identity: plan.identity.clone(),
+            alert: plan.alert.clone(),
+            undo,
+            process: crate::journal::process(),
+        };
+        self.services.journal.reserve(1).await?;
+        self.services
+            .journal
+            .record(RecordType::Intent, &intent)
+            .await?;
+        Ok(intent.intent)
+    }
+
+    async fn keep_evidence(
+        &self,
+        plan: &Plan,
+        step: &PlanStep,
+        intent: &IntentId,
+    ) -> Result<CellState, NotRecorded> {
+        self.phase(&step.id, Phase::Sending);
+        let identity = self.identity(plan, step);
+        let connector = match self.services.connector_of(&identity) {
+            Ok(connector) => connector,
+            Err(reason) => return self.not_sent(step, intent, reason).await,
+        };
+        let read = connector.read_context(&identity).await;
+        if read.evidence.is_empty() {
+            let reasons: Vec<String> = read
+                .context
+                .unknown
+                .iter()
+                .map(|(p, r)| format!("{p}: {}", r.show()))
+                .collect();
+            return self.not_sent(step, intent, reasons.join("; ")).await;
+        }
+        let mut evidence = Vec::new();
+        for (name, bytes, source) in read.evidence {
+            evidence.push(self.services.journal.blob(&name, &source, bytes).await?);
+        }
+        let missing = read.context.unknown.len();
+        let says = match missing {
+            0 => format!("{} documents stored beside the log", evidence.len()),
+            n => format!(
+                "{} documents stored beside the log, {n} could not be read",
+                evidence.len()
+            ),
+        };
+        let outcome = Outcome {
+            evidence,
+            ..blank(intent, WireOutcome::Accepted)
+        };
+        self.services
+            .journal
+            .record(RecordType::Outcome, &outcome)
+            .await?;
+        self.proved(
+            step,
+            intent,
+            WireOutcome::Accepted,
+            (Proof::Agrees, says, 1, None),
+        )
+        .await
+    }
+
+    /// Returns the card that a plan was made from; one that no inventory lists is put together from the plan itself.
+    fn identity(&self, plan: &Plan, step: &PlanStep) -> Identity {
+        let listed = self.services.inventory.identity(&plan.identity).cloned();
+        listed.unwrap_or_else(|| Identity {
+            connector: Some(step.connector.clone()).filter(|name| !name.is_empty()),
+            params: plan.params.clone(),
+            ..Identity::not_in_inventory(
+                plan.identity.clone(),
+                plan.identity_name.clone(),
+                IdentityKind::Unknown,
+            )
+        })
+    }
+
+    async fn act(
+        &self,
+        connector: &Connector,
+        step: &PlanStep,
+        requests: &[RenderedRequest],
+        verify: Option<&RenderedVerify>,
+        intent: &IntentId,
+    ) -> Result<CellState, NotRecorded> {
+        self.phase(&step.id, Phase::Sending);
+        let outcome = send(connector, requests, intent).await;
+        self.services
+            .journal
+            .record(RecordType::Outcome, &outcome)
+            .await?;
+        let refused = matches!(
+            outcome.outcome,
+            WireOutcome::NotSent | WireOutcome::Rejected | WireOutcome::BlockedRedirect
+        );
+        let (Some(verify), false) = (verify, refused) else {
+            let state = cell(outcome.outcome, None);
+            let status = outcome
+                .http_status
+                .map_or_else(String::new, |s| format!(" ({s})"));
+            let error = outcome
+                .error
+                .as_ref()
+                .map_or_else(String::new, |e| format!(": {e}"));
+            self.phase(
+                &step.id,
+                Phase::Ended(state, format!("{}{status}{error}", outcome.outcome)),
+            );
+            return Ok(state);
+        };
+        self.phase(&step.id, Phase::Verifying);
+        let proof = connector.verify(verify).await;
+        let told = (proof.proof, proof.says, proof.tries, proof.evidence_sha256);
+        self.proved(step, intent, outcome.outcome, told).await
+    }
+
+    async fn proved(
+        &self,
+        step: &PlanStep,
+        intent: &IntentId,
+        outcome: WireOutcome,
+        (proof, says, tries, evidence_sha256): (Proof, String, u32, Option<String>),
+    ) -> Result<CellState, NotRecorded> {
+        let verify = Verify {
+            intent: intent.clone(),
+            proof,
+            says: says.clone(),
+            tries,
+            evidence_sha256,
+        };
+        self.services
+            .journal
+            .record(RecordType::Verify, &verify)
+            .await?;
+        let state = cell(outcome, Some(proof));
+        self.phase(&step.id, Phase::Ended(state, says));
+        Ok(state)
+    }
+
+    async fn not_sent(
+        &self,
+        step: &PlanStep,
+        intent: &IntentId,
+        error: String,
+    ) -> Result<CellState, NotRecorded> {
+        let outcome = Outcome {
+            error: Some(error.clone()),
+            attempts: 0,
+            ..blank(intent, WireOutcome::NotSent)
+        };
+        self.services
+            .journal
+            .record(RecordType::Outcome, &outcome)
+            .await?;
+        self.phase(
+            &step.id,
+            Phase::Ended(CellState::Failed, format!("not sent: {error}")),
+        );
+        Ok(CellState::Failed)
+    }
+}
+
+/// Sends a step's requests. A step without any is already so, and only its read-back counts.
+async fn send(connector: &Connector, requests: &[RenderedRequest], intent: &IntentId) -> Outcome {
+    if requests.is_empty() {
+        return Outcome {
+            attempts: 0,
+            ..blank(intent, WireOutcome::NoChange)
+        };
+    }
+    let result = connector.run(requests, intent.as_str()).await;
+    Outcome {
+        intent: intent.clone(),
+        outcome: result.outcome,
+        http_status: result.http_status,
+        provider_request_id: result.provider_request_id,
+        attempts: result.attempts,
+        error: result.error,
+        body_sha256: result.body_sha256,
+        evidence: Vec::new(),
+    }
+}
+
+fn blank(intent: &IntentId, outcome: WireOutcome) -> Outcome {
+    Outcome {
+        intent: intent.clone(),
+        outcome,
+        http_status: None,
+        provider_request_id: None,
+        attempts: 1,
+        error: None,
+        body_sha256: None,
+        evidence: Vec::new(),
+    }
+}
+
+fn summary(cells: &[(StepId, CellState)]) -> String {
+    let count = |state| cells.iter().filter(|(_, c)| *c == state).count();
+    let mut parts = Vec::new();
+    for state in CellState::ALL {
+        let n = count(*state);
+        if n > 0 {
+            parts.push(format!("{n} {}", state.as_str().replace('_', " ")));
+        }
+    }
+    format!("ended: {}", parts.join(", "))
+}
+
+/// Takes one proven step of a plan back, as an act of its own with intent, outcome and read-back.
+pub async fn undo(
+    services: &Services,
+    digest: &PlanDigest,
+    step: &StepId,
+    report: &Report,
+) -> Ended {
+    let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
+        return Ended::refused(format!("the journal holds no plan {}", digest.short()));
+    };
+    let Some(step) = state.plan.step(step) else {
+        return Ended::refused(format!("the plan has no step {step}"));
+    };
+    let (requests, verify) = match &step.undo {
+        Undo::Requests { requests, verify } => (requests, verify),
+        Undo::Irreversible { reason } => {
+            return Ended::refused(format!("step {} is irreversible: {reason}", step.id));
+        }
+        Undo::NothingToUndo => return Ended::refused(format!("step {} changed nothing", step.id)),
+    };
+    let Some(connector) = services.connectors.get(&step.connector) else {
+        return Ended::refused(format!("connector `{}` is not configured", step.connector));
+    };
+    let decisions = match services.journal.decisions().await {
+        Ok(decisions) => decisions,
+        Err(error) => return Ended::refused(error.to_string()),
+    };
+    if decisions.act_of(&digest, &step.id).is_none() {
+        return Ended::refused(format!(
+            "step {} was never sent, so there is nothing to take back",
+            step.id
+        ));
+    }
+    let run = Run {
+        services,
+        digest: &digest,
+        report,
+        stop: &AtomicBool::new(false),
+    };
+    let done = async {
+        let intent = run.intent(&state.plan, step, true).await?;
+        run.act(connector, step, requests, verify.as_ref(), &intent)
+            .await
+    };
+    match done.await {
+        Ok(cell) => Ended {
+            text: format!("undo of step {}: {cell}", step.id),
+            ran: true,
+            cells: vec![(step.id.clone(), cell)],
+        },
+        Err(error) => Ended {
+            text: format!("undo of step {} stopped: {error}", step.id),
+            ran: true,
+            cells: vec![(step.id.clone(), CellState::Unknown)],
+        },
+    }
+}

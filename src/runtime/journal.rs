@@ -1,0 +1,240 @@
+//! The journal as the rest of the console uses it: one thread owns the writer, because `fsync` waits, and keeps the
+//! fold of all logs up to date.
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::app::msg::Msg;
+use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
+use crate::domain::ids::PlanDigest;
+use crate::journal::{Follower, Health, JournalConfig, Writer};
+
+/// Where messages for the console go; subcommands print some of them.
+pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
+
+/// Why something could not be written down.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotRecorded(pub String);
+
+enum Order {
+    Append(
+        Vec<(RecordType, Value)>,
+        oneshot::Sender<Result<(), NotRecorded>>,
+    ),
+    Reserve(usize, oneshot::Sender<Result<(), NotRecorded>>),
+    Blob(
+        String,
+        String,
+        Vec<u8>,
+        oneshot::Sender<Result<Evidence, NotRecorded>>,
+    ),
+    Plan(String, oneshot::Sender<Option<(PlanDigest, PlanState)>>),
+    Decisions(oneshot::Sender<Decisions>),
+    Poll,
+    End(oneshot::Sender<()>),
+}
+
+/// A handle on the journal thread. Clones share it.
+#[derive(Clone)]
+pub struct Journal {
+    orders: mpsc::Sender<Order>,
+    store: PathBuf,
+}
+
+impl Journal {
+    /// Opens the log of this user and reads all logs of the store. A read-only journal has no writer and refuses every
+    /// record. Problems go to `report`; the console goes on without acting.
+    pub fn open(config: JournalConfig, read_only: bool, report: Report) -> Self {
+        let (orders, inbox) = mpsc::channel();
+        let store = config.store.clone();
+        let thread = Thread {
+            report,
+            follower: Follower::new(&store),
+            decisions: Decisions::default(),
+            writer: None,
+        };
+        std::thread::spawn(move || thread.run(config, read_only, &inbox));
+        Self { orders, store }
+    }
+
+    /// Writes records durably: when this returns, they are on the disk, or an error says that they are not.
+    pub async fn append(&self, records: Vec<(RecordType, Value)>) -> Result<(), NotRecorded> {
+        self.ask(|answer| Order::Append(records, answer)).await?
+    }
+
+    /// Writes one typed record durably.
+    pub async fn record(&self, kind: RecordType, body: &impl Serialize) -> Result<(), NotRecorded> {
+        let value = serde_json::to_value(body).map_err(|e| NotRecorded(e.to_string()))?;
+        self.append(vec![(kind, value)]).await
+    }
+
+    /// Keeps room on the disk for the outcomes of `in_flight` acts.
+    pub async fn reserve(&self, in_flight: usize) -> Result<(), NotRecorded> {
+        self.ask(|answer| Order::Reserve(in_flight, answer)).await?
+    }
+
+    /// Stores evidence beside the log.
+    pub async fn blob(
+        &self,
+        name: &str,
+        source: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Evidence, NotRecorded> {
+        self.ask(|answer| Order::Blob(name.to_owned(), source.to_owned(), bytes, answer))
+            .await?
+    }
+
+    /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
+    pub async fn plan(&self, digest: &str) -> Option<(PlanDigest, PlanState)> {
+        self.ask(|answer| Order::Plan(digest.to_owned(), answer))
+            .await
+            .ok()
+            .flatten()
+    }
+
+    /// Returns the fold of all logs as it stands.
+    pub async fn decisions(&self) -> Result<Decisions, NotRecorded> {
+        self.ask(Order::Decisions).await
+    }
+
+    /// Ends the thread after everything ordered before.
+    pub async fn end(&self) {
+        // A thread that is gone already has nothing left to end.
+        let _ = self.ask(Order::End).await;
+    }
+
+    /// Reads what other consoles write, as soon as they do.
+    pub async fn follow(self) {
+        let mut watcher = Follower::new(&self.store);
+        loop {
+            let watching = watcher.changed().await.is_ok();
+            if !watching || self.orders.send(Order::Poll).is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn ask<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<T, NotRecorded> {
+        let gone = || NotRecorded("the journal thread has ended".to_owned());
+        let (sender, answer) = oneshot::channel();
+        self.orders.send(order(sender)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
+    }
+}
+
+struct Thread {
+    report: Report,
+    follower: Follower,
+    decisions: Decisions,
+    writer: Option<Writer>,
+}
+
+impl Thread {
+    fn run(mut self, config: JournalConfig, read_only: bool, inbox: &mpsc::Receiver<Order>) {
+        if !read_only {
+            match Writer::open(config, Timestamp::now()) {
+                Ok((writer, opened)) => {
+                    if let Some(recovered) = &opened.recovered {
+                        self.say(Some(format!(
+                            "a torn write of {} bytes was put aside",
+                            recovered.bytes
+                        )));
+                    }
+                    if let Health::Blocked(reason) = writer.health() {
+                        (self.report)(Msg::JournalProblem(Some(reason)));
+                    }
+                    self.writer = Some(writer);
+                }
+                Err(error) => (self.report)(Msg::JournalProblem(Some(error.to_string()))),
+            }
+        }
+        self.poll();
+        while let Ok(order) = inbox.recv() {
+            match order {
+                Order::Append(records, answer) => {
+                    let written = self.with_writer(|writer| {
+                        writer.append(Timestamp::now(), &records).map(|_| ())
+                    });
+                    self.poll();
+                    let _ = answer.send(written);
+                }
+                Order::Reserve(in_flight, answer) => {
+                    let _ = answer.send(self.with_writer(|writer| writer.reserve(in_flight)));
+                }
+                Order::Blob(name, source, bytes, answer) => {
+                    let stored = self.with_writer(|writer| writer.put_blob(&bytes));
+                    let evidence = stored.map(|b| Evidence {
+                        name,
+                        sha256: b.sha256,
+                        size: b.size,
+                        source,
+                    });
+                    let _ = answer.send(evidence);
+                }
+                Order::Plan(digest, answer) => {
+                    let found = self
+                        .decisions
+                        .plan(&digest)
+                        .map(|(d, p)| (d.clone(), p.clone()));
+                    let _ = answer.send(found);
+                }
+                Order::Decisions(answer) => {
+                    let _ = answer.send(self.decisions.clone());
+                }
+                Order::Poll => self.poll(),
+                Order::End(answer) => {
+                    let _ = answer.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn with_writer<T>(
+        &mut self,
+        act: impl FnOnce(&mut Writer) -> Result<T, crate::journal::JournalError>,
+    ) -> Result<T, NotRecorded> {
+        let Some(writer) = &mut self.writer else {
+            return Err(NotRecorded(
+                "this console has no journal to write to".to_owned(),
+            ));
+        };
+        act(writer).map_err(|error| {
+            let text = error.to_string();
+            (self.report)(Msg::JournalProblem(Some(text.clone())));
+            NotRecorded(text)
+        })
+    }
+
+    /// Takes in what is new in any log.
+    fn poll(&mut self) {
+        let (entries, problems): (Vec<Entry>, _) = self.follower.poll();
+        for problem in problems {
+            self.say(Some(format!("{}: {}", problem.log, problem.text)));
+        }
+        for entry in &entries {
+            self.decisions.apply(entry);
+        }
+        if !entries.is_empty() {
+            (self.report)(Msg::Journal(entries));
+        }
+    }
+
+    fn say(&self, text: Option<String>) {
+        if let Some(text) = text {
+            (self.report)(Msg::Notice {
+                level: crate::app::model::Level::Warn,
+                text: format!("journal: {text}"),
+            });
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Binds a playbook to an identity: asks the provider what is there, renders every request, freezes and records it.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::services::Services;
+use crate::connect::{Bound, BoundStep};
+use crate::domain::decision::{PlanRecord, RecordType};
+use crate::domain::graph::Walk;
+use crate::domain::identity::Identity;
+use crate::domain::ids::{AlertId, NodeId, PlanDigest, StepId};
+use crate::domain::plan::{
+    ImpactNode, ImpactSnapshot, PLAN_LIFETIME_S, Plan, PlanStep, Residual, Skipped, Undo,
+    canonical, sha256_hex,
+};
+use crate::domain::playbook::{Playbook, StepTemplate};
+use crate::domain::text::{Untrusted, show};
+use crate::domain::vocabulary::{Layer, Tier, Verb};
+
+/// Builds a plan and records it. The returned plan is in the journal under the returned digest.
+pub async fn build(
+    services: &Services,
+    alert: &AlertId,
+    identity: &Identity,
+    playbook: &str,
+    now: Timestamp,
+) -> Result<(PlanDigest, Arc<Plan>), String> {
+    let plan = draft(services, alert, identity, playbook, now).await?;
+    let digest = plan.digest();
+    let record = PlanRecord {
+        digest: digest.clone(),
+        plan,
+    };
+    services
+        .journal
+        .record(RecordType::Plan, &record)
+        .await
+        .map_err(|e| format!("the plan was not recorded: {e}"))?;
+    Ok((digest, Arc::new(record.plan)))
+}
+
+async fn draft(
+    services: &Services,
+    alert: &AlertId,
+    identity: &Identity,
+    playbook: &str,
+    now: Timestamp,
+) -> Result<Plan, String> {
+    let book = services.playbooks.iter().find(|b| b.id == playbook);
+    let book = book.ok_or_else(|| format!("there is no playbook `{}`", show(playbook)))?;
+    let connector = services.connector_of(identity);
+    let offered = |verb: Verb| {
+        connector
+            .as_ref()
+            .is_ok_and(|c| c.actions().contains_key(&verb))
+    };
+    let (mut kept, mut skipped): (Vec<&StepTemplate>, Vec<Skipped>) = (Vec::new(), Vec::new());
+    for step in &book.steps {
+        if step.verb.is_manual() || step.verb == Verb::PreserveEvidence || offered(step.verb) {
+            kept.push(step);
+        } else if step.optional {
+            skipped.push(Skipped {
+                verb: step.verb,
+                reason: "the connector does not offer it".to_owned(),
+            });
+        } else {
+            let why = connector
+                .as_ref()
+                .err()
+                .cloned()
+                .unwrap_or_else(|| "the connector does not offer it".to_owned());
+            return Err(format!("cannot plan {}: {why}", step.verb));
+        }
+    }
+    let verbs: Vec<Verb> = kept
+        .iter()
+        .map(|s| s.verb)
+        .filter(|v| offered(*v))
+        .collect();
+    let mut bound = match &connector {
+        Ok(connector) if !verbs.is_empty() => connector
+            .bind(identity, &verbs, now)
+            .await
+            .map_err(|e| e.to_string())?,
+        _ => Bound {
+            steps: Vec::new(),
+            preconditions: Vec::new(),
+            residual: Vec::new(),
+        },
+    };
+    let connector_name = identity.connector.clone().unwrap_or_default();
+    let mut steps = Vec::new();
+    for (i, template) in kept.iter().enumerate() {
+        let id = StepId::new((i + 1).to_string());
+        let found = bound.steps.iter().position(|b| b.verb == template.verb);
+        steps.push(match found.map(|at| bound.steps.remove(at)) {
+            Some(step) => bound_step(id, template, step, &connector_name),
+            None => own_step(id, template, identity, &connector_name),
+        });
+    }
+    let mut residual = bound.residual;
+    residual.extend(untouched(services, identity, &steps));
+    let impact = impact_of(services, identity);
+    let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    Ok(Plan {
+        v: 1,
+        alert: alert.clone(),
+        identity: identity.id.clone(),
+        identity_name: identity.name.clone(),
+        params: identity.params.clone(),
+        environment: identity.environment.clone(),
+        playbook: book.id.clone(),
+        playbook_sha256: playbook_digest(book),
+        tier: steps.iter().map(|s| s.tier).max().unwrap_or(Tier::Monitor),
+        created,
+        expires: created
+            .checked_add(SignedDuration::from_secs(PLAN_LIFETIME_S))
+            .unwrap_or(created),
+        nonce: uuid::Uuid::now_v7().to_string(),
+        drill: services.drill_speed.is_some(),
+        steps,
+        skipped,
+        impact,
+        residual,
+        preconditions: bound.preconditions,
+    })
+}
+
+fn playbook_digest(book: &Playbook) -> String {
+    let value = serde_json::to_value(book).unwrap_or_default();
+    sha256_hex(&canonical(&value))
+}
+
+fn bound_step(id: StepId, template: &StepTemplate, bound: BoundStep, connector: &str) -> PlanStep {
+    PlanStep {
+        id,
+        verb: template.verb,
+        title: bound.title,
+        why: template.why.clone(),
+        team: template.team.clone(),
+        tier: template.tier,
+        layer: bound.layer,
+        connector: connector.to_owned(),
+        target: bound.target,
+        requests: bound.requests,
+        verify: bound.verify,
+        undo: bound.undo,
+        breaks: bound.breaks,
+        idempotent: bound.idempotent,
+    }
+}
+
+/// A step that the console does itself (evidence), or that people do.
+fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector: &str) -> PlanStep {
+    let evidence = template.verb == Verb::PreserveEvidence;
+    let contact = identity
+        .on_call
+        .as_ref()
+        .map_or_else(|| "on-call unknown".to_owned(), |c| c.show().into_owned());
+    let title = match template.verb {
+        Verb::PreserveEvidence => {
+            "Keep evidence: sessions, roles, credentials as the provider lists them".to_owned()
+        }
+        Verb::ReviewSessions => "Review its sessions by hand".to_owned(),
+        Verb::Watch => "Watch it more closely".to_owned(),
+        Verb::CheckLinked => "Check siblings and recovery paths by hand".to_owned(),
+        Verb::NotifyOwner => format!("Tell the owner ({contact})"),
+        Verb::OpenTicket => "Open a ticket".to_owned(),
+        other => other.as_str().replace('_', " "),
+    };
+    PlanStep {
+        id,
+        verb: template.verb,
+        title,
+        why: template.why.clone(),
+        team: template.team.clone(),
+        tier: template.tier,
+        layer: Layer::Sessions,
+        connector: if evidence {
+            connector.to_owned()
+        } else {
+            String::new()
+        },
+        target: Untrusted::new(identity.id.as_str()),
+        requests: Vec::new(),
+        verify: None,
+        undo: Undo::NothingToUndo,
+        breaks: String::new(),
+        idempotent: true,
+    }
+}
+
+/// Layers that this provider could close and this plan leaves open: the trap of resetting one thing only.
+fn untouched(services: &Services, identity: &Identity, steps: &[PlanStep]) -> Vec<Residual> {
+    let Ok(connector) = services.connector_of(identity) else {
+        return Vec::new();
+    };
+    let mut layers: Vec<Layer> = connector.actions().values().map(|a| a.layer).collect();
+    layers.sort();
+    layers.dedup();
+    let closed = |layer: &Layer| {
+        steps
+            .iter()
+            .any(|s| s.layer == *layer && !s.requests.is_empty())
+    };
+    let open = layers.into_iter().filter(|layer| !closed(layer));
+    open.map(|layer| Residual {
+        layer,
+        text: "not touched by this plan".to_owned(),
+        at_most_s: None,
+    })
+    .collect()
+}
+
+fn impact_of(services: &Services, identity: &Identity) -> ImpactSnapshot {
+    let graph = services.inventory.graph();
+    let node = NodeId::from(&identity.id);
+    let (breaks, reaches) = (graph.impact(&node), graph.exposure(&node));
+    let list = |walk: &Walk| {
+        walk.branches
+            .iter()
+            .filter(|b| !b.seen_before)
+            .map(|b| {
+                let described = graph.node(&b.node);
+                ImpactNode {
+                    node: b.node.clone(),
+                    label: described
+                        .map_or_else(|| Untrusted::new(b.node.as_str()), |n| n.label.clone()),
+                    criticality: described.and_then(|n| n.criticality),
+                    depth: b.depth,
+                }
+            })
+            .take(SNAPSHOT_CAP)
+            .collect::<Vec<_>>()
+    };
+    let truncated = breaks.truncated
+        || reaches.truncated
+        || breaks.branches.len() > SNAPSHOT_CAP
+        || reaches.branches.len() > SNAPSHOT_CAP;
+    ImpactSnapshot {
+        breaks: list(&breaks),
+        reaches: list(&reaches),
+        truncated,
+    }
+}
+
+/// Most nodes a plan lists on each side: a journal line holds 64 KiB.
+const SNAPSHOT_CAP: usize = 60;

@@ -1,0 +1,53 @@
+//! Where frames go: a terminal, or memory for a run without one.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::term::session::Session;
+
+/// A place for frames.
+pub enum Screen {
+    /// A real terminal.
+    Terminal(Box<Session>),
+    /// Memory, of a fixed size.
+    Memory(Buffer),
+}
+
+impl Screen {
+    /// Returns the area to draw on.
+    pub fn area(&self) -> Rect {
+        match self {
+            Self::Terminal(session) => session.area(),
+            Self::Memory(buffer) => buffer.area,
+        }
+    }
+
+    /// Shows a frame.
+    pub fn show(&mut self, frame: Buffer, repaint: bool) -> std::io::Result<()> {
+        match self {
+            Self::Terminal(session) => session.show(&frame, repaint),
+            Self::Memory(buffer) => {
+                *buffer = frame;
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns what a memory screen shows, one string a row.
+    pub fn text(&self) -> String {
+        let Self::Memory(buffer) = self else {
+            return String::new();
+        };
+        let width = usize::from(buffer.area.width).max(1);
+        let rows = buffer.content.chunks(width);
+        rows.map(|row| {
+            row.iter()
+                .map(ratatui::buffer::Cell::symbol)
+                .collect::<String>()
+                .trim_end()
+                .to_owned()
+                + "\n"
+        })
+        .collect()
+    }
+}

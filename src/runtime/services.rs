@@ -1,0 +1,95 @@
+//! What planning, acting and reading back need, shared by the console and the subcommands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::app::model::Model;
+use crate::connect::{Connector, Connectors};
+use crate::domain::identity::Identity;
+use crate::domain::inventory::Inventory;
+use crate::domain::options::{Capabilities, Capability};
+use crate::domain::playbook::{Playbook, PlaybookFile};
+
+use super::journal::Journal;
+
+/// The shipped playbooks, used unless the configuration names files.
+pub const SHIPPED_PLAYBOOKS: &str = include_str!("playbooks.toml");
+
+/// The parts behind the keystroke path.
+#[derive(Clone)]
+pub struct Services {
+    /// Providers by name.
+    pub connectors: Arc<Connectors>,
+    /// What may be done.
+    pub playbooks: Arc<[Playbook]>,
+    /// What is known about identities.
+    pub inventory: Arc<Inventory>,
+    /// The decision log.
+    pub journal: Journal,
+    /// How many drill seconds pass in a second; `None` outside the drill.
+    pub drill_speed: Option<f64>,
+}
+
+impl Services {
+    /// Reads the shipped playbooks.
+    pub fn shipped_playbooks() -> Result<Arc<[Playbook]>, crate::domain::playbook::PlaybookError> {
+        Ok(PlaybookFile::parse(SHIPPED_PLAYBOOKS)?.playbooks.into())
+    }
+
+    /// Returns what each connector can do, for the options.
+    pub fn capabilities(&self) -> Arc<BTreeMap<String, Capabilities>> {
+        let of = |connector: &Connector| {
+            connector
+                .actions()
+                .iter()
+                .map(|(verb, info)| (*verb, capability(info)))
+                .collect()
+        };
+        Arc::new(
+            self.connectors
+                .iter()
+                .map(|(name, connector)| (name.to_owned(), of(connector)))
+                .collect(),
+        )
+    }
+
+    fn id_params(&self) -> BTreeMap<String, String> {
+        let named = self
+            .connectors
+            .iter()
+            .filter_map(|(name, c)| Some((name.to_owned(), c.id_param()?.to_owned())));
+        named.collect()
+    }
+
+    /// Finds the connector of an identity, or says why there is none.
+    pub fn connector_of(&self, identity: &Identity) -> Result<&Arc<Connector>, String> {
+        let name = identity
+            .connector
+            .as_deref()
+            .ok_or("the inventory names no connector for this identity")?;
+        self.connectors
+            .get(name)
+            .ok_or_else(|| format!("connector `{name}` is not configured"))
+    }
+
+    /// Returns a model that knows everything these services know.
+    pub fn model(&self) -> Model {
+        Model {
+            inventory: self.inventory.clone(),
+            playbooks: self.playbooks.clone(),
+            capabilities: self.capabilities(),
+            id_params: Arc::new(self.id_params()),
+            ..Model::default()
+        }
+    }
+}
+
+fn capability(info: &crate::connect::ActionInfo) -> Capability {
+    Capability {
+        title: info.title.clone(),
+        layer: info.layer,
+        breaks: info.breaks.clone(),
+        irreversible: info.irreversible.clone(),
+        residual: Vec::new(),
+    }
+}

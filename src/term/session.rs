@@ -1,0 +1,186 @@
+//! One guard over every terminal mode: entered together, left together, on every way out.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::style::{ResetColor, force_color_output};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, Clear, ClearType, DisableLineWrap, EnableLineWrap,
+    EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode, size,
+};
+use crossterm::{execute, queue};
+use ratatui::Terminal;
+use ratatui::TerminalOptions;
+use ratatui::Viewport;
+use ratatui::backend::CrosstermBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Whether the modes are set right now. Global because the panic hook and signal paths must know it too.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Collects one frame, so that it leaves in a single write between the marks of a synchronized update.
+#[derive(Clone, Default)]
+struct FrameBuffer(Arc<Mutex<Vec<u8>>>);
+
+impl FrameBuffer {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for FrameBuffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The terminal while the console has it. Dropping it puts everything back.
+pub struct Session {
+    terminal: Terminal<CrosstermBackend<FrameBuffer>>,
+    frame: FrameBuffer,
+    shown: Buffer,
+}
+
+impl Session {
+    /// Takes the terminal over.
+    pub fn enter() -> io::Result<Self> {
+        enter_modes()?;
+        let frame = FrameBuffer::default();
+        let area = area()?;
+        // A fixed viewport: an automatic one would ask the terminal for its size at every frame, and `clear` for the
+        // cursor's position, which is a query.
+        let options = TerminalOptions {
+            viewport: Viewport::Fixed(area),
+        };
+        let terminal = Terminal::with_options(CrosstermBackend::new(frame.clone()), options)?;
+        Ok(Self {
+            terminal,
+            frame,
+            shown: Buffer::empty(Rect::ZERO),
+        })
+    }
+
+    /// Returns the area to draw on.
+    pub fn area(&self) -> Rect {
+        area().unwrap_or(self.shown.area)
+    }
+
+    /// Shows a frame. Writes nothing when it equals the one on screen, unless `repaint` asks for everything again.
+    pub fn show(&mut self, next: &Buffer, repaint: bool) -> io::Result<()> {
+        if !repaint && *next == self.shown {
+            return Ok(());
+        }
+        let mut head = Vec::new();
+        queue!(head, BeginSynchronizedUpdate)?;
+        if repaint || next.area != self.shown.area {
+            queue!(head, ResetColor, Clear(ClearType::All))?;
+            // Forgets what is on screen without asking the terminal anything.
+            self.terminal = Terminal::with_options(
+                CrosstermBackend::new(self.frame.clone()),
+                TerminalOptions {
+                    viewport: Viewport::Fixed(next.area),
+                },
+            )?;
+        }
+        self.terminal.draw(|f| f.buffer_mut().clone_from(next))?;
+        head.extend(self.frame.take());
+        queue!(head, EndSynchronizedUpdate)?;
+        let mut out = io::stdout().lock();
+        out.write_all(&head)?;
+        out.flush()?;
+        self.shown.clone_from(next);
+        Ok(())
+    }
+
+    /// Gives the terminal back, stops the whole process group as the shell expects, and takes the terminal over again
+    /// once somebody says `fg`.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        leave_modes();
+        // SIGSTOP, because our own handler for SIGTSTP is what brought us here; the group, because the shell waits
+        // for all of it.
+        rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
+        enter_modes()?;
+        self.shown = Buffer::empty(Rect::ZERO);
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        leave_modes();
+    }
+}
+
+fn area() -> io::Result<Rect> {
+    let (width, height) = size()?;
+    Ok(Rect {
+        x: 0,
+        y: 0,
+        width,
+        height,
+    })
+}
+
+fn enter_modes() -> io::Result<()> {
+    // Otherwise crossterm drops colour sequences under NO_COLOR and with them `reverse` and `bold`; the mono theme
+    // names no colour in the first place.
+    force_color_output(true);
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        Clear(ClearType::All),
+        EnableBracketedPaste,
+        DisableLineWrap,
+        Hide
+    )
+}
+
+/// Puts every mode back that [`enter_modes`] set. Safe to call at any time, any number of times.
+pub fn leave_modes() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // On the way out nobody is left to hear of an error; each part is tried.
+    let _ = execute!(
+        io::stdout(),
+        EndSynchronizedUpdate,
+        ResetColor,
+        Show,
+        EnableLineWrap,
+        DisableBracketedPaste,
+        LeaveAlternateScreen
+    );
+    let _ = disable_raw_mode();
+}
+
+/// Makes a panic put the terminal back before it says anything, and escapes what it says: the message may quote text
+/// from outside.
+pub fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        leave_modes();
+        let text = info.payload_as_str().unwrap_or("unknown cause");
+        let place = info
+            .location()
+            .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        eprintln!(
+            "stanch: internal error{place}: {}",
+            crate::domain::text::show(text)
+        );
+        eprintln!("stanch: what was decided is in the log: stanch log show");
+    }));
+}

@@ -1,0 +1,175 @@
+//! From the model to a buffer of cells. Nothing here keeps state, waits or reads a clock.
+//!
+//! Every function is total: any area, down to nothing, is drawn without a panic.
+
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Borders, Paragraph, Widget};
+
+use crate::app::model::{Model, Overlay, Pane};
+
+pub mod card;
+pub mod glyphs;
+pub mod map;
+pub mod options;
+pub mod overlay;
+pub mod plan;
+pub mod queue;
+pub mod status;
+pub mod theme;
+
+use glyphs::Glyphs;
+use theme::{Role, Theme};
+
+/// Smallest terminal on which the console can be worked with.
+pub const LEAST: (u16, u16) = (60, 15);
+
+/// Width from which the queue and the identity stand side by side.
+const WIDE: u16 = 110;
+
+/// What drawing needs besides the model.
+#[derive(Clone, Copy)]
+pub struct Ui<'a> {
+    /// Styles by meaning.
+    pub theme: &'a Theme,
+    /// Marks and lines, Unicode or ASCII.
+    pub glyphs: &'a Glyphs,
+    /// The time for ages and countdowns.
+    pub now: Timestamp,
+}
+
+/// Draws the whole console.
+pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    buf.set_style(area, ui.theme.style(Role::Base));
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        let text = format!(
+            "needs {}x{}, have {}x{}",
+            LEAST.0, LEAST.1, area.width, area.height
+        );
+        Paragraph::new(text).render(area, buf);
+        return;
+    }
+    let head = status::head_lines(model, ui, area.width);
+    let (top, rest) = cut_top(area, head.len() as u16);
+    Paragraph::new(head).render(top, buf);
+    let (body, bottom) = cut_bottom(rest, 1);
+    match &model.overlay {
+        Overlay::Plan(view) => plan::render(model, view, ui, body, buf),
+        Overlay::Help { scroll } => overlay::help(*scroll, ui, body, buf),
+        Overlay::Messages { scroll } => overlay::messages(model, *scroll, ui, body, buf),
+        Overlay::Score { scroll } => overlay::score(model, *scroll, ui, body, buf),
+        Overlay::None | Overlay::Reason(_) | Overlay::ConfirmQuit => triage(model, ui, body, buf),
+    }
+    match &model.overlay {
+        Overlay::Reason(prompt) => overlay::reason(prompt, ui, body, buf),
+        Overlay::ConfirmQuit => overlay::confirm_quit(ui, body, buf),
+        _ => {}
+    }
+    status::bottom(model, ui, bottom, buf);
+}
+
+/// The queue beside, or above, the identity and its options.
+fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    if area.width >= WIDE {
+        let left = area.width * 48 / 100;
+        let (queue, right) = (
+            Rect {
+                width: left,
+                ..area
+            },
+            Rect {
+                x: area.x + left,
+                width: area.width - left,
+                ..area
+            },
+        );
+        queue::render(model, ui, queue, buf);
+        let (panes, options) =
+            cut_bottom(right, options::height(model, right.width, area.height / 2));
+        let card_height = (panes.height * 2 / 5).clamp(6, 15).min(panes.height);
+        let (identity, rest) = cut_top(panes, card_height);
+        let (sessions, map) = cut_top(rest, (rest.height * 2 / 5).min(rest.height));
+        card::identity(model, ui, identity, buf);
+        card::sessions(model, ui, sessions, buf);
+        map::render(model, ui, map, buf);
+        options::render(model, ui, options, buf);
+    } else {
+        let options_height = options::height(model, area.width, area.height / 3);
+        let (above, options) = cut_bottom(area, options_height);
+        let (queue, pane) = cut_top(above, (above.height * 2 / 5).max(4));
+        queue::render(model, ui, queue, buf);
+        match model.focus.unwrap_or(Pane::Queue) {
+            Pane::Queue | Pane::Identity => card::identity(model, ui, pane, buf),
+            Pane::Sessions => card::sessions(model, ui, pane, buf),
+            Pane::Map => map::render(model, ui, pane, buf),
+        }
+        options::render(model, ui, options, buf);
+    }
+}
+
+/// Draws a titled frame and returns the room inside.
+pub(crate) fn frame(title: &str, focused: bool, ui: Ui<'_>, area: Rect, buf: &mut Buffer) -> Rect {
+    let role = if focused {
+        Role::BorderFocus
+    } else {
+        Role::Border
+    };
+    let mark = if focused { ui.glyphs.focus } else { " " };
+    let block = Block::new()
+        .borders(Borders::TOP)
+        .border_set(ui.glyphs.border)
+        .border_style(ui.theme.style(role))
+        .title(Line::styled(
+            format!("{mark}{title} "),
+            ui.theme.style(Role::Title),
+        ));
+    let inside = block.inner(area);
+    block.render(area, buf);
+    inside
+}
+
+/// Draws lines from a scroll position on, and says how many are below.
+pub(crate) fn scrolled(
+    lines: Vec<Line<'static>>,
+    scroll: usize,
+    ui: Ui<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let height = usize::from(area.height);
+    let first = scroll.min(lines.len().saturating_sub(height));
+    let below = lines.len().saturating_sub(first + height);
+    let shown: Vec<Line<'static>> = lines.into_iter().skip(first).take(height).collect();
+    Paragraph::new(shown).render(area, buf);
+    if below > 0 && area.height > 0 {
+        let text = format!(" {} {below} more ", ui.glyphs.down);
+        let width = (text.chars().count() as u16).min(area.width);
+        let at = Rect {
+            x: area.right() - width,
+            y: area.bottom() - 1,
+            width,
+            height: 1,
+        };
+        Paragraph::new(Line::styled(text, ui.theme.style(Role::Key))).render(at, buf);
+    }
+}
+
+pub(crate) fn cut_top(area: Rect, height: u16) -> (Rect, Rect) {
+    let height = height.min(area.height);
+    (
+        Rect { height, ..area },
+        Rect {
+            y: area.y + height,
+            height: area.height - height,
+            ..area
+        },
+    )
+}
+
+pub(crate) fn cut_bottom(area: Rect, height: u16) -> (Rect, Rect) {
+    let height = height.min(area.height);
+    let (top, bottom) = cut_top(area, area.height - height);
+    (top, bottom)
+}

@@ -1,0 +1,298 @@
+//! The identity card and what lives under it: sessions, roles, credentials.
+
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::queue::{severity_role, severity_word};
+use super::theme::Role;
+use super::{Ui, frame, scrolled};
+use crate::app::model::{Live, Model, Pane};
+use crate::domain::alert::{Alert, age};
+use crate::domain::identity::{Credential, Identity, Scope, Session};
+use crate::domain::text::{Untrusted, fit, show, show_identifier};
+
+/// What stands where nobody knows: never a blank.
+const UNKNOWN: &str = "unknown";
+
+/// Draws the card of the selected alert's identity.
+pub fn identity(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let focused = model.focus == Some(Pane::Identity);
+    let inside = frame("Identity", focused, ui, area, buf);
+    let lines = identity_lines(model, ui, inside.width);
+    scrolled(
+        lines,
+        if focused { model.scroll } else { 0 },
+        ui,
+        inside,
+        buf,
+    );
+}
+
+fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
+    let Some(row) = model.selected.as_ref().and_then(|id| model.queue.get(id)) else {
+        return vec![Line::raw(
+            "Select an alert to see whose access it is about.",
+        )];
+    };
+    let mut lines = vec![alert_line(&row.alert, ui, width)];
+    match (&model.detail.identity, model.detail.candidates.as_slice()) {
+        (Some(card), _) => lines.extend(card_lines(card, model.live.get(&card.id), ui)),
+        (None, []) => {
+            lines.push(Line::styled(
+                "identity unresolved: the alert names none",
+                ui.theme.style(Role::Warn),
+            ));
+        }
+        (None, candidates) => {
+            lines.push(Line::styled(
+                "identity unresolved; it may be:",
+                ui.theme.style(Role::Warn),
+            ));
+            lines.extend(
+                candidates
+                    .iter()
+                    .map(|id| Line::raw(format!("  {} {id}", ui.glyphs.bullet))),
+            );
+        }
+    }
+    lines
+}
+
+fn alert_line(alert: &Alert, ui: Ui<'_>, width: u16) -> Line<'static> {
+    let word = severity_word(alert.severity);
+    let confidence = alert
+        .confidence
+        .map_or_else(|| "confidence ?".to_owned(), |c| format!("{c} % sure"));
+    let room = usize::from(width).saturating_sub(word.len() + confidence.len() + 5);
+    Line::from(vec![
+        Span::styled(
+            format!("{word} "),
+            ui.theme.style(severity_role(alert.severity)),
+        ),
+        Span::raw(fit(&alert.title.show(), room, ui.glyphs.ellipsis)),
+        Span::styled(format!("  ({confidence})"), ui.theme.style(Role::Muted)),
+    ])
+}
+
+fn card_lines(card: &Identity, live: Option<&Live>, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let enabled = match live.and_then(|l| l.context.enabled) {
+        Some(true) => "enabled",
+        Some(false) => "DISABLED",
+        None => "state unknown",
+    };
+    let mut name = vec![
+        Span::styled(
+            show_identifier(card.name.raw()).into_owned(),
+            ui.theme.style(Role::Title),
+        ),
+        Span::raw(format!("  {}  {enabled}  ({})", card.kind, card.provenance)),
+    ];
+    if !card.name.raw().is_ascii() {
+        name.push(Span::styled("  NON-ASCII NAME", ui.theme.style(Role::Warn)));
+    }
+    let mut lines = vec![
+        Line::from(name),
+        pair(
+            ui,
+            ("environment", opt(card.environment.as_ref())),
+            ("driver", card.driver.to_string()),
+        ),
+        pair(
+            ui,
+            ("workload", opt(card.workload.as_ref())),
+            (
+                "criticality",
+                card.criticality
+                    .map_or(UNKNOWN.to_owned(), |c| c.to_string().replace('_', " ")),
+            ),
+        ),
+        pair(
+            ui,
+            ("business", opt(card.business_owner.as_ref())),
+            ("technical", opt(card.technical_owner.as_ref())),
+        ),
+        single(ui, "on call", opt(card.on_call.as_ref())),
+    ];
+    if let Some(reason) = &card.uninterruptible {
+        let text = format!("DO NOT INTERRUPT LIGHTLY: {}", reason.show());
+        lines.push(Line::styled(text, ui.theme.style(Role::Warn)));
+    }
+    if card.credentials.is_empty() {
+        lines.push(single(ui, "credential", UNKNOWN.to_owned()));
+    }
+    for credential in &card.credentials {
+        lines.extend(credential_lines(credential, ui));
+    }
+    for (key, value) in live.iter().flat_map(|l| &l.context.attributes) {
+        lines.push(single(
+            ui,
+            "provider",
+            format!("{} = {}", show(key), value.show()),
+        ));
+    }
+    lines
+}
+
+fn credential_lines(c: &Credential, ui: Ui<'_>) -> [Line<'static>; 2] {
+    let store = opt(c.store.as_ref());
+    [
+        single(
+            ui,
+            "credential",
+            format!("{} {}  in {store}", c.kind.show(), c.id.show()),
+        ),
+        single(
+            ui,
+            "",
+            format!(
+                "expires {}  last used {}  rotation {}",
+                when(c.expires, ui.now),
+                when(c.last_used, ui.now),
+                opt(c.rotation.as_ref())
+            ),
+        ),
+    ]
+}
+
+fn opt(value: Option<&Untrusted>) -> String {
+    value
+        .filter(|v| !v.is_empty())
+        .map_or_else(|| UNKNOWN.to_owned(), |v| v.show().into_owned())
+}
+
+/// Returns a time as an age or a time to come.
+pub fn when(at: Option<Timestamp>, now: Timestamp) -> String {
+    match at {
+        None => UNKNOWN.to_owned(),
+        Some(at) if at > now => format!("in {}", age(now, at)),
+        Some(at) => format!("{} ago", age(at, now)),
+    }
+}
+
+fn single(ui: Ui<'_>, label: &str, value: String) -> Line<'static> {
+    Line::from(vec![
+        Span::styled(format!("{label:<11} "), ui.theme.style(Role::Muted)),
+        Span::raw(value),
+    ])
+}
+
+fn pair(ui: Ui<'_>, a: (&str, String), b: (&str, String)) -> Line<'static> {
+    let mut line = single(
+        ui,
+        a.0,
+        fit(&format!("{:<22}", a.1), 22, ui.glyphs.ellipsis),
+    );
+    line.push_span(Span::styled(
+        format!("  {:<11} ", b.0),
+        ui.theme.style(Role::Muted),
+    ));
+    line.push_span(Span::raw(b.1));
+    line
+}
+
+/// Draws live sessions and what the identity may do.
+pub fn sessions(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let focused = model.focus == Some(Pane::Sessions);
+    let live = model
+        .detail
+        .identity
+        .as_ref()
+        .and_then(|card| model.live.get(&card.id));
+    let age_text = match live {
+        Some(Live { loading: true, .. }) => "reading".to_owned(),
+        Some(Live { at: Some(at), .. }) => format!("read {} ago", age(*at, ui.now)),
+        _ => "not read".to_owned(),
+    };
+    let inside = frame(
+        &format!("Sessions and scopes ({age_text})"),
+        focused,
+        ui,
+        area,
+        buf,
+    );
+    let lines = session_lines(model, live, ui);
+    scrolled(
+        lines,
+        if focused { model.scroll } else { 0 },
+        ui,
+        inside,
+        buf,
+    );
+}
+
+fn session_lines(model: &Model, live: Option<&Live>, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let Some(card) = &model.detail.identity else {
+        return vec![Line::raw("No identity, so no sessions.")];
+    };
+    let Some(live) = live.filter(|l| l.at.is_some()) else {
+        let text = match &card.connector {
+            Some(name) => format!("asking {} for sessions, roles and grants", show(name)),
+            None => "sessions unknown: no connector is configured for this identity".to_owned(),
+        };
+        return vec![Line::raw(text), scopes_line(&card.scopes, "inventory", ui)];
+    };
+    let context = &live.context;
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (part, reason) in &context.unknown {
+        let text = format!("{} UNKNOWN: {}", show(part), reason.show());
+        lines.push(Line::styled(text, ui.theme.style(Role::Error)));
+    }
+    let sessions_known = !context
+        .unknown
+        .iter()
+        .any(|(part, _)| part.contains("session"));
+    if context.sessions.is_empty() && sessions_known {
+        lines.push(Line::raw("no live sessions or tokens"));
+    }
+    lines.extend(context.sessions.iter().map(|s| session_line(s, ui)));
+    lines.push(scopes_line(&context.scopes, "now", ui));
+    let grants: Vec<String> = context
+        .grants
+        .iter()
+        .map(|g| g.show().into_owned())
+        .collect();
+    if !grants.is_empty() {
+        lines.push(single(ui, "grants", grants.join(", ")));
+    }
+    for credential in &context.credentials {
+        lines.extend(credential_lines(credential, ui));
+    }
+    lines
+}
+
+fn session_line(session: &Session, ui: Ui<'_>) -> Line<'static> {
+    let text = format!(
+        "{} {} {}  from {}  started {}  ends {}",
+        ui.glyphs.bullet,
+        session.kind.show(),
+        fit(&session.id.show(), 14, ui.glyphs.ellipsis),
+        opt(session.origin.as_ref()),
+        when(session.started, ui.now),
+        when(session.expires, ui.now),
+    );
+    Line::raw(text)
+}
+
+fn scopes_line(scopes: &[Scope], source: &str, ui: Ui<'_>) -> Line<'static> {
+    let mut spans = vec![Span::styled(
+        format!("{:<11} ", "scopes"),
+        ui.theme.style(Role::Muted),
+    )];
+    if scopes.is_empty() {
+        spans.push(Span::raw(UNKNOWN));
+    }
+    for scope in scopes {
+        let (text, role) = match scope.privileged {
+            true => (format!("{}! ", scope.name.show()), Role::Warn),
+            false => (format!("{} ", scope.name.show()), Role::Base),
+        };
+        spans.push(Span::styled(text, ui.theme.style(role)));
+    }
+    spans.push(Span::styled(
+        format!("({source}; ! = privileged)"),
+        ui.theme.style(Role::Muted),
+    ));
+    Line::from(spans)
+}

@@ -1,0 +1,139 @@
+//! Small things over the screen: help, messages, the drill's score, a reason, a last question.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph, Widget, Wrap};
+
+use super::theme::Role;
+use super::{Ui, frame, scrolled};
+use crate::app::command::{REGISTRY, Scope};
+use crate::app::model::{Level, Model, ReasonPrompt};
+use crate::domain::alert::age;
+use crate::domain::decision::DecisionKind;
+use crate::domain::text::show;
+
+/// Draws all keys, by scope.
+pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let inside = frame("Help", true, ui, area, buf);
+    let mut lines = vec![Line::raw(
+        "The way: select an alert, read whose it is, press the number of an option, read the plan, confirm.",
+    )];
+    for (scope, title) in [
+        (Scope::Triage, "Triage"),
+        (Scope::Plan, "Plan"),
+        (Scope::Reader, "Help, messages, score"),
+    ] {
+        lines.push(Line::default());
+        lines.push(Line::styled(title, ui.theme.style(Role::Title)));
+        for spec in REGISTRY.iter().filter(|s| s.scope == scope) {
+            lines.push(Line::from(vec![
+                Span::styled(
+                    format!("  {:<18}", spec.keys.join(" ")),
+                    ui.theme.style(Role::Key),
+                ),
+                Span::raw(spec.help),
+            ]));
+        }
+    }
+    scrolled(lines, scroll, ui, inside, buf);
+}
+
+/// Draws the messages so far, newest first.
+pub fn messages(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let inside = frame("Messages", true, ui, area, buf);
+    let mut lines: Vec<Line<'static>> = model
+        .messages
+        .iter()
+        .rev()
+        .map(|m| {
+            let (word, role) = match m.level {
+                Level::Info => ("info ", Role::Base),
+                Level::Warn => ("note ", Role::Warn),
+                Level::Error => ("ERROR", Role::Error),
+            };
+            Line::from(vec![
+                Span::styled(
+                    format!("{:>7} ago  ", age(m.at, ui.now)),
+                    ui.theme.style(Role::Muted),
+                ),
+                Span::styled(format!("{word}  "), ui.theme.style(role)),
+                Span::raw(m.text.clone()),
+            ])
+        })
+        .collect();
+    for (source, (total, reason)) in &model.malformed {
+        let text = format!(
+            "{source}: {total} malformed inputs kept; the last one: {}",
+            show(reason)
+        );
+        lines.insert(0, Line::styled(text, ui.theme.style(Role::Warn)));
+    }
+    if lines.is_empty() {
+        lines.push(Line::raw(
+            "Nothing has gone wrong, and nothing else was said.",
+        ));
+    }
+    scrolled(lines, scroll, ui, inside, buf);
+}
+
+/// Draws the drill's score.
+pub fn score(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let inside = frame("Drill score", true, ui, area, buf);
+    let lines = model
+        .drill
+        .iter()
+        .flat_map(|d| &d.score)
+        .map(|text| Line::raw(text.clone()))
+        .collect();
+    scrolled(lines, scroll, ui, inside, buf);
+}
+
+fn centred(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    }
+}
+
+/// Asks for a reason.
+pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let area = centred(area, 76, 6);
+    Clear.render(area, buf);
+    let title = match prompt.kind {
+        DecisionKind::Dismiss => "Dismiss: why is this no case?",
+        DecisionKind::DoNothing => "Do nothing for now: why?",
+        DecisionKind::Note => "Note",
+        DecisionKind::Claim | DecisionKind::CloseContained => "Why?",
+    };
+    let inside = frame(title, true, ui, area, buf);
+    let text = vec![
+        Line::from(vec![
+            Span::raw(show(prompt.input.value()).into_owned()),
+            Span::styled("_", ui.theme.style(Role::Key)),
+        ]),
+        Line::default(),
+        Line::styled(
+            format!("about {}   Enter records it, Esc leaves", prompt.alert),
+            ui.theme.style(Role::Muted),
+        ),
+    ];
+    Paragraph::new(text)
+        .wrap(Wrap { trim: false })
+        .render(inside, buf);
+}
+
+/// Asks whether to leave while an act is under way.
+pub fn confirm_quit(ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let area = centred(area, 70, 5);
+    Clear.render(area, buf);
+    let inside = frame("Leave while a plan is running?", true, ui, area, buf);
+    let text = "The running step is recorded before the console ends; later steps are not sent. \
+                Press Q (capital) to leave; any other key stays.";
+    Paragraph::new(text)
+        .wrap(Wrap { trim: true })
+        .render(inside, buf);
+}

@@ -1,0 +1,443 @@
+//! The plan overlay: what would happen in exact requests, what breaks, what stays, *do nothing* beside it; then how it
+//! goes, step by step.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget};
+
+use super::options::tier_role;
+use super::theme::Role;
+use super::{Ui, cut_bottom, frame, scrolled};
+use crate::app::model::{Model, Phase, PlanView, Stage};
+use crate::domain::alert::age;
+use crate::domain::coverage::CellState;
+use crate::domain::ids::PlanDigest;
+use crate::domain::plan::{Body, ImpactNode, Plan, PlanStep, RenderedRequest, Undo};
+use crate::domain::text::{fit, show, show_identifier};
+use crate::domain::vocabulary::Tier;
+
+/// Draws the overlay.
+pub fn render(model: &Model, view: &PlanView, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let title = match &view.stage {
+        Stage::Building => "Plan: building".to_owned(),
+        Stage::Preview => "Plan: NOT SENT YET, read and confirm".to_owned(),
+        Stage::WaitingApproval => "Plan: waiting for approval".to_owned(),
+        Stage::Running => "Plan: running".to_owned(),
+        Stage::Ended => "Plan: ended".to_owned(),
+        Stage::Failed(_) => "Plan: not run".to_owned(),
+    };
+    let (body, foot) = cut_bottom(area, 3);
+    let inside = frame(&title, true, ui, body, buf);
+    let lines = match &view.plan {
+        Some((digest, plan)) => plan_lines(model, digest, plan, &view.stage, ui, inside.width),
+        None => Vec::new(),
+    };
+    let lines = match &view.stage {
+        Stage::Building => vec![Line::raw(format!(
+            "asking the provider what {} is bound to",
+            view.identity
+        ))],
+        Stage::Failed(reason) => {
+            let head = Line::styled(format!("not run: {reason}"), ui.theme.style(Role::Error));
+            std::iter::once(head).chain(lines).collect()
+        }
+        _ => lines,
+    };
+    scrolled(lines, view.scroll, ui, inside, buf);
+    Paragraph::new(foot_lines(model, view, ui)).render(foot, buf);
+}
+
+/// Returns the document: heading, two sides, steps.
+fn plan_lines(
+    model: &Model,
+    digest: &PlanDigest,
+    plan: &Plan,
+    stage: &Stage,
+    ui: Ui<'_>,
+    width: u16,
+) -> Vec<Line<'static>> {
+    let mut lines = heading(digest, plan, ui);
+    let running = matches!(
+        stage,
+        Stage::Running | Stage::Ended | Stage::WaitingApproval
+    );
+    if running {
+        for step in &plan.steps {
+            lines.push(progress_line(model, digest, step, ui));
+        }
+        lines.push(Line::default());
+    }
+    lines.extend(two_sides(plan, ui, width));
+    for step in &plan.steps {
+        lines.push(Line::default());
+        lines.extend(step_lines(step, ui));
+    }
+    for skipped in &plan.skipped {
+        let text = format!("left out: {} ({})", skipped.verb, show(&skipped.reason));
+        lines.push(Line::styled(text, ui.theme.style(Role::Muted)));
+    }
+    lines
+}
+
+fn heading(digest: &PlanDigest, plan: &Plan, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let name = show_identifier(plan.identity_name.raw()).into_owned();
+    let environment = plan
+        .environment
+        .as_ref()
+        .map_or_else(|| "unknown".to_owned(), |e| e.show().into_owned());
+    let left = if plan.expires > ui.now {
+        format!("valid {}", age(ui.now, plan.expires))
+    } else {
+        "EXPIRED".to_owned()
+    };
+    vec![
+        Line::from(vec![
+            Span::raw("contain "),
+            Span::styled(name, ui.theme.style(Role::Title)),
+            Span::raw(format!(
+                "  environment {environment}  playbook {}  ",
+                show(&plan.playbook)
+            )),
+            Span::styled(
+                format!("{} tier", plan.tier),
+                ui.theme.style(tier_role(plan.tier)),
+            ),
+        ]),
+        Line::styled(
+            format!("digest {}  {left}", digest.short()),
+            ui.theme.style(Role::Muted),
+        ),
+    ]
+}
+
+/// Returns what acting breaks and leaves beside what doing nothing leaves.
+fn two_sides(plan: &Plan, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
+    let left = acting_side(plan, ui);
+    let right = nothing_side(plan, ui);
+    if width < 100 {
+        return left
+            .into_iter()
+            .chain(right)
+            .map(|(text, role)| Line::styled(text, ui.theme.style(role)))
+            .collect();
+    }
+    let column = usize::from(width) / 2 - 2;
+    let blank = (String::new(), Role::Base);
+    let rows = left.len().max(right.len());
+    (0..rows)
+        .map(|i| {
+            let (l, lr) = left.get(i).unwrap_or(&blank);
+            let (r, rr) = right.get(i).unwrap_or(&blank);
+            let l = fit(l, column, ui.glyphs.ellipsis);
+            let pad = column.saturating_sub(crate::domain::text::cells(&l));
+            Line::from(vec![
+                Span::styled(l, ui.theme.style(*lr)),
+                Span::raw(" ".repeat(pad + 2)),
+                Span::styled(fit(r, column, ui.glyphs.ellipsis), ui.theme.style(*rr)),
+            ])
+        })
+        .collect()
+}
+
+fn acting_side(plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
+    let mut rows = vec![("IF YOU RUN IT".to_owned(), Role::Title)];
+    let breaking: Vec<&PlanStep> = plan.steps.iter().filter(|s| !s.breaks.is_empty()).collect();
+    if breaking.is_empty() {
+        rows.push((" interrupts nothing by itself".to_owned(), Role::Good));
+    }
+    for step in breaking {
+        rows.push((
+            format!(" step {} interrupts {}", step.id, show(&step.breaks)),
+            Role::Warn,
+        ));
+    }
+    rows.extend(nodes("may break", &plan.impact.breaks, ui));
+    rows.push((" the attacker then still holds:".to_owned(), Role::Base));
+    if plan.residual.is_empty() {
+        rows.push((
+            "   nothing that this connector knows of".to_owned(),
+            Role::Base,
+        ));
+    }
+    for residual in &plan.residual {
+        let until = residual.at_most_s.map_or_else(
+            || "until somebody ends it".to_owned(),
+            |s| {
+                format!(
+                    "for at most {}",
+                    age(ui.now, ui.now + jiff::SignedDuration::from_secs(s as i64))
+                )
+            },
+        );
+        rows.push((
+            format!("   {}: {}, {until}", residual.layer, show(&residual.text)),
+            Role::Warn,
+        ));
+    }
+    rows
+}
+
+fn nothing_side(plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
+    let mut rows = vec![
+        ("IF YOU DO NOTHING".to_owned(), Role::Title),
+        (" breaks nothing".to_owned(), Role::Good),
+        (
+            " the attacker keeps every layer, until somebody ends it".to_owned(),
+            Role::Error,
+        ),
+    ];
+    rows.extend(nodes("can reach", &plan.impact.reaches, ui));
+    rows
+}
+
+/// Shows the most critical few; the map has them all.
+fn nodes(what: &str, nodes: &[ImpactNode], ui: Ui<'_>) -> Vec<(String, Role)> {
+    const SHOWN: usize = 6;
+    let mut sorted: Vec<&ImpactNode> = nodes.iter().collect();
+    sorted.sort_by_key(|n| (std::cmp::Reverse(n.criticality), n.depth));
+    let mut rows: Vec<(String, Role)> = sorted
+        .iter()
+        .take(SHOWN)
+        .map(|n| {
+            let critical = n.criticality.map_or(String::new(), |c| {
+                format!(" ({})", c.as_str().replace('_', " "))
+            });
+            (format!(" {what}: {}{critical}", n.label.show()), Role::Base)
+        })
+        .collect();
+    if nodes.len() > SHOWN {
+        rows.push((
+            format!(
+                " {what}: {} {} more",
+                ui.glyphs.ellipsis,
+                nodes.len() - SHOWN
+            ),
+            Role::Muted,
+        ));
+    }
+    rows
+}
+
+fn step_lines(step: &PlanStep, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::from(vec![
+        Span::styled(
+            format!("{} {}", step.id, show(&step.title)),
+            ui.theme.style(Role::Title),
+        ),
+        Span::raw(format!("  {}  ", show(&step.team))),
+        Span::styled(step.tier.to_string(), ui.theme.style(tier_role(step.tier))),
+        Span::styled(
+            format!("  on {}", show_identifier(step.target.raw())),
+            ui.theme.style(Role::Muted),
+        ),
+    ])];
+    if !step.why.is_empty() {
+        lines.push(Line::styled(
+            format!("    why     {}", show(&step.why)),
+            ui.theme.style(Role::Muted),
+        ));
+    }
+    for request in &step.requests {
+        lines.extend(request_lines(request, "send   "));
+    }
+    match &step.verify {
+        Some(verify) => {
+            let text = format!(
+                "    proven  {} (asks up to {} s)",
+                show(&verify.says),
+                verify.deadline_ms / 1000
+            );
+            lines.push(Line::raw(text));
+            for request in &verify.requests {
+                lines.push(Line::styled(
+                    format!(
+                        "            {} {}",
+                        show(&request.method),
+                        show(&request.url)
+                    ),
+                    ui.theme.style(Role::Muted),
+                ));
+            }
+        }
+        None => lines.push(Line::raw(
+            "    by hand: this console sends nothing for it".to_owned(),
+        )),
+    }
+    let undo = match &step.undo {
+        Undo::Requests { requests, .. } => {
+            let first = requests
+                .first()
+                .map_or(String::new(), |r| format!(": {} {}", r.method, r.url));
+            format!("    undo    possible{}", show(&first))
+        }
+        Undo::Irreversible { reason } => format!("    undo    IRREVERSIBLE: {}", show(reason)),
+        Undo::NothingToUndo => "    undo    nothing to undo".to_owned(),
+    };
+    lines.push(Line::raw(undo));
+    lines
+}
+
+fn request_lines(request: &RenderedRequest, label: &str) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::raw(format!(
+        "    {label} {} {}",
+        show(&request.method),
+        show(&request.url)
+    ))];
+    let body = match &request.body {
+        Body::None => return lines,
+        Body::Json { value } => show(&value.to_string()).into_owned(),
+        Body::Form { fields } => {
+            let field = |f: &crate::domain::plan::FormField| match (&f.value, &f.secret) {
+                (Some(value), _) => format!("{}={}", show(&f.name), show(value)),
+                (None, Some(reference)) => {
+                    format!("{}=<secret {}>", show(&f.name), show(reference))
+                }
+                (None, None) => format!("{}=", show(&f.name)),
+            };
+            fields.iter().map(field).collect::<Vec<_>>().join("&")
+        }
+    };
+    lines.push(Line::raw(format!("            {body}")));
+    lines
+}
+
+/// Returns how one step stands: what this console sees at work, else what the journal tells.
+fn progress_line(model: &Model, digest: &PlanDigest, step: &PlanStep, ui: Ui<'_>) -> Line<'static> {
+    let run = model.runs.get(digest);
+    let phase = run.and_then(|r| r.phases.get(&step.id));
+    let running = run.is_some_and(|r| r.running);
+    let (state, note) = match phase {
+        Some(Phase::Sending) => (None, "sending".to_owned()),
+        Some(Phase::Verifying) => (None, "sent; reading back".to_owned()),
+        Some(Phase::Ended(state, note)) => (Some(*state), note.clone()),
+        None => match model.decisions.act_of(digest, &step.id) {
+            Some(act) => {
+                let note = act
+                    .verify
+                    .as_ref()
+                    .map_or_else(String::new, |v| v.says.clone());
+                (Some(act.cell()), note)
+            }
+            None if step.verb.is_manual() => (Some(CellState::HandedOff), step.team.clone()),
+            None if running => (Some(CellState::Open), "waits for its turn".to_owned()),
+            None => (Some(CellState::Open), "not sent".to_owned()),
+        },
+    };
+    let (mark, word, role) = match state {
+        None => (ui.glyphs.requested, "under way", Role::Key),
+        Some(state) => (ui.glyphs.cell(state), state.as_str(), cell_role(state)),
+    };
+    let unknown_hint = if state == Some(CellState::Unknown) {
+        "  (v on the alert reads it back)"
+    } else {
+        ""
+    };
+    Line::from(vec![
+        Span::styled(format!(" {mark} {word:<15}"), ui.theme.style(role)),
+        Span::raw(format!("{} {}", step.id, show(&step.title))),
+        Span::styled(
+            format!("  {}{unknown_hint}", show(&note)),
+            ui.theme.style(Role::Muted),
+        ),
+    ])
+}
+
+/// Returns the meaning of a state for the theme.
+pub const fn cell_role(state: CellState) -> Role {
+    match state {
+        CellState::Proven => Role::Good,
+        CellState::Failed | CellState::Unknown => Role::Error,
+        CellState::Requested | CellState::NotContainable => Role::Warn,
+        CellState::Open | CellState::HandedOff => Role::Muted,
+    }
+}
+
+fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let rule = Line::default();
+    match (&view.stage, &view.plan) {
+        (Stage::Preview, Some((_, plan))) => {
+            let first = match &view.stale {
+                Some(stale) => Line::styled(
+                    format!(" CHANGED: {stale}. ctrl-r reads it again."),
+                    ui.theme.style(Role::Error),
+                ),
+                None => confirm_line(view, plan, ui),
+            };
+            vec![rule, first, buttons(view, plan, ui)]
+        }
+        (Stage::WaitingApproval, _) => {
+            let text = if model.drill.is_some() {
+                " A simulated second analyst reads the plan and agrees in a moment (drill)."
+            } else {
+                " The plan is on its way."
+            };
+            vec![rule, Line::styled(text, ui.theme.style(Role::Warn))]
+        }
+        (Stage::Running, Some((digest, _))) => {
+            let stopping = model.runs.get(digest).is_some_and(|r| r.stopping);
+            let text = if stopping {
+                " Stopping after the running step."
+            } else {
+                " Running. ctrl-x stops after the step."
+            };
+            vec![rule, Line::styled(text, ui.theme.style(Role::Key))]
+        }
+        (Stage::Ended, Some((digest, _))) => {
+            let text = model.runs.get(digest).and_then(|r| r.ended.clone());
+            let text = text.unwrap_or_else(|| "From the journal.".to_owned());
+            vec![
+                rule,
+                Line::styled(format!(" {text}"), ui.theme.style(Role::Title)),
+            ]
+        }
+        _ => vec![rule],
+    }
+}
+
+fn confirm_line(view: &PlanView, plan: &Plan, ui: Ui<'_>) -> Line<'static> {
+    if plan.tier == Tier::Hard {
+        let name = show_identifier(plan.identity_name.raw()).into_owned();
+        Line::from(vec![
+            Span::raw(" Type "),
+            Span::styled(name, ui.theme.style(Role::Title)),
+            Span::raw(" and press Enter to run this plan: "),
+            Span::styled(
+                show(view.typed.value()).into_owned(),
+                ui.theme.style(Role::Title),
+            ),
+            Span::styled("_", ui.theme.style(Role::Key)),
+        ])
+    } else {
+        Line::raw(" Tab chooses a button, Enter presses it.")
+    }
+}
+
+fn buttons(view: &PlanView, plan: &Plan, ui: Ui<'_>) -> Line<'static> {
+    if plan.tier == Tier::Hard {
+        return Line::styled(
+            " Esc leaves without sending anything.",
+            ui.theme.style(Role::Muted),
+        );
+    }
+    let style = |chosen: bool| {
+        if chosen {
+            ui.theme.style(Role::Selected)
+        } else {
+            ui.theme.style(Role::Base)
+        }
+    };
+    let mark = |chosen: bool| if chosen { ui.glyphs.cursor } else { " " };
+    Line::from(vec![
+        Span::raw(" "),
+        Span::styled(
+            format!("{}[ Cancel ]", mark(!view.run_chosen)),
+            style(!view.run_chosen),
+        ),
+        Span::raw("   "),
+        Span::styled(
+            format!("{}[ Run ]", mark(view.run_chosen)),
+            style(view.run_chosen),
+        ),
+    ])
+}

@@ -1,0 +1,213 @@
+//! The queue: one alert a line, only the lines on screen.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget};
+
+use super::theme::Role;
+use super::{Ui, frame};
+use crate::app::model::{Model, Pane, RowState};
+use crate::domain::alert::{Alert, age};
+use crate::domain::ids::AlertId;
+use crate::domain::text::{cells, fit, show};
+use crate::domain::vocabulary::Severity;
+
+/// Widths of the columns that are always there: mark, severity word, age, state.
+const SEVERITY: usize = 6;
+const AGE: usize = 7;
+const STATE: usize = 9;
+
+/// Draws the queue.
+pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let shown = model.queue.order().len();
+    let position = model
+        .selected
+        .as_ref()
+        .and_then(|id| model.queue.position(id));
+    let at = position.map_or(0, |p| p + 1);
+    let waiting = match model.queue.waiting() {
+        0 => String::new(),
+        n => format!("  {} {n} new (g)", ui.glyphs.up),
+    };
+    let focused = model.focus.unwrap_or(Pane::Queue) == Pane::Queue;
+    let inside = frame(
+        &format!("Alerts {at}/{shown}{waiting}"),
+        focused,
+        ui,
+        area,
+        buf,
+    );
+    if shown == 0 {
+        let text = "No alerts. They appear here as soon as a source has one; the line above says how the sources are.";
+        Paragraph::new(text)
+            .wrap(ratatui::widgets::Wrap { trim: true })
+            .render(inside, buf);
+        return;
+    }
+    let columns = Columns::fit(usize::from(inside.width));
+    let height = usize::from(inside.height);
+    let Some(rows) = height.checked_sub(1) else {
+        return;
+    };
+    let mut lines = vec![columns.header(ui)];
+    let first = position
+        .unwrap_or(0)
+        .saturating_sub(rows / 2)
+        .min(shown.saturating_sub(rows));
+    for id in model.queue.order().iter().skip(first).take(rows) {
+        lines.push(row(model, id, &columns, ui));
+    }
+    Paragraph::new(lines).render(inside, buf);
+}
+
+/// How the width is shared out; the target goes first, then the pattern.
+struct Columns {
+    identity: usize,
+    pattern: usize,
+    target: usize,
+}
+
+impl Columns {
+    fn fit(width: usize) -> Self {
+        let room = width.saturating_sub(2 + 2 + SEVERITY + AGE + STATE + 3);
+        match room {
+            0..30 => Self {
+                identity: room,
+                pattern: 0,
+                target: 0,
+            },
+            30..56 => Self {
+                identity: room * 2 / 5,
+                pattern: room - room * 2 / 5 - 1,
+                target: 0,
+            },
+            _ => {
+                let (identity, pattern) = (room * 3 / 10, (room * 7 / 20).min(27));
+                Self {
+                    identity,
+                    pattern,
+                    target: room - identity - pattern - 2,
+                }
+            }
+        }
+    }
+
+    fn line(&self, ui: Ui<'_>, words: [&str; 6]) -> String {
+        let [severity, age, identity, pattern, target, state] = words;
+        let cell = |text: &str, width: usize| {
+            let fitted = fit(text, width, ui.glyphs.ellipsis);
+            let pad = width.saturating_sub(cells(&fitted));
+            if width == 0 {
+                String::new()
+            } else {
+                format!("{fitted}{} ", " ".repeat(pad))
+            }
+        };
+        format!(
+            "{}{:>AGE$} {}{}{}{}",
+            cell(severity, SEVERITY + 2),
+            age,
+            cell(identity, self.identity),
+            cell(pattern, self.pattern),
+            cell(target, self.target),
+            cell(state, STATE),
+        )
+    }
+
+    fn header(&self, ui: Ui<'_>) -> Line<'static> {
+        let words = [
+            "sev",
+            "exposed",
+            "identity",
+            "what happened",
+            "target",
+            "state",
+        ];
+        Line::styled(
+            format!("  {}", self.line(ui, words)),
+            ui.theme.style(Role::Muted),
+        )
+    }
+}
+
+/// Returns the word of a severity as it stands in the queue, upper case when it should be heard.
+pub const fn severity_word(severity: Option<Severity>) -> &'static str {
+    match severity {
+        Some(Severity::Critical) => "CRIT",
+        Some(Severity::High) => "HIGH",
+        Some(Severity::Medium) => "medium",
+        Some(Severity::Low) => "low",
+        Some(Severity::Info) => "info",
+        None => "none",
+    }
+}
+
+/// Returns the meaning of a severity for the theme.
+pub const fn severity_role(severity: Option<Severity>) -> Role {
+    match severity {
+        Some(Severity::Critical) => Role::Critical,
+        Some(Severity::High) => Role::High,
+        Some(Severity::Medium) | None => Role::Medium,
+        Some(Severity::Low) => Role::Low,
+        Some(Severity::Info) => Role::Info,
+    }
+}
+
+/// Returns whom an alert names, as short as it can be said.
+pub fn who(alert: &Alert) -> String {
+    match &alert.subject {
+        None => "unresolved".to_owned(),
+        Some(subject) => {
+            let name = subject
+                .name
+                .as_ref()
+                .filter(|n| !n.is_empty())
+                .unwrap_or(&subject.native_id);
+            show(name.raw()).into_owned()
+        }
+    }
+}
+
+fn row(model: &Model, id: &AlertId, columns: &Columns, ui: Ui<'_>) -> Line<'static> {
+    let Some(row) = model.queue.get(id) else {
+        return Line::default();
+    };
+    let alert = &row.alert;
+    let state = model.row_state(id);
+    let over = matches!(state, RowState::Closed | RowState::Dismissed);
+    let severity = format!(
+        "{} {}",
+        ui.glyphs.severity(alert.severity),
+        severity_word(alert.severity)
+    );
+    let exposed = age(alert.exposed_since(), ui.now);
+    let who = who(alert);
+    let what = match row.count {
+        1 => alert.pattern.as_str().replace('_', " "),
+        n => format!("{} x{n}", alert.pattern.as_str().replace('_', " ")),
+    };
+    let target = alert
+        .resource
+        .as_ref()
+        .map_or(String::new(), |r| show(r.id.raw()).into_owned());
+    let text = columns.line(
+        ui,
+        [&severity, &exposed, &who, &what, &target, state.as_str()],
+    );
+    let selected = model.selected.as_ref() == Some(id);
+    let cursor = if selected { ui.glyphs.cursor } else { " " };
+    let role = if over {
+        Role::Muted
+    } else {
+        severity_role(alert.severity)
+    };
+    let mut style = ui.theme.style(role);
+    if selected {
+        style = style.patch(ui.theme.style(Role::Selected));
+    }
+    Line::from(vec![
+        Span::raw(format!("{cursor} ")),
+        Span::styled(text, style),
+    ])
+}

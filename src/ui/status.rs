@@ -1,0 +1,193 @@
+//! The lines above and below everything: what this console is, whether it is sound, and which keys apply.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget};
+
+use super::Ui;
+use super::theme::Role;
+use crate::app::command::{Command, Scope, scope};
+use crate::app::model::{Level, Model, Overlay, Stage};
+use crate::domain::coverage::CellState;
+use crate::domain::text::{cells, fit, show};
+
+/// Returns the header: a banner in the drill, then one line of health.
+pub fn head_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    if let Some(drill) = &model.drill {
+        let intruder = if drill.intruder_in {
+            "INTRUDER IN"
+        } else {
+            "intruder out"
+        };
+        let text = format!(
+            " DRILL  {}  {}   nothing here is real; connect real systems: stanch init",
+            show(&drill.title),
+            intruder
+        );
+        lines.push(bar(&text, width, ui.theme.style(Role::Banner), ui));
+    }
+    lines.push(health(model, ui, width));
+    lines
+}
+
+fn bar(text: &str, width: u16, style: Style, ui: Ui<'_>) -> Line<'static> {
+    let fitted = fit(text, usize::from(width), ui.glyphs.ellipsis);
+    let pad = usize::from(width).saturating_sub(cells(&fitted));
+    Line::styled(format!("{fitted}{}", " ".repeat(pad)), style)
+}
+
+fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
+    let mut parts: Vec<(String, Role)> = vec![(" stanch".into(), Role::Title)];
+    if model.drill.is_none() {
+        parts.push(("LIVE".into(), Role::Warn));
+    }
+    if model.read_only {
+        parts.push(("READ-ONLY".into(), Role::Warn));
+    }
+    parts.push((format!("{} open", model.queue.open()), Role::Base));
+    let sick: Vec<String> = model
+        .sources
+        .iter()
+        .filter(|(_, s)| !s.healthy)
+        .map(|(n, s)| format!("{}: {}", show(n), s.text))
+        .collect();
+    match (model.sources.len(), sick.first()) {
+        (_, Some(first)) => parts.push((format!("SOURCE {first}"), Role::Error)),
+        (0, None) => parts.push(("no alert source configured".into(), Role::Warn)),
+        (n, None) => parts.push((
+            format!("{n} source{} ok", if n == 1 { "" } else { "s" }),
+            Role::Base,
+        )),
+    }
+    let total: u64 = model.malformed.values().map(|(n, _)| n).sum();
+    if total > 0 {
+        parts.push((format!("{total} malformed kept"), Role::Warn));
+    }
+    match &model.journal_problem {
+        Some(problem) => parts.push((format!("JOURNAL {problem}"), Role::Error)),
+        None => parts.push(("journal ok".into(), Role::Base)),
+    }
+    let unknowns = model
+        .decisions
+        .acts()
+        .filter(|a| a.cell() == CellState::Unknown && a.outcome.is_some())
+        .count()
+        + orphans(model);
+    if unknowns > 0 {
+        parts.push((format!("{unknowns} UNKNOWN"), Role::Error));
+    }
+    fit_parts(parts, ui, width)
+}
+
+/// Counts acts without an outcome that no plan of this console is running.
+fn orphans(model: &Model) -> usize {
+    let running = |act: &&crate::domain::decision::Act| {
+        model
+            .runs
+            .get(&act.intent.digest)
+            .is_some_and(|run| run.running)
+    };
+    model
+        .decisions
+        .acts()
+        .filter(|a| a.outcome.is_none())
+        .filter(|a| !running(a))
+        .count()
+}
+
+/// Joins parts with two spaces, leaving out what does not fit from the right.
+fn fit_parts(parts: Vec<(String, Role)>, ui: Ui<'_>, width: u16) -> Line<'static> {
+    let mut room = usize::from(width);
+    let mut spans = Vec::new();
+    for (text, role) in parts {
+        let text = format!("{text}  ");
+        let fitted = fit(&text, room, ui.glyphs.ellipsis);
+        room -= cells(&fitted);
+        spans.push(Span::styled(fitted, ui.theme.style(role)));
+    }
+    Line::from(spans)
+}
+
+/// Draws the last line: the latest message while it is fresh, else the keys that apply.
+pub fn bottom(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let fresh = model.toast_until.is_some_and(|until| until > ui.now);
+    let line = match model.messages.last().filter(|_| fresh) {
+        Some(message) => {
+            let (word, role) = match message.level {
+                Level::Info => ("", Role::Good),
+                Level::Warn => ("note: ", Role::Warn),
+                Level::Error => ("ERROR: ", Role::Error),
+            };
+            let text = format!(" {word}{}", message.text);
+            Line::styled(
+                fit(&text, usize::from(area.width), ui.glyphs.ellipsis),
+                ui.theme.style(role),
+            )
+        }
+        None => hints(model, ui, area.width),
+    };
+    Paragraph::new(line).render(area, buf);
+}
+
+fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
+    let scope = scope(model);
+    let commands: &[Command] = match (&model.overlay, scope) {
+        (Overlay::Plan(view), _) => plan_hints(&view.stage),
+        (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
+        _ => &[
+            Command::Down,
+            Command::NextPane,
+            Command::Claim,
+            Command::DoNothing,
+            Command::Dismiss,
+            Command::Progress,
+            Command::Help,
+            Command::Quit,
+        ],
+    };
+    let mut room = usize::from(width);
+    let mut spans = Vec::new();
+    if scope == Scope::Triage {
+        push_hint(&mut spans, &mut room, "1-9", "stage", ui);
+    }
+    for spec in commands.iter().filter_map(|c| c.spec(scope)) {
+        push_hint(
+            &mut spans,
+            &mut room,
+            spec.keys.first().unwrap_or(&""),
+            spec.title,
+            ui,
+        );
+    }
+    Line::from(spans)
+}
+
+const fn plan_hints(stage: &Stage) -> &'static [Command] {
+    match stage {
+        Stage::Preview => &[
+            Command::Back,
+            Command::SwitchButton,
+            Command::Accept,
+            Command::Rebuild,
+            Command::PageDown,
+        ],
+        Stage::Running | Stage::WaitingApproval => {
+            &[Command::Stop, Command::PageDown, Command::Back]
+        }
+        Stage::Failed(_) => &[Command::Rebuild, Command::Back],
+        Stage::Building | Stage::Ended => &[Command::PageDown, Command::Back],
+    }
+}
+
+fn push_hint(spans: &mut Vec<Span<'static>>, room: &mut usize, key: &str, title: &str, ui: Ui<'_>) {
+    let width = cells(key) + cells(title) + 4;
+    if width > *room {
+        return;
+    }
+    *room -= width;
+    spans.push(Span::styled(format!(" {key}"), ui.theme.style(Role::Key)));
+    spans.push(Span::raw(format!(" {title}  ")));
+}

@@ -1,0 +1,435 @@
+//! The keystroke path as a table of events over the pure state machine: what is asked for, and what never is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use stanch::app::keymap::Keymap;
+use stanch::app::keys::{Code, Key};
+use stanch::app::model::{Model, Overlay, Stage};
+use stanch::app::msg::{Effect, Msg};
+use stanch::app::update::update;
+use stanch::domain::alert::{Alert, Resource, Subject};
+use stanch::domain::decision::DecisionKind;
+use stanch::domain::identity::Identity;
+use stanch::domain::ids::{AlertId, IdentityId, PlanDigest};
+use stanch::domain::options::Capability;
+use stanch::domain::plan::{ImpactSnapshot, Plan};
+use stanch::domain::playbook::PlaybookFile;
+use stanch::domain::queue::Row;
+use stanch::domain::text::Untrusted;
+use stanch::domain::vocabulary::{ActionPattern, IdentityKind, Layer, Severity, Tier, Verb};
+
+const BOOKS: &str = r#"
+[[playbook]]
+id = "soft"
+title = "End sessions"
+when = {}
+step = [{ do = "preserve_evidence", team = "SOC", tier = "monitor" }, { do = "revoke_sessions", team = "IAM", tier = "soft" }]
+[[playbook]]
+id = "hard"
+title = "Turn off"
+when = {}
+step = [{ do = "preserve_evidence", team = "SOC", tier = "monitor" }, { do = "revoke_sessions", team = "IAM", tier = "hard" }]
+"#;
+
+fn inventory(text: &str) -> Arc<stanch::domain::inventory::Inventory> {
+    Arc::new(stanch::inventory::parse(text, "test").unwrap())
+}
+
+fn row(id: &str, confidence: u8) -> Row {
+    let at = start();
+    let alert = Alert {
+        id: AlertId::new(format!("test/{id}")),
+        source: "test".into(),
+        format: "ocsf_detection_finding".into(),
+        time: Some(at),
+        observed: at,
+        exposed_at: None,
+        title: Untrusted::from("token used from elsewhere"),
+        severity: Some(Severity::High),
+        severity_raw: None,
+        confidence: Some(confidence),
+        pattern: ActionPattern::TokenReplay,
+        subject: Some(Subject {
+            provider: Untrusted::from("p"),
+            native_id: Untrusted::from(id),
+            kind: IdentityKind::OauthClient,
+            name: None,
+        }),
+        resource: Some(Resource {
+            id: Untrusted::from("db"),
+            kind: Untrusted::from("secret"),
+        }),
+        action: None,
+        evidence_url: None,
+        techniques: Vec::new(),
+        raw_sha256: String::new(),
+    };
+    Row {
+        alert: Arc::new(alert),
+        count: 1,
+        first_seen: at,
+        last_seen: at,
+    }
+}
+
+fn start() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// A console with two alerts, about `svc-a` and `svc-b`.
+struct Desk {
+    model: Model,
+    keymap: Keymap,
+    now: Timestamp,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let capability = Capability {
+            title: "t".into(),
+            layer: Layer::Sessions,
+            breaks: String::new(),
+            irreversible: None,
+            residual: Vec::new(),
+        };
+        let identity = |id: &str| {
+            format!(
+                "[[identity]]\nid='p:{id}'\nname='{id}'\nkind='oauth_client'\nconnector='c'\naliases=['{id}']\n"
+            )
+        };
+        let model = Model {
+            inventory: inventory(&(identity("svc-a") + &identity("svc-b"))),
+            playbooks: PlaybookFile::parse(BOOKS).unwrap().playbooks.into(),
+            capabilities: Arc::new(BTreeMap::from([(
+                "c".to_owned(),
+                BTreeMap::from([(Verb::RevokeSessions, capability)]),
+            )])),
+            ..Model::default()
+        };
+        let mut desk = Self {
+            model,
+            keymap: Keymap::default(),
+            now: start(),
+        };
+        desk.send(Msg::Alerts(vec![row("svc-a", 90), row("svc-b", 90)]));
+        desk.press("g");
+        desk
+    }
+
+    fn send(&mut self, msg: Msg) -> Vec<Effect> {
+        update(&mut self.model, &self.keymap, msg, self.now)
+    }
+
+    fn press(&mut self, names: &str) -> Vec<Effect> {
+        names
+            .split(' ')
+            .flat_map(|name| self.send(Msg::Key(Key::parse(name).unwrap())))
+            .collect()
+    }
+
+    fn type_text(&mut self, text: &str) -> Vec<Effect> {
+        text.chars()
+            .flat_map(|c| self.send(Msg::Key(Key::char(c))))
+            .collect()
+    }
+
+    fn pass(&mut self, ms: i64) {
+        self.now = self
+            .now
+            .checked_add(SignedDuration::from_millis(ms))
+            .unwrap();
+    }
+
+    /// Answers the last `BuildPlan` as the runtime would.
+    fn build(&mut self, tier: Tier) -> PlanDigest {
+        let Overlay::Plan(view) = &self.model.overlay else {
+            panic!("no plan is open")
+        };
+        let plan = Plan {
+            v: 1,
+            alert: view.alert.clone(),
+            identity: view.identity.clone(),
+            identity_name: Untrusted::from(view.identity.as_str().trim_start_matches("p:")),
+            params: BTreeMap::new(),
+            environment: None,
+            playbook: view.playbook.clone(),
+            playbook_sha256: String::new(),
+            tier,
+            created: self.now,
+            expires: self
+                .now
+                .checked_add(SignedDuration::from_secs(900))
+                .unwrap(),
+            nonce: "n".into(),
+            drill: false,
+            steps: Vec::new(),
+            skipped: Vec::new(),
+            impact: ImpactSnapshot::default(),
+            residual: Vec::new(),
+            preconditions: Vec::new(),
+        };
+        let (digest, ticket) = (plan.digest(), view.ticket);
+        self.send(Msg::PlanBuilt {
+            ticket,
+            result: Ok((digest.clone(), Arc::new(plan))),
+        });
+        digest
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        match &self.model.overlay {
+            Overlay::Plan(view) => Some(view.stage.clone()),
+            _ => None,
+        }
+    }
+}
+
+fn runs(effects: &[Effect]) -> Vec<&PlanDigest> {
+    effects
+        .iter()
+        .filter_map(|e| {
+            if let Effect::Run(d) = e {
+                Some(d)
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+fn said(desk: &Desk) -> &str {
+    desk.model.messages.last().map_or("", |m| &m.text)
+}
+
+#[test]
+fn a_soft_plan_needs_a_second_key_and_a_third() {
+    let mut desk = Desk::new();
+    let effects = desk.press("1");
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::BuildPlan { playbook, .. } if playbook == "soft"))
+    );
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::Record(d) if d.kind == DecisionKind::Claim))
+    );
+    let digest = desk.build(Tier::Soft);
+    desk.pass(400);
+    // Cancel is chosen at first.
+    assert_eq!(runs(&desk.press("enter")), Vec::<&PlanDigest>::new());
+    assert_eq!(desk.stage(), None);
+    desk.press("1");
+    let again = desk.build(Tier::Soft);
+    desk.pass(400);
+    assert_eq!(runs(&desk.press("tab enter")), [&again]);
+    assert_eq!(digest.as_str().len(), 64);
+}
+
+#[test]
+fn a_hard_plan_needs_the_name_typed() {
+    let mut desk = Desk::new();
+    desk.press("2");
+    let digest = desk.build(Tier::Hard);
+    desk.pass(400);
+    assert!(runs(&desk.press("enter")).is_empty());
+    assert!(said(&desk).contains("type svc-a"), "{}", said(&desk));
+    desk.type_text("svc-b");
+    assert!(runs(&desk.press("enter")).is_empty());
+    desk.press("backspace");
+    desk.type_text("a");
+    assert_eq!(runs(&desk.press("enter")), [&digest]);
+}
+
+#[test]
+fn keys_in_the_first_moments_confirm_nothing() {
+    let mut desk = Desk::new();
+    desk.press("1");
+    desk.build(Tier::Soft);
+    assert!(runs(&desk.press("tab enter")).is_empty());
+    assert_eq!(desk.stage(), Some(Stage::Preview));
+    desk.pass(400);
+    assert_eq!(runs(&desk.press("enter")).len(), 1);
+}
+
+#[test]
+fn a_paste_confirms_nothing() {
+    let mut desk = Desk::new();
+    desk.press("2");
+    desk.build(Tier::Hard);
+    desk.pass(400);
+    assert!(runs(&desk.send(Msg::Paste("svc-a\n".into()))).is_empty());
+    assert!(runs(&desk.press("enter")).is_empty());
+    assert_eq!(desk.stage(), Some(Stage::Preview));
+    desk.press("esc");
+    assert!(desk.send(Msg::Paste("1\n2\n".into())).is_empty());
+    assert!(said(&desk).contains("ignored a paste"));
+}
+
+#[test]
+fn what_arrives_while_a_dialog_is_open_never_changes_whom_it_is_about() {
+    let mut desk = Desk::new();
+    desk.press("1");
+    let digest = desk.build(Tier::Soft);
+    let mut worse = row("svc-b", 90);
+    Arc::make_mut(&mut worse.alert).severity = Some(Severity::Critical);
+    desk.send(Msg::Alerts(vec![worse, row("svc-c", 90)]));
+    desk.pass(400);
+    let effects = desk.press("tab enter");
+    assert_eq!(runs(&effects), [&digest]);
+    let Overlay::Plan(view) = &desk.model.overlay else {
+        panic!("closed")
+    };
+    assert_eq!(
+        (view.identity.as_str(), view.alert.as_str()),
+        ("p:svc-a", "test/svc-a")
+    );
+}
+
+#[test]
+fn an_alert_that_changes_its_subject_makes_the_preview_stale() {
+    let mut desk = Desk::new();
+    desk.press("1");
+    desk.build(Tier::Soft);
+    desk.pass(400);
+    let mut changed = row("svc-a", 90);
+    Arc::make_mut(&mut changed.alert).subject = None;
+    desk.send(Msg::Alerts(vec![changed]));
+    assert!(runs(&desk.press("tab enter")).is_empty());
+    assert!(
+        said(&desk).contains("changed whom it names"),
+        "{}",
+        said(&desk)
+    );
+}
+
+#[test]
+fn an_expired_plan_is_not_run() {
+    let mut desk = Desk::new();
+    desk.press("1");
+    desk.build(Tier::Soft);
+    desk.pass(901_000);
+    assert!(runs(&desk.press("tab enter")).is_empty());
+    assert!(said(&desk).contains("expired"));
+}
+
+#[test]
+fn low_confidence_only_looks() {
+    let mut desk = Desk::new();
+    desk.send(Msg::Alerts(vec![row("svc-a", 20)]));
+    assert!(desk.press("1 2").is_empty());
+    assert!(
+        said(&desk).contains("low confidence (20 %)"),
+        "{}",
+        said(&desk)
+    );
+}
+
+#[test]
+fn without_a_journal_nothing_is_done() {
+    let mut desk = Desk::new();
+    desk.send(Msg::JournalProblem(Some("disk full".into())));
+    assert!(desk.press("1 c").is_empty());
+    assert!(said(&desk).contains("no act without a journal: disk full"));
+}
+
+#[test]
+fn a_read_only_console_records_and_does_nothing() {
+    let mut desk = Desk::new();
+    desk.model.read_only = true;
+    assert!(desk.press("1 2 c 0 D X n v").is_empty());
+    assert!(said(&desk).contains("read-only"));
+    assert_eq!(desk.stage(), None);
+}
+
+#[test]
+fn dismissing_needs_a_reason() {
+    let mut desk = Desk::new();
+    desk.press("D");
+    assert!(desk.press("enter").is_empty());
+    desk.type_text("test ran");
+    let effects = desk.press("enter");
+    let [Effect::Record(decision)] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(
+        (decision.kind, decision.reason.as_deref()),
+        (DecisionKind::Dismiss, Some("test ran"))
+    );
+}
+
+#[test]
+fn nothing_contained_nothing_closed() {
+    let mut desk = Desk::new();
+    assert!(desk.press("X").is_empty());
+    assert!(said(&desk).contains("nothing was contained"));
+}
+
+#[test]
+fn a_late_answer_to_an_earlier_request_is_dropped() {
+    let mut desk = Desk::new();
+    desk.press("1 esc 2");
+    desk.send(Msg::PlanBuilt {
+        ticket: 1,
+        result: Err("late".into()),
+    });
+    assert_eq!(desk.stage(), Some(Stage::Building));
+}
+
+#[test]
+fn new_rows_wait_until_they_are_asked_for() {
+    let mut desk = Desk::new();
+    desk.send(Msg::Alerts(vec![row("svc-z", 90)]));
+    assert_eq!(
+        (desk.model.queue.order().len(), desk.model.queue.waiting()),
+        (2, 1)
+    );
+    desk.press("g");
+    assert_eq!(
+        (desk.model.queue.order().len(), desk.model.queue.waiting()),
+        (3, 0)
+    );
+}
+
+#[test]
+fn the_terminal_is_not_given_back_while_a_plan_runs() {
+    let mut desk = Desk::new();
+    desk.press("1");
+    desk.build(Tier::Soft);
+    desk.pass(400);
+    desk.press("tab enter esc");
+    assert!(desk.press("ctrl-z").is_empty());
+    desk.press("q");
+    assert!(!desk.model.quit);
+    desk.send(Msg::Key(Key::plain(Code::Enter)));
+    assert!(!desk.model.quit && matches!(desk.model.overlay, Overlay::None));
+    desk.press("q Q");
+    assert!(desk.model.quit);
+}
+
+#[test]
+fn selecting_asks_the_provider_once() {
+    let mut desk = Desk::new();
+    let reads = |effects: Vec<Effect>| {
+        effects
+            .iter()
+            .filter(|e| matches!(e, Effect::ReadContext(_)))
+            .count()
+    };
+    assert_eq!(reads(desk.press("j")), 1);
+    assert_eq!(reads(desk.press("k j")), 0);
+    assert_eq!(reads(desk.press("r")), 1);
+}
+
+#[test]
+fn an_identity_nobody_listed_can_still_be_looked_at() {
+    let card = Identity::not_in_inventory(
+        IdentityId::new("p:x"),
+        Untrusted::from("x"),
+        IdentityKind::Unknown,
+    );
+    assert_eq!(card.provenance, "not in inventory");
+}
