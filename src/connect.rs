@@ -42,3 +42,5 @@ mod peer_tests;
 mod preset_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tls_tests;
