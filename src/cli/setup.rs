@@ -210,11 +210,13 @@ impl Setup {
             attack: true,
         };
         let lab = Lab::start(&scenario, options).await?;
+        let secrets = std::path::absolute(state.join("secrets"))?;
+        make_private(&secrets)?;
         let connector = ConnectorSettings {
             preset: Some("lab".to_owned()),
             file: None,
             base_url: lab.base_url(),
-            params: Default::default(),
+            params: [("secret_dir".to_owned(), secrets.display().to_string())].into(),
             auth: AuthSettings::Bearer {
                 token: SecretRef::File(token_file),
             },
