@@ -160,7 +160,7 @@ impl Connector {
             breaks: action.breaks.clone(),
             idempotent: action.idempotent,
         });
-        self.residuals(action, resolved, &block, &mut bound.residual)?;
+        Self::residuals(action, resolved, &block, &mut bound.residual)?;
         self.preconditions(action, resolved, &block, &mut bound.preconditions)
     }
 
@@ -201,7 +201,6 @@ impl Connector {
     }
 
     fn residuals(
-        &self,
         action: &Action,
         resolved: &Resolved,
         block: &str,

@@ -217,7 +217,7 @@ impl Connector {
                 401 | 403 => "; the console's own credential may not read this",
                 404 => "; it does not exist there",
                 429 | 503 => "; the provider asks to come back later",
-                300..400 => "; redirects are not followed",
+                300..=399 => "; redirects are not followed",
                 _ => "",
             };
             return Err(format!("status {status}{hint}"));

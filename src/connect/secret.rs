@@ -118,7 +118,7 @@ fn read_file(path: &Path) -> Result<String, SecretError> {
 }
 
 async fn run_command(argv: &[String]) -> Result<String, SecretError> {
-    let (program, args) = argv
+    let (program, rest) = argv
         .split_first()
         .ok_or_else(|| SecretError::Reference("a `cmd:` reference names no program".to_owned()))?;
     let fail = |why: String| SecretError::Command {
@@ -126,7 +126,7 @@ async fn run_command(argv: &[String]) -> Result<String, SecretError> {
         why,
     };
     let mut child = tokio::process::Command::new(program)
-        .args(args)
+        .args(rest)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         // Error output may hold parts of a secret and would draw over the screen.
