@@ -556,7 +556,7 @@ async fn introspection_that_cannot_tell_makes_the_proof_impossible() {
         .await
         .unwrap();
     assert_eq!(bound.steps[0].verify, None);
-    assert!(bound.residual[0].text.contains("would prove nothing"));
+    assert!(bound.residual()[0].text.contains("would prove nothing"));
     let Body::Form { fields } = &bound.steps[0].requests[0].body else {
         panic!()
     };
@@ -611,9 +611,9 @@ async fn keycloak_removes_roles_by_id_and_keeps_authorization_settings() {
             value: json!([{"id": "r2", "name": "admin"}])
         }
     );
-    assert!(bound.residual.iter().any(|r| r.text.contains("groups")));
+    assert!(bound.residual().iter().any(|r| r.text.contains("groups")));
     assert!(
-        bound.residual.iter().any(|r| r.at_most_s == Some(90)),
+        bound.residual().iter().any(|r| r.at_most_s == Some(90)),
         "the client's own lifespan counts"
     );
     Mock::given(method("PUT"))

@@ -116,19 +116,11 @@ fn closes(situation: &Situation<'_>, book: &Playbook) -> Vec<Layer> {
     layers
 }
 
-/// Cuts off everybody who uses the identity, not just one of its sessions or credentials.
-const fn cuts_everybody(verb: Verb) -> bool {
-    matches!(
-        verb,
-        Verb::DisableIdentity | Verb::RotateSecret | Verb::IsolateWorkload | Verb::FreezePipeline
-    )
-}
-
 fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
     let dependants = situation.impact.nodes().count();
     let breaks = if acting(book).next().is_none() {
         "interrupts nothing".to_owned()
-    } else if acting(book).any(cuts_everybody) {
+    } else if acting(book).any(Verb::cuts_everybody) {
         match dependants {
             0 => "breaks nothing on the map".to_owned(),
             1 => "breaks 1 dependant".to_owned(),

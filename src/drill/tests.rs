@@ -183,7 +183,10 @@ async fn uncontained_the_attack_goes_through_its_script_and_never_stops_alerting
         .iter()
         .map(|a| a["finding_info"]["uid"].as_str().unwrap())
         .collect();
-    assert!(findings.len() < alerts.len(), "the same act again is the same finding again");
+    assert!(
+        findings.len() < alerts.len(),
+        "the same act again is the same finding again"
+    );
     assert!(!bench.lab.wait_out(Duration::ZERO).await);
 }
 

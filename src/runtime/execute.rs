@@ -423,7 +423,11 @@ fn ended(plan: &Plan, text: String, mut cells: Vec<(StepId, CellState)>) -> Ende
     for step in plan.steps.iter().skip(cells.len()) {
         cells.push((step.id.clone(), CellState::Open));
     }
-    Ended { text, ran: true, cells }
+    Ended {
+        text,
+        ran: true,
+        cells,
+    }
 }
 
 fn blank(intent: &IntentId, outcome: WireOutcome) -> Outcome {

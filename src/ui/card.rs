@@ -179,7 +179,11 @@ fn single(ui: Ui<'_>, label: &str, value: String) -> Line<'static> {
     ])
 }
 
-fn pair(ui: Ui<'_>, (key, value): (&str, String), (other, beside): (&str, String)) -> Line<'static> {
+fn pair(
+    ui: Ui<'_>,
+    (key, value): (&str, String),
+    (other, beside): (&str, String),
+) -> Line<'static> {
     let mut line = single(
         ui,
         key,

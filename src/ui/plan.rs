@@ -15,7 +15,7 @@ use crate::domain::coverage::CellState;
 use crate::domain::ids::PlanDigest;
 use crate::domain::plan::{Body, ImpactNode, Plan, PlanStep, RenderedRequest, Undo};
 use crate::domain::text::{fit, show, show_identifier};
-use crate::domain::vocabulary::Tier;
+use crate::domain::vocabulary::{Tier, Verb};
 
 /// Draws the overlay.
 pub fn render(model: &Model, view: &PlanView, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
@@ -152,7 +152,13 @@ fn acting_side(plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
             Role::Warn,
         ));
     }
-    rows.extend(nodes("may break", &plan.impact.breaks, ui));
+    let cuts_everybody = plan.steps.iter().any(|s| s.verb.cuts_everybody());
+    let what = if cuts_everybody {
+        "may break"
+    } else {
+        "depends on it"
+    };
+    rows.extend(nodes(what, &plan.impact.breaks, ui));
     rows.push((" the attacker then still holds:".to_owned(), Role::Base));
     if plan.residual.is_empty() {
         rows.push((
@@ -260,8 +266,17 @@ fn step_lines(step: &PlanStep, ui: Ui<'_>) -> Vec<Line<'static>> {
                 ));
             }
         }
-        None => lines.push(Line::raw(
-            "    by hand: this console sends nothing for it".to_owned(),
+        None if step.verb == Verb::PreserveEvidence => {
+            lines.push(Line::raw(
+                "    reads   what the provider shows, and stores it beside the log",
+            ));
+        }
+        None if step.verb.is_manual() => {
+            lines.push(Line::raw("    by hand this console sends nothing for it"));
+        }
+        None => lines.push(Line::styled(
+            "    proven  NOT PROVABLE: see what is still held",
+            ui.theme.style(Role::Warn),
         )),
     }
     let undo = match &step.undo {
@@ -325,8 +340,8 @@ fn progress_line(model: &Model, digest: &PlanDigest, step: &PlanStep, ui: Ui<'_>
         },
     };
     let (mark, word, role) = match state {
-        None => (ui.glyphs.requested, "under way", Role::Key),
-        Some(state) => (ui.glyphs.cell(state), state.as_str(), cell_role(state)),
+        None => (ui.glyphs.requested, "under way".to_owned(), Role::Key),
+        Some(state) => (ui.glyphs.cell(state), state.words(), cell_role(state)),
     };
     let unknown_hint = if state == Some(CellState::Unknown) {
         "  (v on the alert reads it back)"

@@ -127,7 +127,9 @@ impl Pty {
 
     /// Gives the terminal another size.
     pub fn resize(&mut self, cols: u16, rows: u16) {
-        self.parser.screen_mut().set_size(nonzero(rows), nonzero(cols));
+        self.parser
+            .screen_mut()
+            .set_size(nonzero(rows), nonzero(cols));
         self.master.resize(size(cols, rows)).unwrap();
     }
 

@@ -272,7 +272,7 @@ async fn ended_sessions_cannot_be_refreshed_and_the_undo_says_so() {
         (realm.refresh(&refresh).await, realm.refresh(&offline).await),
         (400, 400)
     );
-    assert_eq!(bound.residual[0].at_most_s, Some(240));
+    assert_eq!(bound.residual()[0].at_most_s, Some(240));
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn tokens_issued_before_are_refused_and_authorization_settings_survive() {
     assert_eq!(realm.get(&settings).await, before);
     assert!(
         bound
-            .residual
+            .residual()
             .iter()
             .any(|r| r.layer == Layer::Tokens && r.at_most_s == Some(240))
     );

@@ -84,7 +84,7 @@ async fn a_foreign_revocation_answers_200_and_is_not_proven() {
     assert_eq!(bound.preconditions[0].expected, Value::Bool(true));
     assert!(
         bound
-            .residual
+            .residual()
             .iter()
             .any(|r| r.layer == Layer::Tokens
                 && r.at_most_s.is_some_and(|s| (500..=600).contains(&s)))
@@ -127,11 +127,11 @@ async fn a_permitted_revocation_is_proven_and_a_second_one_says_what_it_cannot()
     assert_eq!(again.steps[0].verify, None);
     assert!(
         again
-            .residual
+            .residual()
             .iter()
             .any(|r| r.text.contains("inactive before")),
         "{:?}",
-        again.residual
+        again.residual()
     );
 
     let other = server::identity(
