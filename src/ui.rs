@@ -19,6 +19,7 @@ pub mod plan;
 pub mod queue;
 pub mod status;
 pub mod theme;
+pub mod wrap;
 
 use glyphs::Glyphs;
 use theme::{Role, Theme};
@@ -137,6 +138,7 @@ pub(crate) fn scrolled(
     area: Rect,
     buf: &mut Buffer,
 ) {
+    let lines = wrap::wrap_all(lines, usize::from(area.width));
     let height = usize::from(area.height);
     let first = scroll.min(lines.len().saturating_sub(height));
     let below = lines.len().saturating_sub(first + height);

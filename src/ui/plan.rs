@@ -8,13 +8,14 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use super::options::tier_role;
 use super::theme::Role;
+use super::wrap::wrap_all;
 use super::{Ui, cut_bottom, frame, scrolled};
 use crate::app::model::{Model, Phase, PlanView, Stage};
 use crate::domain::alert::age;
 use crate::domain::coverage::CellState;
 use crate::domain::ids::PlanDigest;
 use crate::domain::plan::{Body, ImpactNode, Plan, PlanStep, RenderedRequest, Undo};
-use crate::domain::text::{fit, show, show_identifier};
+use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::{Tier, Verb};
 
 /// Draws the overlay.
@@ -115,29 +116,35 @@ fn heading(digest: &PlanDigest, plan: &Plan, ui: Ui<'_>) -> Vec<Line<'static>> {
 fn two_sides(plan: &Plan, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     let left = acting_side(plan, ui);
     let right = nothing_side(plan, ui);
+    let styled = |(text, role): (String, Role)| Line::styled(text, ui.theme.style(role));
     if width < 100 {
-        return left
-            .into_iter()
-            .chain(right)
-            .map(|(text, role)| Line::styled(text, ui.theme.style(role)))
-            .collect();
+        return left.into_iter().chain(right).map(styled).collect();
     }
     let column = usize::from(width) / 2 - 2;
-    let blank = (String::new(), Role::Base);
+    let left = wrap_all(left.into_iter().map(styled).collect(), column);
+    let right = wrap_all(right.into_iter().map(styled).collect(), column);
     let rows = left.len().max(right.len());
-    (0..rows)
-        .map(|i| {
-            let (l, lr) = left.get(i).unwrap_or(&blank);
-            let (r, rr) = right.get(i).unwrap_or(&blank);
-            let l = fit(l, column, ui.glyphs.ellipsis);
-            let pad = column.saturating_sub(crate::domain::text::cells(&l));
-            Line::from(vec![
-                Span::styled(l, ui.theme.style(*lr)),
-                Span::raw(" ".repeat(pad + 2)),
-                Span::styled(fit(r, column, ui.glyphs.ellipsis), ui.theme.style(*rr)),
-            ])
-        })
-        .collect()
+    let beside = |i: usize| {
+        let mut line = left.get(i).cloned().unwrap_or_default();
+        let pad = (column + 2).saturating_sub(line.width());
+        let style = std::mem::take(&mut line.style);
+        let mut spans: Vec<Span<'static>> = line
+            .spans
+            .into_iter()
+            .map(|s| s.patch_style(style))
+            .collect();
+        spans.push(Span::raw(" ".repeat(pad)));
+        if let Some(other) = right.get(i) {
+            spans.extend(
+                other
+                    .spans
+                    .iter()
+                    .map(|s| s.clone().style(other.style.patch(s.style))),
+            );
+        }
+        Line::from(spans)
+    };
+    (0..rows).map(beside).collect()
 }
 
 fn acting_side(plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
