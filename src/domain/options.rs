@@ -127,7 +127,7 @@ fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
             n => format!("breaks {n} dependants"),
         }
     } else {
-        "spares its other users".to_owned()
+        "spares others".to_owned()
     };
     let layers = closes(situation, book);
     let closed = if layers.is_empty() {
@@ -277,7 +277,7 @@ step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
     fn impact_tells_who_breaks_and_what_closes() {
         let caps = capabilities();
         let all = offered(Some(95), Some(&caps));
-        assert_eq!(all[1].impact, "spares its other users; closes sessions");
+        assert_eq!(all[1].impact, "spares others; closes sessions");
         assert_eq!(all[2].impact, "breaks 1 dependant; closes credentials");
     }
 

@@ -65,7 +65,7 @@ fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) -> Line<'st
     let title_room = if width >= 100 {
         room * 45 / 100
     } else {
-        room * 2 / 5
+        room * 35 / 100
     };
     let title = fit(&show(&choice.title), title_room, ui.glyphs.ellipsis);
     let pad = title_room.saturating_sub(cells(&title)) + 1;
