@@ -122,6 +122,7 @@ fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
         "interrupts nothing".to_owned()
     } else if acting(book).any(Verb::cuts_everybody) {
         match dependants {
+            0 if !situation.identity.is_listed() => "what it breaks is unknown".to_owned(),
             0 => "breaks nothing on the map".to_owned(),
             1 => "breaks 1 dependant".to_owned(),
             n => format!("breaks {n} dependants"),

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 
 use super::theme::Role;
-use super::{Ui, frame};
+use super::{Ui, frame, scrolled};
 use crate::app::model::Model;
 use crate::domain::options::Choice;
 use crate::domain::text::{cells, fit, show};
@@ -28,8 +28,12 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         buf,
     );
     if model.detail.choices.is_empty() {
-        let text =
-            "No options: the alert names no identity. Dismiss it (D), or note what you find (n).";
+        let text = match model.selected {
+            Some(_) => {
+                "Nobody is named, so nothing can be contained: 0 do nothing, D dismiss, n note."
+            }
+            None => "No alert is selected.",
+        };
         Paragraph::new(text).render(inside, buf);
         return;
     }
@@ -42,7 +46,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         };
         lines.push(choice_line(choice, &key, ui, usize::from(inside.width)));
     }
-    Paragraph::new(lines).render(inside, buf);
+    scrolled(lines, 0, ui, inside, buf);
 }
 
 /// Returns the meaning of a tier for the theme.
