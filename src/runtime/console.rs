@@ -18,9 +18,10 @@ use super::screen::Screen;
 use super::script::Step;
 use super::services::Services;
 use crate::app::keymap::Keymap;
-use crate::app::model::{Model, Overlay};
+use crate::app::model::{Level, Model, Overlay};
 use crate::app::msg::{Effect, Msg};
 use crate::app::update::update;
+use crate::domain::text::show;
 use crate::term::input::translate;
 use crate::ui::glyphs::Glyphs;
 use crate::ui::theme::Theme;
@@ -75,11 +76,54 @@ struct Script {
 pub fn report_to(queue: &mpsc::Sender<Msg>, handle: &tokio::runtime::Handle) -> Report {
     let (queue, handle) = (queue.clone(), handle.clone());
     Arc::new(move |msg| {
+        trace(&msg);
         if let Err(mpsc::error::TrySendError::Full(msg)) = queue.try_send(msg) {
             let queue = queue.clone();
             handle.spawn(async move { queue.send(msg).await });
         }
     })
+}
+
+/// Leaves a line in the trace for whatever the analyst is told. The text is shown text: it commands no terminal.
+fn trace(msg: &Msg) {
+    match msg {
+        Msg::Notice {
+            level: Level::Info,
+            text,
+        } => tracing::info!("{text}"),
+        Msg::Notice { text, .. } => tracing::warn!("{text}"),
+        Msg::JournalProblem(Some(text)) => tracing::error!("journal: {text}"),
+        Msg::Malformed {
+            source,
+            total,
+            reason,
+        } => {
+            tracing::warn!(
+                "source {source}: {total} malformed inputs kept; {}",
+                show(reason)
+            );
+        }
+        Msg::Source { name, text, .. } => tracing::info!("source {name}: {text}"),
+        Msg::Step {
+            digest,
+            step,
+            phase,
+        } => tracing::info!("plan {} step {step}: {phase:?}", digest.short()),
+        Msg::RunEnded { digest, text, .. } => {
+            tracing::info!("plan {}: {}", digest.short(), show(text))
+        }
+        Msg::PlanBuilt {
+            result: Err(reason),
+            ..
+        } => tracing::warn!("no plan: {}", show(reason)),
+        _ => {}
+    }
+}
+
+/// Keeps the kernel from killing this process when a file reaches a size limit: the write fails instead, and the
+/// journal says so.
+pub fn survive_size_limits() -> std::io::Result<()> {
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 impl Console {
