@@ -88,7 +88,9 @@ pub enum ConfigError {
         error: std::io::Error,
     },
     /// Not TOML, an unknown key or a wrong type. The text shows line, column and key.
-    #[error("{path}: {error}\n  way out: `stanch config example` prints every key with its meaning")]
+    #[error(
+        "{path}: {error}\n  way out: `stanch config example` prints every key with its meaning"
+    )]
     Syntax {
         /// Which file.
         path: PathBuf,

@@ -3,7 +3,7 @@
 //! The journal frames a record (`v`, `seq`, `prev`, `type`, `ts`, `actor`); this page says what stands in it. Losing
 //! every other file loses no decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -289,6 +289,7 @@ pub struct PlanState {
 pub struct Decisions {
     plans: BTreeMap<PlanDigest, PlanState>,
     acts: BTreeMap<IntentId, Act>,
+    acts_of_alert: BTreeMap<AlertId, BTreeSet<IntentId>>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
     early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
@@ -315,6 +316,10 @@ impl Decisions {
                     verify: None,
                     last: entry.ts,
                 };
+                self.acts_of_alert
+                    .entry(act.intent.alert.clone())
+                    .or_default()
+                    .insert(id.clone());
                 self.acts.insert(id, act);
             }),
             RecordType::Outcome => entry.body_as::<Outcome>().map(|outcome| {
@@ -383,9 +388,10 @@ impl Decisions {
         self.acts.values()
     }
 
-    /// Returns the acts for one alert.
+    /// Returns the acts for one alert, oldest first.
     pub fn acts_for(&self, alert: &AlertId) -> impl DoubleEndedIterator<Item = &Act> {
-        self.acts.values().filter(move |a| a.intent.alert == *alert)
+        let ids = self.acts_of_alert.get(alert).into_iter().flatten();
+        ids.filter_map(|id| self.acts.get(id))
     }
 
     /// Returns the latest act of one step of one plan, apart from undos.
