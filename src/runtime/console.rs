@@ -110,7 +110,7 @@ fn trace(msg: &Msg) {
             phase,
         } => tracing::info!("plan {} step {step}: {phase:?}", digest.short()),
         Msg::RunEnded { digest, text, .. } => {
-            tracing::info!("plan {}: {}", digest.short(), show(text))
+            tracing::info!("plan {}: {}", digest.short(), show(text));
         }
         Msg::PlanBuilt {
             result: Err(reason),
