@@ -7,7 +7,7 @@ use super::keymap::Keymap;
 use super::keys::Key;
 use super::model::{Level, Model, Overlay, RowState, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::{planning, triage};
+use super::{context, field, planning, triage};
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 
@@ -56,7 +56,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             identity,
             at,
             context,
-        } => triage::take_context(model, &identity, at, *context),
+        } => context::take(model, &identity, at, *context),
         Msg::PlanBuilt { ticket, result } => planning::plan_built(model, ticket, result, now),
         Msg::Started { digest } => planning::started(model, &digest),
         Msg::Step {
@@ -151,7 +151,7 @@ fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
 /// A paste is text for a text field, never a row of key presses.
 fn on_paste(model: &mut Model, text: &str, now: Timestamp) {
     match &mut model.overlay {
-        Overlay::Reason(prompt) => triage::paste_reason(prompt, text),
+        Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
         Overlay::Plan(view) if view.stage == Stage::Preview => {
             model.say(
                 now,
