@@ -52,7 +52,9 @@ fn dump(buffer: &Buffer) -> String {
             .filter_map(|(from, to, style)| Some(format!("{from}..{to} {}", name(*style)?)))
             .collect();
         if !named.is_empty() {
-            out += &format!("    | {}\n", named.join(", "));
+            out.push_str("    | ");
+            out.push_str(&named.join(", "));
+            out.push('\n');
         }
     }
     out
