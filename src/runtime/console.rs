@@ -64,6 +64,8 @@ pub struct Console {
     effects: Effects,
     inbox: mpsc::Receiver<Msg>,
     script: Option<Script>,
+    /// Whether a frame was drawn since the last key.
+    answered: bool,
 }
 
 struct Script {
@@ -145,6 +147,7 @@ impl Console {
             effects,
             inbox,
             script: None,
+            answered: false,
         }
     }
 
@@ -157,7 +160,13 @@ impl Console {
             .unwrap_or_else(Instant::now);
         self.model.dirty = true;
         while !self.model.quit {
-            let (frame_at, tick_at) = (last_frame + self.look.gap, self.next_tick());
+            // What a key changed is shown at once; only what the world changes waits for the gap.
+            let gap = if self.answered {
+                self.look.gap
+            } else {
+                Duration::ZERO
+            };
+            let (frame_at, tick_at) = (last_frame + gap, self.next_tick());
             let suspend = tokio::select! {
                 biased;
                 () = sleep_until(frame_at), if self.model.dirty => {
@@ -246,6 +255,7 @@ impl Console {
     }
 
     fn on_event(&mut self, event: Option<std::io::Result<crossterm::event::Event>>) -> bool {
+        self.answered = false;
         match event {
             Some(Ok(event)) => translate(event).is_some_and(|msg| self.take(msg)),
             // The terminal is gone: an SSH connection dropped.
@@ -279,6 +289,7 @@ impl Console {
         );
         let repaint = std::mem::take(&mut self.model.repaint);
         self.model.dirty = false;
+        self.answered = true;
         self.screen.show(frame, repaint)
     }
 

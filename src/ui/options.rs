@@ -92,6 +92,6 @@ fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) -> Line<'st
             format!("{title}{}", " ".repeat(pad)),
             ui.theme.style(text_role),
         ),
-        Span::styled(meaning, ui.theme.style(Role::Muted)),
+        Span::styled(meaning, ui.theme.style(text_role)),
     ])
 }
