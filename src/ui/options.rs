@@ -67,7 +67,7 @@ fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) -> Line<'st
     };
     let room = width.saturating_sub(11);
     let title_room = if width >= 100 {
-        room * 45 / 100
+        room * 2 / 5
     } else {
         room * 35 / 100
     };
