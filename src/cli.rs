@@ -126,7 +126,7 @@ pub fn run(cli: Cli) -> u8 {
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            let text = format!("{error:#}");
+            let text = in_full(&error);
             // A reader that closed its end early has all that it wanted.
             if error
                 .downcast_ref::<std::io::Error>()
@@ -146,6 +146,19 @@ pub fn run(cli: Cli) -> u8 {
             exit::USAGE
         }
     }
+}
+
+/// Joins an error with its causes, each said once: many messages hold their cause already.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        match text.is_empty() {
+            true => text = cause,
+            false if text.contains(&cause) => {}
+            false => text = format!("{text}: {cause}"),
+        }
+    }
+    text
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {

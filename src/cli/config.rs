@@ -57,7 +57,7 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
         }
         ConfigAction::Check => {
             let config = Config::load(&path)?;
-            let parts = setup::load_parts(&config)?;
+            let parts = setup::load_parts(&config, &path)?;
             let (sources, connectors) = (config.source.len(), config.connector.len());
             let (identities, playbooks) =
                 (parts.inventory.identities().len(), parts.playbooks.len());

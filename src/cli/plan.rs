@@ -443,8 +443,10 @@ fn finish(
             "{}",
             json!({ "digest": digest.as_str(), "ran": ended.ran, "text": ended.text, "steps": steps })
         )?;
-    } else {
+    } else if ended.ran {
         writeln!(out, "{}", show(&ended.text))?;
+    } else {
+        eprintln!("stanch: not run: {}", show(&ended.text));
     }
     Ok(if !ended.ran {
         exit::REFUSED
