@@ -14,3 +14,5 @@ mod away;
 mod drill;
 #[path = "cli/input.rs"]
 mod input;
+#[path = "cli/twice.rs"]
+mod twice;

@@ -21,7 +21,7 @@ fn closed() -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-fn desk(url: &str) -> Desk {
+pub fn desk(url: &str) -> Desk {
     let desk = Desk::configured(
         &format!("[connector.idp]\npreset = 'oauth'\nbase_url = '{url}'\ntimeout_s = 5\n"),
         "",
