@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::app::settings::{ConnectorSettings, SecretRef, SourceSettings};
+use crate::app::settings::{ConnectorSettings, SourceSettings};
 
 /// The commented default, which `stanch init` writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -157,21 +157,10 @@ impl Config {
         for connector in self.connector.values_mut() {
             connector.file.iter_mut().for_each(fix);
             connector.ca_file.iter_mut().for_each(fix);
+            if let Some(secret) = connector.auth.secret_mut() {
+                secret.make_absolute(base);
+            }
         }
-    }
-
-    /// Returns every reference to a secret, for checks that never read them.
-    pub fn secret_refs(&self) -> Vec<SecretRef> {
-        use crate::app::settings::AuthSettings as A;
-        self.connector
-            .values()
-            .filter_map(|c| match &c.auth {
-                A::None => None,
-                A::Bearer { token } => Some(token.clone()),
-                A::Basic { password, .. } => Some(password.clone()),
-                A::ClientCredentials { client_secret, .. } => Some(client_secret.clone()),
-            })
-            .collect()
     }
 }
 

@@ -51,7 +51,9 @@ fn plan_contain_undo_and_the_log_of_it() {
 
     let step = acting[0]["id"].as_str().unwrap();
     desk.drill(&["undo", &digest, step]).ends(0);
-    desk.drill(&["undo", &digest, "99"]).ends(4).tells(&[]);
+    desk.drill(&["undo", &digest, "99"])
+        .ends(4)
+        .tells(&["no step 99"]);
     desk.drill(&["log", "verify", "--strict"]).ends(0);
 }
 
@@ -102,7 +104,14 @@ fn what_is_not_there_is_named() {
     desk.drill(&["plan", &alert, "--option", "99"])
         .ends(2)
         .tells(&["no option 99", "--options"]);
+    let told = &[
+        "no log holds one plan",
+        "at least 8 digits",
+        "stanch plan ALERT",
+    ];
     desk.drill(&["contain", "0123456789abcdef"])
         .ends(2)
-        .tells(&["no log holds a plan", "stanch plan ALERT"]);
+        .tells(told);
+    desk.drill(&["contain", "0"]).ends(2).tells(told);
+    desk.drill(&["undo", "0", "1"]).ends(2).tells(told);
 }

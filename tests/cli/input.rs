@@ -1,6 +1,7 @@
 //! Bad input: alerts that are none, configurations that cannot be used, files that are there already.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use rstest::rstest;
 
@@ -118,13 +119,14 @@ fn the_example_passes_the_check_and_init_overwrites_nothing() {
     desk.write("config.toml", &example);
     desk.run(&["config", "check"]).ends(0);
 
-    desk.bare(&["init", "mine/stanch.toml"]).ends(0);
+    let mine = desk.path("mine/stanch.toml").display().to_string();
+    desk.bare(&["init", mine.as_str()]).ends(0);
     assert_eq!(
         fs::read_to_string(desk.path("mine/stanch.toml")).unwrap(),
         example
     );
     desk.write("mine/stanch.toml", "mine");
-    desk.bare(&["init", "mine/stanch.toml"])
+    desk.bare(&["init", mine.as_str()])
         .ends(2)
         .tells(&["mine/stanch.toml", "never overwritten"]);
     assert_eq!(
@@ -151,4 +153,50 @@ fn what_is_built_in_is_printed() {
     );
     assert!(desk.bare(&["themes"]).ends(0).out.contains("terminal"));
     desk.bare(&["plan"]).ends(2).tells(&["<ALERT>"]);
+}
+
+const SSO: &str = "[connector.sso]\npreset = 'oauth'\nbase_url = 'http://127.0.0.1:9'\nauth = { kind = 'bearer', token = 'file:secrets/token' }\n";
+
+#[test]
+fn the_check_finds_secrets_that_cannot_be_read_and_repeats_none() {
+    let desk = Desk::configured(SSO, "");
+    fs::create_dir(desk.path("secrets")).unwrap();
+    let check = |code| desk.run(&["config", "check"]).ends(code);
+    check(2).tells(&[
+        "config.toml: line 12: connector.sso.auth:",
+        "secrets/token",
+        "No such file",
+    ]);
+    let token = desk.write("secrets/token", "hunter2-hunter2");
+    let mode = |bits| fs::set_permissions(&token, PermissionsExt::from_mode(bits)).unwrap();
+    mode(0o644);
+    let open = check(2).tells(&["chmod 600"]);
+    assert!(!open.err.contains("hunter2") && open.out.is_empty());
+    mode(0o600);
+    check(0);
+}
+
+#[test]
+fn the_check_notes_identities_that_nothing_can_reach() {
+    let card =
+        "[[identity]]\nid = 'p:svc-a'\nname = 'svc-a'\nkind = 'oauth_client'\nconnector = 'sso'\n";
+    let desk = Desk::configured("", card);
+    desk.run(&["config", "check"]).ends(0).tells(&[
+        "1 identity names a connector that is not configured",
+        "`sso`",
+        "p:svc-a",
+    ]);
+}
+
+#[test]
+fn a_relative_secret_is_beside_the_inventory_that_names_it() {
+    let card = "[[identity]]\nid = 'p:svc-a'\nname = 'svc-a'\nkind = 'oauth_client'\nconnector = 'sso'\nparams = { client_id = 'svc-a' }\n\
+        [[identity.credential]]\nid = 'x'\nkind = 'access_token'\nsecret_ref = 'file:nowhere'\n";
+    let connector = "[connector.sso]\npreset = 'oauth'\nbase_url = 'http://127.0.0.1:9'\n";
+    let desk = Desk::configured(connector, card);
+    desk.alert(&finding("f-1", "svc-a"));
+    let beside = desk.path("nowhere").display().to_string();
+    desk.run(&["plan", "f-1", "--playbook", "cut-live-access"])
+        .ends(1)
+        .tells(&[&beside]);
 }

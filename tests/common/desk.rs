@@ -125,7 +125,7 @@ impl Desk {
             .env_clear()
             .env("HOME", self.home())
             .env("PATH", "/usr/bin:/bin")
-            .current_dir(self.home())
+            .current_dir(self.elsewhere())
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -134,6 +134,13 @@ impl Desk {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// A folder that no path may silently be relative to.
+    fn elsewhere(&self) -> PathBuf {
+        let path = self.path("elsewhere");
+        fs::create_dir_all(&path).unwrap();
+        path
     }
 
     /// Everything the program left behind, for asserting that something is in none of it.
