@@ -171,7 +171,13 @@ impl Client {
             ),
         };
         let answer = match http.send(outgoing).await {
-            Exchange::NotSent(why) | Exchange::Lost(why) => return Err(AuthError::NoAnswer(why)),
+            Exchange::NotSent(why) => {
+                let origin = self.token_url.origin().ascii_serialization();
+                return Err(AuthError::NoAnswer(format!(
+                    "{origin} cannot be reached: {why}"
+                )));
+            }
+            Exchange::Lost(why) => return Err(AuthError::NoAnswer(why)),
             Exchange::Answer(answer) => answer,
         };
         if answer.status != 200 {

@@ -78,6 +78,21 @@ pub async fn read(reference: &SecretRef) -> Result<SecretString, SecretError> {
     Ok(secret)
 }
 
+/// Tells whether a secret could be read now, as far as that can be told without starting a program.
+pub fn check(reference: &SecretRef) -> Result<(), SecretError> {
+    let mut raw = match reference {
+        SecretRef::Env(name) => std::env::var(name).map_err(|_| SecretError::Env(name.clone()))?,
+        SecretRef::File(path) => read_file(path)?,
+        SecretRef::Cmd(_) => return Ok(()),
+    };
+    let empty = raw.trim_end_matches(['\n', '\r']).is_empty();
+    raw.zeroize();
+    match empty {
+        true => Err(SecretError::Empty(reference.to_string())),
+        false => Ok(()),
+    }
+}
+
 fn read_file(path: &Path) -> Result<String, SecretError> {
     let shown = path.display().to_string();
     let unsafe_file = |why| SecretError::Unsafe {

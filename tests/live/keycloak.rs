@@ -10,23 +10,23 @@ use stanch::domain::vocabulary::{Layer, Verb};
 
 use super::server::{self, Secrets};
 
-const SECRET: &str = "svc-deployer-live-secret";
-const CONSOLE_SECRET: &str = "console-live+secret/ with%signs";
+pub const SECRET: &str = "svc-deployer-live-secret";
+pub const CONSOLE_SECRET: &str = "console-live+secret/ with%signs";
 
 /// One realm with a service account, a resource server and the console's own client.
-struct Realm {
-    url: String,
-    name: String,
+pub struct Realm {
+    pub url: String,
+    pub name: String,
     client: Client,
     admin: String,
-    uuid: String,
-    user: String,
-    secrets: Secrets,
+    pub uuid: String,
+    pub user: String,
+    pub secrets: Secrets,
 }
 
 impl Realm {
     /// Creates a realm of its own for one test; the server is started once.
-    async fn new(name: &str) -> Self {
+    pub async fn new(name: &str) -> Self {
         static SERVER: OnceLock<(String, String, String)> = OnceLock::new();
         let (url, admin, password) = SERVER
             .get_or_init(|| {
@@ -172,26 +172,26 @@ impl Realm {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    async fn log_in(&self, secret: &str, scope: &str) -> (u16, Value) {
+    pub async fn log_in(&self, secret: &str, scope: &str) -> (u16, Value) {
         let form = [("grant_type", "client_credentials"), ("scope", scope)];
         self.form("svc-deployer", secret, "", &form).await
     }
 
     /// Logs in and returns the access and the refresh token.
-    async fn tokens(&self, scope: &str) -> (String, String) {
+    pub async fn tokens(&self, scope: &str) -> (String, String) {
         let (status, body) = self.log_in(SECRET, scope).await;
         assert_eq!(status, 200, "{body}");
         let take = |name: &str| body[name].as_str().unwrap().to_owned();
         (take("access_token"), take("refresh_token"))
     }
 
-    async fn refresh(&self, token: &str) -> u16 {
+    pub async fn refresh(&self, token: &str) -> u16 {
         let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
         self.form("svc-deployer", SECRET, "", &form).await.0
     }
 
     /// Asks as somebody else whether a token is good.
-    async fn active(&self, token: &str) -> bool {
+    pub async fn active(&self, token: &str) -> bool {
         let (_, body) = self
             .form(
                 "resource-server",

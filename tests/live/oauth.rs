@@ -12,7 +12,7 @@ const PATHS: &[(&str, &str)] = &[
     ("revocation_path", "/token/revocation"),
 ];
 
-async fn token(url: &str) -> String {
+pub async fn token(url: &str) -> String {
     let answer: Value = server::client()
         .post(format!("{url}/token"))
         .basic_auth(
