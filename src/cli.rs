@@ -126,7 +126,7 @@ pub fn run(cli: Cli) -> u8 {
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            let text = in_full(&error);
+            let text = with_causes(&error);
             // A reader that closed its end early has all that it wanted.
             if error
                 .downcast_ref::<std::io::Error>()
@@ -148,14 +148,13 @@ pub fn run(cli: Cli) -> u8 {
     }
 }
 
-/// Joins an error with its causes, each said once: many messages hold their cause already.
-fn in_full(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        match text.is_empty() {
-            true => text = cause,
-            false if text.contains(&cause) => {}
-            false => text = format!("{text}: {cause}"),
+/// Joins an error with its causes, without those whose text the error repeats already.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
         }
     }
     text

@@ -80,16 +80,18 @@ impl Default for UiSettings {
 pub enum ConfigError {
     /// The file cannot be read.
     #[error(
-        "cannot read {path}: {source}\n  way out: `stanch init` writes a commented file; `--config FILE` names another one"
+        "cannot read {path}: {error}\n  way out: `stanch init` writes a commented file; `--config FILE` names another one"
     )]
     Read {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// Not TOML, an unknown key or a wrong type. The text shows line, column and key.
-    #[error("{path}: {error}  way out: `stanch config example` prints every key with its meaning")]
+    #[error(
+        "{path}: {error}\n  way out: `stanch config example` prints every key with its meaning"
+    )]
     Syntax {
         /// Which file.
         path: PathBuf,
@@ -113,9 +115,9 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let read = |source| ConfigError::Read {
+        let read = |error| ConfigError::Read {
             path: path.to_owned(),
-            source,
+            error,
         };
         let text = std::fs::read_to_string(path).map_err(read)?;
         let mut config = Self::parse(&text, path)?;

@@ -78,7 +78,7 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         let left = area.width * 52 / 100;
         let (queue, panes) = (
             Rect {
-                width: left,
+                width: left.saturating_sub(1),
                 ..area
             },
             Rect {

@@ -194,6 +194,7 @@ pub struct Setup {
 impl Setup {
     /// Puts the parts together. `drill` says how to start the drill if this is one.
     pub async fn open(global: &Global, drill: DrillStart, report: Report) -> anyhow::Result<Self> {
+        crate::runtime::console::survive_size_limits()?;
         let state = state_dir(global)?;
         if is_drill(global)? {
             return Self::open_drill(global, state, drill, report).await;

@@ -3,7 +3,7 @@
 //! The journal frames a record (`v`, `seq`, `prev`, `type`, `ts`, `actor`); this page says what stands in it. Losing
 //! every other file loses no decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -291,6 +291,7 @@ pub struct PlanState {
 pub struct Decisions {
     plans: BTreeMap<PlanDigest, PlanState>,
     acts: BTreeMap<IntentId, Act>,
+    acts_of_alert: BTreeMap<AlertId, BTreeSet<IntentId>>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
     early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
@@ -318,6 +319,10 @@ impl Decisions {
                     verify: None,
                     last: entry.ts,
                 };
+                self.acts_of_alert
+                    .entry(act.intent.alert.clone())
+                    .or_default()
+                    .insert(id.clone());
                 self.acts.insert(id, act);
             }),
             RecordType::Outcome => entry.body_as::<Outcome>().map(|outcome| {
@@ -386,11 +391,14 @@ impl Decisions {
         self.acts.values()
     }
 
-    /// Returns the acts for one alert, without those that gave way to another run of the same plan.
+    /// Returns the acts for one alert, oldest first, without those that gave way to another run of the same plan.
     pub fn acts_for(&self, alert: &AlertId) -> impl DoubleEndedIterator<Item = &Act> {
-        self.acts
-            .values()
-            .filter(move |a| a.intent.alert == *alert && !self.gave_way(a))
+        self.recorded_for(alert).filter(|act| !self.gave_way(act))
+    }
+
+    fn recorded_for(&self, alert: &AlertId) -> impl DoubleEndedIterator<Item = &Act> {
+        let ids = self.acts_of_alert.get(alert).into_iter().flatten();
+        ids.filter_map(|id| self.acts.get(id))
     }
 
     /// Tells whether the run that begins with this intent may go on: a plan runs once, and of several consoles that begin
@@ -404,9 +412,9 @@ impl Decisions {
         !self.rivals(own).any(|other| before(&other))
     }
 
-    /// Returns the acts of other runs of the same plan.
+    /// Returns the acts of other runs of the same plan, and so for the same alert.
     fn rivals<'a>(&'a self, own: &'a Act) -> impl Iterator<Item = &'a Act> {
-        self.acts.values().filter(move |a| {
+        self.recorded_for(&own.intent.alert).filter(move |a| {
             a.intent.digest == own.intent.digest
                 && a.intent.undo == own.intent.undo
                 && a.intent.intent != own.intent.intent

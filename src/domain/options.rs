@@ -122,12 +122,13 @@ fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
         "interrupts nothing".to_owned()
     } else if acting(book).any(Verb::cuts_everybody) {
         match dependants {
+            0 if !situation.identity.is_listed() => "what it breaks is unknown".to_owned(),
             0 => "breaks nothing on the map".to_owned(),
             1 => "breaks 1 dependant".to_owned(),
             n => format!("breaks {n} dependants"),
         }
     } else {
-        "spares its other users".to_owned()
+        "spares others".to_owned()
     };
     let layers = closes(situation, book);
     let closed = if layers.is_empty() {
@@ -277,7 +278,7 @@ step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
     fn impact_tells_who_breaks_and_what_closes() {
         let caps = capabilities();
         let all = offered(Some(95), Some(&caps));
-        assert_eq!(all[1].impact, "spares its other users; closes sessions");
+        assert_eq!(all[1].impact, "spares others; closes sessions");
         assert_eq!(all[2].impact, "breaks 1 dependant; closes credentials");
     }
 

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 
 use super::theme::Role;
-use super::{Ui, frame};
+use super::{Ui, frame, scrolled};
 use crate::app::model::Model;
 use crate::domain::options::Choice;
 use crate::domain::text::{cells, fit, show};
@@ -28,8 +28,12 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         buf,
     );
     if model.detail.choices.is_empty() {
-        let text =
-            "No options: the alert names no identity. Dismiss it (D), or note what you find (n).";
+        let text = match model.selected {
+            Some(_) => {
+                "Nobody is named, so nothing can be contained: 0 do nothing, D dismiss, n note."
+            }
+            None => "No alert is selected.",
+        };
         Paragraph::new(text).render(inside, buf);
         return;
     }
@@ -42,7 +46,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         };
         lines.push(choice_line(choice, &key, ui, usize::from(inside.width)));
     }
-    Paragraph::new(lines).render(inside, buf);
+    scrolled(lines, 0, ui, inside, buf);
 }
 
 /// Returns the meaning of a tier for the theme.
@@ -63,9 +67,9 @@ fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) -> Line<'st
     };
     let room = width.saturating_sub(11);
     let title_room = if width >= 100 {
-        room * 45 / 100
-    } else {
         room * 2 / 5
+    } else {
+        room * 35 / 100
     };
     let title = fit(&show(&choice.title), title_room, ui.glyphs.ellipsis);
     let pad = title_room.saturating_sub(cells(&title)) + 1;
@@ -88,6 +92,6 @@ fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) -> Line<'st
             format!("{title}{}", " ".repeat(pad)),
             ui.theme.style(text_role),
         ),
-        Span::styled(meaning, ui.theme.style(Role::Muted)),
+        Span::styled(meaning, ui.theme.style(text_role)),
     ])
 }
