@@ -216,7 +216,9 @@ impl Setup {
         start: DrillStart,
         report: Report,
     ) -> anyhow::Result<Self> {
-        if start.fresh {
+        // A second console joins the drill that is running.
+        let fresh = start.fresh && !Lab::is_running(&state.join("lab.json"));
+        if fresh {
             put_aside(&state)?;
         }
         make_private(&state)?;
@@ -226,7 +228,7 @@ impl Setup {
             state_file: state.join("lab.json"),
             alerts_file: alerts_file.clone(),
             console_token_file: token_file.clone(),
-            fresh: start.fresh,
+            fresh,
             speed: start.speed,
             seed: start.seed,
             attack: true,
@@ -343,7 +345,7 @@ fn put_aside(state: &Path) -> anyhow::Result<()> {
     if !state.exists() {
         return Ok(());
     }
-    let name = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let name = Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let aside = state.with_file_name(name);
     std::fs::rename(state, &aside)
         .with_context(|| format!("cannot move {} to {}", state.display(), aside.display()))

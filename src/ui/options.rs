@@ -38,12 +38,10 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let mut lines = Vec::new();
-    for (i, choice) in model.detail.choices.iter().enumerate() {
-        let key = if choice.playbook.is_none() {
-            "0".to_owned()
-        } else {
-            (i + 1).to_string()
-        };
+    for choice in &model.detail.choices {
+        let key = choice
+            .key
+            .map_or_else(|| "-".to_owned(), |key| key.to_string());
         lines.push(choice_line(choice, &key, ui, usize::from(inside.width)));
     }
     scrolled(lines, 0, ui, inside, buf);
