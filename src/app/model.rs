@@ -385,6 +385,12 @@ impl Model {
         })
     }
 
+    /// Tells whether the selected alert is closed or dismissed.
+    pub fn is_over(&self) -> bool {
+        let state = self.selected.as_ref().map(|id| self.row_state(id));
+        matches!(state, Some(RowState::Closed | RowState::Dismissed))
+    }
+
     /// Returns what the alert's acts come to, the worst first. Keeping evidence contains nothing and does not count
     /// unless it failed.
     fn acts_state(&self, id: &AlertId) -> Option<RowState> {

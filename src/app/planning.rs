@@ -166,6 +166,9 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     view.stage = Stage::WaitingApproval;
+    view.scroll = 0;
+    // What was said before the key is about something else.
+    model.toast_until = None;
     let run = Run {
         alert: Some(view.alert.clone()),
         running: true,
@@ -274,6 +277,7 @@ pub fn plan_built(
         Ok(built) => {
             view.plan = Some(built);
             view.stage = Stage::Preview;
+            model.toast_until = None;
             view.armed_at = now.checked_add(Span::new().milliseconds(ARMING_MS)).ok();
         }
         Err(reason) => view.stage = Stage::Failed(reason),
@@ -307,6 +311,7 @@ pub fn note_alerts(model: &mut Model, rows: &[Row]) {
 pub fn started(model: &mut Model, digest: &PlanDigest) {
     if let Some(view) = shown(model, digest) {
         view.stage = Stage::Running;
+        view.scroll = 0;
     }
     model.dirty = true;
 }

@@ -72,6 +72,11 @@ pub fn with_setup<T>(
     report: Report,
     work: impl AsyncFnOnce(&Setup, Model) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    if global.drill.is_none() && super::setup::is_drill(global)? {
+        eprintln!(
+            "stanch: nothing is configured, so this is the drill; none of it is real (stanch init)"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

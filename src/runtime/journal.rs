@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
 use crate::domain::ids::PlanDigest;
@@ -208,11 +209,24 @@ impl Thread {
                 "this console has no journal to write to".to_owned(),
             ));
         };
-        act(writer).map_err(|error| {
-            let text = error.to_string();
-            (self.report)(Msg::JournalProblem(Some(text.clone())));
-            NotRecorded(text)
-        })
+        let done = act(writer).map_err(|error| NotRecorded(error.to_string()));
+        // A full disk may have room again at the next try; only a log that is blocked stops everything.
+        let problem = match writer.health() {
+            Health::Ok => None,
+            Health::Blocked(reason) => Some(reason),
+        };
+        match (&done, problem) {
+            (_, Some(reason)) => (self.report)(Msg::JournalProblem(Some(reason))),
+            (Err(error), None) => {
+                let text = format!("not recorded: {error}");
+                (self.report)(Msg::Notice {
+                    level: Level::Error,
+                    text,
+                });
+            }
+            (Ok(_), None) => {}
+        }
+        done
     }
 
     /// Takes in what is new in any log.
@@ -232,7 +246,7 @@ impl Thread {
     fn say(&self, text: Option<String>) {
         if let Some(text) = text {
             (self.report)(Msg::Notice {
-                level: crate::app::model::Level::Warn,
+                level: Level::Warn,
                 text: format!("journal: {text}"),
             });
         }

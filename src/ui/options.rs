@@ -20,13 +20,11 @@ pub fn height(model: &Model, most: u16) -> u16 {
 
 /// Draws the options.
 pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let inside = frame(
-        "Options (a number stages one; nothing is sent before you confirm)",
-        false,
-        ui,
-        area,
-        buf,
-    );
+    let title = match model.read_only {
+        true => "Options (read-only: none can be staged here)",
+        false => "Options (a number stages one; nothing is sent before you confirm)",
+    };
+    let inside = frame(title, false, ui, area, buf);
     if model.detail.choices.is_empty() {
         let text = match model.selected {
             Some(_) => {
