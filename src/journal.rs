@@ -18,6 +18,7 @@ mod note;
 mod reader;
 mod record;
 mod recovery;
+mod trust;
 mod verify;
 mod walk;
 mod writer;
@@ -35,6 +36,7 @@ pub use keys::KeyError;
 pub use reader::{Line, Problem, merge, read_lines, read_store};
 pub use record::MAX_LINE;
 pub use recovery::{Damaged, Recovered};
+pub use trust::{Person, Trust, TrustError};
 pub use verify::{
     Content, Finding, FirstBad, Level, LogReport, Options, Report, VERIFY_PY, verify, write_text,
 };

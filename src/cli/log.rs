@@ -69,6 +69,10 @@ struct VerifyArgs {
     /// Verify a copied journal instead (repeatable).
     #[arg(long, value_name = "DIR")]
     store: Vec<PathBuf>,
+    /// Pin keys and people: a TOML file with `[[log]]` (origin, keys) and `[[person]]` (name, keys, uids). A log or key
+    /// that is not in it fails.
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// Exit with 3 when anything needs a look although every byte is what was signed.
     #[arg(long)]
     strict: bool,
@@ -106,7 +110,16 @@ fn verify(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     must_exist(stores)?;
-    let report = journal::verify(stores, journal::Options { quick: args.quick });
+    let trust = args
+        .trust
+        .as_deref()
+        .map(journal::Trust::load)
+        .transpose()?;
+    let options = journal::Options {
+        quick: args.quick,
+        trust,
+    };
+    let report = journal::verify(stores, &options);
     if json {
         let mut value = serde_json::to_value(&report)?;
         value["intact"] = report.intact().into();

@@ -4,6 +4,7 @@ mod damage;
 mod failing;
 mod reading;
 mod tamper;
+mod trusting;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -81,7 +82,7 @@ impl Place {
     }
 
     fn verify(&self) -> Report {
-        verify(&[self.store()], Options::default())
+        verify(&[self.store()], &Options::default())
     }
 
     /// Texts of all notes that the journal holds, in order.

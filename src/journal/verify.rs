@@ -4,6 +4,7 @@
 
 mod content;
 mod text;
+mod trusted;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use super::merkle::{Hash, hex};
 use super::reader::{Line, logs_in};
 use super::record::{self, Record};
 use super::recovery::stored_head;
+use super::trust::Trust;
 use super::walk::{Bad, Event, Walk, Why};
 
 pub use content::Content;
@@ -28,11 +30,13 @@ pub use text::write_text;
 /// An independent check in plain Python with openssl, printed by `log verify --explain`.
 pub const VERIFY_PY: &str = include_str!("verify.py");
 
-/// How thorough and how strict.
-#[derive(Clone, Copy, Debug, Default)]
+/// How thorough, and what is believed beforehand.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Recomputes every root but checks only the last signature of each log.
     pub quick: bool,
+    /// Pinned keys and the roster; without them keys are taken from the logs themselves.
+    pub trust: Option<Trust>,
 }
 
 /// How bad a finding is.
@@ -80,6 +84,10 @@ pub struct LogReport {
     pub origin: String,
     /// Verifier key (`name+hash+key`) that the log names.
     pub vkey: Option<String>,
+    /// Whether that key is pinned by a trust file; else it was taken from the log itself.
+    pub pinned: bool,
+    /// Who writes this log, by the trust file.
+    pub person: Option<String>,
     /// Committed lines, checkpoints included.
     pub records: u64,
     /// Valid checkpoints.
@@ -117,17 +125,21 @@ pub struct Report {
     pub refused: Vec<String>,
     /// Whether any log was there at all.
     pub empty: bool,
+    /// Whether a trust file was given.
+    pub trusted: bool,
+    /// What concerns the store as a whole.
+    pub findings: Vec<Finding>,
 }
 
 impl Report {
     /// Tells whether everything is what was signed.
     pub fn intact(&self) -> bool {
-        self.refused.is_empty() && self.findings().all(|f| f.level != Level::Failure)
+        self.refused.is_empty() && self.all_findings().all(|f| f.level != Level::Failure)
     }
 
     /// Returns how many warnings there are.
     pub fn warnings(&self) -> usize {
-        self.findings()
+        self.all_findings()
             .filter(|f| f.level == Level::Warning)
             .count()
     }
@@ -143,27 +155,31 @@ impl Report {
         }
     }
 
-    fn findings(&self) -> impl Iterator<Item = &Finding> {
+    fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         self.logs
             .iter()
             .flat_map(|l| &l.findings)
             .chain(&self.content.findings)
+            .chain(&self.findings)
     }
 }
 
 /// Verifies all logs of all stores together.
-pub fn verify(stores: &[PathBuf], options: Options) -> Report {
+pub fn verify(stores: &[PathBuf], options: &Options) -> Report {
     let mut report = Report::default();
     let mut lines = Vec::new();
     for store in stores {
         one_store(store, options, &mut report, &mut lines);
     }
     report.empty = report.logs.is_empty();
-    report.content = Content::of(&super::reader::merge(lines));
+    report.content = Content::of(&super::reader::merge(lines), options.trust.as_ref());
+    if let Some(trust) = &options.trust {
+        trusted::check_store(trust, &mut report);
+    }
     report
 }
 
-fn one_store(store: &Path, options: Options, report: &mut Report, lines: &mut Vec<Line>) {
+fn one_store(store: &Path, options: &Options, report: &mut Report, lines: &mut Vec<Line>) {
     let (logs, problems) = logs_in(store);
     report.refused.extend(
         problems
@@ -178,23 +194,25 @@ fn one_store(store: &Path, options: Options, report: &mut Report, lines: &mut Ve
 }
 
 /// One log under audit.
-struct Audit {
+struct Audit<'o> {
     report: LogReport,
     walk: Walk,
-    quick: bool,
+    options: &'o Options,
+    uids: BTreeMap<u32, u64>,
     roots: BTreeMap<u64, Hash>,
     before: Option<(u64, Timestamp, Option<u64>, String)>,
 }
 
-impl Audit {
-    fn new(owner: &str, options: Options) -> Self {
+impl<'o> Audit<'o> {
+    fn new(owner: &str, options: &'o Options) -> Self {
         Self {
             report: LogReport {
                 origin: format!("?/{owner}"),
                 ..LogReport::default()
             },
             walk: Walk::new(owner.to_owned(), !options.quick),
-            quick: options.quick,
+            options,
+            uids: BTreeMap::new(),
             roots: BTreeMap::new(),
             before: None,
         }
@@ -219,7 +237,7 @@ impl Audit {
     fn run(mut self, log: &LogDir) -> LogReport {
         let mut walk = self.walk.clone();
         let ended = walk.run(log, &mut |event| self.meet(log, &event));
-        if self.quick && !walk.confirm() {
+        if self.options.quick && !walk.confirm() {
             self.find(
                 Level::Failure,
                 "checkpoints",
@@ -246,6 +264,9 @@ impl Audit {
         self.compare_head(log);
         self.strange_files(log);
         self.summarise();
+        if let Some(trust) = &self.options.trust {
+            trusted::check_log(trust, &mut self);
+        }
         self.report
     }
 
@@ -319,6 +340,10 @@ impl Audit {
         self.report.first.get_or_insert(record.ts);
         self.report.last = Some(record.ts);
         self.clock(record);
+        if let Some(uid) = record.actor.get("uid").and_then(serde_json::Value::as_u64) {
+            let uid = u32::try_from(uid).unwrap_or(u32::MAX);
+            self.uids.entry(uid).or_insert(record.seq);
+        }
         if record.kind == RecordType::Recovered {
             self.report.recovered += 1;
             self.quarantined(log, record);

@@ -13,6 +13,21 @@ pub fn write_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "REFUSED {refused}")?;
     }
     write_content(report, out)?;
+    for finding in &report.findings {
+        let level = if finding.level == Level::Failure {
+            "FAILURE"
+        } else {
+            "WARN"
+        };
+        writeln!(out, "{level} {}: {}", finding.check, finding.text)?;
+    }
+    if !report.trusted && report.logs.iter().any(|l| l.vkey.is_some()) {
+        writeln!(
+            out,
+            "note: keys were taken from the logs themselves, so a log written anew with another key would pass: \
+             pin them with --trust"
+        )?;
+    }
     writeln!(
         out,
         "note: a removed tail cannot be detected without an anchor outside the writer's power"
@@ -50,6 +65,18 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         time(log.first),
         time(log.last)
     )?;
+    let person = log
+        .person
+        .as_ref()
+        .map_or_else(String::new, |p| format!(" ({p})"));
+    match &log.vkey {
+        Some(_) if log.pinned => writeln!(
+            out,
+            "  key          ok   {key} pinned by the trust file{person}"
+        )?,
+        Some(vkey) => writeln!(out, "  key          ?    taken from the log itself: {vkey}")?,
+        None => {}
+    }
     let ok = |checks: &[&str]| {
         let bad = |l: Level| {
             log.findings
