@@ -181,8 +181,14 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             )
         }
         Some(Command::Log(args)) => {
-            let store = setup::journal_dir(&setup::state_dir(global)?);
-            log::run(&args, &store, global.json, &mut out)
+            let context = log::Context {
+                store: setup::journal_dir(&setup::state_dir(global)?),
+                seen: setup::keys_dir(global)?.join(crate::journal::SEEN_FILE),
+                json: global.json,
+                read_only: global.read_only,
+                journal: &|| setup::journal_config(global),
+            };
+            log::run(&args, &context, &mut out)
         }
         Some(Command::Config(args)) => config::config(global, &args, &mut out),
         Some(Command::Init(args)) => config::init(&args, &mut out),

@@ -4,11 +4,13 @@
 //! (RFC 6962) is the next line's `prev`, and every write ends in a signed C2SP checkpoint, which is the commit mark.
 
 mod actor;
+mod anchor;
 mod blob;
 mod checkpoint;
 mod error;
 mod follow;
 mod fs;
+mod heads;
 mod json;
 mod keys;
 mod layout;
@@ -29,9 +31,11 @@ mod fault;
 mod tests;
 
 pub use actor::{Actor, host_name, is_alive, process};
+pub use anchor::{AnchorState, Note};
 pub use blob::BlobRef;
 pub use error::JournalError;
 pub use follow::Follower;
+pub use heads::SEEN_FILE;
 pub use keys::KeyError;
 pub use reader::{Line, Problem, merge, read_lines, read_store};
 pub use record::MAX_LINE;

@@ -3,7 +3,7 @@
 mod words;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Decisions, Entry, RecordType};
 use crate::domain::text::show;
-use crate::journal::{self, Line};
+use crate::journal::{self, JournalConfig, Line};
 
 /// Arguments of `stanch log`.
 #[derive(Debug, Args)]
@@ -73,6 +73,13 @@ struct VerifyArgs {
     /// that is not in it fails.
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// Heads that you saw: the file `seen-heads` beside your signing key. Without --store it is used by itself.
+    #[arg(long, value_name = "FILE")]
+    seen_heads: Option<PathBuf>,
+    /// Signed heads kept elsewhere: output of `journalctl -t stanch -o cat`, or notes that a webhook stored
+    /// (repeatable).
+    #[arg(long, value_name = "FILE")]
+    anchors: Vec<PathBuf>,
     /// Exit with 3 when anything needs a look although every byte is what was signed.
     #[arg(long)]
     strict: bool,
@@ -84,11 +91,26 @@ struct VerifyArgs {
     explain: bool,
 }
 
-/// Runs `stanch log` on `store` unless the arguments name others; returns the exit code.
-pub fn run(args: &LogArgs, store: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+/// Where `stanch log` works.
+pub struct Context<'a> {
+    /// The store to read unless the arguments name others.
+    pub store: PathBuf,
+    /// Heads that this user saw.
+    pub seen: PathBuf,
+    /// Stable JSON instead of words.
+    pub json: bool,
+    /// Write nothing, not even that something was exported.
+    pub read_only: bool,
+    /// What opens the own log for writing.
+    pub journal: &'a dyn Fn() -> anyhow::Result<JournalConfig>,
+}
+
+/// Runs `stanch log`; returns the exit code.
+pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let json = context.json;
     let stores = |given: &[PathBuf]| {
         if given.is_empty() {
-            vec![store.to_owned()]
+            vec![context.store.clone()]
         } else {
             given.to_vec()
         }
@@ -99,14 +121,14 @@ pub fn run(args: &LogArgs, store: &Path, json: bool, out: &mut dyn Write) -> any
             out.write_all(journal::VERIFY_PY.as_bytes())?;
             Ok(0)
         }
-        LogCommand::Verify(args) => verify(args, &stores(&args.store), json, out),
+        LogCommand::Verify(args) => verify(args, context, &stores(&args.store), out),
     }
 }
 
 fn verify(
     args: &VerifyArgs,
+    context: &Context<'_>,
     stores: &[PathBuf],
-    json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     must_exist(stores)?;
@@ -118,9 +140,15 @@ fn verify(
     let options = journal::Options {
         quick: args.quick,
         trust,
+        // A copied store may rightly be older than what was seen here.
+        seen: match &args.seen_heads {
+            None if args.store.is_empty() => Some(context.seen.clone()),
+            given => given.clone(),
+        },
+        anchors: args.anchors.clone(),
     };
     let report = journal::verify(stores, &options);
-    if json {
+    if context.json {
         let mut value = serde_json::to_value(&report)?;
         value["intact"] = report.intact().into();
         value["warnings"] = report.warnings().into();
@@ -260,6 +288,8 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
+    use std::path::Path;
+
     use crate::journal::{JournalConfig, Writer};
 
     use super::*;
@@ -273,19 +303,30 @@ mod tests {
     fn run_log(store: &Path, args: &[&str], json: bool) -> (u8, String) {
         let cli = Cli::parse_from(std::iter::once("log").chain(args.iter().copied()));
         let mut out = Vec::new();
-        let code = run(&cli.log, store, json, &mut out).unwrap();
+        let context = Context {
+            store: store.to_owned(),
+            seen: store.with_file_name("keys").join(journal::SEEN_FILE),
+            json,
+            read_only: false,
+            journal: &|| Ok(config(store)),
+        };
+        let code = run(&cli.log, &context, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
+    }
+
+    fn config(store: &Path) -> JournalConfig {
+        JournalConfig {
+            store: store.to_owned(),
+            site: "soc.example".into(),
+            keys: store.with_file_name("keys"),
+            drill: false,
+            allow_network_fs: true,
+        }
     }
 
     fn store() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        let config = JournalConfig {
-            store: dir.path().join("store"),
-            site: "soc.example".into(),
-            keys: dir.path().join("keys"),
-            drill: false,
-            allow_network_fs: true,
-        };
+        let config = config(&dir.path().join("store"));
         let now: Timestamp = "2026-11-21T08:15:00Z".parse().unwrap();
         let (mut writer, _) = Writer::open(config, now).unwrap();
         let later = now + SignedDuration::from_secs(60);

@@ -73,6 +73,34 @@ pub fn journal_dir(state: &Path) -> PathBuf {
     state.join("journal")
 }
 
+/// Returns the folder of signing keys and of what this user saw of other logs.
+pub fn keys_dir(global: &Global) -> anyhow::Result<PathBuf> {
+    if is_drill(global)? {
+        return Ok(state_dir(global)?.join("keys"));
+    }
+    Ok(match &global.state_dir {
+        Some(dir) => dir.join("keys"),
+        None => dirs()?.config_dir().join("keys"),
+    })
+}
+
+/// Returns what opens the own log for writing.
+pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
+    let drill = is_drill(global)?;
+    let config = if drill {
+        Config::default()
+    } else {
+        Config::load(&config_path(global)?)?
+    };
+    Ok(JournalConfig {
+        store: journal_dir(&state_dir(global)?),
+        site: config.journal.site,
+        keys: keys_dir(global)?,
+        drill,
+        allow_network_fs: config.journal.allow_network_fs,
+    })
+}
+
 /// Makes a folder that only its owner can look into.
 pub fn make_private(dir: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
@@ -181,10 +209,7 @@ impl Setup {
         make_private(&state)?;
         let config = Config::load(&config_path(global)?)?;
         let parts = load_parts(&config)?;
-        let keys = match &global.state_dir {
-            Some(dir) => dir.join("keys"),
-            None => dirs()?.config_dir().join("keys"),
-        };
+        let keys = keys_dir(global)?;
         Self::assemble(global, state, config, parts, keys, None, report)
     }
 

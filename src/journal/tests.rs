@@ -2,6 +2,7 @@
 
 mod damage;
 mod failing;
+mod peers;
 mod reading;
 mod tamper;
 mod trusting;
@@ -53,6 +54,10 @@ impl Place {
 
     fn segment(&self) -> PathBuf {
         self.log().join("00000000000000000000.jsonl")
+    }
+
+    fn seen(&self) -> PathBuf {
+        self.dir.path().join("keys/seen-heads")
     }
 
     fn config(&self) -> JournalConfig {
@@ -118,8 +123,9 @@ fn write(writer: &mut Writer, texts: &[&str]) {
     writer.append(now(), &records).unwrap();
 }
 
-/// Puts the file back and removes what recovery made of it.
+/// Puts the file back and removes what recovery made of it, and what the user remembers.
 fn reset(place: &Place, files: &[(PathBuf, Vec<u8>)]) {
+    let _ = std::fs::remove_file(place.seen());
     let log = place.log();
     for entry in std::fs::read_dir(&log).unwrap().flatten() {
         let path = entry.path();

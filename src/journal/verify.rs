@@ -5,12 +5,14 @@
 mod content;
 mod text;
 mod trusted;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::domain::decision::RecordType;
 use crate::domain::text::show;
@@ -18,6 +20,7 @@ use crate::domain::text::show;
 use super::error::JournalError;
 use super::layout::{LogDir, QUARANTINE, segment_name};
 use super::merkle::{Hash, hex};
+use super::note::Verifier;
 use super::reader::{Line, logs_in};
 use super::record::{self, Record};
 use super::recovery::stored_head;
@@ -37,6 +40,10 @@ pub struct Options {
     pub quick: bool,
     /// Pinned keys and the roster; without them keys are taken from the logs themselves.
     pub trust: Option<Trust>,
+    /// The `seen-heads` file of whoever verifies: what they saw must still be there.
+    pub seen: Option<PathBuf>,
+    /// Files with signed heads kept elsewhere: lines of the system's log, or what a webhook received.
+    pub anchors: Vec<PathBuf>,
 }
 
 /// How bad a finding is.
@@ -108,6 +115,10 @@ pub struct LogReport {
     pub head_root: Option<String>,
     /// Torn writes that were put aside.
     pub recovered: u64,
+    /// Who holds a signed head of this log that was compared with it, and over how many lines.
+    pub witnessed: BTreeMap<String, u64>,
+    /// Anchors that the log itself claims, by kind, and over how many lines.
+    pub claimed: BTreeMap<String, u64>,
     /// What broke the chain.
     pub first_bad: Option<FirstBad>,
     /// Everything that was found.
@@ -168,9 +179,11 @@ impl Report {
 pub fn verify(stores: &[PathBuf], options: &Options) -> Report {
     let mut report = Report::default();
     let mut lines = Vec::new();
+    let mut facts = Vec::new();
     for store in stores {
-        one_store(store, options, &mut report, &mut lines);
+        one_store(store, options, &mut report, &mut facts, &mut lines);
     }
+    witness::check(options, &facts, &mut report);
     report.empty = report.logs.is_empty();
     report.content = Content::of(&super::reader::merge(lines), options.trust.as_ref());
     if let Some(trust) = &options.trust {
@@ -179,7 +192,13 @@ pub fn verify(stores: &[PathBuf], options: &Options) -> Report {
     report
 }
 
-fn one_store(store: &Path, options: &Options, report: &mut Report, lines: &mut Vec<Line>) {
+fn one_store(
+    store: &Path,
+    options: &Options,
+    report: &mut Report,
+    facts: &mut Vec<Facts>,
+    lines: &mut Vec<Line>,
+) {
     let (logs, problems) = logs_in(store);
     report.refused.extend(
         problems
@@ -187,10 +206,23 @@ fn one_store(store: &Path, options: &Options, report: &mut Report, lines: &mut V
             .map(|p| format!("{}: {}", p.log, p.text)),
     );
     for (owner, log) in logs {
-        report.logs.push(Audit::new(&owner, options).run(&log));
+        let (one, known) = Audit::new(&owner, options).run(&log);
+        report.logs.push(one);
+        facts.push(known);
         let mut problems = Vec::new();
         super::reader::LogReader::new(owner, log).read(lines, &mut problems);
     }
+}
+
+/// What comparing logs with each other needs.
+#[derive(Default)]
+struct Facts {
+    /// Keys of the log, each with the number of lines from which on it signs.
+    keys: Vec<(u64, Verifier)>,
+    /// Root at each signed size.
+    roots: BTreeMap<u64, Hash>,
+    /// Heads of others that it recorded, and where.
+    saw: Vec<(u64, Value)>,
 }
 
 /// One log under audit.
@@ -199,7 +231,7 @@ struct Audit<'o> {
     walk: Walk,
     options: &'o Options,
     uids: BTreeMap<u32, u64>,
-    roots: BTreeMap<u64, Hash>,
+    facts: Facts,
     before: Option<(u64, Timestamp, Option<u64>, String)>,
 }
 
@@ -213,7 +245,7 @@ impl<'o> Audit<'o> {
             walk: Walk::new(owner.to_owned(), !options.quick),
             options,
             uids: BTreeMap::new(),
-            roots: BTreeMap::new(),
+            facts: Facts::default(),
             before: None,
         }
     }
@@ -234,7 +266,7 @@ impl<'o> Audit<'o> {
         });
     }
 
-    fn run(mut self, log: &LogDir) -> LogReport {
+    fn run(mut self, log: &LogDir) -> (LogReport, Facts) {
         let mut walk = self.walk.clone();
         let ended = walk.run(log, &mut |event| self.meet(log, &event));
         if self.options.quick && !walk.confirm() {
@@ -267,7 +299,8 @@ impl<'o> Audit<'o> {
         if let Some(trust) = &self.options.trust {
             trusted::check_log(trust, &mut self);
         }
-        self.report
+        self.facts.keys = self.walk.verifier.iter().map(|v| (0, v.clone())).collect();
+        (self.report, self.facts)
     }
 
     fn unreadable(&mut self, error: &JournalError) {
@@ -327,7 +360,7 @@ impl<'o> Audit<'o> {
                 }
             }
             Event::Commit(head) => {
-                self.roots.insert(head.size, head.root);
+                self.facts.roots.insert(head.size, head.root);
             }
             Event::Damage(bad) => {
                 let text = format!("record {}: {}", bad.seq, bad.why);
@@ -340,9 +373,21 @@ impl<'o> Audit<'o> {
         self.report.first.get_or_insert(record.ts);
         self.report.last = Some(record.ts);
         self.clock(record);
-        if let Some(uid) = record.actor.get("uid").and_then(serde_json::Value::as_u64) {
+        if let Some(uid) = record.actor.get("uid").and_then(Value::as_u64) {
             let uid = u32::try_from(uid).unwrap_or(u32::MAX);
             self.uids.entry(uid).or_insert(record.seq);
+        }
+        if record.kind == RecordType::PeerHeads {
+            let heads = record.body.get("heads").and_then(Value::as_array);
+            let heads = heads.into_iter().flatten().cloned();
+            self.facts.saw.extend(heads.map(|h| (record.seq, h)));
+        }
+        if record.kind == RecordType::Anchor {
+            let text = |name: &str| record.body.get(name).unwrap_or(&Value::Null);
+            let kind = show(text("kind").as_str().unwrap_or("?")).into_owned();
+            let size = text("size").as_u64().unwrap_or(0).min(record.seq);
+            let known = self.report.claimed.entry(kind).or_default();
+            *known = size.max(*known);
         }
         if record.kind == RecordType::Recovered {
             self.report.recovered += 1;
@@ -435,7 +480,7 @@ impl<'o> Audit<'o> {
                 head.size
             );
             self.find(Level::Failure, "head", Some(known), text);
-        } else if self.roots.get(&head.size) != Some(&head.root) {
+        } else if self.facts.roots.get(&head.size) != Some(&head.root) {
             let text = format!(
                 "the signed head in `checkpoint` for {} lines has another root: this key signed two histories",
                 head.size

@@ -3,6 +3,8 @@
 //! Under the lock: look whether another console of this user wrote, frame the batch, end it in a signed checkpoint,
 //! hand it to the system in one call, wait for the device, and only then say so.
 
+mod peers;
+
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use super::blob::{self, BlobRef};
 use super::checkpoint::{Head, line as checkpoint_line};
 use super::error::JournalError;
 use super::fs::{Fs, How, Real, read_from, write_once};
+use super::heads::SEEN_FILE;
 use super::keys;
 use super::layout::{HEAD_FILE, LOCK_FILE, LogDir, POISON_FILE, failed, segment_name};
 use super::lock::Lock;
@@ -26,6 +29,7 @@ use super::note::Verifier;
 use super::record::{self, Frame};
 use super::recovery::{self, Damaged, Finding, Recovered};
 use super::walk::{Event, Point, SEGMENT_LIMIT, Walk};
+use peers::Peers;
 
 /// Room kept for one outcome, in bytes: the longest line.
 const RESERVE_EACH: u64 = 64 * 1024;
@@ -37,7 +41,7 @@ pub struct JournalConfig {
     pub store: PathBuf,
     /// First part of every origin: letters, digits, dots, dashes, underscores.
     pub site: String,
-    /// Directory of signing keys, outside the store.
+    /// Directory of signing keys and of what this user saw of other logs, outside the store.
     pub keys: PathBuf,
     /// Marks every record as being about the drill's world.
     pub drill: bool,
@@ -54,6 +58,8 @@ pub struct Opened {
     pub recovered: Option<Recovered>,
     /// Acknowledged records were changed or lost; actions are blocked until somebody acknowledges it.
     pub damaged: Option<Damaged>,
+    /// What is wrong with other logs of the store, compared with what this user saw of them; safe to draw.
+    pub peers: Vec<String>,
 }
 
 impl Opened {
@@ -64,6 +70,9 @@ impl Opened {
                 "{} was damaged from record {} on ({}): actions are blocked until this is acknowledged",
                 self.origin, damaged.first_bad, damaged.why
             ));
+        }
+        if !self.peers.is_empty() {
+            return Some(self.peers.join("; "));
         }
         self.recovered.as_ref().map(|torn| {
             format!(
@@ -114,6 +123,7 @@ pub struct Writer {
     state: State,
     recovered: Option<Recovered>,
     damaged: Option<Damaged>,
+    peers: Peers,
 }
 
 impl std::fmt::Debug for Writer {
@@ -125,7 +135,9 @@ impl std::fmt::Debug for Writer {
 impl Writer {
     /// Opens or begins the log of this user on this host. Blocks for at most two seconds on the lock, and on the disk.
     pub fn open(config: JournalConfig, now: Timestamp) -> Result<(Self, Opened), JournalError> {
-        Self::open_as(config, Actor::current(), Arc::new(Real), now)
+        let (mut writer, opened) = Self::open_as(config, Actor::current(), Arc::new(Real), now)?;
+        writer.anchor_here();
+        Ok((writer, opened))
     }
 
     /// Opens a log as a given actor on a given system.
@@ -154,7 +166,11 @@ impl Writer {
         let held = Lock::take(&log, &lock)?;
         log.check_site(&config.store, &config.site)?;
         let mut walk = Walk::new(format!("{}/{}", actor.host, actor.user), false);
-        let mut pending = first_walk(&log, &mut walk)?;
+        let First {
+            mut pending,
+            anchored,
+        } = first_walk(&log, &mut walk)?;
+        let peers = Peers::load(&config.keys.join(SEEN_FILE), anchored);
         if let Some(by) = walk
             .verifier
             .as_ref()
@@ -181,9 +197,11 @@ impl Writer {
             state,
             recovered,
             damaged,
+            peers,
         };
         writer.settle(now)?;
         writer.after_poison(now)?;
+        let peers = writer.look_around(now);
         pending = writer.damaged.as_ref().map(|d| d.why.clone()).or(pending);
         if let Some(why) = pending {
             writer.state = State::Blocked(format!("{why}; read `log verify` and acknowledge it"));
@@ -193,6 +211,7 @@ impl Writer {
             origin: writer.verifier.name.clone(),
             recovered: writer.recovered.take(),
             damaged: writer.damaged.take(),
+            peers,
         };
         Ok((writer, opened))
     }
@@ -214,9 +233,22 @@ impl Writer {
         if roomy && self.walk.good.offset > SEGMENT_LIMIT {
             self.begin_segment(now, &json!({"reason": "size"}))?;
         }
-        let written = self.commit(now, records);
+        let binding = |(kind, _): &(RecordType, Value)| {
+            matches!(kind, RecordType::Approval | RecordType::Intent)
+        };
+        // Whoever approves or acts says what it saw of the others, so that they cannot tell it differently later.
+        let heads = if records.iter().any(binding) {
+            self.news(None)
+        } else {
+            Vec::new()
+        };
+        let mut all = Self::records_of(&heads);
+        let own = all.len();
+        all.extend_from_slice(records);
+        let mut written = self.commit(now, &all)?;
+        self.was_told(now, &heads);
         drop(held);
-        written
+        Ok(written.split_off(own))
     }
 
     /// Makes room for the outcomes of `in_flight` acts and one intent, so that a full disk refuses the intent and not
@@ -267,6 +299,7 @@ impl Writer {
         if matches!(self.state, State::Blocked(_)) {
             self.state = State::Ok;
         }
+        self.accept_peers();
         Ok(())
     }
 
@@ -324,7 +357,9 @@ impl Writer {
     /// Walks to the end, sets aside what is not committed, and begins the log if there is none.
     fn settle(&mut self, now: Timestamp) -> Result<(), JournalError> {
         let tail = self.walk.run(&self.log, &mut |_| {})?;
-        let finding = recovery::judge(&self.log, &self.walk, &tail, &self.verifier)?;
+        let own = self.peers.seen.of(&self.verifier.name);
+        let own = own.filter(|s| s.by == self.verifier);
+        let finding = recovery::judge(&self.log, &self.walk, &tail, &self.verifier, own)?;
         match finding {
             Finding::Clean => self.reopen()?,
             Finding::Torn => {
@@ -339,6 +374,8 @@ impl Writer {
                 let damaged = recovery::set_apart(&self.log, &self.walk, &tail, why, lost_head)?;
                 let body = damaged.body(&self.walk);
                 self.begin_segment(now, &body)?;
+                // The lost head stands in the record now; kept outside it would be found lost again for ever.
+                self.peers.seen.forget(&self.verifier.name);
                 self.damaged = Some(damaged);
             }
         }
@@ -470,6 +507,9 @@ impl Writer {
             self.flush()?;
         }
         self.walk.good = at;
+        if durable {
+            self.hand_out(&head, &signed, now);
+        }
         self.walk.head = Some((head, signed));
         if durable {
             self.publish();
@@ -538,30 +578,44 @@ impl Writer {
     }
 }
 
-/// Walks a whole log at first sight; returns why actions must wait, when damage was never acknowledged.
-fn first_walk(log: &LogDir, walk: &mut Walk) -> Result<Option<String>, JournalError> {
+/// What the first walk over a log tells.
+#[derive(Default)]
+struct First {
+    /// Why actions must wait: damage that was never acknowledged.
+    pending: Option<String>,
+    /// How far anchors reach.
+    anchored: u64,
+}
+
+/// Walks a whole log at first sight.
+fn first_walk(log: &LogDir, walk: &mut Walk) -> Result<First, JournalError> {
+    const KINDS: [RecordType; 3] = [RecordType::Segment, RecordType::Anomaly, RecordType::Anchor];
     for every_signature in [false, true] {
         *walk = Walk::new(walk.owner.clone(), every_signature);
-        let mut pending = None;
+        let mut first = First::default();
         walk.run(log, &mut |event| {
             if let Event::Line { bytes, .. } = event
-                && let Some(record) =
-                    record::read_if(bytes, &[RecordType::Segment, RecordType::Anomaly])
+                && let Some(record) = record::read_if(bytes, &KINDS)
             {
-                if record.body.contains_key("damaged") {
+                if record.kind == RecordType::Anchor {
+                    let size = record.body.get("size").and_then(Value::as_u64);
+                    // No anchor reaches beyond the record that names it.
+                    first.anchored = first.anchored.max(size.unwrap_or(0).min(record.seq));
+                } else if record.body.contains_key("damaged") {
                     let why = &record.body["damaged"]["why"];
-                    pending = Some(why.as_str().unwrap_or("the journal was damaged").to_owned());
+                    let why = why.as_str().unwrap_or("the journal was damaged");
+                    first.pending = Some(why.to_owned());
                 } else if record.body.get("acknowledged") == Some(&Value::Bool(true)) {
-                    pending = None;
+                    first.pending = None;
                 }
             }
         })?;
         // When the last signature is not good, the last good one is looked for with all of them checked.
         if walk.confirm() {
-            return Ok(pending);
+            return Ok(first);
         }
     }
-    Ok(None)
+    Ok(First::default())
 }
 
 fn boot_clock() -> u64 {

@@ -106,6 +106,7 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         ok(&["checkpoints", "head"]),
         log.checkpoints
     )?;
+    write_anchors(log, out)?;
     writeln!(out, "  clock        {}", ok(&["clock"]))?;
     if log.recovered > 0 {
         writeln!(
@@ -133,12 +134,55 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "    expected     {}", bad.expected)?;
         writeln!(out, "    found        {}", bad.found)?;
     }
-    if ok(&["chain", "segments", "damaged", "checkpoints", "head"]) == "BAD" {
+    if ok(&[
+        "chain",
+        "segments",
+        "damaged",
+        "checkpoints",
+        "head",
+        "anchors",
+    ]) == "BAD"
+    {
         let root = log.head_root.as_deref().unwrap_or("none");
         writeln!(
             out,
             "    last good    checkpoint over {} lines, root {root}",
             log.head_size
+        )?;
+    }
+    Ok(())
+}
+
+fn write_anchors(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
+    let bad = log
+        .findings
+        .iter()
+        .any(|f| f.check == "anchors" && f.level == Level::Failure);
+    let state = if bad { "BAD" } else { "ok" };
+    let held = |by: &std::collections::BTreeMap<String, u64>| {
+        let all: Vec<String> = by.iter().map(|(who, n)| format!("{who} {n}")).collect();
+        all.join(", ")
+    };
+    let reach = log.witnessed.values().max().copied().unwrap_or(0);
+    if log.witnessed.is_empty() {
+        writeln!(
+            out,
+            "  anchors      none  nobody else's copy of a head was compared"
+        )?;
+    } else {
+        let open = log.head_size.saturating_sub(reach);
+        let held = held(&log.witnessed);
+        writeln!(
+            out,
+            "  anchors      {:<4} {held} (un-anchored: the last {open} lines)",
+            state
+        )?;
+    }
+    if !log.claimed.is_empty() {
+        let held = held(&log.claimed);
+        writeln!(
+            out,
+            "               the log itself says {held}: compare with --anchors"
         )?;
     }
     Ok(())
