@@ -42,6 +42,7 @@ pub use record::MAX_LINE;
 pub use recovery::{Damaged, Recovered};
 pub use trust::{Person, Trust, TrustError};
 pub use verify::{
-    Content, Finding, FirstBad, Level, LogReport, Options, Report, VERIFY_PY, verify, write_text,
+    Content, Finding, FirstBad, KeyReport, Level, LogReport, Options, Report, VERIFY_PY, verify,
+    write_text,
 };
 pub use writer::{Health, JournalConfig, Opened, Writer, Written};

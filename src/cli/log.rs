@@ -1,6 +1,7 @@
-//! `stanch log`: reads and verifies decision journals, offline and without writing anything.
+//! `stanch log`: reads and verifies decision journals offline, and keeps their keys.
 
 mod words;
+mod write;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -31,6 +32,14 @@ enum LogCommand {
                             but with warnings or actions of unknown effect."
     )]
     Verify(VerifyArgs),
+    /// Let a new signing key take over; the old one signs the change.
+    RotateKey(write::Reason),
+    /// Go on with the own log after its key was lost or a backup was put back.
+    Adopt(write::Reason),
+    /// Say that damage or a colleague's changed log was read about, so that actions are possible again.
+    Acknowledge(write::Reason),
+    /// Vouch for a colleague's log that goes on under a new key without the old one's signature.
+    Countersign(write::CountersignArgs),
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +130,10 @@ pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow
             out.write_all(journal::VERIFY_PY.as_bytes())?;
             Ok(0)
         }
+        LogCommand::RotateKey(args) => write::rotate(args, context, out),
+        LogCommand::Adopt(args) => write::adopt(args, context, out),
+        LogCommand::Acknowledge(args) => write::acknowledge(args, context, out),
+        LogCommand::Countersign(args) => write::countersign(args, context, out),
         LogCommand::Verify(args) => verify(args, context, &stores(&args.store), out),
     }
 }
@@ -439,6 +452,39 @@ mod tests {
                 .1
                 .contains("openssl")
         );
+    }
+
+    #[test]
+    fn keys_rotate_and_reasons_are_needed() {
+        let dir = store();
+        let at = dir.path().join("store");
+        let (code, text) = run_log(&at, &["rotate-key", "--reason", "every year"], false);
+        assert!(
+            code == 0 && text.contains("key for the trust file: soc.example/"),
+            "{text}"
+        );
+        let (code, text) = run_log(&at, &["verify"], false);
+        assert!(code == 0 && text.contains("rotated"), "{text}");
+        assert_eq!(
+            run_log(&at, &["acknowledge", "--reason", "read it"], true).0,
+            0
+        );
+        std::fs::remove_dir_all(dir.path().join("keys")).unwrap();
+        assert_eq!(run_log(&at, &["adopt", "--reason", "lost"], false).0, 0);
+        assert_eq!(run_log(&at, &["verify"], false).0, 1);
+        let cli = Cli::parse_from(["log", "adopt", "--reason", " "]);
+        let context = Context {
+            store: at.clone(),
+            seen: at.clone(),
+            json: false,
+            read_only: true,
+            journal: &|| Ok(config(&at)),
+        };
+        let empty = run(&cli.log, &context, &mut Vec::new()).unwrap_err();
+        assert!(empty.to_string().contains("--reason"), "{empty}");
+        let cli = Cli::parse_from(["log", "rotate-key", "--reason", "x"]);
+        let refused = run(&cli.log, &context, &mut Vec::new()).unwrap_err();
+        assert!(refused.to_string().contains("--read-only"), "{refused}");
     }
 
     #[rstest]

@@ -4,6 +4,7 @@ mod damage;
 mod failing;
 mod peers;
 mod reading;
+mod rotating;
 mod tamper;
 mod trusting;
 mod writing;

@@ -5,6 +5,7 @@
 mod content;
 mod text;
 mod trusted;
+mod vouched;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -84,6 +85,17 @@ pub struct FirstBad {
     pub found: String,
 }
 
+/// One key of a log. Field names are stable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyReport {
+    /// Record that brought it.
+    pub seq: u64,
+    /// Verifier key.
+    pub vkey: String,
+    /// `first`, `rotated` (the key before signed it), `UNCONTINUED`, `countersigned by …` or `pinned`.
+    pub how: String,
+}
+
 /// What one log is. Field names are stable.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LogReport {
@@ -91,8 +103,10 @@ pub struct LogReport {
     pub origin: String,
     /// Verifier key (`name+hash+key`) that the log names.
     pub vkey: Option<String>,
-    /// Whether that key is pinned by a trust file; else it was taken from the log itself.
+    /// Whether every key of this log is pinned by a trust file; else they were taken from the log itself.
     pub pinned: bool,
+    /// Every key so far, oldest first.
+    pub keys: Vec<KeyReport>,
     /// Who writes this log, by the trust file.
     pub person: Option<String>,
     /// Committed lines, checkpoints included.
@@ -184,6 +198,7 @@ pub fn verify(stores: &[PathBuf], options: &Options) -> Report {
         one_store(store, options, &mut report, &mut facts, &mut lines);
     }
     witness::check(options, &facts, &mut report);
+    vouched::check(options.trust.as_ref(), &facts, &mut report);
     report.empty = report.logs.is_empty();
     report.content = Content::of(&super::reader::merge(lines), options.trust.as_ref());
     if let Some(trust) = &options.trust {
@@ -223,6 +238,8 @@ struct Facts {
     roots: BTreeMap<u64, Hash>,
     /// Heads of others that it recorded, and where.
     saw: Vec<(u64, Value)>,
+    /// Keys of others that it vouches for: `{"origin", "vkey", "seq"}`.
+    vouches: Vec<Value>,
 }
 
 /// One log under audit.
@@ -299,7 +316,12 @@ impl<'o> Audit<'o> {
         if let Some(trust) = &self.options.trust {
             trusted::check_log(trust, &mut self);
         }
-        self.facts.keys = self.walk.verifier.iter().map(|v| (0, v.clone())).collect();
+        self.facts.keys = self
+            .walk
+            .keys
+            .iter()
+            .map(|k| (k.from, k.by.clone()))
+            .collect();
         (self.report, self.facts)
     }
 
@@ -381,6 +403,9 @@ impl<'o> Audit<'o> {
             let heads = record.body.get("heads").and_then(Value::as_array);
             let heads = heads.into_iter().flatten().cloned();
             self.facts.saw.extend(heads.map(|h| (record.seq, h)));
+        }
+        if let Some(vouched) = record.body.get("countersigned") {
+            self.facts.vouches.push(vouched.clone());
         }
         if record.kind == RecordType::Anchor {
             let text = |name: &str| record.body.get(name).unwrap_or(&Value::Null);
@@ -465,10 +490,13 @@ impl<'o> Audit<'o> {
 
     /// The published head is never ahead of the log, so one that is means that records are gone.
     fn compare_head(&mut self, log: &LogDir) {
-        let Some(by) = self.walk.verifier.clone() else {
+        let keys = self.walk.keys.clone();
+        if keys.is_empty() {
             return;
-        };
-        let Some((head, _)) = stored_head(log, &by) else {
+        }
+        // A console that stopped between rotating its key and publishing leaves a head of the old one.
+        let stored = keys.iter().rev().find_map(|k| stored_head(log, &k.by));
+        let Some((head, _)) = stored else {
             let text = "there is no usable signed head in the file `checkpoint`, so a cut tail is even harder to see";
             self.find(Level::Warning, "head", None, text);
             return;
@@ -510,6 +538,19 @@ impl<'o> Audit<'o> {
             self.report.origin = show(&by.name).into_owned();
             self.report.vkey = Some(by.to_vkey());
         }
+        let how = |i: usize, uncontinued: bool| match (i, uncontinued) {
+            (0, _) => "first",
+            (_, true) => "UNCONTINUED",
+            (_, false) => "rotated",
+        };
+        let keys = walk.keys.iter().enumerate();
+        self.report.keys = keys
+            .map(|(i, k)| KeyReport {
+                seq: k.seq,
+                vkey: k.by.to_vkey(),
+                how: how(i, k.uncontinued).to_owned(),
+            })
+            .collect();
         self.report.records = walk.good.seq;
         self.report.checkpoints = walk.checkpoints;
         self.report.bytes = walk.passed;

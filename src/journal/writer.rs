@@ -4,6 +4,7 @@
 //! hand it to the system in one call, wait for the device, and only then say so.
 
 mod peers;
+mod rotate;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -124,6 +125,8 @@ pub struct Writer {
     recovered: Option<Recovered>,
     damaged: Option<Damaged>,
     peers: Peers,
+    /// The key that takes over with the next commit.
+    next: Option<SigningKey>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -135,17 +138,43 @@ impl std::fmt::Debug for Writer {
 impl Writer {
     /// Opens or begins the log of this user on this host. Blocks for at most two seconds on the lock, and on the disk.
     pub fn open(config: JournalConfig, now: Timestamp) -> Result<(Self, Opened), JournalError> {
-        let (mut writer, opened) = Self::open_as(config, Actor::current(), Arc::new(Real), now)?;
+        let (mut writer, opened) =
+            Self::open_or_adopt(config, Actor::current(), Arc::new(Real), now, None)?;
+        writer.anchor_here();
+        Ok((writer, opened))
+    }
+
+    /// Goes on with a log whose key is lost, or that was put back from a backup: a new epoch begins with a record that
+    /// says so. Under another key it counts as uncontinued until another analyst countersigns it.
+    pub fn adopt(
+        config: JournalConfig,
+        now: Timestamp,
+        reason: &str,
+    ) -> Result<(Self, Opened), JournalError> {
+        let (actor, fs) = (Actor::current(), Arc::new(Real));
+        let (mut writer, opened) = Self::open_or_adopt(config, actor, fs, now, Some(reason))?;
         writer.anchor_here();
         Ok((writer, opened))
     }
 
     /// Opens a log as a given actor on a given system.
+    #[cfg(test)]
     pub(super) fn open_as(
         config: JournalConfig,
         actor: Actor,
         fs: Arc<dyn Fs>,
         now: Timestamp,
+    ) -> Result<(Self, Opened), JournalError> {
+        Self::open_or_adopt(config, actor, fs, now, None)
+    }
+
+    /// Opens a log; with a reason, a new epoch begins in it.
+    pub(super) fn open_or_adopt(
+        config: JournalConfig,
+        actor: Actor,
+        fs: Arc<dyn Fs>,
+        now: Timestamp,
+        adopt: Option<&str>,
     ) -> Result<(Self, Opened), JournalError> {
         if safe_name(&config.site) != config.site {
             return Err(JournalError::Site(config.site));
@@ -157,8 +186,8 @@ impl Writer {
             &actor.user,
             config.allow_network_fs,
         )?;
-        let key = keys::load_or_create(&config.keys, &actor.host)?;
-        let verifier = Verifier {
+        let mut key = keys::load_or_create(&config.keys, &actor.host)?;
+        let mut verifier = Verifier {
             name: format!("{}/{}/{}", config.site, actor.host, actor.user),
             key: key.verifying_key(),
         };
@@ -173,14 +202,18 @@ impl Writer {
         let peers = Peers::load(&config.keys.join(SEEN_FILE), anchored);
         if let Some(by) = walk
             .verifier
-            .as_ref()
-            .filter(|v| **v != verifier && walk.head.is_some())
+            .clone()
+            .filter(|v| *v != verifier && walk.head.is_some())
         {
-            return Err(JournalError::OtherKey {
-                path: log.path,
-                log_key: hex(&by.id()),
-                own_key: hex(&verifier.id()),
-            });
+            if let Some(next) = rotate::interrupted(&config.keys, &actor.host, &by)? {
+                (key, verifier) = (next, by);
+            } else if adopt.is_none() {
+                return Err(JournalError::OtherKey {
+                    path: log.path,
+                    log_key: hex(&by.id()),
+                    own_key: hex(&verifier.id()),
+                });
+            }
         }
         let segment = log.open(&segment_name(walk.good.segment), How::Append)?;
         let (recovered, damaged) = (None, None);
@@ -198,7 +231,11 @@ impl Writer {
             recovered,
             damaged,
             peers,
+            next: None,
         };
+        if let Some(reason) = adopt {
+            writer.begin_epoch(now, reason)?;
+        }
         writer.settle(now)?;
         writer.after_poison(now)?;
         let peers = writer.look_around(now);
@@ -224,6 +261,10 @@ impl Writer {
         records: &[(RecordType, Value)],
     ) -> Result<Vec<Written>, JournalError> {
         self.may_write(records)?;
+        let own = [RecordType::Genesis, RecordType::KeyRotate];
+        if let Some((kind, _)) = records.iter().find(|(kind, _)| own.contains(kind)) {
+            return Err(record::WriteError::Own(*kind).into());
+        }
         let held = Lock::take(&self.log, &self.lock)?;
         self.catch_up(now)?;
         // An outcome must land in the room that was reserved for it, so it never begins a segment.
@@ -357,6 +398,7 @@ impl Writer {
     /// Walks to the end, sets aside what is not committed, and begins the log if there is none.
     fn settle(&mut self, now: Timestamp) -> Result<(), JournalError> {
         let tail = self.walk.run(&self.log, &mut |_| {})?;
+        self.follow_key()?;
         let own = self.peers.seen.of(&self.verifier.name);
         let own = own.filter(|s| s.by == self.verifier);
         let finding = recovery::judge(&self.log, &self.walk, &tail, &self.verifier, own)?;
@@ -409,7 +451,8 @@ impl Writer {
             "version": env!("CARGO_PKG_VERSION"),
         });
         self.commit(now, &[(RecordType::Genesis, body)])?;
-        self.walk.verifier = Some(self.verifier.clone());
+        self.walk.keys.clear();
+        self.walk.take_key(0, 0, self.verifier.clone(), false);
         let _ = self.walk.confirm();
         self.log
             .fs
@@ -494,7 +537,10 @@ impl Writer {
             size: at.seq,
             root: at.range.root(),
         };
-        let signed = head.sign(&self.key);
+        let signed = match &self.next {
+            None => head.sign(&self.key),
+            Some(next) => head.sign_both(&self.key, next),
+        };
         let line = checkpoint_line(at.seq, &at.prev, &signed);
         at.pass(&line);
         bytes.extend_from_slice(&line);
@@ -589,7 +635,12 @@ struct First {
 
 /// Walks a whole log at first sight.
 fn first_walk(log: &LogDir, walk: &mut Walk) -> Result<First, JournalError> {
-    const KINDS: [RecordType; 3] = [RecordType::Segment, RecordType::Anomaly, RecordType::Anchor];
+    const KINDS: [RecordType; 4] = [
+        RecordType::Genesis,
+        RecordType::Segment,
+        RecordType::Anomaly,
+        RecordType::Anchor,
+    ];
     for every_signature in [false, true] {
         *walk = Walk::new(walk.owner.clone(), every_signature);
         let mut first = First::default();

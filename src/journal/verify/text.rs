@@ -65,18 +65,7 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         time(log.first),
         time(log.last)
     )?;
-    let person = log
-        .person
-        .as_ref()
-        .map_or_else(String::new, |p| format!(" ({p})"));
-    match &log.vkey {
-        Some(_) if log.pinned => writeln!(
-            out,
-            "  key          ok   {key} pinned by the trust file{person}"
-        )?,
-        Some(vkey) => writeln!(out, "  key          ?    taken from the log itself: {vkey}")?,
-        None => {}
-    }
+    write_keys(log, key, out)?;
     let ok = |checks: &[&str]| {
         let bad = |l: Level| {
             log.findings
@@ -153,6 +142,30 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+fn write_keys(log: &LogReport, key: &str, out: &mut dyn Write) -> io::Result<()> {
+    let person = log
+        .person
+        .as_ref()
+        .map_or_else(String::new, |p| format!(" ({p})"));
+    match &log.vkey {
+        Some(_) if log.pinned => writeln!(
+            out,
+            "  key          ok   {key} pinned by the trust file{person}"
+        )?,
+        Some(vkey) => writeln!(out, "  key          ?    taken from the log itself: {vkey}")?,
+        None => {}
+    }
+    for later in log.keys.iter().skip(1) {
+        let id = later.vkey.split('+').nth(1).unwrap_or("?");
+        writeln!(
+            out,
+            "               key {id} from record {}: {}",
+            later.seq, later.how
+        )?;
+    }
+    Ok(())
+}
+
 fn write_anchors(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
     let bad = log
         .findings
@@ -174,8 +187,7 @@ fn write_anchors(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         let held = held(&log.witnessed);
         writeln!(
             out,
-            "  anchors      {:<4} {held} (un-anchored: the last {open} lines)",
-            state
+            "  anchors      {state:<4} {held} (un-anchored: the last {open} lines)"
         )?;
     }
     if !log.claimed.is_empty() {

@@ -20,14 +20,16 @@ pub fn check_log(trust: &Trust, audit: &mut Audit<'_>) {
         audit.find(Level::Failure, "trust", None, text);
         return;
     }
-    audit.report.pinned = trust.pins(&key);
-    if !audit.report.pinned {
+    let spans = audit.walk.keys.clone();
+    audit.report.pinned = spans.iter().all(|k| trust.pins(&k.by));
+    for span in spans.iter().filter(|k| !trust.pins(&k.by)) {
         let text = format!(
-            "the log names the key {}, which the trust file does not pin for {}",
-            hex(&key.id()),
+            "from record {} on the key is {}, which the trust file does not pin for {}",
+            span.seq,
+            hex(&span.by.id()),
             key.name
         );
-        audit.find(Level::Failure, "trust", Some(0), text);
+        audit.find(Level::Failure, "trust", Some(span.seq), text);
     }
     let Some(person) = trust.writer_of(&key.name) else {
         return;

@@ -150,6 +150,16 @@ impl Writer {
         self.remember(&peers);
     }
 
+    /// Takes the own log as it is now, under the key that it has now.
+    pub(super) fn accept_own(&mut self) {
+        let own = self.verifier.clone();
+        self.peers.seen.forget(&own.name);
+        if let Some(durable) = &mut self.peers.durable {
+            durable.by = own;
+        }
+        self.remember(&[]);
+    }
+
     /// Heads of other logs that are not in this log yet. With a time, news that may be mere echo waits.
     pub(super) fn news(&self, idle: Option<Timestamp>) -> Vec<SeenHead> {
         let mut news = heads::published(&self.config.store, &self.verifier.name);
@@ -212,7 +222,7 @@ impl Writer {
     }
 
     /// Leaves the key in force beside the head.
-    fn publish_key(&self) {
+    pub(super) fn publish_key(&self) {
         let (fs, text) = (&*self.log.fs, self.verifier.to_vkey() + "\n");
         if let Ok(file) = self.log.open(KEY_FILE, How::Read)
             && super::read_from(fs, &file, 0, 1024).is_ok_and(|b| b == text.as_bytes())
