@@ -179,6 +179,12 @@ impl Trust {
         self.keys.iter().map(|k| k.name.as_str()).collect()
     }
 
+    /// Returns the keys pinned for one log.
+    pub fn keys_of(&self, origin: &str) -> Vec<Verifier> {
+        let of = |k: &&Verifier| k.name == origin;
+        self.keys.iter().filter(of).cloned().collect()
+    }
+
     /// Tells whether this very key is pinned for its origin.
     pub fn pins(&self, key: &Verifier) -> bool {
         self.keys.contains(key)

@@ -192,6 +192,8 @@ pub struct Walk {
     pub checkpoints: u64,
     /// How many committed bytes were passed.
     pub passed: u64,
+    /// Leaf hashes of all lines so far, when somebody wants them.
+    pub leaves: Option<Vec<Hash>>,
     every_signature: bool,
     incoming: Option<Incoming>,
     at: Point,
@@ -206,6 +208,7 @@ impl Walk {
             verifier: None,
             keys: Vec::new(),
             incoming: None,
+            leaves: None,
             good: Point::start(),
             head: None,
             checkpoints: 0,
@@ -446,7 +449,7 @@ impl Walk {
             self.incoming = Some(self.key_change(line).map_err(Why::Key)?);
         }
         let (seq, segment, offset) = (self.at.seq, self.at.segment, self.at.offset);
-        self.at.pass(line);
+        self.pass(line);
         sink(Event::Line {
             seq,
             segment,
@@ -484,7 +487,7 @@ impl Walk {
         if let Some(new) = self.incoming.take() {
             self.take_key(new.seq, head.size, new.by, new.epoch);
         }
-        self.at.pass(line);
+        self.pass(line);
         self.passed += self.at.offset
             - if self.good.segment == self.at.segment {
                 self.good.offset
@@ -496,6 +499,16 @@ impl Walk {
         sink(Event::Commit(&head));
         self.head = Some((head, signed));
         Ok(())
+    }
+
+    fn pass(&mut self, line: &[u8]) {
+        let seq = self.at.seq as usize;
+        let leaf = self.at.pass(line);
+        if let Some(leaves) = &mut self.leaves {
+            // Lines that were void after damage are replaced.
+            leaves.truncate(seq);
+            leaves.push(leaf);
+        }
     }
 
     /// Notes that a key signs from `from` lines on.
