@@ -181,8 +181,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             )
         }
         Some(Command::Log(args)) => {
+            let state = setup::state_dir(global)?;
             let context = log::Context {
-                store: setup::journal_dir(&setup::state_dir(global)?),
+                store: setup::journal_dir(&state),
+                alert: &|id| setup::stored_alert(&state, id),
                 seen: setup::keys_dir(global)?.join(crate::journal::SEEN_FILE),
                 json: global.json,
                 read_only: global.read_only,

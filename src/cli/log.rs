@@ -1,7 +1,10 @@
 //! `stanch log`: reads and verifies decision journals offline, and keeps their keys.
 
+mod course;
 mod export;
 mod filter;
+mod metrics;
+mod report;
 mod show;
 mod words;
 mod write;
@@ -11,6 +14,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::domain::alert::Alert;
+use crate::domain::ids::AlertId;
 use crate::journal::{self, JournalConfig};
 
 use filter::Filter;
@@ -37,6 +42,10 @@ enum LogCommand {
                             but with warnings or actions of unknown effect."
     )]
     Verify(VerifyArgs),
+    /// Report one incident: timeline, plan, approvals, before and after, what is left, frameworks.
+    Report(report::ReportArgs),
+    /// Say where the time went: detect, acknowledge, decide, approve, execute, prove.
+    Metrics(metrics::MetricsArgs),
     /// Let a new signing key take over; the old one signs the change.
     RotateKey(write::Reason),
     /// Go on with the own log after its key was lost or a backup was put back.
@@ -87,6 +96,8 @@ pub struct Context<'a> {
     pub json: bool,
     /// Write nothing, not even that something was exported.
     pub read_only: bool,
+    /// Finds an alert as it was stored here.
+    pub alert: &'a dyn Fn(&AlertId) -> Option<Alert>,
     /// What opens the own log for writing.
     pub journal: &'a dyn Fn() -> anyhow::Result<JournalConfig>,
 }
@@ -112,6 +123,8 @@ pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow
             out.write_all(journal::VERIFY_PY.as_bytes())?;
             Ok(0)
         }
+        LogCommand::Report(args) => report::run(args, context, out),
+        LogCommand::Metrics(args) => metrics::run(args, context, out),
         LogCommand::RotateKey(args) => write::rotate(args, context, out),
         LogCommand::Adopt(args) => write::adopt(args, context, out),
         LogCommand::Acknowledge(args) => write::acknowledge(args, context, out),

@@ -11,6 +11,8 @@ use super::Global;
 use crate::app::settings::{AuthSettings, ConnectorSettings, SecretRef, SourceSettings};
 use crate::config::Config;
 use crate::connect::Connectors;
+use crate::domain::alert::Alert;
+use crate::domain::ids::AlertId;
 use crate::domain::inventory::Inventory;
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::queue::Row;
@@ -99,6 +101,16 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
         drill,
         allow_network_fs: config.journal.allow_network_fs,
     })
+}
+
+/// Finds an alert that was stored in a state folder, making nothing there.
+pub fn stored_alert(state: &Path, id: &AlertId) -> Option<Alert> {
+    if !state.join("alerts.db").is_file() {
+        return None;
+    }
+    // A report without the alert's own words is still a report.
+    let stored = Store::open(state).ok()?.alert(id).ok()??;
+    Some(stored.alert)
 }
 
 /// Makes a folder that only its owner can look into.

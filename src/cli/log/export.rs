@@ -20,7 +20,7 @@ use crate::journal::{Line, MAX_PROOF, Proof, Prover, Trust, Writer};
 use super::Context;
 use super::filter::{Filter, Loaded, load};
 
-pub use markdown::escape;
+pub use markdown::{escape, table};
 
 /// In which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -170,21 +170,16 @@ pub fn verify_proof(
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let proof = Proof::parse(&text);
     let trust = trust.map(Trust::load).transpose()?;
-    let verdict = proof
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|proof| match &trust {
-            Some(trust) => proof.check_trusted(trust),
-            None => {
-                let mut all = context.stores(stores).into_iter();
-                let last =
-                    |e: Result<(), _>, store: PathBuf| e.or_else(|_| proof.check_in_store(&store));
-                let first = all
-                    .next()
-                    .map_or_else(|| proof.check(&[]), |s| proof.check_in_store(&s));
-                all.fold(first, last)
-            }
-        });
+    let verdict = proof.as_ref().map_err(Clone::clone).and_then(|proof| {
+        if let Some(trust) = &trust {
+            return proof.check_trusted(trust);
+        }
+        let mut verdict = proof.check(&[]);
+        for store in context.stores(stores) {
+            verdict = verdict.or_else(|_| proof.check_in_store(&store));
+        }
+        verdict
+    });
     let line = proof.as_ref().map_or_else(
         |_| String::new(),
         |p| show(&String::from_utf8_lossy(&p.line)).into_owned(),

@@ -37,6 +37,7 @@ fn context(store: &Path, read_only: bool) -> Context<'static> {
         seen: store.with_file_name("keys").join(journal::SEEN_FILE),
         json: false,
         read_only,
+        alert: &|_| None,
         journal: Box::leak(Box::new(move || Ok(config(&own)))),
     }
 }
@@ -49,6 +50,149 @@ fn config(store: &Path) -> JournalConfig {
         drill: false,
         allow_network_fs: true,
     }
+}
+
+/// A whole incident, minute by minute: claimed, planned, approved, two acts of which one is proven, and one taken back.
+fn incident() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let start: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
+    let (mut writer, _) = Writer::open(config(&dir.path().join("store")), start).unwrap();
+    let mut minute = 0;
+    let mut write = |kind: RecordType, body: serde_json::Value| {
+        minute += 1;
+        let now = start + SignedDuration::from_mins(minute);
+        writer.append(now, &[(kind, body)]).unwrap();
+    };
+    let step = |id: &str, verb: &str| {
+        json!({
+            "id": id, "verb": verb, "title": format!("do | {verb}"), "why": "w", "team": "t", "tier": "soft",
+            "layer": "credentials", "connector": "c", "target": "svc", "requests": [], "verify": null,
+            "undo": {"kind": "nothing_to_undo"}, "breaks": "", "idempotent": true,
+        })
+    };
+    let plan = json!({
+        "v": 1, "alert": "siem/7", "identity": "kc:svc", "identity_name": "svc", "params": {}, "environment": null,
+        "playbook": "stop <b>it</b>", "playbook_sha256": "0", "tier": "soft", "created": "2026-11-21T08:00:00Z",
+        "expires": "2026-11-21T09:00:00Z", "nonce": "n", "drill": false,
+        "steps": [step("1", "revoke_sessions"), step("2", "rotate_secret")],
+        "skipped": [{"verb": "notify_owner", "reason": "no owner"}],
+        "impact": {"breaks": [], "reaches": [], "truncated": false},
+        "residual": [{"layer": "tokens", "text": "tokens live on", "at_most_s": 3600}], "preconditions": [],
+    });
+    let digest = crate::domain::plan::sha256_hex(&crate::domain::plan::canonical(&plan));
+    let intent = |id: &str, step: &str, verb: &str, undo: bool| {
+        json!({
+            "intent": id, "digest": digest, "step": step, "verb": verb, "identity": "kc:svc", "alert": "siem/7",
+            "undo": undo, "process": {"pid": 1, "start": 1, "boot": "b"},
+        })
+    };
+    let outcome = |id: &str, word: &str| {
+        json!({
+            "intent": id, "outcome": word, "http_status": 204, "provider_request_id": null, "attempts": 1,
+            "error": null, "body_sha256": null,
+            "evidence": [{"name": "user.json", "sha256": "ab", "size": 7, "source": "kc"}],
+        })
+    };
+    let proof = json!({"intent": "i-1", "proof": "agrees", "says": "no sessions", "tries": 1, "evidence_sha256": "cd"});
+    write(
+        RecordType::Decision,
+        json!({"kind": "claim", "alert": "siem/7", "reason": null}),
+    );
+    write(RecordType::Plan, json!({"digest": digest, "plan": plan}));
+    write(
+        RecordType::Approval,
+        json!({"digest": digest, "approved": true, "by": "bob", "reason": "go"}),
+    );
+    write(
+        RecordType::Intent,
+        intent("i-1", "1", "revoke_sessions", false),
+    );
+    write(RecordType::Outcome, outcome("i-1", "accepted"));
+    write(RecordType::Verify, proof);
+    write(
+        RecordType::Intent,
+        intent("i-2", "2", "rotate_secret", false),
+    );
+    write(RecordType::Outcome, outcome("i-2", "unknown"));
+    write(
+        RecordType::Intent,
+        intent("i-3", "1", "revoke_sessions", true),
+    );
+    write(RecordType::Outcome, outcome("i-3", "accepted"));
+    dir
+}
+
+#[test]
+fn an_incident_is_reported_with_what_is_left() {
+    let dir = incident();
+    let at = dir.path().join("store");
+    let (code, text) = run_log(&at, &["report", "7"], false);
+    assert_eq!(code, 0, "{text}");
+    for wanted in [
+        "# Incident siem/7",
+        "Journal: verifies",
+        "**UNKNOWN**: rotate_secret on kc",
+        "Time to decide: 1m00s",
+        "| 1 | do \\| revoke\\_sessions | svc | D3-ST | proven |",
+        "approved by bob – go",
+        "Before: user.json from kc, 7 bytes, SHA-256 ab",
+        "read-back agrees – no sessions, answers SHA-256 cd",
+        "tokens: tokens live on (for at most 1h00m)",
+        "left out: notify_owner (no owner)",
+        "rotate_secret on kc&#58;svc is unknown: count it as not contained",
+        "| NIST CSF 2.0 | RS.MI-3 |",
+        "| OWASP Agentic AI Top 10 | A-04 | deviating agents are contained | nothing in this incident |",
+        "| MITRE D3FEND | D3-CRO |",
+    ] {
+        assert!(text.contains(wanted), "{wanted} is not in\n{text}");
+    }
+    assert!(!text.contains("<b>"), "{text}");
+    let (_, json) = run_log(&at, &["report", "siem/7"], true);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["acts"][0]["d3fend"], "D3-ST");
+    assert_eq!(value["plans"][0]["verdicts"][0]["by"], "bob");
+    assert_eq!(
+        (&value["course"]["unknown"], &value["intact"]),
+        (&json!(1), &json!(true))
+    );
+    assert!(value["timeline"].as_array().unwrap().len() >= 10);
+    let cli = Cli::parse_from(["log", "report", "nothing"]);
+    assert!(run(&cli.log, &context(&at, false), &mut Vec::new()).is_err());
+}
+
+#[test]
+fn metrics_say_where_the_time_went() {
+    let dir = incident();
+    let at = dir.path().join("store");
+    let (_, json) = run_log(&at, &["metrics"], true);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let course = &value["alerts"][0];
+    assert_eq!(course["alert"], "siem/7");
+    let stages = json!([
+        {"until": "decide", "seconds": 60}, {"until": "approve", "seconds": 60}, {"until": "execute", "seconds": 60},
+    ]);
+    assert_eq!(course["stages"], stages);
+    // One act is not proven, so nothing is; the first step held from minute 4 to 10 in vain.
+    assert_eq!(course["proven"], serde_json::Value::Null);
+    assert_eq!(
+        (&course["undone"], &course["interrupted_s"]),
+        (&json!(1), &json!(360))
+    );
+    let (_, text) = run_log(&at, &["metrics", "--alert", "siem/7"], false);
+    let row = text.lines().nth(1).unwrap();
+    assert!(
+        row.starts_with("siem/7")
+            && row.contains("1m00s")
+            && row.ends_with("1 (interrupted 6m00s)"),
+        "{text}"
+    );
+    assert!(
+        run_log(&at, &["metrics", "--since", "2027-01-01T00:00:00Z"], false)
+            .1
+            .lines()
+            .count()
+            == 2
+    );
 }
 
 fn store() -> tempfile::TempDir {
