@@ -2,6 +2,7 @@
 
 mod damage;
 mod failing;
+mod killing;
 mod peers;
 mod reading;
 mod rotating;
