@@ -21,6 +21,7 @@ mod proof;
 mod reader;
 mod record;
 mod recovery;
+mod redact;
 mod trust;
 mod verify;
 mod walk;

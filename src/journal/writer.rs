@@ -29,6 +29,7 @@ use super::merkle::hex;
 use super::note::Verifier;
 use super::record::{self, Frame};
 use super::recovery::{self, Damaged, Finding, Recovered};
+use super::redact;
 use super::walk::{Event, Point, SEGMENT_LIMIT, Walk};
 use peers::Peers;
 
@@ -523,7 +524,9 @@ impl Writer {
                 drill: self.config.drill,
                 mono,
             };
-            let line = record::write(&frame, *kind, body)?;
+            let mut body = body.clone();
+            redact::record(*kind, &mut body);
+            let line = record::write(&frame, *kind, &body)?;
             let seq = at.seq;
             written.push(Written {
                 seq,

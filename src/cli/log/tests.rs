@@ -559,3 +559,91 @@ fn follow_shows_what_comes_and_ends_with_its_reader() {
         "{text}"
     );
 }
+
+/// Every file below a directory, as one heap of bytes.
+fn everything(dir: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            all.extend(everything(&path));
+        } else {
+            all.extend(std::fs::read(&path).unwrap());
+        }
+    }
+    all
+}
+
+/// A secret that somebody typed, or that a provider sent back, reaches no file and no output.
+#[test]
+fn a_canary_in_every_input_is_found_nowhere() {
+    use base64::Engine as _;
+
+    let canary = "ghp_CanaryCanary0123456789CanaryCanary01";
+    let dir = incident();
+    let at = dir.path().join("store");
+    let (mut writer, _) = Writer::open(config(&at), Timestamp::now()).unwrap();
+    let free = [
+        (
+            RecordType::Decision,
+            json!({"kind": "note", "alert": "siem/7", "reason": format!("he pasted {canary}.")}),
+        ),
+        (
+            RecordType::Approval,
+            json!({"digest": "00", "approved": false, "by": null, "reason": canary}),
+        ),
+        (
+            RecordType::Outcome,
+            json!({"intent": "i-1", "outcome": "rejected", "error": format!("bad token ({canary})")}),
+        ),
+        (
+            RecordType::Verify,
+            json!({"intent": "i-1", "proof": "disagrees", "says": format!("key {canary} lives")}),
+        ),
+        (RecordType::Session, json!({"text": [canary]})),
+        (
+            RecordType::BreakGlass,
+            json!({"deep": {"reason": {"any": canary}}}),
+        ),
+    ];
+    for record in free {
+        writer.append(Timestamp::now(), &[record]).unwrap();
+    }
+    drop(writer);
+    let mut said = String::new();
+    for args in [
+        ["acknowledge", "--reason", canary].as_slice(),
+        &["rotate-key", "--reason", canary],
+        &["adopt", "--reason", canary],
+        &["show"],
+        &["show", "--grep", "Canary"],
+        &["export"],
+        &["export", "--format", "csv"],
+        &["export", "--format", "md"],
+        &["export", "--format", "ocsf"],
+        &["report", "siem/7"],
+        &["metrics"],
+        &["verify"],
+    ] {
+        for json in [false, true] {
+            said += &run_log(&at, args, json).1;
+        }
+    }
+    assert!(
+        said.contains("ghp_\\u2026ry01"),
+        "the masked form shows that something stood there"
+    );
+    let mut heap = everything(dir.path());
+    heap.extend(said.into_bytes());
+    let base64 = base64::engine::general_purpose::STANDARD.encode(canary);
+    for needle in [
+        "CanaryCanary0123456789",
+        &base64[4..40],
+        "Canary%430123456789",
+    ] {
+        assert!(
+            memchr::memmem::find(&heap, needle.as_bytes()).is_none(),
+            "{needle}"
+        );
+    }
+}
