@@ -300,3 +300,77 @@ fn key_records_are_the_journals_own() {
     }
     assert!(place.verify().intact());
 }
+
+/// T3: whichever call fails while the key changes, the log goes on under one key or the other.
+#[test]
+fn the_kth_call_fails_while_the_key_changes() {
+    use crate::journal::fault::Faulty;
+    use rustix::io::Errno;
+
+    for error in [Errno::IO, Errno::NOSPC] {
+        for (sticky, adopting) in [(false, false), (true, false), (false, true), (true, true)] {
+            for at in 0.. {
+                let place = Place::new();
+                let (mut writer, _) = place.open();
+                write(&mut writer, &["before"]);
+                drop(writer);
+                if adopting {
+                    std::fs::remove_dir_all(place.config().keys).unwrap();
+                }
+                let mut faulty = Faulty::new(at, error);
+                faulty.sticky = sticky;
+                let faulty = Arc::new(faulty);
+                let reason = adopting.then_some("lost");
+                let fs: Arc<dyn Fs> = Arc::clone(&faulty) as Arc<dyn Fs>;
+                let opened =
+                    Writer::open_or_adopt(place.config(), actor("alice"), fs, now(), reason);
+                let done = opened.and_then(|(mut writer, _)| {
+                    if adopting {
+                        Ok(writer.vkey())
+                    } else {
+                        writer.rotate_key(now(), "every year")
+                    }
+                });
+                let again = || {
+                    Writer::open_or_adopt(
+                        place.config(),
+                        actor("alice"),
+                        Arc::new(Real),
+                        now(),
+                        None,
+                    )
+                };
+                let (mut writer, opened) = match again() {
+                    // The epoch had not begun: the log still waits for somebody to adopt it.
+                    Err(JournalError::OtherKey { .. }) if adopting && done.is_err() => {
+                        adopt(&place, "alice")
+                    }
+                    other => other
+                        .unwrap_or_else(|e| panic!("call {at} {error:?} {sticky} {adopting}: {e}")),
+                };
+                assert_eq!(
+                    opened.damaged, None,
+                    "call {at} {error:?} {sticky} {adopting}"
+                );
+                if let Ok(vkey) = done {
+                    assert_eq!(writer.vkey(), vkey);
+                }
+                write(&mut writer, &["after"]);
+                assert_eq!(place.notes(), ["before", "after"]);
+                let report = place.verify();
+                let failures = report.logs[0]
+                    .findings
+                    .iter()
+                    .filter(|f| f.level == crate::journal::Level::Failure);
+                let bad: Vec<_> = failures.filter(|f| f.check != "keys").collect();
+                assert!(
+                    bad.is_empty(),
+                    "call {at} {error:?} {sticky} {adopting}: {bad:?}"
+                );
+                if !faulty.fired() {
+                    break;
+                }
+            }
+        }
+    }
+}
