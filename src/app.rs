@@ -4,6 +4,8 @@
 //! table lookup, so the keyboard, the help page and tests enter at the same door.
 
 pub mod command;
+pub mod context;
+pub mod field;
 pub mod keymap;
 pub mod keys;
 pub mod model;

@@ -126,7 +126,7 @@ pub fn run(cli: Cli) -> u8 {
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            let text = format!("{error:#}");
+            let text = with_causes(&error);
             // A reader that closed its end early has all that it wanted.
             if error
                 .downcast_ref::<std::io::Error>()
@@ -146,6 +146,18 @@ pub fn run(cli: Cli) -> u8 {
             exit::USAGE
         }
     }
+}
+
+/// Joins an error with its causes, without those whose text the error repeats already.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {

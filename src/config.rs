@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::app::settings::{ConnectorSettings, SecretRef, SourceSettings};
+use crate::app::settings::{ConnectorSettings, SourceSettings};
 
 /// The commented default, which `stanch init` writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -79,16 +80,18 @@ impl Default for UiSettings {
 pub enum ConfigError {
     /// The file cannot be read.
     #[error(
-        "cannot read {path}: {source}\n  way out: `stanch init` writes a commented file; `--config FILE` names another one"
+        "cannot read {path}: {error}\n  way out: `stanch init` writes a commented file; `--config FILE` names another one"
     )]
     Read {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// Not TOML, an unknown key or a wrong type. The text shows line, column and key.
-    #[error("{path}: {error}  way out: `stanch config example` prints every key with its meaning")]
+    #[error(
+        "{path}: {error}\n  way out: `stanch config example` prints every key with its meaning"
+    )]
     Syntax {
         /// Which file.
         path: PathBuf,
@@ -96,12 +99,12 @@ pub enum ConfigError {
         error: String,
     },
     /// A rule is broken.
-    #[error("{path}: line {line}: {key}: {problem}")]
+    #[error("{path}: {place}{key}: {problem}")]
     Rule {
         /// Which file.
         path: PathBuf,
-        /// On which line, 1 for the first; 0 when it has none.
-        line: usize,
+        /// `line 3: `, or nothing when the key does not stand in the file.
+        place: String,
         /// Which key.
         key: String,
         /// What is wrong, and the way out.
@@ -112,9 +115,9 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let read = |source| ConfigError::Read {
+        let read = |error| ConfigError::Read {
             path: path.to_owned(),
-            source,
+            error,
         };
         let text = std::fs::read_to_string(path).map_err(read)?;
         let mut config = Self::parse(&text, path)?;
@@ -128,23 +131,20 @@ impl Config {
             path: path.to_owned(),
             error: describe(text, &error),
         })?;
-        let rule = |(key, problem): (String, String)| {
-            let last = key.rsplit('.').next().unwrap_or(&key);
-            let line = text
-                .lines()
-                .position(|l| l.contains(last))
-                .map_or(0, |i| i + 1);
-            ConfigError::Rule {
-                path: path.to_owned(),
-                line,
-                key,
-                problem,
-            }
-        };
+        let rule = |(key, problem): Broken| broken(path, text, &key, problem);
         validate_sources(&config.source).map_err(rule)?;
         validate_connectors(&config.connector).map_err(rule)?;
         validate_site(&config.journal.site).map_err(rule)?;
         Ok(config)
+    }
+
+    /// Returns an error about a key of the file that this configuration was read from: which line, and what is wrong
+    /// with what it names.
+    pub fn blame(path: &Path, key: &[&str], problem: String) -> ConfigError {
+        // The file was readable a moment ago; without it the error has no line.
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let key: Vec<String> = key.iter().map(|&k| k.to_owned()).collect();
+        broken(path, &text, &key, problem)
     }
 
     fn make_absolute(&mut self, base: &Path) {
@@ -159,21 +159,10 @@ impl Config {
         for connector in self.connector.values_mut() {
             connector.file.iter_mut().for_each(fix);
             connector.ca_file.iter_mut().for_each(fix);
+            if let Some(secret) = connector.auth.secret_mut() {
+                secret.make_absolute(base);
+            }
         }
-    }
-
-    /// Returns every reference to a secret, for checks that never read them.
-    pub fn secret_refs(&self) -> Vec<SecretRef> {
-        use crate::app::settings::AuthSettings as A;
-        self.connector
-            .values()
-            .filter_map(|c| match &c.auth {
-                A::None => None,
-                A::Bearer { token } => Some(token.clone()),
-                A::Basic { password, .. } => Some(password.clone()),
-                A::ClientCredentials { client_secret, .. } => Some(client_secret.clone()),
-            })
-            .collect()
     }
 }
 
@@ -202,25 +191,74 @@ fn describe(text: &str, error: &toml::de::Error) -> String {
     format!("line {line}, column {column}{key}: {message}")
 }
 
-type Broken = (String, String);
+/// A key, as the names and indices that lead to it, and what is wrong.
+type Broken = (Vec<String>, String);
+
+fn broken(path: &Path, text: &str, key: &[String], problem: String) -> ConfigError {
+    let shown: Vec<&str> = key
+        .iter()
+        .map(String::as_str)
+        .filter(|k| k.parse::<usize>().is_err())
+        .collect();
+    ConfigError::Rule {
+        path: path.to_owned(),
+        place: line_of(text, key).map_or_else(String::new, |line| format!("line {line}: ")),
+        key: shown.join("."),
+        problem,
+    }
+}
+
+/// Finds the line of a key, or of the nearest one around it that stands in the file; `None` when there is none.
+fn line_of(text: &str, key: &[String]) -> Option<usize> {
+    let root = DeTable::parse(text).ok()?;
+    let (mut table, mut found): (Option<&DeTable<'_>>, Option<usize>) =
+        (Some(root.get_ref()), None);
+    let mut list: Option<&DeArray<'_>> = None;
+    for part in key {
+        let value = match (table, list) {
+            (Some(table), _) => {
+                let Some((name, value)) = table.get_key_value(part.as_str()) else {
+                    break;
+                };
+                found = Some(name.span().start);
+                value
+            }
+            (None, Some(list)) => {
+                let Some(value) = part.parse::<usize>().ok().and_then(|i| list.get(i)) else {
+                    break;
+                };
+                found = Some(value.span().start);
+                value
+            }
+            (None, None) => break,
+        };
+        (table, list) = match value.get_ref() {
+            DeValue::Table(table) => (Some(table), None),
+            DeValue::Array(list) => (None, Some(list)),
+            _ => (None, None),
+        };
+    }
+    Some(text.get(..found?)?.matches('\n').count() + 1)
+}
 
 fn validate_sources(sources: &[SourceSettings]) -> Result<(), Broken> {
     let mut names = BTreeSet::new();
-    for source in sources {
+    for (i, source) in sources.iter().enumerate() {
         let name = source.name();
+        let key = || vec!["source".to_owned(), i.to_string(), "name".to_owned()];
         let plain = !name.is_empty()
             && name
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if !plain {
             let problem = format!("`{name}` is no name; use letters, digits, `-`, `_` and `.`");
-            return Err(("source.name".to_owned(), problem));
+            return Err((key(), problem));
         }
         if !names.insert(name) {
             let problem = format!(
                 "`{name}` is used twice; alert ids would collide, so give each source its own name"
             );
-            return Err(("source.name".to_owned(), problem));
+            return Err((key(), problem));
         }
     }
     Ok(())
@@ -228,7 +266,7 @@ fn validate_sources(sources: &[SourceSettings]) -> Result<(), Broken> {
 
 fn validate_connectors(connectors: &BTreeMap<String, ConnectorSettings>) -> Result<(), Broken> {
     for (name, connector) in connectors {
-        let key = |field: &str| format!("connector.{name}.{field}");
+        let key = |field: &str| vec!["connector".to_owned(), name.clone(), field.to_owned()];
         if connector.preset.is_some() == connector.file.is_some() {
             let problem = "set exactly one of `preset` and `file`".to_owned();
             return Err((
@@ -260,7 +298,7 @@ fn validate_site(site: &str) -> Result<(), Broken> {
         return Ok(());
     }
     Err((
-        "journal.site".to_owned(),
+        vec!["journal".to_owned(), "site".to_owned()],
         format!("`{site}` is no site name; use letters, digits, `-` and `.`"),
     ))
 }
@@ -323,7 +361,16 @@ mod tests {
         "[connector.x]\npreset='oauth'\nbase_url='https://h'\nauth={kind='bearer',token='hunter2'}",
         "a secret must be a reference"
     )]
-    #[case("[journal]\nsite=''", "journal.site")]
+    #[case("[journal]\nsite=''", "line 2: journal.site")]
+    #[case("# this site\n[journal]\nsite=''", "line 3: journal.site")]
+    #[case(
+        "[[source]]\nkind='stdin'\nname='a'\n[[source]]\nkind='stdin'\nname='b c'",
+        "line 6: source.name"
+    )]
+    #[case(
+        "[connector.a]\npreset='oauth'\nbase_url='https://h'\n[connector.x]\nbase_url='https://h'",
+        "line 4: connector.x.preset"
+    )]
     fn mistakes_are_named(#[case] text: &str, #[case] want: &str) {
         let error = Config::parse(text, Path::new("c.toml"))
             .unwrap_err()

@@ -35,6 +35,12 @@ pub use execute::RunResult;
 pub use prove::{Drift, VerifyResult};
 
 #[cfg(test)]
+mod flow_tests;
+#[cfg(test)]
+mod peer_tests;
+#[cfg(test)]
 mod preset_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tls_tests;

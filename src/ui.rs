@@ -19,6 +19,7 @@ pub mod plan;
 pub mod queue;
 pub mod status;
 pub mod theme;
+pub mod wrap;
 
 use glyphs::Glyphs;
 use theme::{Role, Theme};
@@ -73,10 +74,11 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
 /// The queue beside, or above, the identity and its options.
 fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     if area.width >= WIDE {
-        let left = area.width * 48 / 100;
-        let (queue, right) = (
+        let (area, options) = cut_bottom(area, options::height(model, area.height / 3));
+        let left = area.width * 52 / 100;
+        let (queue, panes) = (
             Rect {
-                width: left,
+                width: left.saturating_sub(1),
                 ..area
             },
             Rect {
@@ -86,8 +88,6 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             },
         );
         queue::render(model, ui, queue, buf);
-        let (panes, options) =
-            cut_bottom(right, options::height(model, right.width, area.height / 2));
         let card_height = (panes.height * 2 / 5).clamp(6, 15).min(panes.height);
         let (identity, rest) = cut_top(panes, card_height);
         let (sessions, map) = cut_top(rest, (rest.height * 2 / 5).min(rest.height));
@@ -96,7 +96,7 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         map::render(model, ui, map, buf);
         options::render(model, ui, options, buf);
     } else {
-        let options_height = options::height(model, area.width, area.height / 3);
+        let options_height = options::height(model, area.height / 3);
         let (above, options) = cut_bottom(area, options_height);
         let (queue, pane) = cut_top(above, (above.height * 2 / 5).max(4));
         queue::render(model, ui, queue, buf);
@@ -138,17 +138,26 @@ pub(crate) fn scrolled(
     area: Rect,
     buf: &mut Buffer,
 ) {
+    let lines = wrap::wrap_all(lines, usize::from(area.width));
     let height = usize::from(area.height);
     let first = scroll.min(lines.len().saturating_sub(height));
     let below = lines.len().saturating_sub(first + height);
     let shown: Vec<Line<'static>> = lines.into_iter().skip(first).take(height).collect();
     Paragraph::new(shown).render(area, buf);
-    if below > 0 && area.height > 0 {
-        let text = format!(" {} {below} more ", ui.glyphs.down);
+    if (below > 0 || first > 0) && area.y > 0 {
+        // On the line of the frame, where it covers nothing that is read.
+        let text = match (first, below) {
+            (0, below) => format!(" {} {below} more ", ui.glyphs.down),
+            (first, 0) => format!(" {} {first} ", ui.glyphs.up),
+            (first, below) => format!(
+                " {} {first}  {} {below} more ",
+                ui.glyphs.up, ui.glyphs.down
+            ),
+        };
         let width = (text.chars().count() as u16).min(area.width);
         let at = Rect {
             x: area.right() - width,
-            y: area.bottom() - 1,
+            y: area.y - 1,
             width,
             height: 1,
         };

@@ -83,8 +83,8 @@ fn no_color_still_shows_the_selected_row() {
         (3..12).any(|row| screen.cell(row, 10).is_some_and(vt100::Cell::inverse))
     });
     let (rows, cols) = pty.screen().size();
-    for row in 0..rows {
-        for col in 0..cols {
+    for row in 0..rows.get() {
+        for col in 0..cols.get() {
             let cell = pty.screen().cell(row, col).unwrap();
             let plain =
                 cell.fgcolor() == vt100::Color::Default && cell.bgcolor() == vt100::Color::Default;

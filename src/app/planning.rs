@@ -9,10 +9,10 @@ use jiff::{Span, Timestamp};
 use tui_input::Input;
 
 use super::command::Command;
+use super::field;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Phase, PlanView, Run, Stage};
 use super::msg::Effect;
-use super::triage::edit as edit_input;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::{PlanDigest, StepId};
 use crate::domain::plan::Plan;
@@ -255,7 +255,7 @@ pub fn edit(view: &mut PlanView, key: Key, now: Timestamp) -> bool {
     let editing = matches!(key.code, Code::Char(_)) && !key.ctrl || key.code == Code::Backspace;
     // Keys within the first moments were meant for what was there before.
     if editing && armed(view, now) {
-        edit_input(&mut view.typed, key);
+        field::edit(&mut view.typed, key);
     }
     editing
 }
@@ -345,7 +345,7 @@ pub fn run_ended(
     }
     model.say(now, if ran { Level::Info } else { Level::Error }, text);
     // What the provider says has changed.
-    super::triage::read_context(model, true)
+    super::context::read(model, true)
 }
 
 fn shown<'m>(model: &'m mut Model, digest: &PlanDigest) -> Option<&'m mut PlanView> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,15 @@ pub enum SecretRef {
     File(PathBuf),
     /// `cmd:PROGRAM ARG …`: standard output of a program started without a shell; arguments are split at spaces.
     Cmd(Vec<String>),
+}
+
+impl SecretRef {
+    /// Makes a relative file path relative to `base`, the folder of the file that holds the reference.
+    pub fn make_absolute(&mut self, base: &Path) {
+        if let Self::File(path) = self {
+            *path = base.join(&*path);
+        }
+    }
 }
 
 impl TryFrom<String> for SecretRef {
@@ -113,6 +122,28 @@ pub enum AuthSettings {
         /// Scope to ask for.
         scope: Option<String>,
     },
+}
+
+impl AuthSettings {
+    /// Returns the reference to the console's own secret, if this way needs one.
+    pub const fn secret_mut(&mut self) -> Option<&mut SecretRef> {
+        match self {
+            Self::None => None,
+            Self::Bearer { token } => Some(token),
+            Self::Basic { password, .. } => Some(password),
+            Self::ClientCredentials { client_secret, .. } => Some(client_secret),
+        }
+    }
+
+    /// Returns the reference to the console's own secret, if this way needs one.
+    pub const fn secret(&self) -> Option<&SecretRef> {
+        match self {
+            Self::None => None,
+            Self::Bearer { token } => Some(token),
+            Self::Basic { password, .. } => Some(password),
+            Self::ClientCredentials { client_secret, .. } => Some(client_secret),
+        }
+    }
 }
 
 /// Where alerts come from.

@@ -1,20 +1,16 @@
 //! The triage screen: moving about, claiming, dismissing, staging.
 
 use jiff::Timestamp;
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 use super::command::Command;
 use super::keys::{Code, Key};
-use super::model::{Level, Live, Model, Overlay, Pane, ReasonPrompt, RowState};
+use super::model::{Level, Model, Overlay, Pane, ReasonPrompt, RowState};
 use super::msg::Effect;
-use super::planning;
+use super::{context, field, planning};
 use crate::domain::decision::{Decision, DecisionKind};
-use crate::domain::identity::LiveContext;
-use crate::domain::ids::{AlertId, IdentityId};
+use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
-
-/// Longest reason, in characters: a few sentences; more belongs into the ticket.
-pub const REASON_CAP: usize = 500;
 
 /// Carries out a command of the triage screen.
 pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effect> {
@@ -40,7 +36,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Note => ask(model, DecisionKind::Note),
         Command::Claim => return record(model, DecisionKind::Claim, None),
         Command::Close => return close(model, now),
-        Command::Refresh => return read_context(model, true),
+        Command::Refresh => return context::read(model, true),
         Command::Reconcile => return reconcile(model, now),
         Command::Progress => planning::reopen(model, now),
         Command::Help => model.overlay = Overlay::Help { scroll: 0 },
@@ -78,19 +74,6 @@ pub fn take_alerts(model: &mut Model, rows: Vec<Row>) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Takes in what a provider said.
-pub fn take_context(model: &mut Model, identity: &IdentityId, at: Timestamp, context: LiveContext) {
-    model.live.insert(
-        identity.clone(),
-        Live {
-            at: Some(at),
-            loading: false,
-            context,
-        },
-    );
-    model.dirty = true;
-}
-
 fn turn(model: &mut Model, delta: isize) {
     model.focus = Some(model.focus.unwrap_or(Pane::Queue).turn(delta));
     model.scroll = 0;
@@ -112,36 +95,7 @@ fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     model.selected = id;
     model.scroll = 0;
     model.refresh_detail();
-    read_context(model, false)
-}
-
-/// Asks the provider about the selected identity, unless it just answered.
-pub fn read_context(model: &mut Model, again: bool) -> Vec<Effect> {
-    let Some(identity) = model
-        .detail
-        .identity
-        .clone()
-        .filter(|i| i.connector.is_some())
-    else {
-        return Vec::new();
-    };
-    let known = model
-        .live
-        .get(&identity.id)
-        .is_some_and(|live| live.at.is_some() || live.loading);
-    if known && !again {
-        return Vec::new();
-    }
-    let entry = model
-        .live
-        .entry(identity.id.clone())
-        .or_insert_with(|| Live {
-            at: None,
-            loading: true,
-            context: LiveContext::default(),
-        });
-    entry.loading = true;
-    vec![Effect::ReadContext(Box::new(identity))]
+    context::read(model, false)
 }
 
 fn ask(model: &mut Model, kind: DecisionKind) {
@@ -220,39 +174,7 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
             model.overlay = Overlay::None;
             return vec![Effect::Record(decision)];
         }
-        _ => edit(&mut prompt.input, key),
+        _ => field::edit(&mut prompt.input, key),
     }
     Vec::new()
-}
-
-/// Applies an editing key to a text field.
-pub fn edit(input: &mut Input, key: Key) {
-    let request = match (key.code, key.ctrl) {
-        (Code::Char(c), false) if input.value().chars().count() < REASON_CAP => {
-            InputRequest::InsertChar(c)
-        }
-        (Code::Char('u'), true) => InputRequest::DeleteLine,
-        (Code::Char('w'), true) => InputRequest::DeletePrevWord,
-        (Code::Backspace, _) => InputRequest::DeletePrevChar,
-        (Code::Delete, _) => InputRequest::DeleteNextChar,
-        (Code::Left, _) => InputRequest::GoToPrevChar,
-        (Code::Right, _) => InputRequest::GoToNextChar,
-        (Code::Home, _) => InputRequest::GoToStart,
-        (Code::End, _) => InputRequest::GoToEnd,
-        _ => return,
-    };
-    input.handle(request);
-}
-
-/// Puts pasted text into a reason: one line, no control characters, bounded.
-pub fn paste_reason(prompt: &mut ReasonPrompt, text: &str) {
-    let room = REASON_CAP.saturating_sub(prompt.input.value().chars().count());
-    for c in text
-        .chars()
-        .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .filter(|c| !c.is_control())
-        .take(room)
-    {
-        prompt.input.handle(InputRequest::InsertChar(c));
-    }
 }

@@ -5,9 +5,11 @@ use jiff::Timestamp;
 use super::command::{self, Command, Scope, disabled_reason};
 use super::keymap::Keymap;
 use super::keys::Key;
-use super::model::{Level, Model, Overlay, SourceView, Stage};
+use super::model::{Level, Model, Overlay, RowState, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::{planning, triage};
+use super::{context, field, planning, triage};
+use crate::domain::decision::{Decision, Entry, RecordType};
+use crate::domain::ids::AlertId;
 
 /// Takes in one event. Never waits, never reads a clock: `now` is when the event is handled.
 pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
@@ -54,7 +56,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             identity,
             at,
             context,
-        } => triage::take_context(model, &identity, at, *context),
+        } => context::take(model, &identity, at, *context),
         Msg::PlanBuilt { ticket, result } => planning::plan_built(model, ticket, result, now),
         Msg::Started { digest } => planning::started(model, &digest),
         Msg::Step {
@@ -75,31 +77,32 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
     Vec::new()
 }
 
-fn on_journal(model: &mut Model, entries: &[crate::domain::decision::Entry]) {
+fn on_journal(model: &mut Model, entries: &[Entry]) {
     for entry in entries {
         model.decisions.apply(entry);
     }
-    // Which alerts are over follows from the journal alone.
-    let over: Vec<_> = model
-        .queue
-        .rows()
-        .map(|row| {
-            let state = model.row_state(&row.alert.id);
-            let closed = matches!(
-                state,
-                super::model::RowState::Closed | super::model::RowState::Dismissed
-            );
-            (row.alert.id.clone(), closed)
-        })
+    // Which alerts are over follows from decisions alone.
+    let decided = entries.iter().filter(|e| e.kind == RecordType::Decision);
+    let alerts: Vec<AlertId> = decided
+        .filter_map(|e| e.body_as::<Decision>().ok())
+        .map(|d| d.alert)
         .collect();
-    for (id, closed) in over {
-        model.queue.set_closed(&id, closed);
+    for id in alerts {
+        let over = matches!(model.row_state(&id), RowState::Closed | RowState::Dismissed);
+        model.queue.set_closed(&id, over);
     }
     model.dirty = true;
 }
 
 fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<Effect> {
     model.touched = true;
+    if let Overlay::Plan(view) = &mut model.overlay
+        && planning::takes_text(view)
+        && planning::edit(view, key, now)
+    {
+        model.dirty = true;
+        return Vec::new();
+    }
     match &mut model.overlay {
         Overlay::Reason(_) => return triage::reason_key(model, key, now),
         Overlay::ConfirmQuit => {
@@ -107,12 +110,6 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
             model.quit = key == Key::char('Q');
             model.dirty = true;
             return Vec::new();
-        }
-        Overlay::Plan(view) => {
-            if planning::takes_text(view) && planning::edit(view, key, now) {
-                model.dirty = true;
-                return Vec::new();
-            }
         }
         _ => {}
     }
@@ -154,7 +151,7 @@ fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
 /// A paste is text for a text field, never a row of key presses.
 fn on_paste(model: &mut Model, text: &str, now: Timestamp) {
     match &mut model.overlay {
-        Overlay::Reason(prompt) => triage::paste_reason(prompt, text),
+        Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
         Overlay::Plan(view) if view.stage == Stage::Preview => {
             model.say(
                 now,

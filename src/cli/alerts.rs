@@ -45,6 +45,12 @@ enum What {
         #[arg(long, default_value_t = 100, value_name = "N")]
         limit: usize,
     },
+    /// List input that could not be read and is kept, the latest first
+    Malformed {
+        /// How many at most
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        limit: usize,
+    },
     /// Show one stored alert with its raw bytes
     Show {
         /// Its key as listed (`source/id`), or the source's own id where only one source has it
@@ -71,7 +77,13 @@ pub fn run(
 ) -> anyhow::Result<u8> {
     match &args.what {
         What::Decode { format, files } => decode::run(format.as_deref(), files, now, out, err),
-        What::List { limit } => list(&Store::open(state_dir)?, *limit, json, now, out),
+        What::List { limit } => {
+            let store = Store::open(state_dir)?;
+            let code = list(&store, *limit, json, now, out)?;
+            tell_malformed(&store, err)?;
+            Ok(code)
+        }
+        What::Malformed { limit } => malformed(&Store::open(state_dir)?, *limit, json, now, out),
         What::Show { id } => show_one(&Store::open(state_dir)?, id, json, now, out, err),
     }
 }
@@ -107,6 +119,56 @@ fn list(
             fit(&who, 28, "…"),
             alert.title.show(),
             alert.id,
+        )?;
+    }
+    Ok(DONE)
+}
+
+/// Says what is missing from the list because it could not be read.
+fn tell_malformed(store: &Store, err: &mut dyn Write) -> anyhow::Result<()> {
+    for source in store.sources()? {
+        let total = store.quarantined_of(&source)?;
+        if let Some(reason) = store.last_reason(&source)? {
+            let pieces = if total == 1 { "piece" } else { "pieces" };
+            writeln!(
+                err,
+                "stanch: {total} {pieces} of input from {} could not be read and are kept (latest: {}); see `stanch alerts malformed`",
+                show(&source),
+                show(&reason)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn malformed(
+    store: &Store,
+    limit: usize,
+    json: bool,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let kept = store.quarantine(limit)?;
+    if kept.is_empty() && !json {
+        writeln!(out, "everything that arrived could be read")?;
+    }
+    for piece in &kept {
+        if json {
+            let row = json!({
+                "source": show(&piece.source), "at": piece.at, "reason": show(&piece.reason), "length": piece.length,
+                "sha256": piece.sha256, "raw": piece.beginning.show(),
+            });
+            writeln!(out, "{row}")?;
+            continue;
+        }
+        writeln!(
+            out,
+            "{:>7}  {}  {}  {} bytes: {}",
+            age(piece.at, now),
+            show(&piece.source),
+            show(&piece.reason),
+            piece.length,
+            piece.beginning.show()
         )?;
     }
     Ok(DONE)

@@ -1,12 +1,13 @@
 //! `stanch config` and `stanch init`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
 use super::{Global, exit, setup};
 use crate::config::{Config, EXAMPLE};
+use crate::domain::text::show;
 
 /// Arguments of `stanch config`.
 #[derive(Debug, clap::Args)]
@@ -57,7 +58,9 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
         }
         ConfigAction::Check => {
             let config = Config::load(&path)?;
-            let parts = setup::load_parts(&config)?;
+            let parts = setup::load_parts(&config, &path)?;
+            check_secrets(&config, &path)?;
+            note_unreachable(&config, &parts);
             let (sources, connectors) = (config.source.len(), config.connector.len());
             let (identities, playbooks) =
                 (parts.inventory.identities().len(), parts.playbooks.len());
@@ -76,6 +79,52 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
         }
     }
     Ok(exit::DONE)
+}
+
+/// Fails on the first secret of the console's own that cannot be read.
+fn check_secrets(config: &Config, path: &Path) -> anyhow::Result<()> {
+    for (name, connector) in &config.connector {
+        let Some(reference) = connector.auth.secret() else {
+            continue;
+        };
+        crate::connect::secret::check(reference).map_err(|error| {
+            Config::blame(
+                path,
+                &["connector", name.as_str(), "auth"],
+                error.to_string(),
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// Says which identities name a connector that this configuration lacks. Inventories are shared, so it is no error.
+fn note_unreachable(config: &Config, parts: &setup::Parts) {
+    const NAMED: usize = 3;
+    let lacking: Vec<(&str, &str)> = parts
+        .inventory
+        .identities()
+        .values()
+        .filter_map(|identity| Some((identity.connector.as_deref()?, identity.id.as_str())))
+        .filter(|(connector, _)| !config.connector.contains_key(*connector))
+        .collect();
+    if lacking.is_empty() {
+        return;
+    }
+    let names: Vec<String> = lacking
+        .iter()
+        .take(NAMED)
+        .map(|(connector, id)| format!("{} (`{}`)", show(id), show(connector)))
+        .collect();
+    let more = if lacking.len() > NAMED { ", …" } else { "" };
+    let subject = match lacking.len() {
+        1 => "1 identity names a connector that is".to_owned(),
+        n => format!("{n} identities name connectors that are"),
+    };
+    eprintln!(
+        "stanch: note: {subject} not configured, so nothing can be done about it from here: {}{more}",
+        names.join(", ")
+    );
 }
 
 /// Writes the commented default, never over a file that is there.

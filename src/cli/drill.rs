@@ -249,6 +249,7 @@ impl Running {
         let mut model = self.setup.services.model();
         model.read_only = global.read_only;
         model.queue.take(self.setup.stored_rows()?, true);
+        model.malformed = self.setup.malformed()?;
         self.start_sources();
         tokio::spawn(self.setup.services.journal.clone().follow());
         self.start_drill(&mut model);

@@ -384,11 +384,7 @@ pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyh
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
         let Some((digest, state)) = setup.services.journal.plan(&args.digest).await else {
-            eprintln!(
-                "stanch: no log holds a plan {}; make one with `stanch plan ALERT`",
-                show(&args.digest)
-            );
-            return Ok(exit::USAGE);
+            return Ok(no_plan(&args.digest));
         };
         let name = show_identifier(state.plan.identity_name.raw()).into_owned();
         if state.plan.tier == Tier::Hard && args.confirm.as_deref() != Some(&name) {
@@ -407,7 +403,9 @@ pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Re
     }
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
-        let digest = PlanDigest::new(args.digest.clone());
+        let Some((digest, _)) = setup.services.journal.plan(&args.digest).await else {
+            return Ok(no_plan(&args.digest));
+        };
         let ended = execute::undo(
             &setup.services,
             &digest,
@@ -417,6 +415,14 @@ pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Re
         .await;
         finish(&digest, &ended, global.json, out)
     })
+}
+
+fn no_plan(digest: &str) -> u8 {
+    eprintln!(
+        "stanch: no log holds one plan {} (give at least 8 digits of its digest); make one with `stanch plan ALERT`",
+        show(digest)
+    );
+    exit::USAGE
 }
 
 fn refuse_read_only(global: &Global) -> Option<u8> {
@@ -443,8 +449,10 @@ fn finish(
             "{}",
             json!({ "digest": digest.as_str(), "ran": ended.ran, "text": ended.text, "steps": steps })
         )?;
-    } else {
+    } else if ended.ran {
         writeln!(out, "{}", show(&ended.text))?;
+    } else {
+        eprintln!("stanch: not run: {}", show(&ended.text));
     }
     Ok(if !ended.ran {
         exit::REFUSED

@@ -1,5 +1,6 @@
 //! From options to running parts: configuration or drill, state folder, inventory, connectors, journal, alerts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use super::Global;
 use crate::app::settings::{AuthSettings, ConnectorSettings, SecretRef, SourceSettings};
 use crate::config::Config;
-use crate::connect::Connectors;
+use crate::connect::{Connector, Connectors};
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
 use crate::domain::inventory::Inventory;
@@ -18,6 +19,7 @@ use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::queue::Row;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::store::{Store, StoredAlert};
+use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::services::Services;
@@ -138,31 +140,49 @@ pub struct Parts {
     pub playbooks: Arc<[Playbook]>,
 }
 
-/// Reads everything a configuration names.
-pub fn load_parts(config: &Config) -> anyhow::Result<Parts> {
-    let inventory = crate::inventory::load(&config.inventory.files)?;
-    let connectors = Connectors::load(&config.connector)?;
+/// Reads everything that the configuration at `path` names. An error says on which of its lines.
+pub fn load_parts(config: &Config, path: &Path) -> anyhow::Result<Parts> {
+    let inventory =
+        crate::inventory::load(&config.inventory.files).map_err(|error| match error {
+            // Content errors name their own file and line.
+            InventoryError::Content { .. } => error.into(),
+            _ => anyhow::Error::from(Config::blame(
+                path,
+                &["inventory", "files"],
+                error.to_string(),
+            )),
+        })?;
+    let connectors = Connectors::load(&config.connector).map_err(|error| {
+        let fails = |(name, settings): &(&String, &ConnectorSettings)| {
+            Connector::new(name, settings).is_err()
+        };
+        let culprit = config.connector.iter().find(fails);
+        let name = culprit.map_or("", |(name, _)| name.as_str());
+        Config::blame(path, &["connector", name], error.to_string())
+    })?;
     Ok(Parts {
         inventory: Arc::new(inventory),
         connectors: Arc::new(connectors),
-        playbooks: load_playbooks(config)?,
+        playbooks: load_playbooks(config, path)?,
     })
 }
 
-fn load_playbooks(config: &Config) -> anyhow::Result<Arc<[Playbook]>> {
+fn load_playbooks(config: &Config, path: &Path) -> anyhow::Result<Arc<[Playbook]>> {
     if config.playbooks.files.is_empty() {
         return Ok(Services::shipped_playbooks()?);
     }
     let mut all: Vec<Playbook> = Vec::new();
-    for path in &config.playbooks.files {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        let file = PlaybookFile::parse(&text).with_context(|| path.display().to_string())?;
-        for book in file.playbooks {
+    for file in &config.playbooks.files {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            let problem = format!("cannot read {}: {error}", file.display());
+            Config::blame(path, &["playbooks", "files"], problem)
+        })?;
+        let books = PlaybookFile::parse(&text).with_context(|| file.display().to_string())?;
+        for book in books.playbooks {
             if all.iter().any(|b| b.id == book.id) {
                 bail!(
                     "{}: playbook `{}` is defined twice across the files",
-                    path.display(),
+                    file.display(),
                     book.id
                 );
             }
@@ -214,13 +234,15 @@ pub struct Setup {
 impl Setup {
     /// Puts the parts together. `drill` says how to start the drill if this is one.
     pub async fn open(global: &Global, drill: DrillStart, report: Report) -> anyhow::Result<Self> {
+        crate::runtime::console::survive_size_limits()?;
         let state = state_dir(global)?;
         if is_drill(global)? {
             return Self::open_drill(global, state, drill, report).await;
         }
         make_private(&state)?;
-        let config = Config::load(&config_path(global)?)?;
-        let parts = load_parts(&config)?;
+        let path = config_path(global)?;
+        let config = Config::load(&path)?;
+        let parts = load_parts(&config, &path)?;
         let keys = keys_dir(global)?;
         Self::assemble(global, state, config, parts, keys, None, report)
     }
@@ -247,11 +269,13 @@ impl Setup {
             attack: true,
         };
         let lab = Lab::start(&scenario, options).await?;
+        let secrets = std::path::absolute(state.join("secrets"))?;
+        make_private(&secrets)?;
         let connector = ConnectorSettings {
             preset: Some("lab".to_owned()),
             file: None,
             base_url: lab.base_url(),
-            params: Default::default(),
+            params: [("secret_dir".to_owned(), secrets.display().to_string())].into(),
             auth: AuthSettings::Bearer {
                 token: SecretRef::File(token_file),
             },
@@ -315,6 +339,20 @@ impl Setup {
             config,
             state,
         })
+    }
+
+    /// Returns the sources with input that could not be read and is kept: how much, and what was wrong with the latest.
+    pub fn malformed(&self) -> anyhow::Result<BTreeMap<String, (u64, String)>> {
+        let store = self
+            .store
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut found = BTreeMap::new();
+        for source in store.sources()? {
+            let (total, reason) = (store.quarantined_of(&source)?, store.last_reason(&source)?);
+            found.extend(reason.map(|reason| (source, (total, reason))));
+        }
+        Ok(found)
     }
 
     /// Returns the alerts that are stored, newest last.

@@ -53,7 +53,7 @@ pub enum Auth {
 #[derive(Debug)]
 pub struct Client {
     token_url: Url,
-    client_id: String,
+    id: String,
     secret: SecretRef,
     scope: Option<String>,
     cached: Mutex<Option<(SecretString, Instant)>>,
@@ -75,7 +75,7 @@ impl Auth {
                 ..
             } => Self::Client(Box::new(Client {
                 token_url: token_url?,
-                client_id: client_id.clone(),
+                id: client_id.clone(),
                 secret: client_secret.clone(),
                 scope: scope.clone(),
                 cached: Mutex::new(None),
@@ -88,7 +88,7 @@ impl Auth {
         match self {
             Self::None | Self::Bearer(_) => None,
             Self::Basic(name, _) => Some(name),
-            Self::Client(client) => Some(&client.client_id),
+            Self::Client(client) => Some(&client.id),
         }
     }
 
@@ -154,7 +154,7 @@ impl Client {
     async fn fetch(&self, http: &Http) -> Result<(SecretString, Duration), AuthError> {
         let secret = read(&self.secret).await?;
         let encoded = SecretString::from(form_encoded(secret.expose_secret()));
-        let header = basic(&form_encoded(&self.client_id), &encoded);
+        let header = basic(&form_encoded(&self.id), &encoded);
         let mut headers = HeaderMap::new();
         headers.insert(
             AUTHORIZATION,
@@ -171,7 +171,13 @@ impl Client {
             ),
         };
         let answer = match http.send(outgoing).await {
-            Exchange::NotSent(why) | Exchange::Lost(why) => return Err(AuthError::NoAnswer(why)),
+            Exchange::NotSent(why) => {
+                let origin = self.token_url.origin().ascii_serialization();
+                return Err(AuthError::NoAnswer(format!(
+                    "{origin} cannot be reached: {why}"
+                )));
+            }
+            Exchange::Lost(why) => return Err(AuthError::NoAnswer(why)),
             Exchange::Answer(answer) => answer,
         };
         if answer.status != 200 {

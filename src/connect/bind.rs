@@ -25,8 +25,13 @@ pub struct Bound {
     pub steps: Vec<BoundStep>,
     /// What must still hold when they run.
     pub preconditions: Vec<Precondition>,
-    /// What an attacker keeps although all are proven.
-    pub residual: Vec<Residual>,
+}
+
+impl Bound {
+    /// Returns what an attacker keeps after each action taken by itself, in order.
+    pub fn residual(&self) -> Vec<&Residual> {
+        self.steps.iter().flat_map(|step| &step.leaves).collect()
+    }
 }
 
 /// One action bound to one identity.
@@ -34,6 +39,8 @@ pub struct Bound {
 pub struct BoundStep {
     /// What it does.
     pub verb: Verb,
+    /// What an attacker keeps although this action is proven.
+    pub leaves: Vec<Residual>,
     /// In words.
     pub title: String,
     /// Which layer it closes.
@@ -42,7 +49,7 @@ pub struct BoundStep {
     pub target: Untrusted,
     /// Exact requests, in order. None means that there is nothing to do: it is already so.
     pub requests: Vec<RenderedRequest>,
-    /// How it is proven; `None` when nothing could prove it, and `Bound::residual` says why.
+    /// How it is proven; `None` when nothing could prove it, and `leaves` says why.
     pub verify: Option<RenderedVerify>,
     /// How it is taken back.
     pub undo: Undo,
@@ -105,7 +112,6 @@ impl Connector {
         let mut bound = Bound {
             steps: Vec::new(),
             preconditions: Vec::new(),
-            residual: Vec::new(),
         };
         for (verb, action) in actions {
             self.bind_one(identity, verb, action, &resolved, &mut bound)?;
@@ -133,12 +139,13 @@ impl Connector {
                 self.secret_dir.as_deref(),
             )?);
         }
+        let mut leaves = Vec::new();
         let mut verify = Some(render::verify(&self.base, &action.verify, scope, identity)?);
         if let Some(provable) = &action.provable
             && !render::holds(&provable.condition, scope, &block)?
         {
             verify = None;
-            bound.residual.push(Residual {
+            leaves.push(Residual {
                 layer: action.layer,
                 text: provable.otherwise.clone(),
                 at_most_s: None,
@@ -149,8 +156,10 @@ impl Connector {
                 block: block.clone(),
                 error,
             })?;
+        Self::residuals(action, resolved, &block, &mut leaves)?;
         bound.steps.push(BoundStep {
             verb,
+            leaves,
             title: action.title.clone(),
             layer: action.layer,
             target: Untrusted::new(target),
@@ -160,7 +169,6 @@ impl Connector {
             breaks: action.breaks.clone(),
             idempotent: action.idempotent,
         });
-        self.residuals(action, resolved, &block, &mut bound.residual)?;
         self.preconditions(action, resolved, &block, &mut bound.preconditions)
     }
 
@@ -201,7 +209,6 @@ impl Connector {
     }
 
     fn residuals(
-        &self,
         action: &Action,
         resolved: &Resolved,
         block: &str,

@@ -207,7 +207,10 @@ impl Connector {
             .await
             .map_err(|e| e.to_string())?;
         let answer: Answer = match exchange {
-            Exchange::NotSent(why) => return Err(format!("the provider cannot be reached: {why}")),
+            Exchange::NotSent(why) => {
+                let origin = origin_of(&request.url);
+                return Err(format!("{origin} cannot be reached: {why}"));
+            }
             Exchange::Lost(why) => return Err(format!("no usable answer: {why}")),
             Exchange::Answer(answer) => answer,
         };
@@ -217,7 +220,7 @@ impl Connector {
                 401 | 403 => "; the console's own credential may not read this",
                 404 => "; it does not exist there",
                 429 | 503 => "; the provider asks to come back later",
-                300..400 => "; redirects are not followed",
+                300..=399 => "; redirects are not followed",
                 _ => "",
             };
             return Err(format!("status {status}{hint}"));
@@ -344,6 +347,14 @@ fn info(action: &super::spec::Action) -> ActionInfo {
 }
 
 /// Finds and checks the file; `fail` reports a problem of the settings.
+/// Returns scheme, host and port; paths hold ids that others chose.
+fn origin_of(url: &str) -> String {
+    Url::parse(url).map_or_else(
+        |_| "the provider".to_owned(),
+        |url| url.origin().ascii_serialization(),
+    )
+}
+
 fn load_spec(
     settings: &ConnectorSettings,
     fail: &impl Fn(String) -> ConnectError,

@@ -78,13 +78,13 @@ impl Connector {
         ];
         let mut ready = Vec::new();
         // Plain loops: closures over references make the future's type too narrow to be spawned.
-        let mut reads: Vec<(Part, &ReadSpec)> = Vec::new();
+        let mut all: Vec<(Part, &ReadSpec)> = Vec::new();
         for (part, of_part) in parts {
             for read in of_part {
-                reads.push((part, read));
+                all.push((part, read));
             }
         }
-        for (part, read) in reads {
+        for (part, read) in all {
             let mut wanted = lint::uses(&read.read);
             wanted.extend(jq::mentioned(&read.shape).into_iter().map(str::to_owned));
             match self.resolve(identity, &wanted, &mut resolved).await {

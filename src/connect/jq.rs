@@ -5,6 +5,7 @@
 //! forms and functions named here are accepted, and only a bounded number of outputs is taken.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
@@ -155,7 +156,7 @@ fn check_parsed(source: &str) -> Result<(), JqError> {
     compile(source, |_| ())
 }
 
-/// Runs a filter and returns its outputs, [`MAX_OUTPUTS`] at most.
+/// Runs a filter and returns its outputs, 1,000 at most.
 pub fn run(source: &str, input: &Value) -> Result<Vec<Value>, JqError> {
     measure(source)?;
     on_deep_stack(|| {
@@ -199,7 +200,8 @@ pub fn with_vars(source: &str, vars: &BTreeMap<String, Value>) -> String {
     for name in mentioned(source) {
         if let Some(value) = vars.get(name) {
             // A JSON text is a jq literal: a backslash is always escaped in it, so nothing interpolates.
-            out.push_str(&format!("{value} as ${name} | "));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{value} as ${name} | ");
         }
     }
     if out.is_empty() {
@@ -251,7 +253,7 @@ fn measure(source: &str) -> Result<(), JqError> {
             continue;
         }
         let word = c.is_alphanumeric() || c == '_';
-        tokens += usize::from(!c.is_whitespace() && !(word && in_word));
+        tokens += usize::from(!(c.is_whitespace() || word && in_word));
         in_word = word;
         match c {
             '"' => in_string = true,
@@ -277,7 +279,6 @@ fn allow(term: &Term<&str>, sums: &mut usize) -> Result<(), JqError> {
         Term::Id | Term::Num(_) | Term::Var(_) => Ok(()),
         Term::Recurse => refuse(".."),
         Term::Label(..) | Term::Break(_) => refuse("label"),
-        Term::Fold(name, ..) => refuse(name),
         Term::Def(..) => refuse("def"),
         Term::Str(Some(format), _) => refuse(format),
         Term::Str(None, parts) => parts.iter().try_for_each(|part| match part {
@@ -309,7 +310,7 @@ fn allow(term: &Term<&str>, sums: &mut usize) -> Result<(), JqError> {
         Term::Call(name, args) if FUNCTIONS.contains(name) => {
             args.iter().try_for_each(|t| allow(t, sums))
         }
-        Term::Call(name, _) => refuse(name),
+        Term::Call(name, _) | Term::Fold(name, ..) => refuse(name),
         Term::Path(head, path) => {
             allow(head, sums)?;
             path.0.iter().try_for_each(|(part, _)| match part {

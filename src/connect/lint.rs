@@ -552,7 +552,7 @@ impl Linter {
                 None => {}
                 Some(Value::Number(n)) if n.is_u64() => {}
                 Some(Value::String(text)) if text.starts_with('{') && text.ends_with('}') => {
-                    self.text(&block, text, false)?
+                    self.text(&block, text, false)?;
                 }
                 Some(_) => {
                     return Err((

@@ -12,7 +12,7 @@ use crate::domain::coverage::Proof;
 use crate::domain::plan::{Precondition, RenderedVerify, canonical, sha256_hex};
 
 /// Longest wait for a proof, whatever a plan says.
-const MAX_DEADLINE: Duration = Duration::from_secs(600);
+const MAX_DEADLINE: Duration = Duration::from_mins(10);
 /// Shortest pause between tries, whatever a plan says.
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
 

@@ -78,6 +78,21 @@ pub async fn read(reference: &SecretRef) -> Result<SecretString, SecretError> {
     Ok(secret)
 }
 
+/// Tells whether a secret could be read now, as far as that can be told without starting a program.
+pub fn check(reference: &SecretRef) -> Result<(), SecretError> {
+    let mut raw = match reference {
+        SecretRef::Env(name) => std::env::var(name).map_err(|_| SecretError::Env(name.clone()))?,
+        SecretRef::File(path) => read_file(path)?,
+        SecretRef::Cmd(_) => return Ok(()),
+    };
+    let empty = raw.trim_end_matches(['\n', '\r']).is_empty();
+    raw.zeroize();
+    match empty {
+        true => Err(SecretError::Empty(reference.to_string())),
+        false => Ok(()),
+    }
+}
+
 fn read_file(path: &Path) -> Result<String, SecretError> {
     let shown = path.display().to_string();
     let unsafe_file = |why| SecretError::Unsafe {
@@ -118,7 +133,7 @@ fn read_file(path: &Path) -> Result<String, SecretError> {
 }
 
 async fn run_command(argv: &[String]) -> Result<String, SecretError> {
-    let (program, args) = argv
+    let (program, rest) = argv
         .split_first()
         .ok_or_else(|| SecretError::Reference("a `cmd:` reference names no program".to_owned()))?;
     let fail = |why: String| SecretError::Command {
@@ -126,7 +141,7 @@ async fn run_command(argv: &[String]) -> Result<String, SecretError> {
         why,
     };
     let mut child = tokio::process::Command::new(program)
-        .args(args)
+        .args(rest)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         // Error output may hold parts of a secret and would draw over the screen.

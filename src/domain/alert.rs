@@ -108,11 +108,33 @@ pub fn age(since: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// Returns a span to the second, for what is measured once and not repainted: `4s`, `3m12s`, `2h05m`. Negative spans,
+/// from clocks that disagree, show as `0s`.
+pub fn span(from: Timestamp, to: Timestamp) -> String {
+    let s = to.as_second().saturating_sub(from.as_second()).max(0);
+    match s {
+        0..60 => format!("{s}s"),
+        60..3_600 => format!("{}m{:02}s", s / 60, s % 60),
+        _ => age(from, to),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case(0, "0s")]
+    #[case(192, "3m12s")]
+    #[case(7_500, "2h05m")]
+    #[case(-5, "0s")]
+    fn spans(#[case] seconds: i64, #[case] want: &str) {
+        let from = Timestamp::from_second(1_000_000).unwrap();
+        let to = Timestamp::from_second(1_000_000 + seconds).unwrap();
+        assert_eq!(span(from, to), want);
+    }
 
     #[rstest]
     #[case(0, "<1m")]

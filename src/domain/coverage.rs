@@ -56,6 +56,13 @@ words! {
     }
 }
 
+impl CellState {
+    /// Returns the word as people read it.
+    pub fn words(self) -> String {
+        self.as_str().replace('_', " ")
+    }
+}
+
 /// Returns what is known after a request and, once it ran, its read-back.
 ///
 /// A read-back decides wherever it can: a request that was lost may still have taken effect, and an accepted one may

@@ -3,7 +3,7 @@
 //! The journal frames a record (`v`, `seq`, `prev`, `type`, `ts`, `actor`); this page says what stands in it. Losing
 //! every other file loses no decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -250,6 +250,8 @@ pub struct Act {
     pub at: Timestamp,
     /// By whom.
     pub actor: String,
+    /// Which log its intent is in, and where there.
+    pub place: (String, u64),
     /// What came of it; `None` is open.
     pub outcome: Option<Outcome>,
     /// What the last read-back told.
@@ -289,6 +291,7 @@ pub struct PlanState {
 pub struct Decisions {
     plans: BTreeMap<PlanDigest, PlanState>,
     acts: BTreeMap<IntentId, Act>,
+    acts_of_alert: BTreeMap<AlertId, BTreeSet<IntentId>>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
     early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
@@ -311,10 +314,15 @@ impl Decisions {
                     intent,
                     at: entry.ts,
                     actor: entry.actor.clone(),
+                    place: (entry.log.clone(), entry.seq),
                     outcome: None,
                     verify: None,
                     last: entry.ts,
                 };
+                self.acts_of_alert
+                    .entry(act.intent.alert.clone())
+                    .or_default()
+                    .insert(id.clone());
                 self.acts.insert(id, act);
             }),
             RecordType::Outcome => entry.body_as::<Outcome>().map(|outcome| {
@@ -383,9 +391,43 @@ impl Decisions {
         self.acts.values()
     }
 
-    /// Returns the acts for one alert.
+    /// Returns the acts for one alert, oldest first, without those that gave way to another run of the same plan.
     pub fn acts_for(&self, alert: &AlertId) -> impl DoubleEndedIterator<Item = &Act> {
-        self.acts.values().filter(move |a| a.intent.alert == *alert)
+        let ids = self.acts_of_alert.get(alert).into_iter().flatten();
+        ids.filter_map(|id| self.acts.get(id))
+            .filter(|act| !self.gave_way(act))
+    }
+
+    /// Tells whether the run that begins with this intent may go on: a plan runs once, and of several consoles that begin
+    /// it at the same moment at most one acts. The earlier record of a log wins. Two logs have no order, so a run gives
+    /// way to any that it sees in another log; at worst nobody acts, and everybody is told.
+    pub fn may_go_on(&self, intent: &IntentId) -> bool {
+        let Some(own) = self.acts.get(intent) else {
+            return false;
+        };
+        let before = |other: &&Act| other.place.0 != own.place.0 || other.place.1 < own.place.1;
+        !self.rivals(own).any(|other| before(&other))
+    }
+
+    /// Returns the acts of other runs of the same plan.
+    fn rivals<'a>(&'a self, own: &'a Act) -> impl Iterator<Item = &'a Act> {
+        self.acts.values().filter(move |a| {
+            a.intent.digest == own.intent.digest
+                && a.intent.undo == own.intent.undo
+                && a.intent.intent != own.intent.intent
+        })
+    }
+
+    /// Tells whether an act was not sent because another run of its plan came first; such an act says nothing.
+    fn gave_way(&self, act: &Act) -> bool {
+        let unsent = act
+            .outcome
+            .as_ref()
+            .is_some_and(|o| o.outcome == WireOutcome::NotSent);
+        unsent
+            && self
+                .rivals(act)
+                .any(|other| other.intent.step == act.intent.step)
     }
 
     /// Returns the latest act of one step of one plan, apart from undos.
@@ -393,7 +435,8 @@ impl Decisions {
         self.acts
             .values()
             .rev()
-            .find(|a| a.intent.digest == *digest && a.intent.step == *step && !a.intent.undo)
+            .filter(|a| a.intent.digest == *digest && a.intent.step == *step && !a.intent.undo)
+            .find(|a| !self.gave_way(a))
     }
 
     /// Returns acts that nobody can vouch for.
@@ -406,5 +449,70 @@ impl Decisions {
     /// Returns what was decided about an alert, oldest first.
     pub fn of_alert(&self, alert: &AlertId) -> &[(Timestamp, String, Decision)] {
         self.alerts.get(alert).map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(log: &str, seq: u64, kind: RecordType, body: &Value) -> Entry {
+        Entry {
+            log: log.to_owned(),
+            seq,
+            kind,
+            ts: Timestamp::UNIX_EPOCH,
+            actor: log.to_owned(),
+            body: body.as_object().unwrap().clone(),
+        }
+    }
+
+    fn intent(id: &str, undo: bool) -> Value {
+        json!({
+            "intent": id, "digest": "d1", "step": "1", "verb": "revoke_tokens", "identity": "p:a", "alert": "s/1", "undo": undo,
+            "process": {"boot": "b", "pid": 1, "start": 1},
+        })
+    }
+
+    #[rstest]
+    #[case::alone(&[("a", 5, "i1", false)], true)]
+    #[case::first_of_a_log(&[("a", 5, "i1", false), ("a", 6, "i2", false)], true)]
+    #[case::second_of_a_log(&[("a", 5, "i1", false), ("a", 4, "i2", false)], false)]
+    #[case::another_log(&[("a", 5, "i1", false), ("b", 9, "i2", false)], false)]
+    #[case::an_undo_is_no_run(&[("a", 5, "i1", false), ("a", 4, "i2", true)], true)]
+    #[case::never_recorded(&[("a", 4, "i2", false)], false)]
+    fn of_runs_that_begin_at_once_one_goes_on(
+        #[case] intents: &[(&str, u64, &str, bool)],
+        #[case] goes_on: bool,
+    ) {
+        let mut decisions = Decisions::default();
+        for (log, seq, id, undo) in intents {
+            decisions.apply(&entry(log, *seq, RecordType::Intent, &intent(id, *undo)));
+        }
+        assert_eq!(decisions.may_go_on(&IntentId::new("i1")), goes_on);
+    }
+
+    #[test]
+    fn an_act_that_gave_way_hides_nothing() {
+        let (alert, digest, step) = (AlertId::new("s/1"), PlanDigest::new("d1"), StepId::new("1"));
+        let mut decisions = Decisions::default();
+        let outcome =
+            |id: &str, outcome: &str| json!({"intent": id, "outcome": outcome, "attempts": 1});
+        decisions.apply(&entry("a", 1, RecordType::Intent, &intent("i2", false)));
+        let unsent = outcome("i2", "not_sent");
+        decisions.apply(&entry("a", 2, RecordType::Outcome, &unsent));
+        assert_eq!(decisions.acts_for(&alert).count(), 1, "alone it counts");
+
+        decisions.apply(&entry("b", 1, RecordType::Intent, &intent("i1", false)));
+        let sent = outcome("i1", "accepted");
+        decisions.apply(&entry("b", 2, RecordType::Outcome, &sent));
+        let act = decisions.act_of(&digest, &step).unwrap();
+        assert_eq!(act.intent.intent, IntentId::new("i1"));
+        assert_eq!(decisions.acts_for(&alert).count(), 1);
+        assert_eq!(decisions.acts().count(), 2);
+        assert_eq!(decisions.unreadable, 0);
     }
 }

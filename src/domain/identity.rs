@@ -51,6 +51,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Tells whether an inventory lists it. What depends on one that none lists is unknown, not nothing.
+    pub fn is_listed(&self) -> bool {
+        self.provenance != UNLISTED
+    }
+
     /// Builds the card of an identity nobody has listed, from what the alert says.
     pub fn not_in_inventory(id: IdentityId, name: Untrusted, kind: IdentityKind) -> Self {
         Self {
@@ -70,10 +75,13 @@ impl Identity {
             credentials: Vec::new(),
             connector: None,
             params: BTreeMap::new(),
-            provenance: "not in inventory".to_owned(),
+            provenance: UNLISTED.to_owned(),
         }
     }
 }
+
+/// Where a card came from when nobody listed the identity.
+const UNLISTED: &str = "not in inventory";
 
 /// One role or scope held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -116,26 +116,19 @@ fn closes(situation: &Situation<'_>, book: &Playbook) -> Vec<Layer> {
     layers
 }
 
-/// Cuts off everybody who uses the identity, not just one of its sessions or credentials.
-const fn cuts_everybody(verb: Verb) -> bool {
-    matches!(
-        verb,
-        Verb::DisableIdentity | Verb::RotateSecret | Verb::IsolateWorkload | Verb::FreezePipeline
-    )
-}
-
 fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
     let dependants = situation.impact.nodes().count();
     let breaks = if acting(book).next().is_none() {
         "interrupts nothing".to_owned()
-    } else if acting(book).any(cuts_everybody) {
+    } else if acting(book).any(Verb::cuts_everybody) {
         match dependants {
+            0 if !situation.identity.is_listed() => "what it breaks is unknown".to_owned(),
             0 => "breaks nothing on the map".to_owned(),
             1 => "breaks 1 dependant".to_owned(),
             n => format!("breaks {n} dependants"),
         }
     } else {
-        "spares its other users".to_owned()
+        "spares others".to_owned()
     };
     let layers = closes(situation, book);
     let closed = if layers.is_empty() {
@@ -285,7 +278,7 @@ step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
     fn impact_tells_who_breaks_and_what_closes() {
         let caps = capabilities();
         let all = offered(Some(95), Some(&caps));
-        assert_eq!(all[1].impact, "spares its other users; closes sessions");
+        assert_eq!(all[1].impact, "spares others; closes sessions");
         assert_eq!(all[2].impact, "breaks 1 dependant; closes credentials");
     }
 

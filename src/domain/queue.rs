@@ -31,6 +31,8 @@ pub struct Row {
 pub struct Queue {
     rows: HashMap<AlertId, Row>,
     order: Vec<AlertId>,
+    /// Where each shown alert stands in `order`.
+    places: HashMap<AlertId, usize>,
     waiting: Vec<AlertId>,
     closed: HashSet<AlertId>,
 }
@@ -82,10 +84,17 @@ impl Queue {
         let Self {
             rows,
             order,
+            places,
             closed,
             ..
         } = self;
         order.sort_by_cached_key(|id| rows.get(id).map(|row| rank(row, closed.contains(id))));
+        *places = order
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(at, id)| (id, at))
+            .collect();
     }
 
     /// Returns how many alerts wait to be shown.
@@ -105,7 +114,7 @@ impl Queue {
 
     /// Returns the row number of an alert in the order shown.
     pub fn position(&self, id: &AlertId) -> Option<usize> {
-        self.order.iter().position(|other| other == id)
+        self.places.get(id).copied()
     }
 
     /// Returns the alert `delta` rows from `from`, stopping at the ends; the first one when `from` is not shown.

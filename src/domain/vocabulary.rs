@@ -201,6 +201,17 @@ impl Verb {
         })
     }
 
+    /// Tells whether this cuts off everybody who uses the identity, not just one of its sessions or credentials.
+    pub const fn cuts_everybody(self) -> bool {
+        matches!(
+            self,
+            Self::DisableIdentity
+                | Self::RotateSecret
+                | Self::IsolateWorkload
+                | Self::FreezePipeline
+        )
+    }
+
     /// Tells whether people do this, not a provider: the step becomes a hand-off item.
     pub const fn is_manual(self) -> bool {
         matches!(

@@ -1,5 +1,6 @@
 //! What the lab's detection writes: OCSF 1.5 Detection Findings (<https://schema.ocsf.io/1.5.0/classes/detection_finding>).
 
+use crate::domain::plan::sha256_hex;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -198,7 +199,12 @@ fn render(
     at: Timestamp,
 ) -> String {
     let ms = at.as_millisecond();
-    let uid = format!("lab-{}-{:04}", numbered.lab_id, numbered.number);
+    let event = format!("lab-{}-{:04}", numbered.lab_id, numbered.number);
+    // The same act on the same thing is the same finding seen again, as products of the field report it.
+    let sameness = format!("{}\n{identity}\n{}", kind.pattern, kind.resource.0);
+    let mut uid = sha256_hex(sameness.as_bytes());
+    uid.truncate(10);
+    let uid = format!("lab-{}-{uid}", numbered.lab_id);
     let (confidence_id, confidence_word) = confidence(kind.confidence);
     let mut attack = json!({
         "technique": {"uid": kind.technique.0, "name": kind.technique.1},
@@ -228,7 +234,7 @@ fn render(
         "message": kind.title,
         "metadata": {
             "version": "1.5.0",
-            "uid": uid,
+            "uid": event,
             "event_code": kind.pattern,
             "tenant_uid": "lab",
             "product": {
@@ -312,7 +318,13 @@ mod tests {
         assert!(!line.contains('\n') && !line.contains('\u{1b}'));
         let v: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(v["class_uid"], 2004);
-        assert_eq!(v["finding_info"]["uid"], "lab-ab12-0003");
+        assert_eq!(v["metadata"]["uid"], "lab-ab12-0003");
+        let again = Numbered {
+            number: 4,
+            ..numbered
+        };
+        let w: Value = serde_json::from_str(&of_act(again, &facts)).unwrap();
+        assert_eq!(v["finding_info"]["uid"], w["finding_info"]["uid"]);
         assert_eq!(v["evidences"][0]["actor"]["user"]["uid"], "svc-deploy");
         assert_eq!(
             v["evidences"][0]["actor"]["user"]["credential_uid"],

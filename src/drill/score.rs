@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::alert::age;
+use crate::domain::alert;
 
 /// When things happened; `None` is *not yet* or *never*.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<i64> {
 /// Writes a span the way screens show ages.
 fn span(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
     match (from, to) {
-        (Some(from), Some(to)) => age(from, to),
+        (Some(from), Some(to)) => alert::span(from, to),
         _ => "unknown".to_owned(),
     }
 }

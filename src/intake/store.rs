@@ -274,6 +274,11 @@ impl Store {
         rows::quarantined_of(&self.db, source)
     }
 
+    /// Returns what is wrong with the latest piece of `source` in quarantine, made visible.
+    pub fn last_reason(&self, source: &str) -> Result<Option<String>, StoreError> {
+        rows::last_reason(&self.db, source)
+    }
+
     /// Returns the names of all sources that anything came through.
     pub fn sources(&self) -> Result<Vec<String>, StoreError> {
         rows::sources(&self.db)

@@ -129,7 +129,9 @@ impl Loading {
             from_toml(text, origin)?
         };
         let lines = lines_of(text, is_json, "identity");
-        for (index, raw) in file.identity.into_iter().enumerate() {
+        let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
+        for (index, mut raw) in file.identity.into_iter().enumerate() {
+            raw.make_absolute(folder);
             let line = nth(&lines, index);
             let failed = |problem| InventoryError::Content {
                 origin: origin.to_owned(),

@@ -18,9 +18,10 @@ use super::screen::Screen;
 use super::script::Step;
 use super::services::Services;
 use crate::app::keymap::Keymap;
-use crate::app::model::{Model, Overlay};
+use crate::app::model::{Level, Model, Overlay};
 use crate::app::msg::{Effect, Msg};
 use crate::app::update::update;
+use crate::domain::text::show;
 use crate::term::input::translate;
 use crate::ui::glyphs::Glyphs;
 use crate::ui::theme::Theme;
@@ -63,6 +64,8 @@ pub struct Console {
     effects: Effects,
     inbox: mpsc::Receiver<Msg>,
     script: Option<Script>,
+    /// Whether a frame was drawn since the last key.
+    answered: bool,
 }
 
 struct Script {
@@ -75,11 +78,54 @@ struct Script {
 pub fn report_to(queue: &mpsc::Sender<Msg>, handle: &tokio::runtime::Handle) -> Report {
     let (queue, handle) = (queue.clone(), handle.clone());
     Arc::new(move |msg| {
+        trace(&msg);
         if let Err(mpsc::error::TrySendError::Full(msg)) = queue.try_send(msg) {
             let queue = queue.clone();
             handle.spawn(async move { queue.send(msg).await });
         }
     })
+}
+
+/// Leaves a line in the trace for whatever the analyst is told. The text is shown text: it commands no terminal.
+fn trace(msg: &Msg) {
+    match msg {
+        Msg::Notice {
+            level: Level::Info,
+            text,
+        } => tracing::info!("{text}"),
+        Msg::Notice { text, .. } => tracing::warn!("{text}"),
+        Msg::JournalProblem(Some(text)) => tracing::error!("journal: {text}"),
+        Msg::Malformed {
+            source,
+            total,
+            reason,
+        } => {
+            tracing::warn!(
+                "source {source}: {total} malformed inputs kept; {}",
+                show(reason)
+            );
+        }
+        Msg::Source { name, text, .. } => tracing::info!("source {name}: {text}"),
+        Msg::Step {
+            digest,
+            step,
+            phase,
+        } => tracing::info!("plan {} step {step}: {phase:?}", digest.short()),
+        Msg::RunEnded { digest, text, .. } => {
+            tracing::info!("plan {}: {}", digest.short(), show(text));
+        }
+        Msg::PlanBuilt {
+            result: Err(reason),
+            ..
+        } => tracing::warn!("no plan: {}", show(reason)),
+        _ => {}
+    }
+}
+
+/// Keeps the kernel from killing this process when a file reaches a size limit: the write fails instead, and the
+/// journal says so.
+pub fn survive_size_limits() -> std::io::Result<()> {
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 impl Console {
@@ -101,6 +147,7 @@ impl Console {
             effects,
             inbox,
             script: None,
+            answered: false,
         }
     }
 
@@ -113,7 +160,13 @@ impl Console {
             .unwrap_or_else(Instant::now);
         self.model.dirty = true;
         while !self.model.quit {
-            let (frame_at, tick_at) = (last_frame + self.look.gap, self.next_tick());
+            // What a key changed is shown at once; only what the world changes waits for the gap.
+            let gap = if self.answered {
+                self.look.gap
+            } else {
+                Duration::ZERO
+            };
+            let (frame_at, tick_at) = (last_frame + gap, self.next_tick());
             let suspend = tokio::select! {
                 biased;
                 () = sleep_until(frame_at), if self.model.dirty => {
@@ -121,7 +174,7 @@ impl Console {
                     last_frame = Instant::now();
                     false
                 }
-                Some(asked) = signals.next() => self.on_signal(asked),
+                Some(asked) = signals.next() => self.on_signal(&asked),
                 event = next_key(&mut keys) => self.on_event(event),
                 Some(msg) = self.inbox.recv() => self.take(msg),
                 () = sleep_until(tick_at) => self.take(Msg::Tick),
@@ -202,6 +255,7 @@ impl Console {
     }
 
     fn on_event(&mut self, event: Option<std::io::Result<crossterm::event::Event>>) -> bool {
+        self.answered = false;
         match event {
             Some(Ok(event)) => translate(event).is_some_and(|msg| self.take(msg)),
             // The terminal is gone: an SSH connection dropped.
@@ -209,7 +263,7 @@ impl Console {
         }
     }
 
-    fn on_signal(&mut self, asked: Asked) -> bool {
+    fn on_signal(&mut self, asked: &Asked) -> bool {
         match asked {
             Asked::End => self.take(Msg::Terminate),
             Asked::Suspend => {
@@ -235,6 +289,7 @@ impl Console {
         );
         let repaint = std::mem::take(&mut self.model.repaint);
         self.model.dirty = false;
+        self.answered = true;
         self.screen.show(frame, repaint)
     }
 

@@ -18,6 +18,9 @@ use crate::domain::ids::{IntentId, PlanDigest, StepId};
 use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
 use crate::domain::vocabulary::{IdentityKind, Verb};
 
+/// Why a run ends before it sent anything.
+const GAVE_WAY: &str = "another console began to run this plan at the same moment";
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
@@ -149,41 +152,35 @@ async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<
 impl Run<'_> {
     async fn steps(&self, plan: &Plan) -> Ended {
         let mut cells = Vec::new();
+        let mut begun = false;
         for step in &plan.steps {
             if self.stop.load(Ordering::SeqCst) {
                 let text = format!("stopped before step {}; later steps were not sent", step.id);
-                return self.ended(plan, text, cells);
+                return ended(plan, text, cells);
             }
-            match self.step(plan, step).await {
-                Ok(state) => {
+            match self.step(plan, step, &mut begun).await {
+                Ok(None) => {
+                    let text = format!("{GAVE_WAY}; nothing was sent from here");
+                    return Ended::refused(text);
+                }
+                Ok(Some(state)) => {
                     cells.push((step.id.clone(), state));
                     // Without evidence nothing is destroyed.
                     if step.verb == Verb::PreserveEvidence && state != CellState::Proven {
                         let text = "stopped: evidence could not be kept, so nothing was changed"
                             .to_owned();
-                        return self.ended(plan, text, cells);
+                        return ended(plan, text, cells);
                     }
                 }
                 Err(error) => {
                     cells.push((step.id.clone(), CellState::Unknown));
                     let text = format!("stopped at step {}: {error}", step.id);
-                    return self.ended(plan, text, cells);
+                    return ended(plan, text, cells);
                 }
             }
         }
         let text = summary(&cells);
-        self.ended(plan, text, cells)
-    }
-
-    fn ended(&self, plan: &Plan, text: String, mut cells: Vec<(StepId, CellState)>) -> Ended {
-        for step in plan.steps.iter().skip(cells.len()) {
-            cells.push((step.id.clone(), CellState::Open));
-        }
-        Ended {
-            text,
-            ran: true,
-            cells,
-        }
+        ended(plan, text, cells)
     }
 
     fn phase(&self, step: &StepId, phase: Phase) {
@@ -194,8 +191,14 @@ impl Run<'_> {
         });
     }
 
-    /// Carries out one step. An error means that the journal could not be written.
-    async fn step(&self, plan: &Plan, step: &PlanStep) -> Result<CellState, NotRecorded> {
+    /// Carries out one step; `None` when another console has begun this plan. An error means that the journal could not
+    /// be written.
+    async fn step(
+        &self,
+        plan: &Plan,
+        step: &PlanStep,
+        begun: &mut bool,
+    ) -> Result<Option<CellState>, NotRecorded> {
         if step.verb.is_manual() {
             self.phase(
                 &step.id,
@@ -204,9 +207,15 @@ impl Run<'_> {
                     format!("{} does this by hand", step.team),
                 ),
             );
-            return Ok(CellState::HandedOff);
+            return Ok(Some(CellState::HandedOff));
         }
         let intent = self.intent(plan, step, false).await?;
+        // Between the look whether it ran already and this record, another console may have begun the same plan.
+        if !*begun && !self.services.journal.decisions().await?.may_go_on(&intent) {
+            self.not_sent(step, &intent, GAVE_WAY.to_owned()).await?;
+            return Ok(None);
+        }
+        *begun = true;
         let state = if step.verb == Verb::PreserveEvidence {
             self.keep_evidence(plan, step, &intent).await?
         } else {
@@ -231,7 +240,7 @@ impl Run<'_> {
                 }
             }
         };
-        Ok(state)
+        Ok(Some(state))
     }
 
     async fn intent(
@@ -426,6 +435,18 @@ async fn send(connector: &Connector, requests: &[RenderedRequest], intent: &Inte
         error: result.error,
         body_sha256: result.body_sha256,
         evidence: Vec::new(),
+    }
+}
+
+/// Every step with what is known about it; those that were not reached are open.
+fn ended(plan: &Plan, text: String, mut cells: Vec<(StepId, CellState)>) -> Ended {
+    for step in plan.steps.iter().skip(cells.len()) {
+        cells.push((step.id.clone(), CellState::Open));
+    }
+    Ended {
+        text,
+        ran: true,
+        cells,
     }
 }
 

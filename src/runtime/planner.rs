@@ -86,9 +86,9 @@ async fn draft(
         _ => Bound {
             steps: Vec::new(),
             preconditions: Vec::new(),
-            residual: Vec::new(),
         },
     };
+    let mut residual = left_over(&bound.steps);
     let connector_name = identity.connector.clone().unwrap_or_default();
     let mut steps = Vec::new();
     for (i, template) in kept.iter().enumerate() {
@@ -99,7 +99,6 @@ async fn draft(
             None => own_step(id, template, identity, &connector_name),
         });
     }
-    let mut residual = bound.residual;
     residual.extend(untouched(services, identity, &steps));
     let impact = impact_of(services, identity);
     let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
@@ -189,6 +188,24 @@ fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector:
         breaks: String::new(),
         idempotent: true,
     }
+}
+
+/// What the steps leave to an attacker, without what a later step of the same plan ends.
+fn left_over(steps: &[BoundStep]) -> Vec<Residual> {
+    let mut left: Vec<Residual> = Vec::new();
+    for (i, step) in steps.iter().enumerate() {
+        let ended = |r: &&Residual| {
+            steps[i + 1..]
+                .iter()
+                .any(|later| later.layer == r.layer && !later.requests.is_empty())
+        };
+        for residual in step.leaves.iter().filter(|r| !ended(r)) {
+            if !left.contains(residual) {
+                left.push(residual.clone());
+            }
+        }
+    }
+    left
 }
 
 /// Layers that this provider could close and this plan leaves open: the trap of resetting one thing only.

@@ -150,7 +150,7 @@ fn enter_modes() -> io::Result<()> {
     )
 }
 
-/// Puts every mode back that [`enter_modes`] set. Safe to call at any time, any number of times.
+/// Puts every mode back that the console set. Safe to call at any time, any number of times.
 pub fn leave_modes() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;

@@ -123,7 +123,8 @@ fn card_lines(card: &Identity, live: Option<&Live>, ui: Ui<'_>) -> Vec<Line<'sta
         lines.push(single(ui, "credential", UNKNOWN.to_owned()));
     }
     for credential in &card.credentials {
-        lines.extend(credential_lines(credential, ui));
+        let now = live.and_then(|l| l.context.credentials.iter().find(|c| c.id == credential.id));
+        lines.extend(credential_lines(&joined(credential, now), ui));
     }
     for (key, value) in live.iter().flat_map(|l| &l.context.attributes) {
         lines.push(single(
@@ -178,17 +179,21 @@ fn single(ui: Ui<'_>, label: &str, value: String) -> Line<'static> {
     ])
 }
 
-fn pair(ui: Ui<'_>, a: (&str, String), b: (&str, String)) -> Line<'static> {
+fn pair(
+    ui: Ui<'_>,
+    (key, value): (&str, String),
+    (other, beside): (&str, String),
+) -> Line<'static> {
     let mut line = single(
         ui,
-        a.0,
-        fit(&format!("{:<22}", a.1), 22, ui.glyphs.ellipsis),
+        key,
+        fit(&format!("{value:<22}"), 22, ui.glyphs.ellipsis),
     );
     line.push_span(Span::styled(
-        format!("  {:<11} ", b.0),
+        format!("  {other:<11} "),
         ui.theme.style(Role::Muted),
     ));
-    line.push_span(Span::raw(b.1));
+    line.push_span(Span::raw(beside));
     line
 }
 
@@ -256,10 +261,26 @@ fn session_lines(model: &Model, live: Option<&Live>, ui: Ui<'_>) -> Vec<Line<'st
     if !grants.is_empty() {
         lines.push(single(ui, "grants", grants.join(", ")));
     }
-    for credential in &context.credentials {
+    let listed = |c: &&Credential| card.credentials.iter().any(|known| known.id == c.id);
+    for credential in context.credentials.iter().filter(|c| !listed(c)) {
         lines.extend(credential_lines(credential, ui));
     }
     lines
+}
+
+/// Joins what the inventory says about a credential with what its provider says now; the provider knows better.
+fn joined(listed: &Credential, now: Option<&Credential>) -> Credential {
+    let Some(now) = now.cloned() else {
+        return listed.clone();
+    };
+    Credential {
+        store: now.store.or_else(|| listed.store.clone()),
+        created: now.created.or(listed.created),
+        expires: now.expires.or(listed.expires),
+        last_used: now.last_used.or(listed.last_used),
+        rotation: now.rotation.or_else(|| listed.rotation.clone()),
+        ..listed.clone()
+    }
 }
 
 fn session_line(session: &Session, ui: Ui<'_>) -> Line<'static> {

@@ -31,6 +31,14 @@ fn lines(model: &Model, ui: Ui<'_>) -> Vec<Line<'static>> {
         return vec![Line::raw("No identity, so no map.")];
     }
     let graph = model.inventory.graph();
+    if detail
+        .identity
+        .as_ref()
+        .is_some_and(|card| !card.is_listed())
+    {
+        let text = "Not in the inventory: what breaks without it, and what it reaches, is unknown.";
+        return vec![Line::styled(text, ui.theme.style(Role::Warn))];
+    }
     let mut lines = section("if cut off, breaks", &detail.impact, graph, ui);
     lines.extend(section(
         "whoever holds it reaches",

@@ -6,21 +6,16 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 
 use super::theme::Role;
-use super::{Ui, frame};
+use super::{Ui, frame, scrolled};
 use crate::app::model::Model;
 use crate::domain::options::Choice;
-use crate::domain::text::{fit, show};
+use crate::domain::text::{cells, fit, show};
 use crate::domain::vocabulary::Tier;
 
-/// Returns how high the pane wants to be: two lines an option where there is room, one otherwise.
-pub fn height(model: &Model, _width: u16, most: u16) -> u16 {
+/// Returns how high the pane wants to be: a line an option below its title.
+pub fn height(model: &Model, most: u16) -> u16 {
     let n = model.detail.choices.len().max(1) as u16;
-    let wanted = n * 2 + 1;
-    if wanted <= most {
-        wanted
-    } else {
-        (n + 1).min(most)
-    }
+    (n + 1).min(most.max(2))
 }
 
 /// Draws the options.
@@ -33,12 +28,15 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         buf,
     );
     if model.detail.choices.is_empty() {
-        let text =
-            "No options: the alert names no identity. Dismiss it (D), or note what you find (n).";
+        let text = match model.selected {
+            Some(_) => {
+                "Nobody is named, so nothing can be contained: 0 do nothing, D dismiss, n note."
+            }
+            None => "No alert is selected.",
+        };
         Paragraph::new(text).render(inside, buf);
         return;
     }
-    let two = usize::from(inside.height) >= model.detail.choices.len() * 2;
     let mut lines = Vec::new();
     for (i, choice) in model.detail.choices.iter().enumerate() {
         let key = if choice.playbook.is_none() {
@@ -46,9 +44,9 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         } else {
             (i + 1).to_string()
         };
-        lines.extend(choice_lines(choice, &key, two, ui, inside.width));
+        lines.push(choice_line(choice, &key, ui, usize::from(inside.width)));
     }
-    Paragraph::new(lines).render(inside, buf);
+    scrolled(lines, 0, ui, inside, buf);
 }
 
 /// Returns the meaning of a tier for the theme.
@@ -60,57 +58,40 @@ pub const fn tier_role(tier: Tier) -> Role {
     }
 }
 
-fn choice_lines(
-    choice: &Choice,
-    key: &str,
-    two: bool,
-    ui: Ui<'_>,
-    width: u16,
-) -> Vec<Line<'static>> {
-    let width = usize::from(width);
+/// Key, tier, title, and what it means in one line; on narrow screens the title gives way first.
+fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) -> Line<'static> {
     let off = choice.disabled.is_some();
-    let (key_role, text_role) = if off {
-        (Role::Muted, Role::Muted)
-    } else {
-        (Role::Key, Role::Base)
+    let (key_role, text_role, tier_role) = match off {
+        true => (Role::Muted, Role::Muted, Role::Muted),
+        false => (Role::Key, Role::Base, tier_role(choice.tier)),
     };
-    let teams = choice.teams.join(", ");
-    let second = match &choice.disabled {
+    let room = width.saturating_sub(11);
+    let title_room = if width >= 100 {
+        room * 2 / 5
+    } else {
+        room * 35 / 100
+    };
+    let title = fit(&show(&choice.title), title_room, ui.glyphs.ellipsis);
+    let pad = title_room.saturating_sub(cells(&title)) + 1;
+    let meaning = match &choice.disabled {
         Some(reason) => format!("not now: {}", show(reason)),
-        None => choice.impact.clone(),
+        None => format!("{}  [{}]", choice.impact, choice.teams.join(", ")),
     };
-    let tier = format!("{:<7} ", choice.tier.as_str());
-    let head = |title: &str| {
-        Line::from(vec![
-            Span::styled(format!(" {key} "), ui.theme.style(key_role)),
-            Span::styled(
-                tier.clone(),
-                ui.theme.style(if off {
-                    Role::Muted
-                } else {
-                    tier_role(choice.tier)
-                }),
-            ),
-            Span::styled(
-                fit(title, width.saturating_sub(11), ui.glyphs.ellipsis),
-                ui.theme.style(text_role),
-            ),
-        ])
-    };
-    if two {
-        let detail = fit(
-            &format!("{second}  [{teams}]"),
-            width.saturating_sub(11),
-            ui.glyphs.ellipsis,
-        );
-        vec![
-            head(&show(&choice.title)),
-            Line::styled(format!("{:11}{detail}", ""), ui.theme.style(Role::Muted)),
-        ]
-    } else {
-        vec![head(&format!(
-            "{}: {second} [{teams}]",
-            show(&choice.title)
-        ))]
-    }
+    let meaning = fit(
+        &meaning,
+        room.saturating_sub(title_room + 1),
+        ui.glyphs.ellipsis,
+    );
+    Line::from(vec![
+        Span::styled(format!(" {key} "), ui.theme.style(key_role)),
+        Span::styled(
+            format!("{:<7} ", choice.tier.as_str()),
+            ui.theme.style(tier_role),
+        ),
+        Span::styled(
+            format!("{title}{}", " ".repeat(pad)),
+            ui.theme.style(text_role),
+        ),
+        Span::styled(meaning, ui.theme.style(text_role)),
+    ])
 }

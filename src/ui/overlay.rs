@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph, Widget, Wrap};
+use ratatui::widgets::{Block, Clear, Padding, Paragraph, Widget, Wrap};
 
 use super::theme::Role;
 use super::{Ui, frame, scrolled};
@@ -89,6 +89,23 @@ pub fn score(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buf
     scrolled(lines, scroll, ui, inside, buf);
 }
 
+/// Clears a place in the middle, draws a box around it and returns the room inside.
+fn dialog(title: &str, width: u16, height: u16, ui: Ui<'_>, area: Rect, buf: &mut Buffer) -> Rect {
+    let area = centred(area, width, height);
+    Clear.render(area, buf);
+    let block = Block::bordered()
+        .border_set(ui.glyphs.border)
+        .border_style(ui.theme.style(Role::BorderFocus))
+        .title(Line::styled(
+            format!(" {title} "),
+            ui.theme.style(Role::Title),
+        ))
+        .padding(Padding::horizontal(1));
+    let inside = block.inner(area);
+    block.render(area, buf);
+    inside
+}
+
 fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
     Rect {
@@ -101,15 +118,13 @@ fn centred(area: Rect, width: u16, height: u16) -> Rect {
 
 /// Asks for a reason.
 pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let area = centred(area, 76, 6);
-    Clear.render(area, buf);
     let title = match prompt.kind {
         DecisionKind::Dismiss => "Dismiss: why is this no case?",
         DecisionKind::DoNothing => "Do nothing for now: why?",
         DecisionKind::Note => "Note",
         DecisionKind::Claim | DecisionKind::CloseContained => "Why?",
     };
-    let inside = frame(title, true, ui, area, buf);
+    let inside = dialog(title, 78, 7, ui, area, buf);
     let text = vec![
         Line::from(vec![
             Span::raw(show(prompt.input.value()).into_owned()),
@@ -128,9 +143,7 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Asks whether to leave while an act is under way.
 pub fn confirm_quit(ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let area = centred(area, 70, 5);
-    Clear.render(area, buf);
-    let inside = frame("Leave while a plan is running?", true, ui, area, buf);
+    let inside = dialog("Leave while a plan is running?", 72, 6, ui, area, buf);
     let text = "The running step is recorded before the console ends; later steps are not sent. \
                 Press Q (capital) to leave; any other key stays.";
     Paragraph::new(text)

@@ -8,14 +8,15 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use super::options::tier_role;
 use super::theme::Role;
+use super::wrap::wrap_all;
 use super::{Ui, cut_bottom, frame, scrolled};
 use crate::app::model::{Model, Phase, PlanView, Stage};
 use crate::domain::alert::age;
 use crate::domain::coverage::CellState;
 use crate::domain::ids::PlanDigest;
 use crate::domain::plan::{Body, ImpactNode, Plan, PlanStep, RenderedRequest, Undo};
-use crate::domain::text::{fit, show, show_identifier};
-use crate::domain::vocabulary::Tier;
+use crate::domain::text::{show, show_identifier};
+use crate::domain::vocabulary::{Tier, Verb};
 
 /// Draws the overlay.
 pub fn render(model: &Model, view: &PlanView, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
@@ -115,29 +116,35 @@ fn heading(digest: &PlanDigest, plan: &Plan, ui: Ui<'_>) -> Vec<Line<'static>> {
 fn two_sides(plan: &Plan, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     let left = acting_side(plan, ui);
     let right = nothing_side(plan, ui);
+    let styled = |(text, role): (String, Role)| Line::styled(text, ui.theme.style(role));
     if width < 100 {
-        return left
-            .into_iter()
-            .chain(right)
-            .map(|(text, role)| Line::styled(text, ui.theme.style(role)))
-            .collect();
+        return left.into_iter().chain(right).map(styled).collect();
     }
     let column = usize::from(width) / 2 - 2;
-    let blank = (String::new(), Role::Base);
+    let left = wrap_all(left.into_iter().map(styled).collect(), column);
+    let right = wrap_all(right.into_iter().map(styled).collect(), column);
     let rows = left.len().max(right.len());
-    (0..rows)
-        .map(|i| {
-            let (l, lr) = left.get(i).unwrap_or(&blank);
-            let (r, rr) = right.get(i).unwrap_or(&blank);
-            let l = fit(l, column, ui.glyphs.ellipsis);
-            let pad = column.saturating_sub(crate::domain::text::cells(&l));
-            Line::from(vec![
-                Span::styled(l, ui.theme.style(*lr)),
-                Span::raw(" ".repeat(pad + 2)),
-                Span::styled(fit(r, column, ui.glyphs.ellipsis), ui.theme.style(*rr)),
-            ])
-        })
-        .collect()
+    let beside = |i: usize| {
+        let mut line = left.get(i).cloned().unwrap_or_default();
+        let pad = (column + 2).saturating_sub(line.width());
+        let style = std::mem::take(&mut line.style);
+        let mut spans: Vec<Span<'static>> = line
+            .spans
+            .into_iter()
+            .map(|s| s.patch_style(style))
+            .collect();
+        spans.push(Span::raw(" ".repeat(pad)));
+        if let Some(other) = right.get(i) {
+            spans.extend(
+                other
+                    .spans
+                    .iter()
+                    .map(|s| s.clone().style(other.style.patch(s.style))),
+            );
+        }
+        Line::from(spans)
+    };
+    (0..rows).map(beside).collect()
 }
 
 fn acting_side(plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
@@ -152,7 +159,13 @@ fn acting_side(plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
             Role::Warn,
         ));
     }
-    rows.extend(nodes("may break", &plan.impact.breaks, ui));
+    let cuts_everybody = plan.steps.iter().any(|s| s.verb.cuts_everybody());
+    let what = if cuts_everybody {
+        "may break"
+    } else {
+        "depends on it"
+    };
+    rows.extend(nodes(what, &plan.impact.breaks, ui));
     rows.push((" the attacker then still holds:".to_owned(), Role::Base));
     if plan.residual.is_empty() {
         rows.push((
@@ -260,8 +273,17 @@ fn step_lines(step: &PlanStep, ui: Ui<'_>) -> Vec<Line<'static>> {
                 ));
             }
         }
-        None => lines.push(Line::raw(
-            "    by hand: this console sends nothing for it".to_owned(),
+        None if step.verb == Verb::PreserveEvidence => {
+            lines.push(Line::raw(
+                "    reads   what the provider shows, and stores it beside the log",
+            ));
+        }
+        None if step.verb.is_manual() => {
+            lines.push(Line::raw("    by hand this console sends nothing for it"));
+        }
+        None => lines.push(Line::styled(
+            "    proven  NOT PROVABLE: see what is still held",
+            ui.theme.style(Role::Warn),
         )),
     }
     let undo = match &step.undo {
@@ -325,8 +347,8 @@ fn progress_line(model: &Model, digest: &PlanDigest, step: &PlanStep, ui: Ui<'_>
         },
     };
     let (mark, word, role) = match state {
-        None => (ui.glyphs.requested, "under way", Role::Key),
-        Some(state) => (ui.glyphs.cell(state), state.as_str(), cell_role(state)),
+        None => (ui.glyphs.requested, "under way".to_owned(), Role::Key),
+        Some(state) => (ui.glyphs.cell(state), state.words(), cell_role(state)),
     };
     let unknown_hint = if state == Some(CellState::Unknown) {
         "  (v on the alert reads it back)"

@@ -72,12 +72,12 @@ impl Columns {
     fn fit(width: usize) -> Self {
         let room = width.saturating_sub(2 + 2 + SEVERITY + AGE + STATE + 3);
         match room {
-            0..30 => Self {
+            0..18 => Self {
                 identity: room,
                 pattern: 0,
                 target: 0,
             },
-            30..56 => Self {
+            18..56 => Self {
                 identity: room * 2 / 5,
                 pattern: room - room * 2 / 5 - 1,
                 target: 0,

@@ -1,6 +1,7 @@
 //! A real terminal for the real program: a pty, its bytes, and the screen they make.
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -19,6 +20,10 @@ pub struct Pty {
     /// Everything the program wrote.
     pub raw: Vec<u8>,
     parser: vt100::Parser,
+}
+
+fn nonzero(n: u16) -> NonZero<u16> {
+    NonZero::new(n).expect("a terminal has rows and columns")
 }
 
 fn size(cols: u16, rows: u16) -> PtySize {
@@ -63,7 +68,7 @@ impl Pty {
                 }
             }
         });
-        let parser = vt100::Parser::new(rows, cols, 0);
+        let parser = vt100::Parser::new(nonzero(rows), nonzero(cols), 0);
         Self {
             master: pair.master,
             child,
@@ -122,7 +127,9 @@ impl Pty {
 
     /// Gives the terminal another size.
     pub fn resize(&mut self, cols: u16, rows: u16) {
-        self.parser.screen_mut().set_size(rows, cols);
+        self.parser
+            .screen_mut()
+            .set_size(nonzero(rows), nonzero(cols));
         self.master.resize(size(cols, rows)).unwrap();
     }
 

@@ -3,7 +3,8 @@
 #
 # The distribution comes from Maven Central (needs java 17 or later, mvn and unzip or jar) and is kept in a cache
 # directory, together with the server's optimised build. `start` begins with an empty database every time, returns when
-# the server answers, and prints `url`, `admin` and `password` as one line each. It listens on 127.0.0.1 only.
+# the server answers, and prints `url`, `admin` and `password` as one line each. It listens on 127.0.0.1 only. With
+# STANCH_LIVE_OWNER=PID the server ends by itself soon after that process has ended.
 set -euo pipefail
 
 VERSION=${STANCH_KEYCLOAK_VERSION:-26.5.6}
@@ -82,6 +83,10 @@ start() {
         fi
         sleep 0.3
     done
+    if [ -n "${STANCH_LIVE_OWNER:-}" ]; then
+        setsid bash -c 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; kill -TERM -- "-$2"; rm -f "$3"' \
+            _ "$STANCH_LIVE_OWNER" "$pid" "$PIDFILE" >/dev/null 2>&1 </dev/null &
+    fi
     say "Keycloak $VERSION ready after $((SECONDS - begun)) s"
     printf 'url %s\nadmin %s\npassword %s\n' "$URL" "$ADMIN" "$PASSWORD"
 }

@@ -160,7 +160,7 @@ fn list_and_show_read_the_store() {
     let (_, out, _) = call(dir.path(), false, &["list", "--limit", "1"]);
     assert_eq!(out.lines().count(), 1);
     assert!(
-        out.starts_with("high        1m40s    1×  credential_exposed"),
+        out.starts_with("high           1m    1×  credential_exposed"),
         "{out}"
     );
     let (code, out, _) = call(dir.path(), false, &["show", "siem/f1"]);

@@ -8,7 +8,7 @@ use crate::domain::text::{fit, show};
 use crate::intake::decode::{self, Undecodable, hex};
 use crate::intake::store::{Accepted, Batch, Refused};
 
-/// Most lines in one batch.
+/// Most lines, or alerts in arrays, in one batch, checked after each line.
 pub(crate) const MOST_LINES: usize = 1_000;
 
 /// Most bytes in one batch, checked after each line.
@@ -113,6 +113,8 @@ impl<'b> Builder<'b> {
                 reason,
             });
         }
+        // One line of a hostile array can hold tens of thousands.
+        self.lines += Vec::len(&alerts).saturating_sub(1);
         if !alerts.is_empty() {
             self.batch.accepted.push(Accepted { raw, alerts });
         }

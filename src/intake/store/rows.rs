@@ -307,6 +307,15 @@ pub(super) fn quarantined_of(db: &Connection, source: &str) -> Result<u64, Store
     Ok(count.unwrap_or(0) as u64)
 }
 
+/// Returns what is wrong with the latest quarantined piece of one source.
+pub(super) fn last_reason(db: &Connection, source: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT reason FROM quarantine WHERE source = ?1 ORDER BY seq DESC LIMIT 1";
+    Ok(db
+        .prepare_cached(sql)?
+        .query_row([source], |row| row.get(0))
+        .optional()?)
+}
+
 /// Counts everything.
 pub(super) fn counts(db: &Connection) -> Result<Counts, StoreError> {
     let sql = "SELECT (SELECT count(*) FROM alert), (SELECT coalesce(sum(count), 0) FROM alert),

@@ -1,6 +1,7 @@
 //! The shape of an inventory file, as people write it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de};
@@ -98,6 +99,17 @@ pub(super) struct RawEdge {
 }
 
 impl RawIdentity {
+    /// Makes relative paths of secrets relative to the folder of the inventory.
+    pub fn make_absolute(&mut self, folder: &Path) {
+        for secret in self
+            .credential
+            .iter_mut()
+            .filter_map(|c| c.secret_ref.as_mut())
+        {
+            secret.make_absolute(folder);
+        }
+    }
+
     /// Checks the entry and makes the card that came from `origin`.
     pub fn into_identity(self, origin: &str) -> Result<Identity, String> {
         match self.id.split_once(':') {

@@ -1,0 +1,116 @@
+//! What a key press and an alert cost: `cargo bench --bench console`.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use stanch::app::keymap::Keymap;
+use stanch::app::keys::Key;
+use stanch::app::model::Model;
+use stanch::app::msg::Msg;
+use stanch::app::update::update;
+use stanch::domain::queue::Row;
+use stanch::drill::Scenario;
+use stanch::intake::decode::decode;
+use stanch::runtime::services::Services;
+use stanch::ui::glyphs::UNICODE;
+use stanch::ui::theme::Theme;
+use stanch::ui::{Ui, draw};
+
+fn main() {
+    divan::main();
+}
+
+fn line(i: usize) -> String {
+    format!(
+        r#"{{"class_uid":2004,"category_uid":2,"activity_id":1,"type_uid":200401,"time":{},"severity_id":{},"confidence_score":90,"metadata":{{"version":"1.5.0","product":{{"name":"detector","vendor_name":"Lab"}}}},"finding_info":{{"uid":"f-{i}","title":"Token of svc-deploy used from elsewhere","types":["token_replay"]}},"evidences":[{{"actor":{{"user":{{"uid":"svc-deploy","name":"svc-deploy","type_id":4}},"idp":{{"uid":"lab","name":"lab"}}}}}}]}}"#,
+        1_794_000_000_000_usize + i,
+        1 + i % 5,
+    )
+}
+
+fn rows(n: usize) -> Vec<Row> {
+    let now = Timestamp::UNIX_EPOCH;
+    let alert = |i| {
+        decode(None, line(i).as_bytes(), "bench", now)
+            .unwrap()
+            .remove(0)
+    };
+    (0..n)
+        .map(|i| Row {
+            alert: Arc::new(alert(i)),
+            count: 1,
+            first_seen: now,
+            last_seen: now,
+        })
+        .collect()
+}
+
+fn model(n: usize) -> Model {
+    let scenario = Scenario::load(stanch::drill::DEFAULT).unwrap();
+    let inventory =
+        stanch::inventory::parse(&scenario.inventory_toml(Timestamp::UNIX_EPOCH), "bench").unwrap();
+    let mut model = Model {
+        inventory: Arc::new(inventory),
+        playbooks: Services::shipped_playbooks().unwrap(),
+        ..Model::default()
+    };
+    update(
+        &mut model,
+        &Keymap::default(),
+        Msg::Alerts(rows(n)),
+        Timestamp::UNIX_EPOCH,
+    );
+    model
+}
+
+/// One frame at 120×40.
+#[divan::bench(args = [100, 10_000, 100_000])]
+fn frame(bencher: divan::Bencher, alerts: usize) {
+    let model = model(alerts);
+    let theme = Theme::named("terminal").unwrap();
+    let area = Rect::new(0, 0, 120, 40);
+    bencher.bench_local(|| {
+        let mut buffer = Buffer::empty(area);
+        draw(
+            &model,
+            Ui {
+                theme: &theme,
+                glyphs: &UNICODE,
+                now: Timestamp::UNIX_EPOCH,
+            },
+            area,
+            &mut buffer,
+        );
+        buffer
+    });
+}
+
+/// Cursor down and up again.
+#[divan::bench(args = [100, 10_000, 100_000])]
+fn cursor(bencher: divan::Bencher, alerts: usize) {
+    let mut model = model(alerts);
+    let keymap = Keymap::default();
+    bencher.bench_local(|| {
+        update(
+            &mut model,
+            &keymap,
+            Msg::Key(Key::char('j')),
+            Timestamp::UNIX_EPOCH,
+        );
+        update(
+            &mut model,
+            &keymap,
+            Msg::Key(Key::char('k')),
+            Timestamp::UNIX_EPOCH,
+        )
+    });
+}
+
+/// One OCSF finding from bytes to an alert.
+#[divan::bench]
+fn decode_finding(bencher: divan::Bencher) {
+    let line = line(7);
+    bencher.bench(|| decode(None, line.as_bytes(), "bench", Timestamp::UNIX_EPOCH));
+}

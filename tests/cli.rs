@@ -1,0 +1,18 @@
+//! The real program from the command line: what it prints, which exit code it ends with, what it leaves alone.
+
+#[path = "common/desk.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more")]
+mod desk;
+
+#[path = "common/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more")]
+mod common;
+
+#[path = "cli/away.rs"]
+mod away;
+#[path = "cli/drill.rs"]
+mod drill;
+#[path = "cli/input.rs"]
+mod input;
+#[path = "cli/twice.rs"]
+mod twice;

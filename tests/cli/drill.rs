@@ -1,0 +1,117 @@
+//! The whole path on the drill, one subcommand after the other.
+
+use serde_json::Value;
+
+use super::desk::{Desk, Done};
+
+/// Starts a drill and returns the id of an alert about `svc-deploy`.
+fn desk() -> (Desk, String) {
+    let desk = Desk::new();
+    let alerts = desk.drill(&["alerts", "list", "--json"]).ends(0).rows();
+    let about = |row: &&Value| row["identity"]["native_id"] == "svc-deploy";
+    let key = alerts.iter().find(about).unwrap()["key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    (desk, key)
+}
+
+fn digest(plan: &Done) -> String {
+    plan.json()["digest"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn plan_contain_undo_and_the_log_of_it() {
+    let (desk, alert) = desk();
+    let plan = desk.drill(&["plan", &alert, "--json"]).ends(0);
+    let steps = plan.json()["plan"]["steps"].clone();
+    let sent = |step: &&Value| !step["requests"].as_array().unwrap().is_empty();
+    let acting: Vec<&Value> = steps.as_array().unwrap().iter().filter(sent).collect();
+    assert!(acting.iter().all(|s| {
+        s["requests"][0]["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://127.0.0.1:")
+    }));
+
+    let digest = digest(&plan);
+    let done = desk
+        .drill(&["contain", &digest[..12], "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(done["ran"], true);
+    for step in done["steps"].as_array().unwrap() {
+        assert!(
+            step["state"] == "proven" || step["state"] == "handed_off",
+            "{step}"
+        );
+    }
+    desk.drill(&["contain", &digest]).ends(4);
+    desk.drill(&["log", "verify"]).ends(0);
+
+    let step = acting[0]["id"].as_str().unwrap();
+    desk.drill(&["undo", &digest, step]).ends(0);
+    desk.drill(&["undo", &digest, "99"])
+        .ends(4)
+        .tells(&["no step 99"]);
+    desk.drill(&["log", "verify", "--strict"]).ends(0);
+}
+
+#[test]
+fn a_hard_plan_wants_the_name_and_read_only_wants_nothing() {
+    let (desk, alert) = desk();
+    let hard = desk
+        .drill(&["plan", &alert, "--playbook", "isolate-identity", "--json"])
+        .ends(0);
+    let digest = digest(&hard);
+    desk.drill(&["contain", &digest])
+        .ends(4)
+        .tells(&["hard tier", "--confirm 'svc-deploy'"]);
+    desk.drill(&["contain", &digest, "--confirm", "svc-deploi"])
+        .ends(4);
+
+    desk.drill(&["contain", &digest, "--confirm", "svc-deploy", "--read-only"])
+        .ends(4)
+        .tells(&["read-only"]);
+    desk.drill(&["plan", &alert, "--read-only"])
+        .ends(4)
+        .tells(&["read-only"]);
+    desk.drill(&["undo", &digest, "2", "--read-only"]).ends(4);
+    desk.drill(&["reconcile", &alert, "--read-only"]).ends(4);
+    let options = desk
+        .drill(&["plan", &alert, "--options", "--read-only"])
+        .ends(0)
+        .out;
+    assert!(options.contains("isolate-identity"), "{options}");
+    let sent = desk
+        .drill(&["log", "show", "--type", "intent", "--json"])
+        .ends(0);
+    assert_eq!(sent.out, "", "nothing was sent");
+
+    desk.drill(&["contain", &digest, "--confirm", "svc-deploy"])
+        .ends(0);
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let (desk, alert) = desk();
+    desk.drill(&["plan", "no-such-alert"])
+        .ends(2)
+        .tells(&["no alert `no-such-alert`", "stanch alerts list"]);
+    desk.drill(&["plan", &alert, "--playbook", "no-such-book"])
+        .ends(2)
+        .tells(&["`no-such-book`", "--options"]);
+    desk.drill(&["plan", &alert, "--option", "99"])
+        .ends(2)
+        .tells(&["no option 99", "--options"]);
+    let told = &[
+        "no log holds one plan",
+        "at least 8 digits",
+        "stanch plan ALERT",
+    ];
+    desk.drill(&["contain", "0123456789abcdef"])
+        .ends(2)
+        .tells(told);
+    desk.drill(&["contain", "0"]).ends(2).tells(told);
+    desk.drill(&["undo", "0", "1"]).ends(2).tells(told);
+}

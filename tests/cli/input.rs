@@ -1,0 +1,202 @@
+//! Bad input: alerts that are none, configurations that cannot be used, files that are there already.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use rstest::rstest;
+
+use super::common::Pty;
+use super::desk::{Desk, finding};
+
+const BAD: &str = "{\"class_uid\":2004,\x1b]0;evil\x07";
+
+#[test]
+fn malformed_lines_are_kept_and_counted_and_the_feed_goes_on() {
+    let desk = Desk::configured("", "");
+    desk.alert("nonsense");
+    desk.alert(&finding("f-1", "svc-a"));
+    desk.alert(BAD);
+    desk.alert(&finding("f-2", "svc-b"));
+
+    let listed = desk.run(&["alerts", "list", "--json"]).ends(0);
+    let mut ids: Vec<_> = listed.rows().iter().map(|r| r["id"].clone()).collect();
+    ids.sort_by_key(ToString::to_string);
+    assert_eq!(ids, ["f-1", "f-2"]);
+    listed.tells(&["2 pieces of input from siem", "stanch alerts malformed"]);
+
+    let kept = desk.run(&["alerts", "malformed", "--json"]).ends(0).rows();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert_eq!(kept[0]["source"], "siem");
+    assert!(kept[0]["reason"].as_str().unwrap().contains("not JSON"));
+    assert_eq!(kept[1]["raw"], "nonsense");
+    let text = desk.run(&["alerts", "malformed"]).ends(0).out;
+    assert!(
+        text.contains(r"\u{1b}]0;evil\u{7}") && !text.contains('\x1b'),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_header_counts_malformed_lines_of_now_and_of_before() {
+    let desk = Desk::configured("", "");
+    desk.alert("nonsense");
+    desk.run(&["alerts", "list"]).ends(0);
+    let options = desk.options();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let mut pty = Pty::stanch(desk.home(), 100, 30, &options, &[]);
+    pty.wait_for("1 malformed kept");
+    desk.alert(BAD);
+    desk.alert(&finding("f-1", "svc-a"));
+    pty.wait_for("2 malformed kept");
+    pty.wait_for("svc-a");
+    pty.send("q");
+    assert_eq!(pty.wait_end(), 0);
+}
+
+#[rstest]
+#[case("[ui]\ntheem = 'x'\n", &["line 2", "`theem`", "stanch config example"])]
+#[case("[journal]\n\nsite = 'a b'\n", &["line 3", "journal.site", "`a b`", "use letters"])]
+#[case("[[source]]\nkind = 'file'\nname = 'siem'\n", &["line 1", "path", "stanch config example"])]
+#[case("[connector.sso]\npreset = 'keycloak'\nbase_url = 'http://sso.example.org'\n", &["line 1: connector.sso:", "is not https"])]
+#[case("[connector.sso]\npreset = 'keyclok'\nbase_url = 'https://sso.example.org'\n", &["line 1: connector.sso:", "`keyclok`", "use one of keycloak"])]
+#[case("[connector.sso]\npreset = 'keycloak'\nbase_url = 'https://sso.example.org'\n", &["line 1: connector.sso:", "`realm` is missing"])]
+#[case("[inventory]\nfiles = ['nowhere.toml']\n", &["line 2: inventory.files:", "nowhere.toml", "No such file"])]
+#[case("[playbooks]\nfiles = ['nowhere.toml']\n", &["line 2: playbooks.files:", "nowhere.toml", "No such file"])]
+fn a_broken_configuration_names_file_line_key_and_way_out(
+    #[case] config: &str,
+    #[case] told: &[&str],
+) {
+    let desk = Desk::new();
+    desk.write("config.toml", config);
+    for command in [
+        ["config", "check"].as_slice(),
+        &["alerts", "list"],
+        &["plan", "x"],
+    ] {
+        let done = desk
+            .run(command)
+            .ends(2)
+            .tells(&["config.toml"])
+            .tells(told);
+        assert_eq!(done.out, "");
+        assert!(
+            done.err.matches("No such file").count() <= 1,
+            "{}",
+            done.err
+        );
+    }
+}
+
+#[test]
+fn a_broken_inventory_and_a_broken_playbook_are_named_too() {
+    let desk = Desk::configured(
+        "",
+        "[[identity]]\nid = 'svc-a'\nname = 'svc-a'\nkind = 'oauth_client'\n",
+    );
+    desk.run(&["config", "check"])
+        .ends(2)
+        .tells(&["inventory.toml:1: id: `svc-a` is not `provider:native-id`"]);
+    let desk = Desk::configured("[playbooks]\nfiles = ['books.toml']\n", "");
+    let book = "[[playbook]]\nid = 'cut'\ntitle = 'Cut'\nwhen = {}\nstep = [{ do = 'revoke_everything', team = 'IAM', tier = 'soft' }]\n";
+    desk.write("books.toml", book);
+    desk.run(&["config", "check"])
+        .ends(2)
+        .tells(&["books.toml", "revoke_everything"]);
+}
+
+#[test]
+fn without_its_configuration_file_it_says_how_to_get_one() {
+    let desk = Desk::new();
+    desk.run(&["config", "check"])
+        .ends(2)
+        .tells(&["config.toml", "stanch init", "--config FILE"]);
+}
+
+#[test]
+fn the_example_passes_the_check_and_init_overwrites_nothing() {
+    let desk = Desk::new();
+    let example = desk.bare(&["config", "example"]).ends(0).out;
+    desk.write("config.toml", &example);
+    desk.run(&["config", "check"]).ends(0);
+
+    let mine = desk.path("mine/stanch.toml").display().to_string();
+    desk.bare(&["init", mine.as_str()]).ends(0);
+    assert_eq!(
+        fs::read_to_string(desk.path("mine/stanch.toml")).unwrap(),
+        example
+    );
+    desk.write("mine/stanch.toml", "mine");
+    desk.bare(&["init", mine.as_str()])
+        .ends(2)
+        .tells(&["mine/stanch.toml", "never overwritten"]);
+    assert_eq!(
+        fs::read_to_string(desk.path("mine/stanch.toml")).unwrap(),
+        "mine"
+    );
+}
+
+#[test]
+fn what_is_built_in_is_printed() {
+    let desk = Desk::new();
+    let keys = desk.bare(&["keys", "--json"]).ends(0).rows();
+    assert!(
+        keys.iter()
+            .any(|k| k["id"] == "quit" && k["keys"][0] == "q")
+    );
+    assert!(desk.bare(&["keys"]).ends(0).out.contains("plan"));
+    let bash = desk.bare(&["completions", "bash"]).ends(0).out;
+    assert!(bash.contains("complete -F") && bash.contains("--state-dir"));
+    let man = desk.bare(&["man"]).ends(0).out;
+    assert!(
+        man.contains(".TH stanch") && man.contains("Exit codes"),
+        "{man}"
+    );
+    assert!(desk.bare(&["themes"]).ends(0).out.contains("terminal"));
+    desk.bare(&["plan"]).ends(2).tells(&["<ALERT>"]);
+}
+
+const SSO: &str = "[connector.sso]\npreset = 'oauth'\nbase_url = 'http://127.0.0.1:9'\nauth = { kind = 'bearer', token = 'file:secrets/token' }\n";
+
+#[test]
+fn the_check_finds_secrets_that_cannot_be_read_and_repeats_none() {
+    let desk = Desk::configured(SSO, "");
+    fs::create_dir(desk.path("secrets")).unwrap();
+    let check = |code| desk.run(&["config", "check"]).ends(code);
+    check(2).tells(&[
+        "config.toml: line 12: connector.sso.auth:",
+        "secrets/token",
+        "No such file",
+    ]);
+    let token = desk.write("secrets/token", "hunter2-hunter2");
+    let mode = |bits| fs::set_permissions(&token, PermissionsExt::from_mode(bits)).unwrap();
+    mode(0o644);
+    let open = check(2).tells(&["chmod 600"]);
+    assert!(!open.err.contains("hunter2") && open.out.is_empty());
+    mode(0o600);
+    check(0);
+}
+
+#[test]
+fn the_check_notes_identities_that_nothing_can_reach() {
+    let card =
+        "[[identity]]\nid = 'p:svc-a'\nname = 'svc-a'\nkind = 'oauth_client'\nconnector = 'sso'\n";
+    let desk = Desk::configured("", card);
+    desk.run(&["config", "check"]).ends(0).tells(&[
+        "1 identity names a connector that is not configured",
+        "`sso`",
+        "p:svc-a",
+    ]);
+}
+
+#[test]
+fn a_relative_secret_is_beside_the_inventory_that_names_it() {
+    let card = "[[identity]]\nid = 'p:svc-a'\nname = 'svc-a'\nkind = 'oauth_client'\nconnector = 'sso'\nparams = { client_id = 'svc-a' }\n\
+        [[identity.credential]]\nid = 'x'\nkind = 'access_token'\nsecret_ref = 'file:nowhere'\n";
+    let connector = "[connector.sso]\npreset = 'oauth'\nbase_url = 'http://127.0.0.1:9'\n";
+    let desk = Desk::configured(connector, card);
+    desk.alert(&finding("f-1", "svc-a"));
+    let beside = desk.path("nowhere").display().to_string();
+    desk.run(&["plan", "f-1", "--playbook", "cut-live-access"])
+        .ends(1)
+        .tells(&[&beside]);
+}

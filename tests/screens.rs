@@ -1,0 +1,169 @@
+//! Screens as they are drawn, with their styles; and that no size can break them.
+
+mod world;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use rstest::rstest;
+use stanch::app::keys::Key;
+use stanch::app::model::Model;
+use stanch::app::msg::Msg;
+use stanch::ui::glyphs::{ASCII, UNICODE};
+use stanch::ui::theme::Theme;
+use stanch::ui::{Ui, draw};
+use world::{World, now};
+
+fn rendered(model: &Model, theme: &str, ascii: bool, width: u16, height: u16) -> Buffer {
+    let theme = Theme::named(theme).unwrap();
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    let glyphs = if ascii { &ASCII } else { &UNICODE };
+    draw(
+        model,
+        Ui {
+            theme: &theme,
+            glyphs,
+            now: now(),
+        },
+        area,
+        &mut buffer,
+    );
+    buffer
+}
+
+/// Text, and below each row the runs of style that are not plain: `3..9 Red+BOLD`.
+fn dump(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width);
+    let mut out = String::new();
+    for row in buffer.content.chunks(width) {
+        let text: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
+        out += text.trim_end();
+        out.push('\n');
+        let mut runs: Vec<(usize, usize, Style)> = Vec::new();
+        for (i, cell) in row.iter().enumerate() {
+            match runs.last_mut() {
+                Some((_, end, style)) if *style == cell.style() => *end = i + 1,
+                _ => runs.push((i, i + 1, cell.style())),
+            }
+        }
+        let named: Vec<String> = runs
+            .iter()
+            .filter_map(|(from, to, style)| Some(format!("{from}..{to} {}", name(*style)?)))
+            .collect();
+        if !named.is_empty() {
+            out.push_str("    | ");
+            out.push_str(&named.join(", "));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn name(style: Style) -> Option<String> {
+    let colour = style
+        .fg
+        .filter(|c| *c != ratatui::style::Color::Reset)
+        .map(|c| c.to_string());
+    let modifier = Some(style.add_modifier)
+        .filter(|m| *m != Modifier::empty())
+        .map(|m| format!("{m:?}"));
+    let parts: Vec<String> = [colour, modifier].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("+"))
+}
+
+#[rstest]
+#[case("triage", 80, 24)]
+#[case("triage", 120, 40)]
+#[case("triage", 60, 15)]
+#[case("triage", 200, 50)]
+#[case("preview_soft", 80, 24)]
+#[case("preview_soft", 120, 40)]
+#[case("preview_hard", 80, 24)]
+#[case("running", 120, 40)]
+#[case("ended", 80, 24)]
+#[case("failed", 80, 24)]
+#[case("reason", 80, 24)]
+#[case("help", 80, 24)]
+#[case("messages", 80, 24)]
+#[case("score", 80, 24)]
+#[case("quit", 80, 24)]
+#[case("empty", 80, 24)]
+#[case("unresolved", 80, 24)]
+#[case("hostile", 120, 40)]
+#[case("read_only", 80, 24)]
+#[case("no_journal", 80, 24)]
+fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u16) {
+    let world = World::showing(screen);
+    let text = dump(&rendered(&world.model, "terminal", false, width, height));
+    insta::assert_snapshot!(format!("{screen}_{width}x{height}"), text);
+}
+
+#[rstest]
+#[case("triage")]
+#[case("preview_hard")]
+fn screens_without_colour_or_unicode(#[case] screen: &str) {
+    let world = World::showing(screen);
+    let buffer = rendered(&world.model, "mono", true, 80, 24);
+    let text = dump(&buffer);
+    assert!(text.is_ascii(), "{text}");
+    insta::assert_snapshot!(format!("{screen}_mono"), text);
+}
+
+#[test]
+fn without_colour_the_selection_and_the_severity_can_still_be_told() {
+    let mut world = World::showing("triage");
+    let text = |w: &World| dump(&rendered(&w.model, "mono", true, 80, 24));
+    let before = text(&world);
+    assert!(before.contains("CRIT") && before.contains("medium"));
+    world.press("j");
+    assert_ne!(before, text(&world));
+    assert!(before.contains("REVERSED"));
+}
+
+#[rstest]
+#[case("triage")]
+#[case("preview_hard")]
+#[case("running")]
+#[case("reason")]
+#[case("help")]
+#[case("quit")]
+#[case("hostile")]
+fn no_size_breaks_a_screen(#[case] screen: &str) {
+    let world = World::showing(screen);
+    for width in (0..=130).step_by(3).chain([60, 110]) {
+        for height in 0..=50 {
+            rendered(&world.model, "terminal", false, width, height);
+        }
+    }
+}
+
+#[test]
+fn keys_in_any_order_never_panic_and_never_run_a_plan_unread() {
+    use proptest::prelude::*;
+    let names = "j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
+    let names: Vec<&str> = names.split(' ').collect();
+    proptest!(ProptestConfig::with_cases(64), |(picks in proptest::collection::vec(0..names.len(), 1..60))| {
+        let mut world = World::showing("triage");
+        for pick in picks {
+            // No time passes between these keys, so no preview is ever armed.
+            let effects = world.send(Msg::Key(Key::parse(names[pick]).unwrap()));
+            let ran = effects.iter().any(|e| matches!(e, stanch::app::msg::Effect::Run(_)));
+            prop_assert!(!ran);
+            world.answer(&effects);
+            rendered(&world.model, "terminal", false, 80, 24);
+        }
+    });
+}
+
+#[test]
+fn hostile_text_reaches_no_cell() {
+    let world = World::showing("hostile");
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        let buffer = rendered(&world.model, "terminal", false, width, height);
+        for cell in &buffer.content {
+            let bad = cell.symbol().chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}'));
+            assert!(!bad, "{:?}", cell.symbol());
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! A console in a known state: the drill's inventory, a few alerts, and whatever overlay a test wants to see.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use stanch::app::keymap::Keymap;
+use stanch::app::keys::Key;
+use stanch::app::model::{DrillView, Model, Phase};
+use stanch::app::msg::{Effect, Msg};
+use stanch::app::update::update;
+use stanch::domain::coverage::CellState;
+use stanch::domain::identity::{LiveContext, Scope, Session};
+use stanch::domain::ids::{PlanDigest, StepId};
+use stanch::domain::options::Capability;
+use stanch::domain::plan::{
+    Body, ImpactNode, ImpactSnapshot, Plan, PlanStep, RenderedRequest, RenderedVerify, Residual,
+    Undo,
+};
+use stanch::domain::queue::Row;
+use stanch::domain::text::Untrusted;
+use stanch::domain::vocabulary::{Criticality, Layer, Tier, Verb};
+use stanch::drill::Scenario;
+use stanch::runtime::services::Services;
+
+/// The moment in which every test happens.
+pub fn now() -> Timestamp {
+    "2026-11-21T03:14:00Z".parse().unwrap()
+}
+
+/// A console without its outside.
+pub struct World {
+    /// Its state.
+    pub model: Model,
+    keymap: Keymap,
+    clock: Timestamp,
+}
+
+fn finding(uid: &str, who: &str, title: &str, pattern: &str, severity: u8, minutes: i64) -> Value {
+    let at = now().as_millisecond() - minutes * 60_000;
+    json!({
+        "class_uid": 2004, "category_uid": 2, "activity_id": 1, "type_uid": 200_401, "time": at,
+        "severity_id": severity, "confidence_score": 91,
+        "metadata": {"version": "1.5.0", "product": {"name": "Lab Identity", "vendor_name": "Lab"}},
+        "finding_info": {"uid": uid, "title": title, "types": [pattern], "first_seen_time": at},
+        "resources": [{"uid": "prod/payments-db", "type": "Secret"}],
+        "evidences": [{"actor": {"user": {"uid": who, "name": who, "type_id": 4}, "idp": {"uid": "lab", "name": "lab"}}}],
+    })
+}
+
+fn rows(findings: &[Value]) -> Vec<Row> {
+    let decode = |value: &Value| {
+        let mut alerts =
+            stanch::intake::decode::decode(None, value.to_string().as_bytes(), "drill", now())
+                .unwrap();
+        let alert = alerts.remove(0);
+        Row {
+            alert: Arc::new(alert),
+            count: 1,
+            first_seen: now(),
+            last_seen: now(),
+        }
+    };
+    findings.iter().map(decode).collect()
+}
+
+impl World {
+    fn new() -> Self {
+        let scenario = Scenario::load(stanch::drill::DEFAULT).unwrap();
+        let inventory = stanch::inventory::parse(&scenario.inventory_toml(now()), "drill").unwrap();
+        let capability = |title: &str, layer, breaks: &str| Capability {
+            title: title.to_owned(),
+            layer,
+            breaks: breaks.to_owned(),
+            irreversible: None,
+            residual: Vec::new(),
+        };
+        let lab = BTreeMap::from([
+            (
+                Verb::DisableCredential,
+                capability("Disable the deploy keys", Layer::Credentials, "deploys"),
+            ),
+            (
+                Verb::RevokeSessions,
+                capability("End all sessions", Layer::Sessions, "logins"),
+            ),
+            (
+                Verb::RestrictPrivilege,
+                capability("Reduce the roles", Layer::Permissions, ""),
+            ),
+            (
+                Verb::RotateSecret,
+                capability("Rotate the secret", Layer::Credentials, "consumers"),
+            ),
+            (
+                Verb::DisableIdentity,
+                capability("Disable the client", Layer::Credentials, "everything"),
+            ),
+        ]);
+        let model = Model {
+            inventory: Arc::new(inventory),
+            playbooks: Services::shipped_playbooks().unwrap(),
+            capabilities: Arc::new(BTreeMap::from([("lab".to_owned(), lab)])),
+            drill: Some(DrillView {
+                title: "Leaked deploy key".into(),
+                intruder_in: true,
+                score: vec![
+                    "The intruder is still in.".into(),
+                    "Rightful work was not interrupted.".into(),
+                ],
+            }),
+            ..Model::default()
+        };
+        let mut world = Self {
+            model,
+            keymap: Keymap::default(),
+            clock: now(),
+        };
+        world.send(Msg::Source {
+            name: "drill".into(),
+            healthy: true,
+            text: "following".into(),
+        });
+        world
+    }
+
+    /// Returns a world that shows a screen, by name.
+    pub fn showing(screen: &str) -> Self {
+        let mut world = Self::new();
+        if screen == "empty" {
+            return world;
+        }
+        world.alerts(screen);
+        match screen {
+            "preview_soft" => world.preview("1", Tier::Soft),
+            "preview_hard" => {
+                world.preview("1", Tier::Hard);
+                world.type_text("svc-dep");
+            }
+            "running" | "ended" | "failed" => world.run(screen),
+            "reason" => {
+                world.press("D");
+                world.type_text("planned key rotation, ticket 4711");
+            }
+            "help" => world.press("?"),
+            "messages" => world.press("m"),
+            "score" => world.press("S"),
+            "quit" => {
+                world.run("running");
+                world.press("esc q");
+            }
+            "read_only" => {
+                world.model.read_only = true;
+                world.press("1");
+            }
+            "no_journal" => {
+                world.send(Msg::JournalProblem(Some("no space left on device".into())));
+            }
+            _ => {}
+        }
+        world
+    }
+
+    fn alerts(&mut self, screen: &str) {
+        let mut findings = vec![
+            finding(
+                "f1",
+                "svc-deploy",
+                "svc-deploy read secret prod/payments-db",
+                "secret_read",
+                5,
+                12,
+            ),
+            finding(
+                "f2",
+                "svc-deploy",
+                "svc-deploy logged in from a new address",
+                "credential_used_anomalously",
+                4,
+                14,
+            ),
+            finding(
+                "f3",
+                "vendor-shipfast",
+                "API key unused for two years is active",
+                "stale_identity_active",
+                3,
+                60 * 30,
+            ),
+            finding(
+                "f4",
+                "svc-backup-legacy",
+                "Old backup account is active",
+                "stale_identity_active",
+                3,
+                60 * 5,
+            ),
+        ];
+        if screen == "hostile" {
+            let title =
+                "\u{1b}]0;pwned\u{7}Quarterly \u{202e}gpj.exe\u{200b} \u{9b}31m report\r\nrow";
+            findings.push(finding(
+                "f5",
+                "svc-dep\u{202e}loy\u{430}",
+                title,
+                "secret_read",
+                5,
+                99,
+            ));
+        }
+        if screen == "unresolved" {
+            let mut nameless = finding(
+                "f6",
+                "x",
+                "Key found in a public repository",
+                "credential_exposed",
+                5,
+                3,
+            );
+            nameless.as_object_mut().unwrap().remove("evidences");
+            findings = vec![nameless];
+        }
+        self.send(Msg::Alerts(rows(&findings)));
+        self.send(Msg::Malformed {
+            source: "drill".into(),
+            total: 1,
+            reason: "not JSON".into(),
+        });
+        if let Some(card) = self.model.detail.identity.clone() {
+            let context = LiveContext {
+                enabled: Some(true),
+                sessions: vec![Session {
+                    id: Untrusted::from("s-4a0a7401a4"),
+                    kind: Untrusted::from("access_token"),
+                    started: now().checked_sub(SignedDuration::from_mins(12)).ok(),
+                    last_seen: None,
+                    expires: now().checked_add(SignedDuration::from_mins(9)).ok(),
+                    origin: Some(Untrusted::from("203.0.113.66 python-requests/2.32.4")),
+                }],
+                scopes: vec![
+                    Scope {
+                        name: Untrusted::from("deploy"),
+                        privileged: false,
+                    },
+                    Scope {
+                        name: Untrusted::from("secrets.read"),
+                        privileged: true,
+                    },
+                ],
+                unknown: vec![(
+                    "grants".into(),
+                    Untrusted::from("the provider answered 503"),
+                )],
+                ..LiveContext::default()
+            };
+            self.send(Msg::Context {
+                identity: card.id,
+                at: now(),
+                context: Box::new(context),
+            });
+        }
+    }
+
+    /// Feeds one event.
+    pub fn send(&mut self, msg: Msg) -> Vec<Effect> {
+        update(&mut self.model, &self.keymap, msg, self.clock)
+    }
+
+    /// Presses keys by name.
+    pub fn press(&mut self, names: &str) {
+        for name in names.split(' ') {
+            let effects = self.send(Msg::Key(Key::parse(name).unwrap()));
+            self.answer(&effects);
+        }
+    }
+
+    fn type_text(&mut self, text: &str) {
+        self.clock = self
+            .clock
+            .checked_add(SignedDuration::from_secs(1))
+            .unwrap();
+        for c in text.chars() {
+            self.send(Msg::Key(Key::char(c)));
+        }
+        self.clock = now();
+    }
+
+    /// Answers requests for plans as the runtime would.
+    pub fn answer(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::BuildPlan { ticket, .. } = effect {
+                self.built(*ticket, Tier::Soft);
+            }
+        }
+    }
+
+    fn preview(&mut self, key: &str, tier: Tier) {
+        let effects = self.send(Msg::Key(Key::parse(key).unwrap()));
+        let ticket = effects.iter().find_map(|e| {
+            if let Effect::BuildPlan { ticket, .. } = e {
+                Some(*ticket)
+            } else {
+                None
+            }
+        });
+        self.built(ticket.expect("a plan is asked for"), tier);
+    }
+
+    fn built(&mut self, ticket: u64, tier: Tier) -> PlanDigest {
+        let plan = plan(tier);
+        let digest = plan.digest();
+        self.send(Msg::PlanBuilt {
+            ticket,
+            result: Ok((digest.clone(), Arc::new(plan))),
+        });
+        digest
+    }
+
+    fn run(&mut self, how: &str) {
+        let effects = self.send(Msg::Key(Key::char('1')));
+        let ticket = effects.iter().find_map(|e| {
+            if let Effect::BuildPlan { ticket, .. } = e {
+                Some(*ticket)
+            } else {
+                None
+            }
+        });
+        let digest = self.built(ticket.expect("a plan is asked for"), Tier::Soft);
+        self.clock = now().checked_add(SignedDuration::from_secs(1)).unwrap();
+        self.press("tab enter");
+        self.clock = now();
+        if how == "failed" {
+            let text = "cannot check the plan against the provider: connection refused".to_owned();
+            self.send(Msg::RunEnded {
+                digest,
+                text,
+                ran: false,
+            });
+            return;
+        }
+        self.send(Msg::Started {
+            digest: digest.clone(),
+        });
+        let mut step = |id: &str, phase| {
+            self.send(Msg::Step {
+                digest: digest.clone(),
+                step: StepId::new(id),
+                phase,
+            });
+        };
+        step(
+            "1",
+            Phase::Ended(
+                CellState::Proven,
+                "6 documents stored beside the log".into(),
+            ),
+        );
+        if how == "running" {
+            step("2", Phase::Verifying);
+            return;
+        }
+        step(
+            "2",
+            Phase::Ended(CellState::Failed, "introspection still says active".into()),
+        );
+        step(
+            "3",
+            Phase::Ended(
+                CellState::Unknown,
+                "timed out after the request was sent".into(),
+            ),
+        );
+        let text = "ended: 1 proven, 1 failed, 1 unknown".to_owned();
+        self.send(Msg::RunEnded {
+            digest,
+            text,
+            ran: true,
+        });
+    }
+}
+
+fn request(id: &str, method: &str, path: &str) -> RenderedRequest {
+    RenderedRequest {
+        id: id.to_owned(),
+        method: method.to_owned(),
+        url: format!("http://127.0.0.1:4000{path}"),
+        headers: Vec::new(),
+        body: Body::None,
+        expect: vec![204],
+        already: Vec::new(),
+        accept_if: None,
+        capture: None,
+    }
+}
+
+fn step(id: &str, verb: Verb, title: &str, tier: Tier, path: &str) -> PlanStep {
+    let acts = verb != Verb::PreserveEvidence;
+    PlanStep {
+        id: StepId::new(id),
+        verb,
+        title: title.to_owned(),
+        why: "what is there now may be gone in a minute".to_owned(),
+        team: "IAM".to_owned(),
+        tier,
+        layer: Layer::Sessions,
+        connector: "lab".to_owned(),
+        target: Untrusted::from("client svc-deploy"),
+        requests: if acts {
+            vec![request("act", "POST", path)]
+        } else {
+            Vec::new()
+        },
+        verify: acts.then(|| RenderedVerify {
+            requests: vec![request("read", "GET", "/admin/clients/c-1/sessions")],
+            proven_if: "true".into(),
+            says: "the client has no live session".into(),
+            interval_ms: 500,
+            deadline_ms: 10_000,
+        }),
+        undo: if acts {
+            Undo::Irreversible {
+                reason: "tokens cannot be reissued".into(),
+            }
+        } else {
+            Undo::NothingToUndo
+        },
+        breaks: if acts {
+            "whoever works with these tokens must log in again".into()
+        } else {
+            String::new()
+        },
+        idempotent: true,
+    }
+}
+
+fn plan(tier: Tier) -> Plan {
+    let node = |label: &str, criticality| ImpactNode {
+        node: stanch::domain::ids::NodeId::new(label),
+        label: Untrusted::from(label),
+        criticality,
+        depth: 1,
+    };
+    Plan {
+        v: 1,
+        alert: stanch::domain::ids::AlertId::new("drill/f1"),
+        identity: stanch::domain::ids::IdentityId::new("lab:svc-deploy"),
+        identity_name: Untrusted::from("svc-deploy"),
+        params: BTreeMap::new(),
+        environment: Some(Untrusted::from("production")),
+        playbook: "cut-live-access".into(),
+        playbook_sha256: "0".repeat(64),
+        tier,
+        created: now(),
+        expires: now().checked_add(SignedDuration::from_mins(15)).unwrap(),
+        nonce: "n".into(),
+        drill: true,
+        steps: vec![
+            step(
+                "1",
+                Verb::PreserveEvidence,
+                "Keep evidence",
+                Tier::Monitor,
+                "",
+            ),
+            step(
+                "2",
+                Verb::RevokeTokens,
+                "Revoke the tokens",
+                tier,
+                "/admin/clients/c-1/not-before",
+            ),
+            step(
+                "3",
+                Verb::RevokeSessions,
+                "End all sessions",
+                tier,
+                "/admin/clients/c-1/logout",
+            ),
+        ],
+        skipped: Vec::new(),
+        impact: ImpactSnapshot {
+            breaks: vec![node(
+                "payments-release",
+                Some(Criticality::BusinessCritical),
+            )],
+            reaches: vec![
+                node("payments database", Some(Criticality::BusinessCritical)),
+                node("artifact store", None),
+            ],
+            truncated: false,
+        },
+        residual: vec![Residual {
+            layer: Layer::Credentials,
+            text: "the secret still works".into(),
+            at_most_s: None,
+        }],
+        preconditions: Vec::new(),
+    }
+}
