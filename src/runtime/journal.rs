@@ -24,7 +24,7 @@ pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
 pub struct NotRecorded(pub String);
 
 /// How often the heads of other logs are recorded in a quiet console.
-const HEADS_EVERY: Duration = Duration::from_secs(5 * 60);
+const HEADS_EVERY: Duration = Duration::from_mins(5);
 
 enum Order {
     Append(

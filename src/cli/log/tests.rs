@@ -139,7 +139,7 @@ fn an_incident_is_reported_with_what_is_left() {
         "read-back agrees – no sessions, answers SHA-256 cd",
         "tokens: tokens live on (for at most 1h00m)",
         "left out: notify_owner (no owner)",
-        "rotate_secret on kc&#58;svc is unknown: count it as not contained",
+        "rotate_secret on kc:svc is unknown: count it as not contained",
         "| NIST CSF 2.0 | RS.MI-3 |",
         "| OWASP Agentic AI Top 10 | A-04 | deviating agents are contained | nothing in this incident |",
         "| MITRE D3FEND | D3-CRO |",

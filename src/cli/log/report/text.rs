@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::domain::coverage::CellState;
-use crate::domain::decision::Act;
 use crate::domain::plan::Plan;
 
 use super::super::course::span;
@@ -104,6 +103,11 @@ fn plans(incident: &Incident<'_>, text: &mut String) {
         );
         for step in &plan.steps {
             let act = incident.decisions.act_of(&part.digest, &step.id);
+            let state = match act {
+                Some(act) => act.cell(),
+                None if step.verb.is_manual() => CellState::HandedOff,
+                None => CellState::Open,
+            };
             let requests: Vec<String> = step
                 .requests
                 .iter()
@@ -116,7 +120,7 @@ fn plans(incident: &Incident<'_>, text: &mut String) {
                 escape(&step.title),
                 escape(&step.target.show()),
                 step.verb.d3fend().unwrap_or("-"),
-                act.map_or(CellState::Open, Act::cell),
+                state,
                 requests.join("<br>")
             );
         }
