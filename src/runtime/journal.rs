@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,6 +23,9 @@ pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct NotRecorded(pub String);
+
+/// How often the heads of other logs are recorded in a quiet console.
+const HEADS_EVERY: Duration = Duration::from_mins(5);
 
 enum Order {
     Append(
@@ -150,6 +154,9 @@ impl Thread {
                             recovered.bytes
                         )));
                     }
+                    for peer in &opened.peers {
+                        self.say(Some(peer.clone()));
+                    }
                     if let Health::Blocked(reason) = writer.health() {
                         (self.report)(Msg::JournalProblem(Some(reason)));
                     }
@@ -159,7 +166,20 @@ impl Thread {
             }
         }
         self.poll();
-        while let Ok(order) = inbox.recv() {
+        let mut due = Instant::now() + HEADS_EVERY;
+        loop {
+            if Instant::now() >= due {
+                due = Instant::now() + HEADS_EVERY;
+                if let Some(writer) = &mut self.writer {
+                    // What it cannot record now it records before the next act, or says so then.
+                    let _ = writer.peer_heads(Timestamp::now());
+                }
+            }
+            let order = match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(order) => order,
+                Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
             match order {
                 Order::Append(records, answer) => {
                     let written = self.with_writer(|writer| {
