@@ -4,6 +4,7 @@ pub mod approval;
 pub mod console;
 pub mod effects;
 pub mod execute;
+pub mod history;
 pub mod journal;
 pub mod planner;
 pub mod reconcile;

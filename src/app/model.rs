@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tui_input::Input;
 
+use super::alerts::Alerts;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
 use crate::domain::graph::Walk;
@@ -274,8 +275,10 @@ impl RowState {
 /// The whole state.
 #[derive(Debug, Default)]
 pub struct Model {
-    /// Alerts.
+    /// Alerts, as rows.
     pub queue: Queue,
+    /// Those of them that are looked at, in full.
+    pub alerts: Alerts,
     /// The alert that has the cursor.
     pub selected: Option<AlertId>,
     /// The analyst has pressed a key: from now on rows stay where they are until they are asked to move.
@@ -501,10 +504,10 @@ impl Model {
 
     /// Computes identity, map and choices for one alert.
     pub fn detail_of(&self, id: &AlertId) -> Detail {
-        let Some(row) = self.queue.get(id) else {
+        let Some(alert) = self.alerts.read(id) else {
             return Detail::default();
         };
-        let (identity, candidates) = match self.inventory.resolve(&row.alert) {
+        let (identity, candidates) = match self.inventory.resolve(alert) {
             Resolution::Known(id) => (self.inventory.identity(&id).cloned(), Vec::new()),
             Resolution::Unlisted(card) => (Some(self.reachable(*card)), Vec::new()),
             Resolution::Candidates(ids) => (None, ids),
@@ -523,7 +526,7 @@ impl Model {
             .as_ref()
             .and_then(|name| self.capabilities.get(name));
         let situation = Situation {
-            alert: &row.alert,
+            alert,
             identity: card,
             capabilities,
             impact: &impact,

@@ -1,5 +1,7 @@
 //! The triage screen: moving about, claiming, dismissing, staging.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tui_input::Input;
 
@@ -8,6 +10,7 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Pane, ReasonPrompt, RowState};
 use super::msg::Effect;
 use super::{context, field, planning};
+use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
@@ -22,11 +25,11 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::PageUp => return go(model, -10),
         Command::Top => {
             model.queue.take_in_waiting();
-            let first = model.queue.order().first().cloned();
+            let first = model.queue.at(0);
             return select(model, first);
         }
         Command::Bottom => {
-            let last = model.queue.order().last().cloned();
+            let last = model.queue.at(model.queue.len().saturating_sub(1));
             return select(model, last);
         }
         Command::NextPane => turn(model, 1),
@@ -58,19 +61,33 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
 
 /// Takes in alerts that arrived. Until the first key is pressed the worst one is selected; from then on nothing moves by
 /// itself, and new ones wait behind `▲ n new`.
-pub fn take_alerts(model: &mut Model, rows: Vec<Row>) -> Vec<Effect> {
+pub fn take_alerts(model: &mut Model, rows: &[Row]) -> Vec<Effect> {
     let touched = rows
         .iter()
         .any(|row| Some(&row.alert.id) == model.selected.as_ref());
-    planning::note_alerts(model, &rows);
+    planning::note_alerts(model, rows);
+    model.alerts.arrived(rows.iter().map(|row| &row.alert));
     model.queue.take(rows, !model.touched);
     model.dirty = true;
     if !model.touched || model.selected.is_none() {
-        let first = model.queue.order().first().cloned();
+        let first = model.queue.at(0);
         return select(model, first);
     }
     if touched {
         model.refresh_detail();
+    }
+    Vec::new()
+}
+
+/// Takes in alerts that were stored before. They are no news, so they go to their places at once; the cursor stays on its
+/// alert.
+pub fn take_stored(model: &mut Model, rows: &[Row]) -> Vec<Effect> {
+    model.alerts.arrived(rows.iter().map(|row| &row.alert));
+    model.queue.take(rows, true);
+    model.dirty = true;
+    if !model.touched || model.selected.is_none() {
+        let first = model.queue.at(0);
+        return select(model, first);
     }
     Vec::new()
 }
@@ -85,7 +102,7 @@ fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
         model.scroll = model.scroll.saturating_add_signed(delta);
         return Vec::new();
     }
-    let to = model.queue.step(model.selected.as_ref(), delta).cloned();
+    let to = model.queue.step(model.selected.as_ref(), delta);
     select(model, to)
 }
 
@@ -95,6 +112,24 @@ fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     }
     model.selected = id;
     model.scroll = 0;
+    model.refresh_detail();
+    match &model.selected {
+        Some(id) if model.alerts.get(id).is_none() => vec![Effect::ReadAlert(id.clone())],
+        _ => context::read(model, false),
+    }
+}
+
+/// Takes in an alert that was read from the store.
+pub fn take_alert(
+    model: &mut Model,
+    id: AlertId,
+    result: Result<Arc<Alert>, String>,
+) -> Vec<Effect> {
+    let is_selected = model.selected.as_ref() == Some(&id);
+    model.alerts.put(id, result);
+    if !is_selected {
+        return Vec::new();
+    }
     model.refresh_detail();
     context::read(model, false)
 }

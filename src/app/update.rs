@@ -25,7 +25,9 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.toast_until = model.toast_until.filter(|until| *until > now);
             model.dirty = true;
         }
-        Msg::Alerts(rows) => return triage::take_alerts(model, rows),
+        Msg::Alerts(rows) => return triage::take_alerts(model, &rows),
+        Msg::Stored(rows) => return triage::take_stored(model, &rows),
+        Msg::AlertRead { id, result } => return triage::take_alert(model, id, result),
         Msg::Malformed {
             source,
             total,

@@ -123,7 +123,9 @@ async fn caught_up(setup: &Setup) -> anyhow::Result<Model> {
         crate::intake::source::read_once(source, &setup.store)?;
     }
     let mut model = setup.services.model();
-    model.queue.take(setup.stored_rows()?, true);
+    let rows = setup.stored_rows()?;
+    model.alerts.arrived(rows.iter().map(|row| &row.alert));
+    model.queue.take(&rows, true);
     model.decisions = setup.services.journal.decisions().await?;
     Ok(model)
 }
@@ -131,17 +133,12 @@ async fn caught_up(setup: &Setup) -> anyhow::Result<Model> {
 /// Finds an alert by its id or the end of it.
 fn find(model: &Model, wanted: &str) -> anyhow::Result<AlertId> {
     let exact = AlertId::new(wanted);
-    if model.queue.get(&exact).is_some() {
+    if model.queue.slot(&exact).is_some() {
         return Ok(exact);
     }
-    let found: Vec<&AlertId> = model
-        .queue
-        .order()
-        .iter()
-        .filter(|id| id.as_str().ends_with(wanted))
-        .collect();
+    let found = model.queue.ending(wanted);
     match found.as_slice() {
-        [one] => Ok((*one).clone()),
+        [one] => Ok(one.clone()),
         [] => bail!(
             "no alert `{}`; `stanch alerts list` shows them",
             show(wanted)

@@ -18,9 +18,10 @@ use crate::domain::inventory::Inventory;
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::queue::Row;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
-use crate::intake::store::{Store, StoredAlert};
+use crate::intake::store::Store;
 use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
+use crate::runtime::history;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::services::Services;
 
@@ -353,14 +354,15 @@ impl Setup {
             drill: drill.is_some(),
             allow_network_fs: config.journal.allow_network_fs,
         };
+        let store = Arc::new(Mutex::new(Store::open(&state)?));
         let services = Services {
+            alerts: store.clone(),
             connectors: parts.connectors,
             playbooks: parts.playbooks,
             inventory: parts.inventory,
             journal: Journal::open(journal, global.read_only, report),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
-        let store = Arc::new(Mutex::new(Store::open(&state)?));
         Ok(Self {
             services,
             sources: config.source.clone(),
@@ -391,17 +393,11 @@ impl Setup {
             .store
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(store.alerts(LOADED)?.into_iter().map(row).collect())
-    }
-}
-
-/// Turns a stored alert into a row of the queue.
-pub fn row(stored: StoredAlert) -> Row {
-    Row {
-        alert: Arc::new(stored.alert),
-        count: stored.count,
-        first_seen: stored.first_seen,
-        last_seen: stored.last_seen,
+        Ok(store
+            .alerts(LOADED)?
+            .into_iter()
+            .map(history::row)
+            .collect())
     }
 }
 

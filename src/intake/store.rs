@@ -251,6 +251,16 @@ impl Store {
         rows::alerts(&self.db, limit)
     }
 
+    /// Returns up to `limit` alerts that arrived before a place, the latest first, and the place to go on from, if there
+    /// are more.
+    pub fn page(
+        &self,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<(Vec<StoredAlert>, Option<i64>), StoreError> {
+        rows::page(&self.db, before, limit)
+    }
+
     /// Returns one alert.
     pub fn alert(&self, id: &AlertId) -> Result<Option<StoredAlert>, StoreError> {
         rows::alert(&self.db, id)

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::journal::Report;
 use super::services::Services;
-use super::{execute, planner, reconcile};
+use super::{execute, history, planner, reconcile};
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::domain::coverage::CellState;
@@ -44,6 +44,9 @@ impl Effects {
     pub fn start(&mut self, effect: Effect) {
         let (services, report) = (self.services.clone(), self.report.clone());
         match effect {
+            Effect::ReadAlert(id) => {
+                tokio::task::spawn_blocking(move || report(history::read(&services.alerts, &id)));
+            }
             Effect::ReadContext(identity) => self.read(*identity),
             Effect::BuildPlan {
                 ticket,

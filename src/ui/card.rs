@@ -31,12 +31,20 @@ pub fn identity(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
-    let Some(row) = model.selected.as_ref().and_then(|id| model.queue.get(id)) else {
+    let Some(id) = &model.selected else {
         return vec![Line::raw(
             "Select an alert to see whose access it is about.",
         )];
     };
-    let mut lines = vec![alert_line(&row.alert, ui, width)];
+    let alert = match model.alerts.get(id) {
+        Some(Ok(alert)) => alert,
+        None => return vec![Line::raw("reading the alert")],
+        Some(Err(problem)) => {
+            let text = format!("this alert cannot be read, so nothing can be planned: {problem}");
+            return vec![Line::styled(text, ui.theme.style(Role::Error))];
+        }
+    };
+    let mut lines = vec![alert_line(alert, ui, width)];
     match (&model.detail.identity, model.detail.candidates.as_slice()) {
         (Some(card), _) => lines.extend(card_lines(card, model.live.get(&card.id), ui)),
         (None, []) => {

@@ -238,6 +238,24 @@ pub(super) fn alerts(db: &Connection, limit: usize) -> Result<Vec<StoredAlert>, 
     rows.map(|row| row?).collect()
 }
 
+/// Returns alerts before a place, the latest first, and the place to go on from.
+pub(super) fn page(
+    db: &Connection,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<(Vec<StoredAlert>, Option<i64>), StoreError> {
+    let sql = format!("SELECT {COLUMNS}, seq FROM alert WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut last = None;
+    let rows = statement.query_map([before.unwrap_or(i64::MAX), to_i64(limit)], |row| {
+        last = Some(row.get(4)?);
+        Ok(stored_alert(row))
+    })?;
+    let rows: Vec<StoredAlert> = rows.map(|row| row?).collect::<Result<_, _>>()?;
+    let next = last.filter(|_| rows.len() == limit);
+    Ok((rows, next))
+}
+
 /// Finds one alert.
 pub(super) fn alert(db: &Connection, id: &AlertId) -> Result<Option<StoredAlert>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM alert WHERE id_hash = ?1 AND id = ?2");
