@@ -15,3 +15,4 @@ pub mod playbook;
 pub mod queue;
 pub mod text;
 pub mod vocabulary;
+pub mod words;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::keys::Key;
 use super::model::{DrillView, Level, Phase};
+use super::timeline::Verdict;
 use crate::domain::decision::{Decision, Entry};
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
@@ -45,6 +46,19 @@ pub enum Msg {
     },
     /// Records were written, here or elsewhere.
     Journal(Vec<Entry>),
+    /// Show the log's screen, and nothing else is there.
+    OpenLog,
+    /// One record in full, or why it cannot be shown.
+    Record {
+        /// Which log.
+        log: String,
+        /// Its place there.
+        seq: u64,
+        /// The record.
+        result: Result<Box<Entry>, String>,
+    },
+    /// The log was verified.
+    Verified(Verdict),
     /// The journal can or cannot be written.
     JournalProblem(Option<String>),
     /// A provider answered about an identity.
@@ -123,6 +137,15 @@ pub enum Effect {
     Stop(PlanDigest),
     /// Read back every act of an alert whose outcome is unknown.
     Reconcile(AlertId),
+    /// Read one record from the log again, in full.
+    ReadRecord {
+        /// Which log.
+        log: String,
+        /// Its place there.
+        seq: u64,
+    },
+    /// Verify all logs, byte by byte.
+    VerifyLog,
     /// Hand the terminal back to the shell.
     Suspend,
 }

@@ -7,7 +7,7 @@ use super::command::Command;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Pane, ReasonPrompt, RowState};
 use super::msg::Effect;
-use super::{context, field, planning};
+use super::{context, field, log_screen, planning};
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
@@ -46,7 +46,13 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
         Command::Quit => model.quit = true,
+        Command::Timeline => return log_screen::open(model),
         Command::Back
+        | Command::Filter
+        | Command::OpenRecord
+        | Command::ToAlert
+        | Command::Out
+        | Command::Verify
         | Command::SwitchButton
         | Command::Accept
         | Command::Stop
@@ -88,7 +94,8 @@ fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
     select(model, to)
 }
 
-fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
+/// Puts the cursor on an alert.
+pub fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     if model.selected == id {
         return Vec::new();
     }

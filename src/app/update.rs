@@ -7,7 +7,8 @@ use super::keymap::Keymap;
 use super::keys::Key;
 use super::model::{Level, Model, Overlay, RowState, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::{context, field, planning, triage};
+use super::timeline::{KEPT, LogRow};
+use super::{context, field, log_screen, planning, triage};
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 
@@ -45,6 +46,9 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.dirty = true;
         }
         Msg::Journal(entries) => on_journal(model, &entries),
+        Msg::OpenLog => return log_screen::open(model),
+        Msg::Record { log, seq, result } => log_screen::take_record(model, &log, seq, result),
+        Msg::Verified(verdict) => log_screen::take_verdict(model, verdict),
         Msg::JournalProblem(problem) => {
             if let Some(text) = &problem {
                 model.say(now, Level::Error, format!("journal: {text}"));
@@ -78,9 +82,17 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
 }
 
 fn on_journal(model: &mut Model, entries: &[Entry]) {
-    for entry in entries {
+    // A long log comes at once; only what the screen keeps is put into words.
+    let left_out = entries.len().saturating_sub(KEPT);
+    let mut rows = Vec::with_capacity(entries.len() - left_out);
+    for (i, entry) in entries.iter().enumerate() {
+        // Before it is applied, so that the words of an act do not hold a state that will change.
+        if i >= left_out {
+            rows.push(LogRow::of(entry, &model.decisions));
+        }
         model.decisions.apply(entry);
     }
+    model.timeline.add(rows, left_out as u64, &model.decisions);
     // Which alerts are over follows from decisions alone.
     let decided = entries.iter().filter(|e| e.kind == RecordType::Decision);
     let alerts: Vec<AlertId> = decided
@@ -106,11 +118,12 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
     match &mut model.overlay {
         Overlay::Reason(_) => return triage::reason_key(model, key, now),
         Overlay::ConfirmQuit => {
-            model.overlay = Overlay::None;
+            model.overlay = model.resting();
             model.quit = key == Key::char('Q');
             model.dirty = true;
             return Vec::new();
         }
+        Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key),
         _ => {}
     }
     let scope = command::scope(model);
@@ -127,6 +140,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Triage => triage::command(model, command, now),
         Scope::Plan => planning::command(model, command, now),
         Scope::Reader => reader(model, command),
+        Scope::Log => log_screen::command(model, command, now),
     }
 }
 
@@ -143,7 +157,7 @@ fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::PageDown => *scroll += 10,
         Command::PageUp => *scroll = scroll.saturating_sub(10),
         Command::Redraw => model.repaint = true,
-        _ => model.overlay = Overlay::None,
+        _ => model.overlay = model.resting(),
     }
     Vec::new()
 }
@@ -152,6 +166,7 @@ fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
 fn on_paste(model: &mut Model, text: &str, now: Timestamp) {
     match &mut model.overlay {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
+        Overlay::Log if model.timeline.typing => log_screen::paste(model, text),
         Overlay::Plan(view) if view.stage == Stage::Preview => {
             model.say(
                 now,

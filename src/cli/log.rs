@@ -1,6 +1,6 @@
-//! `stanch log`: reads and verifies decision journals, offline and without writing anything.
+//! `stanch log`: reads and verifies decision journals, offline and without writing anything. Alone it opens a screen.
 
-mod words;
+mod screen;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Decisions, Entry, RecordType};
 use crate::domain::text::show;
+use crate::domain::words;
 use crate::journal::{self, Line};
+
+pub use screen::open as open_screen;
 
 /// Arguments of `stanch log`.
 #[derive(Debug, Args)]
 pub struct LogArgs {
     #[command(subcommand)]
-    command: LogCommand,
+    command: Option<LogCommand>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +83,13 @@ struct VerifyArgs {
     explain: bool,
 }
 
+impl LogArgs {
+    /// Tells whether the screen is wanted rather than text.
+    pub const fn is_screen(&self) -> bool {
+        self.command.is_none()
+    }
+}
+
 /// Runs `stanch log` on `store` unless the arguments name others; returns the exit code.
 pub fn run(args: &LogArgs, store: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
     let stores = |given: &[PathBuf]| {
@@ -89,7 +99,10 @@ pub fn run(args: &LogArgs, store: &Path, json: bool, out: &mut dyn Write) -> any
             given.to_vec()
         }
     };
-    match &args.command {
+    let Some(command) = &args.command else {
+        anyhow::bail!(screen::NEEDS_TERMINAL);
+    };
+    match command {
         LogCommand::Show(show) => show_records(show, &stores(&show.store), json, out),
         LogCommand::Verify(verify) if verify.explain => {
             out.write_all(journal::VERIFY_PY.as_bytes())?;

@@ -378,12 +378,20 @@ impl Decisions {
 
     /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
     pub fn plan(&self, digest: &str) -> Option<(&PlanDigest, &PlanState)> {
+        if let Some(exact) = self.plans.get_key_value(&PlanDigest::new(digest)) {
+            return Some(exact);
+        }
         let mut found = self
             .plans
             .iter()
             .filter(|(d, _)| d.as_str().starts_with(digest));
         let first = found.next()?;
         (digest.len() >= 8 && found.next().is_none()).then_some(first)
+    }
+
+    /// Finds an act by its intent.
+    pub fn act(&self, intent: &IntentId) -> Option<&Act> {
+        self.acts.get(intent)
     }
 
     /// Returns all acts, oldest first (UUIDv7 sorts by time).

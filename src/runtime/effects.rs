@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::journal::Report;
 use super::services::Services;
-use super::{execute, planner, reconcile};
+use super::{execute, planner, reconcile, timeline};
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::domain::decision::RecordType;
@@ -80,6 +80,12 @@ impl Effects {
                 }
             }
             Effect::Reconcile(alert) => self.reconcile(alert),
+            Effect::ReadRecord { log, seq } => {
+                tokio::spawn(timeline::read(services.journal, log, seq, report));
+            }
+            Effect::VerifyLog => {
+                tokio::spawn(timeline::verify(services.journal, report));
+            }
             Effect::Suspend => {}
         }
     }

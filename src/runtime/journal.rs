@@ -1,7 +1,7 @@
 //! The journal as the rest of the console uses it: one thread owns the writer, because `fsync` waits, and keeps the
 //! fold of all logs up to date.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
 use jiff::Timestamp;
@@ -101,6 +101,11 @@ impl Journal {
     /// Returns the fold of all logs as it stands.
     pub async fn decisions(&self) -> Result<Decisions, NotRecorded> {
         self.ask(Order::Decisions).await
+    }
+
+    /// Returns the folder of all logs.
+    pub fn store(&self) -> &Path {
+        &self.store
     }
 
     /// Ends the thread after everything ordered before.

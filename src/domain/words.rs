@@ -1,11 +1,12 @@
-//! A record in words.
+//! A record in words, the same in the log's subcommands and on its screen.
 
 use serde_json::Value;
 
-use crate::domain::decision::{
+use super::decision::{
     Act, Approval, Decision, DecisionKind, Decisions, Entry, Intent, Outcome, PlanRecord,
     RecordType, Verify,
 };
+use super::ids::{AlertId, IntentId};
 
 /// Returns one sentence about a record. It may hold text from outside: show it through `domain::text::show`.
 pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
@@ -38,7 +39,20 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
 /// Finds the act that a record belongs to.
 pub fn act_of<'a>(entry: &Entry, decisions: &'a Decisions) -> Option<&'a Act> {
     let id = entry.body.get("intent")?.as_str()?;
-    decisions.acts().find(|a| a.intent.intent.as_str() == id)
+    decisions.act(&IntentId::new(id))
+}
+
+/// Finds the alert that a record is about, itself or through its act or plan.
+pub fn alert_of(entry: &Entry, decisions: &Decisions) -> Option<AlertId> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(AlertId::new);
+    text(entry.body.get("alert"))
+        .or_else(|| text(entry.body.get("plan").and_then(|p| p.get("alert"))))
+        .or_else(|| act_of(entry, decisions).map(|act| act.intent.alert.clone()))
+        .or_else(|| {
+            let digest = entry.body.get("digest").and_then(Value::as_str)?;
+            let (_, state) = decisions.plan(digest)?;
+            Some(state.plan.alert.clone())
+        })
 }
 
 /// Tells whether a record names `wanted` in `field` (`identity` or `alert`), itself or through its act or plan.
@@ -109,7 +123,7 @@ fn approval(approval: &Approval) -> String {
 }
 
 fn intent(intent: &Intent, decisions: &Decisions) -> String {
-    let act = decisions.acts().find(|a| a.intent.intent == intent.intent);
+    let act = decisions.act(&intent.intent);
     let state = act.map_or_else(String::new, |a| format!(": {}", a.cell()));
     format!(
         "about to {}{} on {} (plan {} step {}, alert {}){state}",
@@ -128,7 +142,7 @@ fn outcome(outcome: &Outcome, decisions: &Decisions) -> String {
         .map_or_else(String::new, |s| format!(" (HTTP {s})"));
     format!(
         "{}: {}{status}{}",
-        what(outcome.intent.as_str(), decisions),
+        what(&outcome.intent, decisions),
         outcome.outcome,
         because(outcome.error.as_ref())
     )
@@ -137,18 +151,16 @@ fn outcome(outcome: &Outcome, decisions: &Decisions) -> String {
 fn verify(verify: &Verify, decisions: &Decisions) -> String {
     format!(
         "{}: read-back {}: {}",
-        what(verify.intent.as_str(), decisions),
+        what(&verify.intent, decisions),
         verify.proof,
         verify.says
     )
 }
 
-fn what(intent: &str, decisions: &Decisions) -> String {
-    let act = decisions
-        .acts()
-        .find(|a| a.intent.intent.as_str() == intent);
+fn what(intent: &IntentId, decisions: &Decisions) -> String {
+    let act = decisions.act(intent);
     act.map_or_else(
-        || format!("intent {intent}"),
+        || format!("intent {}", intent.as_str()),
         |a| format!("{} on {}", a.intent.verb, a.intent.identity.as_str()),
     )
 }
