@@ -197,8 +197,16 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             log::open_screen(global)
         }
         Some(Command::Log(args)) => {
-            let store = setup::journal_dir(&setup::state_dir(global)?);
-            log::run(&args, &store, global.json, &mut out)
+            let state = setup::state_dir(global)?;
+            let context = log::Context {
+                store: setup::journal_dir(&state),
+                alert: &|id| setup::stored_alert(&state, id),
+                seen: setup::keys_dir(global)?.join(crate::journal::SEEN_FILE),
+                json: global.json,
+                read_only: global.read_only,
+                journal: &|| setup::journal_config(global),
+            };
+            log::run(&args, &context, &mut out)
         }
         Some(Command::Config(args)) => config::config(global, &args, &mut out),
         Some(Command::Init(args)) => config::init(&args, &mut out),

@@ -176,6 +176,10 @@ fn describe(text: &str, error: &toml::de::Error) -> String {
         }
         _ => message.to_owned(),
     };
+    let message = without_value(
+        &message,
+        &["integer `", "floating point `", "boolean `", "variant `"],
+    );
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
         return message;
     };
@@ -189,6 +193,20 @@ fn describe(text: &str, error: &toml::de::Error) -> String {
         .filter(|k| !k.is_empty());
     let key = key.map_or(String::new(), |k| format!(", key `{k}`"));
     format!("line {line}, column {column}{key}: {message}")
+}
+
+/// Cuts the quoted value that follows one of these words.
+fn without_value(message: &str, words: &[&str]) -> String {
+    let found = words.iter().find_map(|word| {
+        let from = message.find(word)? + word.len() - 1;
+        let to = from + 1 + message[from + 1..].find('`')?;
+        Some(format!(
+            "{}{}",
+            message[..from].trim_end(),
+            &message[to + 1..]
+        ))
+    });
+    found.unwrap_or_else(|| message.to_owned())
 }
 
 /// A key, as the names and indices that lead to it, and what is wrong.
@@ -381,6 +399,7 @@ mod tests {
     #[rstest]
     #[case("auth={kind='bearer',token='hunter2'}")]
     #[case("auth='hunter2'")]
+    #[case("auth={kind='hunter2'}")]
     #[case("params='hunter2'")]
     fn a_pasted_secret_is_not_repeated(#[case] line: &str) {
         let text = format!("[connector.x]\npreset='oauth'\nbase_url='https://h'\n{line}");

@@ -4,20 +4,25 @@
 //! (RFC 6962) is the next line's `prev`, and every write ends in a signed C2SP checkpoint, which is the commit mark.
 
 mod actor;
+mod anchor;
 mod blob;
 mod checkpoint;
 mod error;
 mod follow;
 mod fs;
+mod heads;
 mod json;
 mod keys;
 mod layout;
 mod lock;
 mod merkle;
 mod note;
+mod proof;
 mod reader;
 mod record;
 mod recovery;
+mod redact;
+mod trust;
 mod verify;
 mod walk;
 mod writer;
@@ -28,14 +33,19 @@ mod fault;
 mod tests;
 
 pub use actor::{Actor, host_name, is_alive, process};
+pub use anchor::{AnchorState, Note};
 pub use blob::BlobRef;
 pub use error::JournalError;
 pub use follow::Follower;
+pub use heads::SEEN_FILE;
 pub use keys::KeyError;
+pub use proof::{MAX_PROOF, Proof, ProofError, Prover};
 pub use reader::{Line, Problem, merge, read_lines, read_store};
 pub use record::MAX_LINE;
 pub use recovery::{Damaged, Recovered};
+pub use trust::{Person, Trust, TrustError};
 pub use verify::{
-    Content, Finding, FirstBad, Level, LogReport, Options, Report, VERIFY_PY, verify, write_text,
+    Content, Finding, FirstBad, KeyReport, Level, LogReport, Options, Report, VERIFY_PY, verify,
+    write_text,
 };
 pub use writer::{Health, JournalConfig, Opened, Writer, Written};

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Paragraph, Widget};
 
-use crate::app::model::{Model, Overlay, Pane};
+use crate::app::model::{LEAST, Model, Overlay, Pane};
 
 pub mod card;
 pub mod glyphs;
@@ -25,9 +25,6 @@ pub mod wrap;
 
 use glyphs::Glyphs;
 use theme::{Role, Theme};
-
-/// Smallest terminal on which the console can be worked with.
-pub const LEAST: (u16, u16) = (60, 15);
 
 /// Width from which the queue and the identity stand side by side.
 const WIDE: u16 = 110;

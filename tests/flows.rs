@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use stanch::app::keymap::Keymap;
 use stanch::app::keys::{Code, Key};
-use stanch::app::model::{Model, Overlay, Stage};
+use stanch::app::model::{Model, Overlay, RowState, Stage};
 use stanch::app::msg::{Effect, Msg};
 use stanch::app::update::update;
 use stanch::domain::alert::{Alert, Resource, Subject};
-use stanch::domain::decision::DecisionKind;
+use stanch::domain::coverage::Proof;
+use stanch::domain::decision::{DecisionKind, Entry, Intent, Process, RecordType};
 use stanch::domain::identity::Identity;
-use stanch::domain::ids::{AlertId, IdentityId, PlanDigest};
+use stanch::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use stanch::domain::options::Capability;
-use stanch::domain::plan::{ImpactSnapshot, Plan};
+use stanch::domain::plan::{ImpactSnapshot, Plan, PlanStep, Residual, Undo};
 use stanch::domain::playbook::PlaybookFile;
 use stanch::domain::queue::Row;
 use stanch::domain::text::Untrusted;
@@ -422,6 +424,187 @@ fn selecting_asks_the_provider_once() {
     assert_eq!(reads(desk.press("j")), 1);
     assert_eq!(reads(desk.press("k j")), 0);
     assert_eq!(reads(desk.press("r")), 1);
+}
+
+#[test]
+fn a_screen_too_small_to_read_does_nothing_but_leave() {
+    let mut desk = Desk::new();
+    desk.send(Msg::Resized {
+        width: 40,
+        height: 10,
+    });
+    assert!(desk.press("1 2 0 c D tab enter").is_empty());
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    desk.send(Msg::Resized {
+        width: 80,
+        height: 24,
+    });
+    desk.press("1");
+    desk.build(Tier::Soft);
+    desk.pass(400);
+    desk.send(Msg::Resized {
+        width: 40,
+        height: 10,
+    });
+    assert!(runs(&desk.press("tab enter")).is_empty());
+    desk.press("esc q");
+    assert!(desk.model.quit);
+}
+
+#[test]
+fn a_digit_without_a_playbook_does_nothing() {
+    let mut desk = Desk::new();
+    assert!(desk.press("3 9").is_empty());
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    assert!(said(&desk).contains("option 9 is not for this alert"));
+}
+
+/// Feeds what the journal says after an act of the open plan's alert.
+fn act(desk: &mut Desk, plan: &Plan, verb: Verb, undo: bool, proof: Proof) {
+    let n = desk.model.decisions.acts().count();
+    let intent = Intent {
+        intent: IntentId::new(format!("i{n}")),
+        digest: plan.digest(),
+        step: StepId::new("1"),
+        verb,
+        identity: plan.identity.clone(),
+        alert: plan.alert.clone(),
+        undo,
+        process: Process {
+            pid: 1,
+            start: 1,
+            boot: String::new(),
+        },
+    };
+    let outcome = json!({"intent": intent.intent, "outcome": "accepted", "http_status": 204, "provider_request_id": null,
+        "attempts": 1, "error": null, "body_sha256": null});
+    let verify = json!({"intent": intent.intent, "proof": proof, "says": "s", "tries": 1, "evidence_sha256": null});
+    let plan_record = json!({"digest": plan.digest(), "plan": plan.to_value()});
+    let records = [
+        (RecordType::Plan, plan_record),
+        (RecordType::Intent, serde_json::to_value(&intent).unwrap()),
+        (RecordType::Outcome, outcome),
+        (RecordType::Verify, verify),
+    ];
+    let entries = records
+        .into_iter()
+        .enumerate()
+        .map(|(i, (kind, body))| Entry {
+            log: "l".into(),
+            seq: (n * 4 + i) as u64,
+            kind,
+            ts: start(),
+            actor: "a@h".into(),
+            body: body.as_object().unwrap().clone(),
+        });
+    desk.send(Msg::Journal(entries.collect()));
+}
+
+fn step_of(verb: Verb, layer: Layer) -> PlanStep {
+    PlanStep {
+        id: StepId::new("1"),
+        verb,
+        title: "t".into(),
+        why: String::new(),
+        team: "IAM".into(),
+        tier: Tier::Soft,
+        layer,
+        connector: "c".into(),
+        target: Untrusted::from("x"),
+        requests: Vec::new(),
+        verify: None,
+        undo: Undo::NothingToUndo,
+        breaks: String::new(),
+        idempotent: true,
+    }
+}
+
+#[test]
+fn proven_means_that_nothing_known_is_left_open() {
+    let mut desk = Desk::new();
+    desk.press("1");
+    desk.build(Tier::Soft);
+    let Overlay::Plan(view) = &desk.model.overlay else {
+        panic!("no plan is open")
+    };
+    let (_, base) = view.plan.clone().unwrap();
+    desk.press("esc");
+    let alert = base.alert.clone();
+    let plan = |verb, layer, left: &[Layer]| Plan {
+        nonce: format!("{verb}"),
+        steps: vec![step_of(verb, layer)],
+        residual: left
+            .iter()
+            .map(|l| Residual {
+                layer: *l,
+                text: "open".into(),
+                at_most_s: None,
+            })
+            .collect(),
+        ..(*base).clone()
+    };
+    // Evidence alone contains nothing.
+    let look = plan(Verb::PreserveEvidence, Layer::Sessions, &[Layer::Sessions]);
+    act(
+        &mut desk,
+        &look,
+        Verb::PreserveEvidence,
+        false,
+        Proof::Agrees,
+    );
+    assert_eq!(desk.model.row_state(&alert), RowState::New);
+    assert!(desk.press("X").is_empty());
+    // Sessions ended, the secret lives.
+    let narrow = plan(Verb::RevokeSessions, Layer::Sessions, &[Layer::Credentials]);
+    act(
+        &mut desk,
+        &narrow,
+        Verb::RevokeSessions,
+        false,
+        Proof::Agrees,
+    );
+    assert_eq!(desk.model.row_state(&alert), RowState::Partly);
+    assert!(desk.press("X").is_empty());
+    assert!(
+        said(&desk).contains("still has credentials"),
+        "{}",
+        said(&desk)
+    );
+    // The secret is dead as well.
+    let wide = plan(
+        Verb::DisableCredential,
+        Layer::Credentials,
+        &[Layer::Sessions],
+    );
+    act(
+        &mut desk,
+        &wide,
+        Verb::DisableCredential,
+        false,
+        Proof::Agrees,
+    );
+    assert_eq!(desk.model.row_state(&alert), RowState::Proven);
+    // Taken back.
+    act(
+        &mut desk,
+        &wide,
+        Verb::DisableCredential,
+        true,
+        Proof::Agrees,
+    );
+    assert_eq!(desk.model.row_state(&alert), RowState::Undone);
+    assert!(desk.press("X").is_empty());
+    // And done again.
+    act(
+        &mut desk,
+        &wide,
+        Verb::DisableCredential,
+        false,
+        Proof::Agrees,
+    );
+    assert!(
+        matches!(desk.press("X").as_slice(), [Effect::Record(d)] if d.kind == DecisionKind::CloseContained)
+    );
 }
 
 #[test]

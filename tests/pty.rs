@@ -266,3 +266,20 @@ fn the_log_alone_without_a_terminal_says_what_to_do() {
         "{said}"
     );
 }
+
+#[test]
+fn a_second_console_joins_the_drill_that_is_running() {
+    let home = tempfile::tempdir().unwrap();
+    let mut first = Pty::stanch(home.path(), 80, 24, &[], &[]);
+    first.wait_for("CRIT");
+    let mut second = Pty::stanch(home.path(), 80, 24, &[], &[]);
+    second.wait_for("CRIT");
+    // What one decides, the other shows.
+    first.send("c");
+    first.wait_for("claimed");
+    second.wait_for("claimed");
+    second.send("q");
+    assert_eq!(second.wait_end(), 0, "{}", second.text());
+    first.send("q");
+    assert_eq!(first.wait_end(), 0, "{}", first.text());
+}

@@ -643,6 +643,9 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
         C::Suspend if model.acting() => {
             Some("an act is under way; suspending would freeze it half done".to_owned())
         }
+        C::Stage(_) | C::DoNothing | C::Dismiss | C::Close if model.is_over() => {
+            Some("it is closed; claim it (c) to open it again".to_owned())
+        }
         C::Score if model.drill.is_none() => Some("only the drill has a score".to_owned()),
         C::Stop => match &model.overlay {
             Overlay::Plan(view) if view.stage == Stage::Running => None,

@@ -1,6 +1,6 @@
 //! Everything the console knows and shows, as plain data.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use crate::domain::options::{Capabilities, Choice, Situation, choices};
 use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
 use crate::domain::queue::Queue;
+use crate::domain::vocabulary::{Layer, Verb};
 
 /// A part of the triage screen that can have the focus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -242,7 +243,11 @@ pub enum RowState {
     Failed,
     /// Taken, not proven.
     Requested,
-    /// Every act is proven.
+    /// A proven act was taken back.
+    Undone,
+    /// Every act is proven, and the plan says what its holder keeps all the same.
+    Partly,
+    /// Every act is proven, and nothing that the plan knows of is left open.
     Proven,
     /// Closed as contained.
     Closed,
@@ -260,6 +265,8 @@ impl RowState {
             Self::Unknown => "UNKNOWN",
             Self::Failed => "FAILED",
             Self::Requested => "requested",
+            Self::Undone => "UNDONE",
+            Self::Partly => "partly",
             Self::Proven => "proven",
             Self::Closed => "closed",
             Self::Dismissed => "dismissed",
@@ -276,6 +283,8 @@ pub struct Model {
     pub selected: Option<AlertId>,
     /// The analyst has pressed a key: from now on rows stay where they are until they are asked to move.
     pub touched: bool,
+    /// Columns and rows of the screen; zero while nobody has measured it.
+    pub size: (u16, u16),
     /// The pane that has the focus.
     pub focus: Option<Pane>,
     /// First line shown of the panes beside the queue.
@@ -326,7 +335,15 @@ pub struct Model {
     pub quit: bool,
 }
 
+/// Smallest screen on which the console can be worked with, in columns and rows.
+pub const LEAST: (u16, u16) = (60, 15);
+
 impl Model {
+    /// Tells whether the screen is too small to show what a key would do.
+    pub fn is_blind(&self) -> bool {
+        self.size != (0, 0) && (self.size.0 < LEAST.0 || self.size.1 < LEAST.1)
+    }
+
     /// Tells whether a plan of this console is running.
     pub fn acting(&self) -> bool {
         self.runs.values().any(|run| run.running)
@@ -396,32 +413,79 @@ impl Model {
         })
     }
 
-    /// Returns what the latest act of each step of the alert's last plan comes to, the worst first.
+    /// Tells whether the selected alert is closed or dismissed.
+    pub fn is_over(&self) -> bool {
+        let state = self.selected.as_ref().map(|id| self.row_state(id));
+        matches!(state, Some(RowState::Closed | RowState::Dismissed))
+    }
+
+    /// Returns what the alert's acts come to, the worst first. Keeping evidence contains nothing and does not count
+    /// unless it failed.
     fn acts_state(&self, id: &AlertId) -> Option<RowState> {
         let acts = self.latest_acts(id);
-        let cells: Vec<CellState> = acts.iter().map(|act| act.cell()).collect();
-        let has = |state| cells.contains(&state);
-        if cells.is_empty() {
-            None
-        } else if has(CellState::Unknown) {
+        let has = |state| acts.iter().any(|act| act.cell() == state);
+        let contains = |act: &&&Act| act.intent.verb != Verb::PreserveEvidence;
+        if has(CellState::Unknown) {
             Some(RowState::Unknown)
         } else if has(CellState::Failed) {
             Some(RowState::Failed)
+        } else if acts.iter().any(|act| act.intent.undo) {
+            Some(RowState::Undone)
+        } else if acts.iter().filter(contains).count() == 0 {
+            None
         } else if has(CellState::Requested) || has(CellState::Open) {
             Some(RowState::Requested)
-        } else {
+        } else if self.still_held(id).is_empty() {
             Some(RowState::Proven)
+        } else {
+            Some(RowState::Partly)
         }
     }
 
-    /// Returns the latest act of each step of every plan of an alert; a later try replaces an earlier one, and a later
-    /// plan that repeats a verb replaces the earlier plan's act.
+    /// Returns the latest act of each verb over all plans of an alert: a later try replaces an earlier one, and an undo
+    /// replaces what it took back.
     pub fn latest_acts(&self, id: &AlertId) -> Vec<&Act> {
         let mut latest = BTreeMap::new();
         for act in self.decisions.acts_for(id) {
-            latest.insert((act.intent.verb, act.intent.undo), act);
+            latest.insert(act.intent.verb, act);
         }
         latest.into_values().collect()
+    }
+
+    /// Returns layers that the alert's last plan leaves open until somebody ends it, and that no proven act closes.
+    pub fn still_held(&self, id: &AlertId) -> Vec<Layer> {
+        let Some((_, plan)) = self.last_plan(id) else {
+            return Vec::new();
+        };
+        let closed = self.closed_layers(|act| act.intent.alert == *id);
+        let open = plan.residual.iter().filter(|r| r.at_most_s.is_none());
+        let mut layers: Vec<Layer> = open
+            .map(|r| r.layer)
+            .filter(|l| !closed.contains(l))
+            .collect();
+        layers.sort();
+        layers.dedup();
+        layers
+    }
+
+    /// Returns layers that acts of this choice have closed, by proof, and that nobody opened again.
+    pub fn closed_layers(&self, choice: impl Fn(&Act) -> bool) -> BTreeSet<Layer> {
+        let mut latest: BTreeMap<Verb, &Act> = BTreeMap::new();
+        for act in self.decisions.acts().filter(|act| choice(act)) {
+            latest.insert(act.intent.verb, act);
+        }
+        let proven = latest
+            .into_values()
+            .filter(|act| !act.intent.undo && act.cell() == CellState::Proven);
+        let steps = proven.filter_map(|act| {
+            let (_, state) = self.decisions.plan(act.intent.digest.as_str())?;
+            state
+                .plan
+                .step(&act.intent.step)
+                .filter(|step| step.verb != Verb::PreserveEvidence)
+                .map(|step| step.layer)
+        });
+        steps.collect()
     }
 
     /// Returns the plan last recorded for an alert that was also started.

@@ -21,7 +21,12 @@ pub enum Msg {
     /// Text was pasted.
     Paste(String),
     /// The terminal has another size, or came back from a suspension.
-    Resized,
+    Resized {
+        /// Its columns.
+        width: u16,
+        /// Its rows.
+        height: u16,
+    },
     /// Time passed: ages and toasts may look different.
     Tick,
     /// Alerts arrived or repeated.

@@ -15,6 +15,7 @@ use super::model::{Level, Model, Overlay, Phase, PlanView, Run, Stage};
 use super::msg::Effect;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::{PlanDigest, StepId};
+use crate::domain::options::Choice;
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
 use crate::domain::text::show_identifier;
@@ -24,17 +25,18 @@ use crate::domain::vocabulary::Tier;
 /// of the one that opened the preview, arrives within it (`LOG` §4.2).
 pub const ARMING_MS: i64 = 300;
 
-/// Opens the preview of option `n`, counted from 1 as on screen.
+/// Opens the preview of the option with the digit `n`.
 pub fn stage(model: &mut Model, n: usize, now: Timestamp) -> Vec<Effect> {
     let Some(alert) = model.selected.clone() else {
         return Vec::new();
     };
-    let Some(choice) = n
-        .checked_sub(1)
-        .and_then(|i| model.detail.choices.get(i))
-        .cloned()
-    else {
-        model.say(now, Level::Warn, format!("there is no option {n} here"));
+    let offered = |c: &&Choice| c.playbook.is_some() && c.key.map(usize::from) == Some(n);
+    let Some(choice) = model.detail.choices.iter().find(offered).cloned() else {
+        model.say(
+            now,
+            Level::Warn,
+            format!("option {n} is not for this alert"),
+        );
         return Vec::new();
     };
     if let Some(reason) = choice.disabled {
@@ -42,11 +44,6 @@ pub fn stage(model: &mut Model, n: usize, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     let (Some(playbook), Some(identity)) = (choice.playbook, model.detail.identity.clone()) else {
-        model.overlay = Overlay::Reason(super::model::ReasonPrompt {
-            kind: DecisionKind::DoNothing,
-            alert,
-            input: Input::default(),
-        });
         return Vec::new();
     };
     model.next_ticket += 1;
@@ -169,6 +166,9 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     view.stage = Stage::WaitingApproval;
+    view.scroll = 0;
+    // What was said before the key is about something else.
+    model.toast_until = None;
     let run = Run {
         alert: Some(view.alert.clone()),
         running: true,
@@ -277,6 +277,7 @@ pub fn plan_built(
         Ok(built) => {
             view.plan = Some(built);
             view.stage = Stage::Preview;
+            model.toast_until = None;
             view.armed_at = now.checked_add(Span::new().milliseconds(ARMING_MS)).ok();
         }
         Err(reason) => view.stage = Stage::Failed(reason),
@@ -310,6 +311,7 @@ pub fn note_alerts(model: &mut Model, rows: &[Row]) {
 pub fn started(model: &mut Model, digest: &PlanDigest) {
     if let Some(view) = shown(model, digest) {
         view.stage = Stage::Running;
+        view.scroll = 0;
     }
     model.dirty = true;
 }

@@ -11,6 +11,7 @@ use super::{context, field, log_screen, planning};
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
+use crate::domain::vocabulary::Layer;
 
 /// Carries out a command of the triage screen.
 pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effect> {
@@ -133,6 +134,20 @@ fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         RowState::Unknown => "an act's outcome is unknown; read it back first (v)",
         RowState::Failed => "an act failed; stage another plan, or dismiss with a reason",
         RowState::Requested => "an act is requested, not proven",
+        RowState::Undone => "an act was taken back; stage a plan again, or dismiss with a reason",
+        RowState::Partly => {
+            let layers: Vec<&str> = model
+                .still_held(&id)
+                .into_iter()
+                .map(Layer::as_str)
+                .collect();
+            let text = format!(
+                "not closed: whoever holds it still has {}; stage another plan",
+                layers.join(", ")
+            );
+            model.say(now, Level::Warn, text);
+            return Vec::new();
+        }
         RowState::Acting => "a plan is running",
         RowState::Closed | RowState::Dismissed => "it is closed already",
         RowState::New | RowState::Claimed => {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::command::{self, Command, Scope, disabled_reason};
 use super::keymap::Keymap;
-use super::keys::Key;
+use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, RowState, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::timeline::{KEPT, LogRow};
@@ -17,7 +17,8 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
     match msg {
         Msg::Key(key) => return on_key(model, keymap, key, now),
         Msg::Paste(text) => on_paste(model, &text, now),
-        Msg::Resized => {
+        Msg::Resized { width, height } => {
+            model.size = (width, height);
             model.repaint = true;
             model.dirty = true;
         }
@@ -45,7 +46,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.sources.insert(name, SourceView { healthy, text });
             model.dirty = true;
         }
-        Msg::Journal(entries) => on_journal(model, &entries),
+        Msg::Journal(entries) => return on_journal(model, &entries),
         Msg::OpenLog => return log_screen::open(model),
         Msg::Record { log, seq, result } => log_screen::take_record(model, &log, seq, result),
         Msg::Verified(verdict) => log_screen::take_verdict(model, verdict),
@@ -81,7 +82,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
     Vec::new()
 }
 
-fn on_journal(model: &mut Model, entries: &[Entry]) {
+fn on_journal(model: &mut Model, entries: &[Entry]) -> Vec<Effect> {
     // A long log comes at once; only what the screen keeps is put into words.
     let left_out = entries.len().saturating_sub(KEPT);
     let mut rows = Vec::with_capacity(entries.len() - left_out);
@@ -104,10 +105,22 @@ fn on_journal(model: &mut Model, entries: &[Entry]) {
         model.queue.set_closed(&id, over);
     }
     model.dirty = true;
+    // An act has ended, here or elsewhere: what the provider says may have changed.
+    if entries.iter().any(|e| e.kind == RecordType::Verify) {
+        return context::read(model, true);
+    }
+    Vec::new()
 }
 
 fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<Effect> {
     model.touched = true;
+    if model.is_blind() && !matches!(model.overlay, Overlay::None) && key == Key::plain(Code::Esc) {
+        model.overlay = Overlay::None;
+        return Vec::new();
+    }
+    if model.is_blind() && matches!(model.overlay, Overlay::Plan(_) | Overlay::Reason(_)) {
+        return Vec::new();
+    }
     if let Overlay::Plan(view) = &mut model.overlay
         && planning::takes_text(view)
         && planning::edit(view, key, now)
@@ -126,10 +139,20 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key),
         _ => {}
     }
+    let blind = model.is_blind();
     let scope = command::scope(model);
     let Some(command) = keymap.resolve(scope, key) else {
         return Vec::new();
     };
+    // What cannot be read is not done.
+    if blind
+        && !matches!(
+            command,
+            Command::Quit | Command::Back | Command::Redraw | Command::Suspend
+        )
+    {
+        return Vec::new();
+    }
     if let Some(reason) = disabled_reason(command, model) {
         let title = command.spec(scope).map_or("", |s| s.title);
         model.say(now, Level::Warn, format!("{title}: {reason}"));

@@ -17,7 +17,8 @@ use super::{Colour, Global, exit};
 use crate::app::model::{DrillView, Level, Model};
 use crate::app::msg::Msg;
 use crate::config::Config;
-use crate::domain::decision::{DecisionKind, Decisions};
+use crate::domain::coverage::CellState;
+use crate::domain::decision::{Act, DecisionKind, Decisions};
 use crate::domain::vocabulary::Verb;
 use crate::drill::score::{Marks, score};
 use crate::drill::{LabHandle, LabStatus, scenarios};
@@ -349,18 +350,29 @@ async fn scored(journal: &Journal, status: &LabStatus) -> Vec<String> {
     let Ok(decisions) = journal.decisions().await else {
         return vec!["The journal cannot be read.".to_owned()];
     };
-    let result = score(
+    let mut result = score(
         &marks(&decisions, status),
         status.legit_failed,
         status.secrets_read,
     );
+    // The drill may end before the work that was cut off comes round again.
+    let cut =
+        |a: &Act| a.intent.verb.cuts_everybody() && !a.intent.undo && a.cell() == CellState::Proven;
+    if status.legit_failed == 0 && decisions.acts().any(cut) {
+        result.points = result.points.saturating_sub(10);
+        let text = "Everybody who uses the identity was cut off; a narrower cut would have spared them. 10 less.";
+        result.lines.push(text.to_owned());
+    }
+    result
+        .lines
+        .insert(0, format!("Score: {} of 100.", result.points));
     result.lines
 }
 
 /// Takes the moments of the drill from the journal, so that the score is what the log can show.
 fn marks(decisions: &Decisions, status: &LabStatus) -> Marks {
     let about_it: Vec<_> = decisions.acts().filter(|a| !a.intent.undo).collect();
-    let acting = |a: &&&crate::domain::decision::Act| a.intent.verb != Verb::PreserveEvidence;
+    let acting = |a: &&&Act| a.intent.verb != Verb::PreserveEvidence;
     let alerts = about_it.iter().map(|a| &a.intent.alert);
     let mut claims = alerts
         .flat_map(|id| decisions.of_alert(id))
@@ -404,7 +416,7 @@ fn translate(event: IntakeEvent) -> Msg {
         IntakeEvent::Source { source, state } => {
             let (healthy, text) = match state {
                 SourceState::Following => (true, "following".to_owned()),
-                SourceState::Ended => (true, "ended".to_owned()),
+                SourceState::Ended => (false, "ended, no more alerts will come".to_owned()),
                 SourceState::Waiting(reason) => (false, format!("waiting: {reason}")),
                 SourceState::Failed(reason) => (false, format!("failed: {reason}")),
             };

@@ -29,7 +29,7 @@ pub struct PlanArgs {
     /// Which playbook; without it, and without --option, the narrowest one that acts.
     #[arg(long, conflicts_with = "option")]
     pub playbook: Option<String>,
-    /// Which option, counted from 1 as on screen.
+    /// Which option, by its digit on screen.
     #[arg(long)]
     pub option: Option<usize>,
     /// Only list the options.
@@ -72,6 +72,11 @@ pub fn with_setup<T>(
     report: Report,
     work: impl AsyncFnOnce(&Setup, Model) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    if global.drill.is_none() && super::setup::is_drill(global)? {
+        eprintln!(
+            "stanch: nothing is configured, so this is the drill; none of it is real (stanch init)"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -233,10 +238,10 @@ fn choose(detail: &Detail, args: &PlanArgs) -> anyhow::Result<Result<String, Str
             })?
         }
         (None, Some(n)) => {
-            let found = n
-                .checked_sub(1)
-                .and_then(|i| detail.choices.get(i))
-                .filter(|c| c.playbook.is_some());
+            let wanted = |c: &&crate::domain::options::Choice| {
+                c.playbook.is_some() && c.key.map(usize::from) == Some(n)
+            };
+            let found = detail.choices.iter().find(wanted);
             found.with_context(|| format!("there is no option {n}; --options lists them"))?
         }
         (None, None) => {
@@ -266,12 +271,10 @@ fn print_options(detail: &Detail, json: bool, out: &mut dyn Write) -> anyhow::Re
         writeln!(out, "{}", serde_json::to_string(&detail.choices)?)?;
         return Ok(());
     }
-    for (i, choice) in detail.choices.iter().enumerate() {
-        let key = if choice.playbook.is_some() {
-            (i + 1).to_string()
-        } else {
-            "0".to_owned()
-        };
+    for choice in &detail.choices {
+        let key = choice
+            .key
+            .map_or_else(|| "-".to_owned(), |key| key.to_string());
         let note = choice
             .disabled
             .as_ref()

@@ -12,6 +12,8 @@ use super::Global;
 use crate::app::settings::{AuthSettings, ConnectorSettings, SecretRef, SourceSettings};
 use crate::config::Config;
 use crate::connect::{Connector, Connectors};
+use crate::domain::alert::Alert;
+use crate::domain::ids::AlertId;
 use crate::domain::inventory::Inventory;
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::queue::Row;
@@ -73,6 +75,44 @@ fn drill_dir(base: &Path) -> PathBuf {
 /// Returns the journal's folder.
 pub fn journal_dir(state: &Path) -> PathBuf {
     state.join("journal")
+}
+
+/// Returns the folder of signing keys and of what this user saw of other logs.
+pub fn keys_dir(global: &Global) -> anyhow::Result<PathBuf> {
+    if is_drill(global)? {
+        return Ok(state_dir(global)?.join("keys"));
+    }
+    Ok(match &global.state_dir {
+        Some(dir) => dir.join("keys"),
+        None => dirs()?.config_dir().join("keys"),
+    })
+}
+
+/// Returns what opens the own log for writing.
+pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
+    let drill = is_drill(global)?;
+    let config = if drill {
+        Config::default()
+    } else {
+        Config::load(&config_path(global)?)?
+    };
+    Ok(JournalConfig {
+        store: journal_dir(&state_dir(global)?),
+        site: config.journal.site,
+        keys: keys_dir(global)?,
+        drill,
+        allow_network_fs: config.journal.allow_network_fs,
+    })
+}
+
+/// Finds an alert that was stored in a state folder, making nothing there.
+pub fn stored_alert(state: &Path, id: &AlertId) -> Option<Alert> {
+    if !state.join("alerts.db").is_file() {
+        return None;
+    }
+    // A report without the alert's own words is still a report.
+    let stored = Store::open(state).ok()?.alert(id).ok()??;
+    Some(stored.alert)
 }
 
 /// Makes a folder that only its owner can look into.
@@ -203,10 +243,7 @@ impl Setup {
         let path = config_path(global)?;
         let config = Config::load(&path)?;
         let parts = load_parts(&config, &path)?;
-        let keys = match &global.state_dir {
-            Some(dir) => dir.join("keys"),
-            None => dirs()?.config_dir().join("keys"),
-        };
+        let keys = keys_dir(global)?;
         Self::assemble(global, state, config, parts, keys, None, report)
     }
 
@@ -216,7 +253,9 @@ impl Setup {
         start: DrillStart,
         report: Report,
     ) -> anyhow::Result<Self> {
-        if start.fresh {
+        // A second console joins the drill that is running.
+        let fresh = start.fresh && !Lab::is_running(&state.join("lab.json"));
+        if fresh {
             put_aside(&state)?;
         }
         make_private(&state)?;
@@ -226,7 +265,7 @@ impl Setup {
             state_file: state.join("lab.json"),
             alerts_file: alerts_file.clone(),
             console_token_file: token_file.clone(),
-            fresh: start.fresh,
+            fresh,
             speed: start.speed,
             seed: start.seed,
             attack: true,
@@ -343,7 +382,7 @@ fn put_aside(state: &Path) -> anyhow::Result<()> {
     if !state.exists() {
         return Ok(());
     }
-    let name = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let name = Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let aside = state.with_file_name(name);
     std::fs::rename(state, &aside)
         .with_context(|| format!("cannot move {} to {}", state.display(), aside.display()))

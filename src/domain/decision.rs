@@ -447,6 +447,14 @@ impl Decisions {
             .find(|a| !self.gave_way(a))
     }
 
+    /// Returns the latest undo of one step of one plan.
+    pub fn undo_of(&self, digest: &PlanDigest, step: &StepId) -> Option<&Act> {
+        self.acts
+            .values()
+            .rev()
+            .find(|a| a.intent.digest == *digest && a.intent.step == *step && a.intent.undo)
+    }
+
     /// Returns acts that nobody can vouch for.
     pub fn unknowns(&self) -> impl Iterator<Item = &Act> {
         self.acts

@@ -34,6 +34,9 @@ pub type Capabilities = BTreeMap<Verb, Capability>;
 pub struct Choice {
     /// Playbook id; `None` is *do nothing*.
     pub playbook: Option<String>,
+    /// The digit that stages it: the playbook's place in its file, the same for every alert; 0 is *do nothing*. `None`
+    /// beyond the ninth.
+    pub key: Option<u8>,
     /// One line for people.
     pub title: String,
     /// Highest tier among its steps.
@@ -70,18 +73,19 @@ pub fn choices(situation: &Situation<'_>, playbooks: &[Playbook]) -> Vec<Choice>
     } = situation;
     let mut offered: Vec<Choice> = playbooks
         .iter()
-        .filter(|book| {
+        .enumerate()
+        .filter(|(_, book)| {
             book.when
                 .matches(alert.pattern, identity.kind, alert.severity)
         })
-        .map(|book| choice(situation, book))
+        .map(|(at, book)| choice(situation, at, book))
         .collect();
     offered.sort_by_key(|c| c.tier);
     offered.push(do_nothing(situation));
     offered
 }
 
-fn choice(situation: &Situation<'_>, book: &Playbook) -> Choice {
+fn choice(situation: &Situation<'_>, at: usize, book: &Playbook) -> Choice {
     let mut teams: Vec<String> = Vec::new();
     for step in &book.steps {
         if !teams.contains(&step.team) {
@@ -90,6 +94,7 @@ fn choice(situation: &Situation<'_>, book: &Playbook) -> Choice {
     }
     Choice {
         playbook: Some(book.id.clone()),
+        key: u8::try_from(at + 1).ok().filter(|key| *key <= 9),
         title: book.title.clone(),
         tier: book.tier(),
         teams,
@@ -177,6 +182,7 @@ fn do_nothing(situation: &Situation<'_>) -> Choice {
     let reach = situation.exposure.nodes().count();
     Choice {
         playbook: None,
+        key: Some(0),
         title: "Do nothing for now, with a reason".to_owned(),
         tier: Tier::Monitor,
         teams: vec!["SOC".to_owned()],

@@ -133,6 +133,11 @@ impl Drop for Here {
 }
 
 impl Lab {
+    /// Tells whether a living process runs the lab of this state file. Starting a drill anew would pull its files away.
+    pub fn is_running(state_file: &Path) -> bool {
+        state_file.exists() && matches!(try_lock(state_file), Ok(None))
+    }
+
     /// Continues the lab of `options.state_file`, or attaches to the process that runs it, or begins anew when there is
     /// none or `fresh` asks for it. Listens on 127.0.0.1 only.
     pub async fn start(scenario: &Scenario, options: LabOptions) -> Result<LabHandle, DrillError> {

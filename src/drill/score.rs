@@ -182,6 +182,9 @@ fn harm_points(failed: u64, marks: &Marks, lines: &mut Vec<String>) -> u32 {
         None => 0,
     };
     let words = match failed {
+        0 if marks.contained_at.is_none() => {
+            "Rightful work was not interrupted, nor was the intruder".to_owned()
+        }
         0 => "Rightful work was not interrupted".to_owned(),
         1 => "1 run of rightful work failed".to_owned(),
         n => format!("{n} runs of rightful work failed: a narrower cut would have spared them"),

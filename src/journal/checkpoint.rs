@@ -52,6 +52,12 @@ impl Head {
         note::sign(&self.to_text(), &self.origin, key)
     }
 
+    /// Signs the head with the key that ends and with the one that takes over.
+    pub fn sign_both(&self, old: &SigningKey, new: &SigningKey) -> String {
+        let signed = self.sign(old);
+        note::countersign(&signed, &self.origin, new).unwrap_or(signed)
+    }
+
     /// Opens a signed head of this key and origin.
     pub fn open(signed: &str, by: &Verifier) -> Option<Self> {
         let head = Self::from_text(by.open(signed)?)?;
@@ -131,7 +137,13 @@ pub fn note_in(line_bytes: &[u8], seq: u64, prev: &Hash) -> Result<String, Inval
 
 /// Checks a signed head against what the lines before it give. `signature: false` leaves out the curve arithmetic,
 /// for heads that a later signed root covers anyway.
-pub fn check(signed: &str, expected: &Head, by: &Verifier, signature: bool) -> Result<(), Invalid> {
+/// Where a key takes over, `by` holds the old and the new one, and both must have signed, in this order.
+pub fn check(
+    signed: &str,
+    expected: &Head,
+    by: &[&Verifier],
+    signature: bool,
+) -> Result<(), Invalid> {
     let (text, lines) = note::split(signed).ok_or(Invalid::NotCanonical)?;
     let found = Head::from_text(text).ok_or(Invalid::NotCanonical)?;
     if found.origin != expected.origin {
@@ -152,15 +164,21 @@ pub fn check(signed: &str, expected: &Head, by: &Verifier, signature: bool) -> R
             found: hex(&found.root),
         });
     }
-    let id = by.id();
-    let bad = || Invalid::Signature { key: hex(&id) };
-    // Exactly one line in exactly one spelling: nothing in a checkpoint line may be free.
-    let own = note::signature_of(lines.trim_end_matches('\n'), &by.name, id).ok_or_else(bad)?;
-    if note::with_signature(text, &by.name, id, &own) != signed {
-        return Err(Invalid::NotCanonical);
+    let mut again = format!("{text}\n");
+    let mut found = lines.lines();
+    for by in by {
+        let id = by.id();
+        let bad = || Invalid::Signature { key: hex(&id) };
+        let line = found.next().ok_or_else(bad)?;
+        let own = note::signature_of(line, &by.name, id).ok_or_else(bad)?;
+        again.push_str(&note::signature_line(&by.name, id, &own));
+        if signature && by.open(signed).is_none() {
+            return Err(bad());
+        }
     }
-    if signature && by.open(signed).is_none() {
-        return Err(bad());
+    // Exactly these lines in exactly one spelling: nothing in a checkpoint line may be free.
+    if again != signed {
+        return Err(Invalid::NotCanonical);
     }
     Ok(())
 }
@@ -192,7 +210,7 @@ mod tests {
         let key = SigningKey::from_bytes(&[3; 32]);
         let good = line(42, &ZERO, &head().sign(&key));
         let judge = |bytes: &[u8]| {
-            note_in(bytes, 42, &ZERO).and_then(|n| check(&n, &head(), &verifier(&key), true))
+            note_in(bytes, 42, &ZERO).and_then(|n| check(&n, &head(), &[&verifier(&key)], true))
         };
         assert_eq!(judge(&good), Ok(()));
         for bit in 0..good.len() * 8 {
@@ -219,6 +237,6 @@ mod tests {
         let one = head().sign(&key);
         let two = format!("{one}{}", &one[one.rfind('\u{2014}').unwrap()..]);
         assert!(verifier(&key).open(&two).is_some());
-        assert!(check(&two, &head(), &verifier(&key), false).is_err());
+        assert!(check(&two, &head(), &[&verifier(&key)], false).is_err());
     }
 }

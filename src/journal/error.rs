@@ -55,7 +55,7 @@ pub enum JournalError {
         found: u64,
     },
     /// The key file is not the one that signed this log.
-    #[error("the journal {} was signed with key {log_key}, but the key file is {own_key}: put the old key back, or move the journal aside to begin a new one", path.display())]
+    #[error("the journal {} was signed with key {log_key}, but the key file is {own_key}: put the old key back, or go on with the new one by `stanch log adopt`", path.display())]
     OtherKey {
         /// The log's directory.
         path: PathBuf,
@@ -100,6 +100,14 @@ pub enum JournalError {
         bytes: usize,
         /// How much there may be.
         limit: usize,
+    },
+    /// Nothing there that another analyst could vouch for.
+    #[error("cannot countersign {origin:?}: {why}")]
+    Countersign {
+        /// Which log.
+        origin: String,
+        /// Why not.
+        why: String,
     },
     /// A record that cannot be framed.
     #[error(transparent)]

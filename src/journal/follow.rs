@@ -9,7 +9,7 @@ use inotify::{EventMask, EventStream, Inotify, WatchMask, Watches};
 
 use crate::domain::decision::Entry;
 
-use super::reader::{LogReader, Problem, logs_in, merge};
+use super::reader::{Line, LogReader, Problem, logs_in, merge};
 
 /// How often the store is looked at where the system tells of no changes.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -58,6 +58,12 @@ impl Follower {
     /// Returns records committed since the last call, merged by time, and new problems. Reads files: call it where
     /// blocking is allowed.
     pub fn poll(&mut self) -> (Vec<Entry>, Vec<Problem>) {
+        let (lines, problems) = self.poll_lines();
+        (lines.into_iter().map(|l| l.entry).collect(), problems)
+    }
+
+    /// As [`Self::poll`], with the verbatim lines.
+    pub fn poll_lines(&mut self) -> (Vec<Line>, Vec<Problem>) {
         // Watching comes before reading, else a write in between would go unnoticed.
         self.watch_all();
         let (found, problems) = logs_in(&self.store);
@@ -75,7 +81,7 @@ impl Follower {
                 .or_insert_with(|| LogReader::new(owner, log));
             reader.read(&mut lines, &mut news);
         }
-        (merge(lines).into_iter().map(|l| l.entry).collect(), news)
+        (merge(lines), news)
     }
 
     /// Waits until a log may have grown. May return once too often, never once too little; needs no [`Self::poll`] in

@@ -91,6 +91,33 @@ pub fn load_or_create(dir: &Path, host: &str) -> Result<SigningKey, KeyError> {
     load(&path)
 }
 
+/// Path of the key that is to take over.
+fn next_path(dir: &Path, host: &str) -> PathBuf {
+    dir.join(format!("{host}.next.pem"))
+}
+
+/// Makes the key that is to take over; one that was left by a rotation that did not get through is used.
+pub fn make_next(dir: &Path, host: &str) -> Result<SigningKey, KeyError> {
+    let path = next_path(dir, host);
+    if path.symlink_metadata().is_err() {
+        create(dir, &path)?;
+    }
+    load(&path)
+}
+
+/// Reads the key that was to take over, if there is one.
+pub fn load_next(dir: &Path, host: &str) -> Option<SigningKey> {
+    load(&next_path(dir, host)).ok()
+}
+
+/// Puts the new key in the place of the old one, which is gone then.
+pub fn promote_next(dir: &Path, host: &str) -> Result<(), KeyError> {
+    let path = dir.join(format!("{host}.pem"));
+    std::fs::rename(next_path(dir, host), &path)
+        .and_then(|()| File::open(dir)?.sync_all())
+        .map_err(io("replace", &path))
+}
+
 /// Reads a key, refusing one that others may know or have put there.
 pub fn load(path: &Path) -> Result<SigningKey, KeyError> {
     let kind = |what| KeyError::Kind {

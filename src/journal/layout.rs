@@ -17,6 +17,8 @@ use super::fs::{Fs, How, read_from, write_once};
 const SITE_FILE: &str = "store.json";
 /// Latest signed head, for whoever wants to keep it. Never ahead of the log.
 pub const HEAD_FILE: &str = "checkpoint";
+/// Verifier key in force, for whoever wants to pin it or to check the head.
+pub const KEY_FILE: &str = "vkey";
 /// Target of the lock.
 pub const LOCK_FILE: &str = "lock";
 /// Left behind by a console whose disk failed: the next one begins a new segment.
@@ -200,7 +202,14 @@ impl LogDir {
             .fs
             .list(&self.dir)
             .map_err(failed("list", &self.path))?;
-        let ours = [HEAD_FILE, LOCK_FILE, POISON_FILE, QUARANTINE, BLOBS];
+        let ours = [
+            HEAD_FILE,
+            KEY_FILE,
+            LOCK_FILE,
+            POISON_FILE,
+            QUARANTINE,
+            BLOBS,
+        ];
         let (mut firsts, mut strange) = (Vec::new(), Vec::new());
         for name in names {
             match segment_first(&name) {

@@ -84,19 +84,23 @@ impl Verifier {
 
 /// Returns the note with one signature line of `key` under `name`. `text` must end in a line feed.
 pub fn sign(text: &str, name: &str, key: &SigningKey) -> String {
-    with_signature(
-        text,
-        name,
-        key_id(name, &key.verifying_key()),
-        &key.sign(text.as_bytes()),
-    )
+    let id = key_id(name, &key.verifying_key());
+    let line = signature_line(name, id, &key.sign(text.as_bytes()));
+    format!("{text}\n{line}")
 }
 
-/// Puts text and one signature together.
-pub fn with_signature(text: &str, name: &str, id: KeyId, signature: &Signature) -> String {
+/// Writes a signature line with its line feed.
+pub fn signature_line(name: &str, id: KeyId, signature: &Signature) -> String {
     let mut bytes = id.to_vec();
     bytes.extend_from_slice(&signature.to_bytes());
-    format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(bytes))
+    format!("\u{2014} {name} {}\n", STANDARD.encode(bytes))
+}
+
+/// Adds a second signature line, of `key` under `name`, to a note.
+pub fn countersign(signed: &str, name: &str, key: &SigningKey) -> Option<String> {
+    let (text, _) = split(signed)?;
+    let own = sign(text, name, key);
+    Some(format!("{signed}{}", own.get(text.len() + 1..)?))
 }
 
 /// Splits a note into its text (with the final line feed) and its signature lines.

@@ -162,6 +162,7 @@ pub struct LogReader {
     walk: Walk,
     first: bool,
     told: Option<Problem>,
+    keys: usize,
 }
 
 impl LogReader {
@@ -174,6 +175,7 @@ impl LogReader {
             walk,
             first: true,
             told: None,
+            keys: 0,
         }
     }
 
@@ -185,6 +187,7 @@ impl LogReader {
             lines.truncate(from.0);
             problems.truncate(from.1);
             self.walk = Walk::new(self.owner.clone(), true);
+            self.keys = 0;
             self.run(lines, problems);
         }
         self.first = false;
@@ -215,6 +218,20 @@ impl LogReader {
                 ));
             }
         });
+        for key in self
+            .walk
+            .keys
+            .iter()
+            .skip(self.keys)
+            .filter(|k| k.uncontinued)
+        {
+            let text = format!(
+                "from record {} on another key signs, which the key before did not sign: `log verify` tells who vouches for it",
+                key.seq
+            );
+            problems.push(Problem::new(&owner, text));
+        }
+        self.keys = self.walk.keys.len();
         let problem = match ended {
             Err(e) => Some(Problem::new(&owner, e)),
             // Bytes behind the last checkpoint may be a write that is under way right now.

@@ -65,6 +65,9 @@ pub enum WriteError {
     /// Written by this module alone.
     #[error("checkpoints are written by the journal itself")]
     Checkpoint,
+    /// Written by the journal alone, with its signatures.
+    #[error("{0} records are written by the journal itself")]
+    Own(RecordType),
 }
 
 /// Writes one record without its line feed.

@@ -12,6 +12,7 @@ use crate::domain::plan::sha256_hex;
 use super::checkpoint::Head;
 use super::error::JournalError;
 use super::fs::{How, read_from, write_once};
+use super::heads::SeenHead;
 use super::layout::{HEAD_FILE, LogDir, QUARANTINE, segment_name};
 use super::note::{MAX_NOTE, Verifier};
 use super::walk::{Tail, Walk};
@@ -112,15 +113,19 @@ pub fn stored_head(log: &LogDir, by: &Verifier) -> Option<(Head, String)> {
     Some((Head::open(&signed, by)?, signed))
 }
 
-/// Judges where a walk ended.
+/// Judges where a walk ended; `seen` is the latest head of this log that its user kept outside the store.
 pub fn judge(
     log: &LogDir,
     walk: &Walk,
     tail: &Tail,
     by: &Verifier,
+    seen: Option<&SeenHead>,
 ) -> Result<Finding, JournalError> {
     let known = walk.head.as_ref().map_or(0, |(head, _)| head.size);
-    if let Some((head, signed)) = stored_head(log, by).filter(|(head, _)| head.size > known) {
+    let seen = seen.map(|s| (s.head.clone(), s.signed.clone()));
+    let heads = stored_head(log, by).into_iter().chain(seen);
+    let longest = heads.max_by_key(|(head, _)| head.size);
+    if let Some((head, signed)) = longest.filter(|(head, _)| head.size > known) {
         let why = format!(
             "{} records were signed and durable, only {known} can be verified",
             head.size

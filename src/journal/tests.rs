@@ -2,8 +2,12 @@
 
 mod damage;
 mod failing;
+mod killing;
+mod peers;
 mod reading;
+mod rotating;
 mod tamper;
+mod trusting;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -54,6 +58,10 @@ impl Place {
         self.log().join("00000000000000000000.jsonl")
     }
 
+    fn seen(&self) -> PathBuf {
+        self.dir.path().join("keys/seen-heads")
+    }
+
     fn config(&self) -> JournalConfig {
         JournalConfig {
             store: self.store(),
@@ -81,7 +89,7 @@ impl Place {
     }
 
     fn verify(&self) -> Report {
-        verify(&[self.store()], Options::default())
+        verify(&[self.store()], &Options::default())
     }
 
     /// Texts of all notes that the journal holds, in order.
@@ -117,8 +125,9 @@ fn write(writer: &mut Writer, texts: &[&str]) {
     writer.append(now(), &records).unwrap();
 }
 
-/// Puts the file back and removes what recovery made of it.
+/// Puts the file back and removes what recovery made of it, and what the user remembers.
 fn reset(place: &Place, files: &[(PathBuf, Vec<u8>)]) {
+    let _ = std::fs::remove_file(place.seen());
     let log = place.log();
     for entry in std::fs::read_dir(&log).unwrap().flatten() {
         let path = entry.path();

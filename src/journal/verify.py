@@ -23,29 +23,42 @@ def signed_by(key, text, signature):
         return subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "k", "-rawin", "-in", "t",
                                "-sigfile", "s"], cwd=d, capture_output=True).returncode == 0
 
+def read_key(vkey, seq):
+    name, key_id, blob = vkey.split("+", 2)
+    raw = base64.b64decode(blob)
+    if raw[0] != 1 or sha(name.encode() + b"\n" + raw)[:4].hex() != key_id: die(seq, "bad key")
+    return name, key_id, raw[1:]
+
 def main(log):
-    seq, prev, peaks, key, committed = 0, bytes(32), [], None, 0
+    seq, prev, peaks, key, committed, new, epoch, last = 0, bytes(32), [], None, 0, None, False, None
     for path in sorted(glob.glob(os.path.join(log, "*.jsonl"))):
         if os.path.basename(path) != f"{seq:020}.jsonl": die(seq, f"expected segment {seq:020}.jsonl, found {path}")
         data = open(path, "rb").read()
-        for line in data.split(b"\n")[:-1]:
+        for nth, line in enumerate(data.split(b"\n")[:-1]):
             if any(not 0x20 <= b < 0x7F for b in line): die(seq, "a byte that a journal never holds")
             if not line.startswith(b'{"v":1,"seq":%d,"prev":"%s","type":"' % (seq, prev.hex().encode())):
                 die(seq, "does not continue the chain")
             record = json.loads(line)
-            if seq == 0:
-                origin, key_id, blob = record["key"].split("+", 2)
-                blob = base64.b64decode(blob)
-                key = blob[1:]
-                if blob[0] != 1 or sha(origin.encode() + b"\n" + blob)[:4].hex() != key_id: die(0, "bad key")
+            if seq == 0: key = read_key(record["key"], 0)
+            elif record["type"] == "key_rotate": new, epoch = read_key(record["new_vkey"], seq), False
+            elif record["type"] == "genesis" and nth == 0:
+                new, epoch = read_key(record["key"], seq), True
+                if record.get("last_head") != last: die(seq, "a new epoch that does not name the last head")
+                if new != key: print(f"record {seq}: UNCONTINUED, key {new[1]} was not signed by key {key[1]}")
+            if new and new[0] != key[0]: die(seq, "a key of another log")
             if record["type"] == "checkpoint":
+                origin, note = key[0], record["note"]
                 text = f"{origin}\n{seq}\n{base64.b64encode(root(peaks)).decode()}\n"
-                note = record["note"]
-                mark = f"{text}\n\u2014 {origin} "
-                if not note.startswith(mark) or not note.endswith("\n"): die(seq, "another origin, size or root")
-                signature = base64.b64decode(note[len(mark):-1], validate=True)
-                if signature[:4].hex() != key_id: die(seq, "another key")
-                if not signed_by(key, text.encode(), signature[4:]): die(seq, "bad signature")
+                if not note.startswith(text + "\n") or note[-1] != "\n": die(seq, "another origin, size or root")
+                signers = [key] if not new else [new] if epoch else [key, new]
+                lines = note[len(text) + 1:-1].split("\n")
+                if len(lines) != len(signers): die(seq, "another number of signatures")
+                for signer, signed in zip(signers, lines):
+                    mark = f"\u2014 {origin} "
+                    signature = base64.b64decode(signed[len(mark):], validate=True)
+                    if not signed.startswith(mark) or signature[:4].hex() != signer[1]: die(seq, "another key")
+                    if not signed_by(signer[2], text.encode(), signature[4:]): die(seq, "bad signature")
+                key, new, last = new or key, None, note
                 same = json.dumps({"v": 1, "seq": seq, "prev": prev.hex(), "type": "checkpoint", "note": note},
                                   separators=(",", ":")).encode()
                 if same != line: die(seq, "not in canonical form")
@@ -57,7 +70,7 @@ def main(log):
             seq += 1
         if not data.endswith(b"\n"): die(seq, "cut short")
     if not committed or committed != seq: die(committed, "not covered by a signed checkpoint")
-    print(f"{origin} key {key_id}: {seq} lines intact; a removed tail cannot be detected without an anchor")
+    print(f"{key[0]} key {key[1]}: {seq} lines intact; a removed tail cannot be detected without an anchor")
 
 if __name__ == "__main__":
     main(sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__))

@@ -4,12 +4,16 @@
 
 mod content;
 mod text;
+mod trusted;
+mod vouched;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::domain::decision::RecordType;
 use crate::domain::text::show;
@@ -17,9 +21,11 @@ use crate::domain::text::show;
 use super::error::JournalError;
 use super::layout::{LogDir, QUARANTINE, segment_name};
 use super::merkle::{Hash, hex};
+use super::note::Verifier;
 use super::reader::{Line, logs_in};
 use super::record::{self, Record};
 use super::recovery::stored_head;
+use super::trust::Trust;
 use super::walk::{Bad, Event, Walk, Why};
 
 pub use content::Content;
@@ -28,11 +34,17 @@ pub use text::write_text;
 /// An independent check in plain Python with openssl, printed by `log verify --explain`.
 pub const VERIFY_PY: &str = include_str!("verify.py");
 
-/// How thorough and how strict.
-#[derive(Clone, Copy, Debug, Default)]
+/// How thorough, and what is believed beforehand.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Recomputes every root but checks only the last signature of each log.
     pub quick: bool,
+    /// Pinned keys and the roster; without them keys are taken from the logs themselves.
+    pub trust: Option<Trust>,
+    /// The `seen-heads` file of whoever verifies: what they saw must still be there.
+    pub seen: Option<PathBuf>,
+    /// Files with signed heads kept elsewhere: lines of the system's log, or what a webhook received.
+    pub anchors: Vec<PathBuf>,
 }
 
 /// How bad a finding is.
@@ -73,6 +85,17 @@ pub struct FirstBad {
     pub found: String,
 }
 
+/// One key of a log. Field names are stable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyReport {
+    /// Record that brought it.
+    pub seq: u64,
+    /// Verifier key.
+    pub vkey: String,
+    /// `first`, `rotated` (the key before signed it), `UNCONTINUED`, `countersigned by …` or `pinned`.
+    pub how: String,
+}
+
 /// What one log is. Field names are stable.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LogReport {
@@ -80,6 +103,12 @@ pub struct LogReport {
     pub origin: String,
     /// Verifier key (`name+hash+key`) that the log names.
     pub vkey: Option<String>,
+    /// Whether every key of this log is pinned by a trust file; else they were taken from the log itself.
+    pub pinned: bool,
+    /// Every key so far, oldest first.
+    pub keys: Vec<KeyReport>,
+    /// Who writes this log, by the trust file.
+    pub person: Option<String>,
     /// Committed lines, checkpoints included.
     pub records: u64,
     /// Valid checkpoints.
@@ -100,6 +129,10 @@ pub struct LogReport {
     pub head_root: Option<String>,
     /// Torn writes that were put aside.
     pub recovered: u64,
+    /// Who holds a signed head of this log that was compared with it, and over how many lines.
+    pub witnessed: BTreeMap<String, u64>,
+    /// Anchors that the log itself claims, by kind, and over how many lines.
+    pub claimed: BTreeMap<String, u64>,
     /// What broke the chain.
     pub first_bad: Option<FirstBad>,
     /// Everything that was found.
@@ -117,17 +150,21 @@ pub struct Report {
     pub refused: Vec<String>,
     /// Whether any log was there at all.
     pub empty: bool,
+    /// Whether a trust file was given.
+    pub trusted: bool,
+    /// What concerns the store as a whole.
+    pub findings: Vec<Finding>,
 }
 
 impl Report {
     /// Tells whether everything is what was signed.
     pub fn intact(&self) -> bool {
-        self.refused.is_empty() && self.findings().all(|f| f.level != Level::Failure)
+        self.refused.is_empty() && self.all_findings().all(|f| f.level != Level::Failure)
     }
 
     /// Returns how many warnings there are.
     pub fn warnings(&self) -> usize {
-        self.findings()
+        self.all_findings()
             .filter(|f| f.level == Level::Warning)
             .count()
     }
@@ -143,27 +180,40 @@ impl Report {
         }
     }
 
-    fn findings(&self) -> impl Iterator<Item = &Finding> {
+    fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         self.logs
             .iter()
             .flat_map(|l| &l.findings)
             .chain(&self.content.findings)
+            .chain(&self.findings)
     }
 }
 
 /// Verifies all logs of all stores together.
-pub fn verify(stores: &[PathBuf], options: Options) -> Report {
+pub fn verify(stores: &[PathBuf], options: &Options) -> Report {
     let mut report = Report::default();
     let mut lines = Vec::new();
+    let mut facts = Vec::new();
     for store in stores {
-        one_store(store, options, &mut report, &mut lines);
+        one_store(store, options, &mut report, &mut facts, &mut lines);
     }
+    witness::check(options, &facts, &mut report);
+    vouched::check(options.trust.as_ref(), &facts, &mut report);
     report.empty = report.logs.is_empty();
-    report.content = Content::of(&super::reader::merge(lines));
+    report.content = Content::of(&super::reader::merge(lines), options.trust.as_ref());
+    if let Some(trust) = &options.trust {
+        trusted::check_store(trust, &mut report);
+    }
     report
 }
 
-fn one_store(store: &Path, options: Options, report: &mut Report, lines: &mut Vec<Line>) {
+fn one_store(
+    store: &Path,
+    options: &Options,
+    report: &mut Report,
+    facts: &mut Vec<Facts>,
+    lines: &mut Vec<Line>,
+) {
     let (logs, problems) = logs_in(store);
     report.refused.extend(
         problems
@@ -171,31 +221,48 @@ fn one_store(store: &Path, options: Options, report: &mut Report, lines: &mut Ve
             .map(|p| format!("{}: {}", p.log, p.text)),
     );
     for (owner, log) in logs {
-        report.logs.push(Audit::new(&owner, options).run(&log));
+        let (one, known) = Audit::new(&owner, options).run(&log);
+        report.logs.push(one);
+        facts.push(known);
         let mut problems = Vec::new();
         super::reader::LogReader::new(owner, log).read(lines, &mut problems);
     }
 }
 
+/// What comparing logs with each other needs.
+#[derive(Default)]
+struct Facts {
+    /// Keys of the log, each with the number of lines from which on it signs.
+    keys: Vec<(u64, Verifier)>,
+    /// Root at each signed size.
+    roots: BTreeMap<u64, Hash>,
+    /// Heads of others that it recorded, and where.
+    saw: Vec<(u64, Value)>,
+    /// Keys of others that it vouches for: `{"origin", "vkey", "seq"}`.
+    vouches: Vec<Value>,
+}
+
 /// One log under audit.
-struct Audit {
+struct Audit<'o> {
     report: LogReport,
     walk: Walk,
-    quick: bool,
-    roots: BTreeMap<u64, Hash>,
+    options: &'o Options,
+    uids: BTreeMap<u32, u64>,
+    facts: Facts,
     before: Option<(u64, Timestamp, Option<u64>, String)>,
 }
 
-impl Audit {
-    fn new(owner: &str, options: Options) -> Self {
+impl<'o> Audit<'o> {
+    fn new(owner: &str, options: &'o Options) -> Self {
         Self {
             report: LogReport {
                 origin: format!("?/{owner}"),
                 ..LogReport::default()
             },
             walk: Walk::new(owner.to_owned(), !options.quick),
-            quick: options.quick,
-            roots: BTreeMap::new(),
+            options,
+            uids: BTreeMap::new(),
+            facts: Facts::default(),
             before: None,
         }
     }
@@ -216,10 +283,10 @@ impl Audit {
         });
     }
 
-    fn run(mut self, log: &LogDir) -> LogReport {
+    fn run(mut self, log: &LogDir) -> (LogReport, Facts) {
         let mut walk = self.walk.clone();
         let ended = walk.run(log, &mut |event| self.meet(log, &event));
-        if self.quick && !walk.confirm() {
+        if self.options.quick && !walk.confirm() {
             self.find(
                 Level::Failure,
                 "checkpoints",
@@ -246,7 +313,16 @@ impl Audit {
         self.compare_head(log);
         self.strange_files(log);
         self.summarise();
-        self.report
+        if let Some(trust) = &self.options.trust {
+            trusted::check_log(trust, &mut self);
+        }
+        self.facts.keys = self
+            .walk
+            .keys
+            .iter()
+            .map(|k| (k.from, k.by.clone()))
+            .collect();
+        (self.report, self.facts)
     }
 
     fn unreadable(&mut self, error: &JournalError) {
@@ -306,7 +382,7 @@ impl Audit {
                 }
             }
             Event::Commit(head) => {
-                self.roots.insert(head.size, head.root);
+                self.facts.roots.insert(head.size, head.root);
             }
             Event::Damage(bad) => {
                 let text = format!("record {}: {}", bad.seq, bad.why);
@@ -319,6 +395,25 @@ impl Audit {
         self.report.first.get_or_insert(record.ts);
         self.report.last = Some(record.ts);
         self.clock(record);
+        if let Some(uid) = record.actor.get("uid").and_then(Value::as_u64) {
+            let uid = u32::try_from(uid).unwrap_or(u32::MAX);
+            self.uids.entry(uid).or_insert(record.seq);
+        }
+        if record.kind == RecordType::PeerHeads {
+            let heads = record.body.get("heads").and_then(Value::as_array);
+            let heads = heads.into_iter().flatten().cloned();
+            self.facts.saw.extend(heads.map(|h| (record.seq, h)));
+        }
+        if let Some(vouched) = record.body.get("countersigned") {
+            self.facts.vouches.push(vouched.clone());
+        }
+        if record.kind == RecordType::Anchor {
+            let text = |name: &str| record.body.get(name).unwrap_or(&Value::Null);
+            let kind = show(text("kind").as_str().unwrap_or("?")).into_owned();
+            let size = text("size").as_u64().unwrap_or(0).min(record.seq);
+            let known = self.report.claimed.entry(kind).or_default();
+            *known = size.max(*known);
+        }
         if record.kind == RecordType::Recovered {
             self.report.recovered += 1;
             self.quarantined(log, record);
@@ -395,10 +490,13 @@ impl Audit {
 
     /// The published head is never ahead of the log, so one that is means that records are gone.
     fn compare_head(&mut self, log: &LogDir) {
-        let Some(by) = self.walk.verifier.clone() else {
+        let keys = self.walk.keys.clone();
+        if keys.is_empty() {
             return;
-        };
-        let Some((head, _)) = stored_head(log, &by) else {
+        }
+        // A console that stopped between rotating its key and publishing leaves a head of the old one.
+        let stored = keys.iter().rev().find_map(|k| stored_head(log, &k.by));
+        let Some((head, _)) = stored else {
             let text = "there is no usable signed head in the file `checkpoint`, so a cut tail is even harder to see";
             self.find(Level::Warning, "head", None, text);
             return;
@@ -410,7 +508,7 @@ impl Audit {
                 head.size
             );
             self.find(Level::Failure, "head", Some(known), text);
-        } else if self.roots.get(&head.size) != Some(&head.root) {
+        } else if self.facts.roots.get(&head.size) != Some(&head.root) {
             let text = format!(
                 "the signed head in `checkpoint` for {} lines has another root: this key signed two histories",
                 head.size
@@ -440,6 +538,19 @@ impl Audit {
             self.report.origin = show(&by.name).into_owned();
             self.report.vkey = Some(by.to_vkey());
         }
+        let how = |i: usize, uncontinued: bool| match (i, uncontinued) {
+            (0, _) => "first",
+            (_, true) => "UNCONTINUED",
+            (_, false) => "rotated",
+        };
+        let keys = walk.keys.iter().enumerate();
+        self.report.keys = keys
+            .map(|(i, k)| KeyReport {
+                seq: k.seq,
+                vkey: k.by.to_vkey(),
+                how: how(i, k.uncontinued).to_owned(),
+            })
+            .collect();
         self.report.records = walk.good.seq;
         self.report.checkpoints = walk.checkpoints;
         self.report.bytes = walk.passed;

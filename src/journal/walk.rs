@@ -99,6 +99,9 @@ pub enum Why {
     /// The log does not begin as a log.
     #[error("the first line is no genesis record of this log: {0}")]
     Genesis(String),
+    /// Another key takes over in a way that nothing vouches for.
+    #[error("the record changes the key, but {0}")]
+    Key(String),
     /// A file is not there, or has another name.
     #[error("expected the segment {expected}, found {found}")]
     Segment {
@@ -151,13 +154,36 @@ impl Tail {
     }
 }
 
+/// From where on which key signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySpan {
+    /// The record that brought it.
+    pub seq: u64,
+    /// Smallest size that it signs; a key before it signs up to here.
+    pub from: u64,
+    /// The key.
+    pub by: Verifier,
+    /// Whether the key before it did not sign the change: a new epoch.
+    pub uncontinued: bool,
+}
+
+/// A key that takes over with the next checkpoint.
+#[derive(Clone, Debug)]
+struct Incoming {
+    seq: u64,
+    by: Verifier,
+    epoch: bool,
+}
+
 /// A walk along one log; it can be continued when the log has grown.
 #[derive(Clone, Debug)]
 pub struct Walk {
     /// `<host>/<user>`, from the directory: the origin must end in it.
     pub owner: String,
-    /// The key in force, learned from the genesis record.
+    /// The key in force, learned from the genesis record and from records that change it.
     pub verifier: Option<Verifier>,
+    /// All keys so far, oldest first.
+    pub keys: Vec<KeySpan>,
     /// Where the last valid checkpoint ended.
     pub good: Point,
     /// That checkpoint, as signed.
@@ -166,7 +192,10 @@ pub struct Walk {
     pub checkpoints: u64,
     /// How many committed bytes were passed.
     pub passed: u64,
+    /// Leaf hashes of all lines so far, when somebody wants them.
+    pub leaves: Option<Vec<Hash>>,
     every_signature: bool,
+    incoming: Option<Incoming>,
     at: Point,
 }
 
@@ -177,6 +206,9 @@ impl Walk {
         Self {
             owner,
             verifier: None,
+            keys: Vec::new(),
+            incoming: None,
+            leaves: None,
             good: Point::start(),
             head: None,
             checkpoints: 0,
@@ -203,6 +235,7 @@ impl Walk {
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<Tail, JournalError> {
         self.at = self.good.clone();
+        self.incoming = None;
         let (segments, _) = log.segments()?;
         let later = |than: u64| {
             segments
@@ -246,6 +279,7 @@ impl Walk {
             self.good.segment = next;
             self.good.offset = 0;
             self.at = self.good.clone();
+            self.incoming = None;
         }
     }
 
@@ -316,7 +350,8 @@ impl Walk {
             return Ok(false);
         };
         let start = prefix(self.good.seq, &self.good.prev);
-        let declared = line.starts_with(format!("{start}segment\"").as_bytes())
+        let begins = |kind: &str| line.starts_with(format!("{start}{kind}\"").as_bytes());
+        let declared = (begins("segment") || begins("genesis"))
             && record::read(line).is_ok_and(|r| {
                 let damaged = r.body.get("damaged").unwrap_or(&Value::Null);
                 damaged["segment"] == segment_name(first)
@@ -408,9 +443,13 @@ impl Walk {
         }
         if self.at.seq == 0 {
             self.verifier = Some(self.genesis(line).map_err(Why::Genesis)?);
+        } else if rest.starts_with(b"key_rotate\"")
+            || (self.at.offset == 0 && rest.starts_with(b"genesis\""))
+        {
+            self.incoming = Some(self.key_change(line).map_err(Why::Key)?);
         }
         let (seq, segment, offset) = (self.at.seq, self.at.segment, self.at.offset);
-        self.at.pass(line);
+        self.pass(line);
         sink(Event::Line {
             seq,
             segment,
@@ -430,8 +469,25 @@ impl Walk {
             size: self.at.seq,
             root: self.at.range.root(),
         };
-        checkpoint::check(&signed, &head, by, self.every_signature)?;
-        self.at.pass(line);
+        // Where the key changes, the signatures are all that vouches for it.
+        let every = self.every_signature || self.incoming.is_some();
+        let both;
+        let signers: &[&Verifier] = match &self.incoming {
+            None => &[by],
+            Some(new) if new.epoch => &[&new.by],
+            Some(new) => {
+                both = [by, &new.by];
+                &both
+            }
+        };
+        checkpoint::check(&signed, &head, signers, every)?;
+        if self.keys.is_empty() {
+            self.take_key(0, 0, by.clone(), false);
+        }
+        if let Some(new) = self.incoming.take() {
+            self.take_key(new.seq, head.size, new.by, new.epoch);
+        }
+        self.pass(line);
         self.passed += self.at.offset
             - if self.good.segment == self.at.segment {
                 self.good.offset
@@ -443,6 +499,57 @@ impl Walk {
         sink(Event::Commit(&head));
         self.head = Some((head, signed));
         Ok(())
+    }
+
+    fn pass(&mut self, line: &[u8]) {
+        let seq = self.at.seq as usize;
+        let leaf = self.at.pass(line);
+        if let Some(leaves) = &mut self.leaves {
+            // Lines that were void after damage are replaced.
+            leaves.truncate(seq);
+            leaves.push(leaf);
+        }
+    }
+
+    /// Notes that a key signs from `from` lines on.
+    pub fn take_key(&mut self, seq: u64, from: u64, by: Verifier, epoch: bool) {
+        let uncontinued = epoch && self.verifier.as_ref() != Some(&by);
+        self.verifier = Some(by.clone());
+        self.keys.push(KeySpan {
+            seq,
+            from,
+            by,
+            uncontinued,
+        });
+    }
+
+    /// Reads the key that a record brings, in the same log and after the same head.
+    fn key_change(&self, line: &[u8]) -> Result<Incoming, String> {
+        let (Some(old), None) = (&self.verifier, &self.incoming) else {
+            return Err("another one in the same write does so too".to_owned());
+        };
+        let record = record::read(line).map_err(|e| e.to_string())?;
+        let epoch = record.kind == crate::domain::decision::RecordType::Genesis;
+        let text = |key: &str| record.body.get(key).and_then(Value::as_str);
+        let by = text(if epoch { "key" } else { "new_vkey" })
+            .and_then(Verifier::from_vkey)
+            .filter(|by| by.name == old.name)
+            .ok_or("it names no usable key of this log")?;
+        if epoch {
+            let (head, signed) = self.head.as_ref().ok_or("there is no head before it")?;
+            if text("last_head") != Some(signed) {
+                return Err("it does not name the last head before it".to_owned());
+            }
+            // Heads before may have been passed on the strength of a later signature; there is none by this key.
+            if Head::open(signed, old).as_ref() != Some(head) {
+                return Err("the head before it is not signed by the key before it".to_owned());
+            }
+        }
+        Ok(Incoming {
+            seq: record.seq,
+            by,
+            epoch,
+        })
     }
 
     fn genesis(&self, line: &[u8]) -> Result<Verifier, String> {

@@ -3,6 +3,9 @@
 //! Under the lock: look whether another console of this user wrote, frame the batch, end it in a signed checkpoint,
 //! hand it to the system in one call, wait for the device, and only then say so.
 
+mod peers;
+mod rotate;
+
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use super::blob::{self, BlobRef};
 use super::checkpoint::{Head, line as checkpoint_line};
 use super::error::JournalError;
 use super::fs::{Fs, How, Real, read_from, write_once};
+use super::heads::SEEN_FILE;
 use super::keys;
 use super::layout::{HEAD_FILE, LOCK_FILE, LogDir, POISON_FILE, failed, segment_name};
 use super::lock::Lock;
@@ -25,7 +29,9 @@ use super::merkle::hex;
 use super::note::Verifier;
 use super::record::{self, Frame};
 use super::recovery::{self, Damaged, Finding, Recovered};
+use super::redact;
 use super::walk::{Event, Point, SEGMENT_LIMIT, Walk};
+use peers::Peers;
 
 /// Room kept for one outcome, in bytes: the longest line.
 const RESERVE_EACH: u64 = 64 * 1024;
@@ -37,7 +43,7 @@ pub struct JournalConfig {
     pub store: PathBuf,
     /// First part of every origin: letters, digits, dots, dashes, underscores.
     pub site: String,
-    /// Directory of signing keys, outside the store.
+    /// Directory of signing keys and of what this user saw of other logs, outside the store.
     pub keys: PathBuf,
     /// Marks every record as being about the drill's world.
     pub drill: bool,
@@ -54,6 +60,8 @@ pub struct Opened {
     pub recovered: Option<Recovered>,
     /// Acknowledged records were changed or lost; actions are blocked until somebody acknowledges it.
     pub damaged: Option<Damaged>,
+    /// What is wrong with other logs of the store, compared with what this user saw of them; safe to draw.
+    pub peers: Vec<String>,
 }
 
 impl Opened {
@@ -64,6 +72,9 @@ impl Opened {
                 "{} was damaged from record {} on ({}): actions are blocked until this is acknowledged",
                 self.origin, damaged.first_bad, damaged.why
             ));
+        }
+        if !self.peers.is_empty() {
+            return Some(self.peers.join("; "));
         }
         self.recovered.as_ref().map(|torn| {
             format!(
@@ -114,6 +125,9 @@ pub struct Writer {
     state: State,
     recovered: Option<Recovered>,
     damaged: Option<Damaged>,
+    peers: Peers,
+    /// The key that takes over with the next commit.
+    next: Option<SigningKey>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -125,15 +139,43 @@ impl std::fmt::Debug for Writer {
 impl Writer {
     /// Opens or begins the log of this user on this host. Blocks for at most two seconds on the lock, and on the disk.
     pub fn open(config: JournalConfig, now: Timestamp) -> Result<(Self, Opened), JournalError> {
-        Self::open_as(config, Actor::current(), Arc::new(Real), now)
+        let (mut writer, opened) =
+            Self::open_or_adopt(config, Actor::current(), Arc::new(Real), now, None)?;
+        writer.anchor_here();
+        Ok((writer, opened))
+    }
+
+    /// Goes on with a log whose key is lost, or that was put back from a backup: a new epoch begins with a record that
+    /// says so. Under another key it counts as uncontinued until another analyst countersigns it.
+    pub fn adopt(
+        config: JournalConfig,
+        now: Timestamp,
+        reason: &str,
+    ) -> Result<(Self, Opened), JournalError> {
+        let (actor, fs) = (Actor::current(), Arc::new(Real));
+        let (mut writer, opened) = Self::open_or_adopt(config, actor, fs, now, Some(reason))?;
+        writer.anchor_here();
+        Ok((writer, opened))
     }
 
     /// Opens a log as a given actor on a given system.
+    #[cfg(test)]
     pub(super) fn open_as(
         config: JournalConfig,
         actor: Actor,
         fs: Arc<dyn Fs>,
         now: Timestamp,
+    ) -> Result<(Self, Opened), JournalError> {
+        Self::open_or_adopt(config, actor, fs, now, None)
+    }
+
+    /// Opens a log; with a reason, a new epoch begins in it.
+    pub(super) fn open_or_adopt(
+        config: JournalConfig,
+        actor: Actor,
+        fs: Arc<dyn Fs>,
+        now: Timestamp,
+        adopt: Option<&str>,
     ) -> Result<(Self, Opened), JournalError> {
         if safe_name(&config.site) != config.site {
             return Err(JournalError::Site(config.site));
@@ -145,8 +187,8 @@ impl Writer {
             &actor.user,
             config.allow_network_fs,
         )?;
-        let key = keys::load_or_create(&config.keys, &actor.host)?;
-        let verifier = Verifier {
+        let mut key = keys::load_or_create(&config.keys, &actor.host)?;
+        let mut verifier = Verifier {
             name: format!("{}/{}/{}", config.site, actor.host, actor.user),
             key: key.verifying_key(),
         };
@@ -154,17 +196,25 @@ impl Writer {
         let held = Lock::take(&log, &lock)?;
         log.check_site(&config.store, &config.site)?;
         let mut walk = Walk::new(format!("{}/{}", actor.host, actor.user), false);
-        let mut pending = first_walk(&log, &mut walk)?;
+        let First {
+            mut pending,
+            anchored,
+        } = first_walk(&log, &mut walk)?;
+        let peers = Peers::load(&config.keys.join(SEEN_FILE), anchored);
         if let Some(by) = walk
             .verifier
-            .as_ref()
-            .filter(|v| **v != verifier && walk.head.is_some())
+            .clone()
+            .filter(|v| *v != verifier && walk.head.is_some())
         {
-            return Err(JournalError::OtherKey {
-                path: log.path,
-                log_key: hex(&by.id()),
-                own_key: hex(&verifier.id()),
-            });
+            if let Some(next) = rotate::interrupted(&config.keys, &actor.host, &by)? {
+                (key, verifier) = (next, by);
+            } else if adopt.is_none() {
+                return Err(JournalError::OtherKey {
+                    path: log.path,
+                    log_key: hex(&by.id()),
+                    own_key: hex(&verifier.id()),
+                });
+            }
         }
         let segment = log.open(&segment_name(walk.good.segment), How::Append)?;
         let (recovered, damaged) = (None, None);
@@ -181,9 +231,15 @@ impl Writer {
             state,
             recovered,
             damaged,
+            peers,
+            next: None,
         };
+        if let Some(reason) = adopt {
+            writer.begin_epoch(now, reason)?;
+        }
         writer.settle(now)?;
         writer.after_poison(now)?;
+        let peers = writer.look_around(now);
         pending = writer.damaged.as_ref().map(|d| d.why.clone()).or(pending);
         if let Some(why) = pending {
             writer.state = State::Blocked(format!("{why}; read `log verify` and acknowledge it"));
@@ -193,6 +249,7 @@ impl Writer {
             origin: writer.verifier.name.clone(),
             recovered: writer.recovered.take(),
             damaged: writer.damaged.take(),
+            peers,
         };
         Ok((writer, opened))
     }
@@ -205,6 +262,10 @@ impl Writer {
         records: &[(RecordType, Value)],
     ) -> Result<Vec<Written>, JournalError> {
         self.may_write(records)?;
+        let own = [RecordType::Genesis, RecordType::KeyRotate];
+        if let Some((kind, _)) = records.iter().find(|(kind, _)| own.contains(kind)) {
+            return Err(record::WriteError::Own(*kind).into());
+        }
         let held = Lock::take(&self.log, &self.lock)?;
         self.catch_up(now)?;
         // An outcome must land in the room that was reserved for it, so it never begins a segment.
@@ -214,9 +275,22 @@ impl Writer {
         if roomy && self.walk.good.offset > SEGMENT_LIMIT {
             self.begin_segment(now, &json!({"reason": "size"}))?;
         }
-        let written = self.commit(now, records);
+        let binding = |(kind, _): &(RecordType, Value)| {
+            matches!(kind, RecordType::Approval | RecordType::Intent)
+        };
+        // Whoever approves or acts says what it saw of the others, so that they cannot tell it differently later.
+        let heads = if records.iter().any(binding) {
+            self.news(None)
+        } else {
+            Vec::new()
+        };
+        let mut all = Self::records_of(&heads);
+        let own = all.len();
+        all.extend_from_slice(records);
+        let mut written = self.commit(now, &all)?;
+        self.was_told(now, &heads);
         drop(held);
-        written
+        Ok(written.split_off(own))
     }
 
     /// Makes room for the outcomes of `in_flight` acts and one intent, so that a full disk refuses the intent and not
@@ -267,6 +341,7 @@ impl Writer {
         if matches!(self.state, State::Blocked(_)) {
             self.state = State::Ok;
         }
+        self.accept_peers();
         Ok(())
     }
 
@@ -324,7 +399,10 @@ impl Writer {
     /// Walks to the end, sets aside what is not committed, and begins the log if there is none.
     fn settle(&mut self, now: Timestamp) -> Result<(), JournalError> {
         let tail = self.walk.run(&self.log, &mut |_| {})?;
-        let finding = recovery::judge(&self.log, &self.walk, &tail, &self.verifier)?;
+        self.follow_key()?;
+        let own = self.peers.seen.of(&self.verifier.name);
+        let own = own.filter(|s| s.by == self.verifier);
+        let finding = recovery::judge(&self.log, &self.walk, &tail, &self.verifier, own)?;
         match finding {
             Finding::Clean => self.reopen()?,
             Finding::Torn => {
@@ -339,6 +417,8 @@ impl Writer {
                 let damaged = recovery::set_apart(&self.log, &self.walk, &tail, why, lost_head)?;
                 let body = damaged.body(&self.walk);
                 self.begin_segment(now, &body)?;
+                // The lost head stands in the record now; kept outside it would be found lost again for ever.
+                self.peers.seen.forget(&self.verifier.name);
                 self.damaged = Some(damaged);
             }
         }
@@ -372,7 +452,8 @@ impl Writer {
             "version": env!("CARGO_PKG_VERSION"),
         });
         self.commit(now, &[(RecordType::Genesis, body)])?;
-        self.walk.verifier = Some(self.verifier.clone());
+        self.walk.keys.clear();
+        self.walk.take_key(0, 0, self.verifier.clone(), false);
         let _ = self.walk.confirm();
         self.log
             .fs
@@ -443,7 +524,9 @@ impl Writer {
                 drill: self.config.drill,
                 mono,
             };
-            let line = record::write(&frame, *kind, body)?;
+            let mut body = body.clone();
+            redact::record(*kind, &mut body);
+            let line = record::write(&frame, *kind, &body)?;
             let seq = at.seq;
             written.push(Written {
                 seq,
@@ -457,7 +540,10 @@ impl Writer {
             size: at.seq,
             root: at.range.root(),
         };
-        let signed = head.sign(&self.key);
+        let signed = match &self.next {
+            None => head.sign(&self.key),
+            Some(next) => head.sign_both(&self.key, next),
+        };
         let line = checkpoint_line(at.seq, &at.prev, &signed);
         at.pass(&line);
         bytes.extend_from_slice(&line);
@@ -470,6 +556,9 @@ impl Writer {
             self.flush()?;
         }
         self.walk.good = at;
+        if durable {
+            self.hand_out(&head, &signed, now);
+        }
         self.walk.head = Some((head, signed));
         if durable {
             self.publish();
@@ -538,30 +627,49 @@ impl Writer {
     }
 }
 
-/// Walks a whole log at first sight; returns why actions must wait, when damage was never acknowledged.
-fn first_walk(log: &LogDir, walk: &mut Walk) -> Result<Option<String>, JournalError> {
+/// What the first walk over a log tells.
+#[derive(Default)]
+struct First {
+    /// Why actions must wait: damage that was never acknowledged.
+    pending: Option<String>,
+    /// How far anchors reach.
+    anchored: u64,
+}
+
+/// Walks a whole log at first sight.
+fn first_walk(log: &LogDir, walk: &mut Walk) -> Result<First, JournalError> {
+    const KINDS: [RecordType; 4] = [
+        RecordType::Genesis,
+        RecordType::Segment,
+        RecordType::Anomaly,
+        RecordType::Anchor,
+    ];
     for every_signature in [false, true] {
         *walk = Walk::new(walk.owner.clone(), every_signature);
-        let mut pending = None;
+        let mut first = First::default();
         walk.run(log, &mut |event| {
             if let Event::Line { bytes, .. } = event
-                && let Some(record) =
-                    record::read_if(bytes, &[RecordType::Segment, RecordType::Anomaly])
+                && let Some(record) = record::read_if(bytes, &KINDS)
             {
-                if record.body.contains_key("damaged") {
+                if record.kind == RecordType::Anchor {
+                    let size = record.body.get("size").and_then(Value::as_u64);
+                    // No anchor reaches beyond the record that names it.
+                    first.anchored = first.anchored.max(size.unwrap_or(0).min(record.seq));
+                } else if record.body.contains_key("damaged") {
                     let why = &record.body["damaged"]["why"];
-                    pending = Some(why.as_str().unwrap_or("the journal was damaged").to_owned());
+                    let why = why.as_str().unwrap_or("the journal was damaged");
+                    first.pending = Some(why.to_owned());
                 } else if record.body.get("acknowledged") == Some(&Value::Bool(true)) {
-                    pending = None;
+                    first.pending = None;
                 }
             }
         })?;
         // When the last signature is not good, the last good one is looked for with all of them checked.
         if walk.confirm() {
-            return Ok(pending);
+            return Ok(first);
         }
     }
-    Ok(None)
+    Ok(First::default())
 }
 
 fn boot_clock() -> u64 {

@@ -184,7 +184,11 @@ impl Console {
                 drop(keys.take());
                 session.suspend()?;
                 keys = Some(EventStream::new());
-                self.take(Msg::Resized);
+                let area = self.screen.area();
+                self.take(Msg::Resized {
+                    width: area.width,
+                    height: area.height,
+                });
             }
         }
         drop(keys);
@@ -275,6 +279,7 @@ impl Console {
 
     fn draw(&mut self) -> std::io::Result<()> {
         let area = self.screen.area();
+        self.model.size = (area.width, area.height);
         let mut frame = Buffer::empty(area);
         let now = Timestamp::now();
         ui::draw(

@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
 use crate::domain::ids::PlanDigest;
@@ -21,6 +23,9 @@ pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct NotRecorded(pub String);
+
+/// How often the heads of other logs are recorded in a quiet console.
+const HEADS_EVERY: Duration = Duration::from_mins(5);
 
 enum Order {
     Append(
@@ -154,6 +159,9 @@ impl Thread {
                             recovered.bytes
                         )));
                     }
+                    for peer in &opened.peers {
+                        self.say(Some(peer.clone()));
+                    }
                     if let Health::Blocked(reason) = writer.health() {
                         (self.report)(Msg::JournalProblem(Some(reason)));
                     }
@@ -163,7 +171,20 @@ impl Thread {
             }
         }
         self.poll();
-        while let Ok(order) = inbox.recv() {
+        let mut due = Instant::now() + HEADS_EVERY;
+        loop {
+            if Instant::now() >= due {
+                due = Instant::now() + HEADS_EVERY;
+                if let Some(writer) = &mut self.writer {
+                    // What it cannot record now it records before the next act, or says so then.
+                    let _ = writer.peer_heads(Timestamp::now());
+                }
+            }
+            let order = match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(order) => order,
+                Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
             match order {
                 Order::Append(records, answer) => {
                     let written = self.with_writer(|writer| {
@@ -213,11 +234,24 @@ impl Thread {
                 "this console has no journal to write to".to_owned(),
             ));
         };
-        act(writer).map_err(|error| {
-            let text = error.to_string();
-            (self.report)(Msg::JournalProblem(Some(text.clone())));
-            NotRecorded(text)
-        })
+        let done = act(writer).map_err(|error| NotRecorded(error.to_string()));
+        // A full disk may have room again at the next try; only a log that is blocked stops everything.
+        let problem = match writer.health() {
+            Health::Ok => None,
+            Health::Blocked(reason) => Some(reason),
+        };
+        match (&done, problem) {
+            (_, Some(reason)) => (self.report)(Msg::JournalProblem(Some(reason))),
+            (Err(error), None) => {
+                let text = format!("not recorded: {error}");
+                (self.report)(Msg::Notice {
+                    level: Level::Error,
+                    text,
+                });
+            }
+            (Ok(_), None) => {}
+        }
+        done
     }
 
     /// Takes in what is new in any log.
@@ -237,7 +271,7 @@ impl Thread {
     fn say(&self, text: Option<String>) {
         if let Some(text) = text {
             (self.report)(Msg::Notice {
-                level: crate::app::model::Level::Warn,
+                level: Level::Warn,
                 text: format!("journal: {text}"),
             });
         }

@@ -190,14 +190,16 @@ fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector:
     }
 }
 
-/// What the steps leave to an attacker, without what a later step of the same plan ends.
+/// What the steps leave to an attacker, without what another step of the same plan ends: a session that a live secret
+/// could renew is no worry once the secret is dead.
 fn left_over(steps: &[BoundStep]) -> Vec<Residual> {
     let mut left: Vec<Residual> = Vec::new();
     for (i, step) in steps.iter().enumerate() {
         let ended = |r: &&Residual| {
-            steps[i + 1..]
-                .iter()
-                .any(|later| later.layer == r.layer && !later.requests.is_empty())
+            let others = steps.iter().enumerate().filter(|(j, _)| *j != i);
+            others
+                .map(|(_, other)| other)
+                .any(|other| other.layer == r.layer && !other.requests.is_empty())
         };
         for residual in step.leaves.iter().filter(|r| !ended(r)) {
             if !left.contains(residual) {

@@ -46,12 +46,12 @@ pub async fn read(journal: Journal, log: String, seq: u64, report: Report) {
 pub async fn verify(journal: Journal, report: Report) {
     let stores = [journal.store().to_owned()];
     let verified = aside(move || {
-        let mut report = verify_stores(&stores, Options::default());
+        let mut report = verify_stores(&stores, &Options::default());
         for _ in 1..TRIES {
             if report.intact() {
                 break;
             }
-            report = verify_stores(&stores, Options::default());
+            report = verify_stores(&stores, &Options::default());
         }
         report
     });

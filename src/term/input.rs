@@ -19,7 +19,7 @@ pub fn translate(event: Event) -> Option<Msg> {
             }
             Some(Msg::Paste(text[..end].to_owned()))
         }
-        Event::Resize(..) => Some(Msg::Resized),
+        Event::Resize(width, height) => Some(Msg::Resized { width, height }),
         Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
     }
 }

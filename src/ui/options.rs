@@ -20,13 +20,11 @@ pub fn height(model: &Model, most: u16) -> u16 {
 
 /// Draws the options.
 pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let inside = frame(
-        "Options (a number stages one; nothing is sent before you confirm)",
-        false,
-        ui,
-        area,
-        buf,
-    );
+    let title = match model.read_only {
+        true => "Options (read-only: none can be staged here)",
+        false => "Options (a number stages one; nothing is sent before you confirm)",
+    };
+    let inside = frame(title, false, ui, area, buf);
     if model.detail.choices.is_empty() {
         let text = match model.selected {
             Some(_) => {
@@ -38,12 +36,10 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let mut lines = Vec::new();
-    for (i, choice) in model.detail.choices.iter().enumerate() {
-        let key = if choice.playbook.is_none() {
-            "0".to_owned()
-        } else {
-            (i + 1).to_string()
-        };
+    for choice in &model.detail.choices {
+        let key = choice
+            .key
+            .map_or_else(|| "-".to_owned(), |key| key.to_string());
         lines.push(choice_line(choice, &key, ui, usize::from(inside.width)));
     }
     scrolled(lines, 0, ui, inside, buf);

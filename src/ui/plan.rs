@@ -10,13 +10,13 @@ use super::options::tier_role;
 use super::theme::Role;
 use super::wrap::wrap_all;
 use super::{Ui, cut_bottom, frame, scrolled};
-use crate::app::model::{Model, Phase, PlanView, Stage};
+use crate::app::model::{Model, Phase, PlanView, RowState, Stage};
 use crate::domain::alert::age;
 use crate::domain::coverage::CellState;
 use crate::domain::ids::PlanDigest;
 use crate::domain::plan::{Body, ImpactNode, Plan, PlanStep, RenderedRequest, Undo};
 use crate::domain::text::{show, show_identifier};
-use crate::domain::vocabulary::{Tier, Verb};
+use crate::domain::vocabulary::{Layer, Tier, Verb};
 
 /// Draws the overlay.
 pub fn render(model: &Model, view: &PlanView, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
@@ -69,7 +69,11 @@ fn plan_lines(
         }
         lines.push(Line::default());
     }
-    lines.extend(two_sides(plan, ui, width));
+    if !running {
+        lines.extend(plan.steps.iter().map(|step| summary_line(step, ui)));
+        lines.push(Line::default());
+    }
+    lines.extend(two_sides(model, plan, running, ui, width));
     for step in &plan.steps {
         lines.push(Line::default());
         lines.extend(step_lines(step, ui));
@@ -113,9 +117,15 @@ fn heading(digest: &PlanDigest, plan: &Plan, ui: Ui<'_>) -> Vec<Line<'static>> {
 }
 
 /// Returns what acting breaks and leaves beside what doing nothing leaves.
-fn two_sides(plan: &Plan, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
-    let left = acting_side(plan, ui);
-    let right = nothing_side(plan, ui);
+fn two_sides(
+    model: &Model,
+    plan: &Plan,
+    running: bool,
+    ui: Ui<'_>,
+    width: u16,
+) -> Vec<Line<'static>> {
+    let left = acting_side(plan, running, ui);
+    let right = nothing_side(model, plan, ui);
     let styled = |(text, role): (String, Role)| Line::styled(text, ui.theme.style(role));
     if width < 100 {
         return left.into_iter().chain(right).map(styled).collect();
@@ -147,15 +157,16 @@ fn two_sides(plan: &Plan, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     (0..rows).map(beside).collect()
 }
 
-fn acting_side(plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
-    let mut rows = vec![("IF YOU RUN IT".to_owned(), Role::Title)];
+fn acting_side(plan: &Plan, running: bool, ui: Ui<'_>) -> Vec<(String, Role)> {
+    let title = if running { "THE PLAN" } else { "IF YOU RUN IT" };
+    let mut rows = vec![(title.to_owned(), Role::Title)];
     let breaking: Vec<&PlanStep> = plan.steps.iter().filter(|s| !s.breaks.is_empty()).collect();
     if breaking.is_empty() {
         rows.push((" interrupts nothing by itself".to_owned(), Role::Good));
     }
     for step in breaking {
         rows.push((
-            format!(" step {} interrupts {}", step.id, show(&step.breaks)),
+            format!(" step {} interrupts: {}", step.id, show(&step.breaks)),
             Role::Warn,
         ));
     }
@@ -191,17 +202,46 @@ fn acting_side(plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
     rows
 }
 
-fn nothing_side(plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
+fn nothing_side(model: &Model, plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
+    let closed = model.closed_layers(|act| act.intent.identity == plan.identity);
+    let keeps = if closed.is_empty() {
+        " whoever holds it keeps every layer, until somebody ends it".to_owned()
+    } else {
+        let names: Vec<&str> = closed.into_iter().map(Layer::as_str).collect();
+        format!(
+            " closed already, by proof: {}; every other layer stays open",
+            names.join(", ")
+        )
+    };
     let mut rows = vec![
         ("IF YOU DO NOTHING".to_owned(), Role::Title),
-        (" breaks nothing".to_owned(), Role::Good),
-        (
-            " the attacker keeps every layer, until somebody ends it".to_owned(),
-            Role::Error,
-        ),
+        (" interrupts nothing".to_owned(), Role::Base),
+        (keeps, Role::Error),
     ];
     rows.extend(nodes("can reach", &plan.impact.reaches, ui));
     rows
+}
+
+/// One line a step with the request that matters, so that it is read first also on a small screen.
+fn summary_line(step: &PlanStep, ui: Ui<'_>) -> Line<'static> {
+    let request = step
+        .requests
+        .first()
+        .map(|r| format!("  {} {}", show(&r.method), show(&r.url)));
+    let more = match step.requests.len() {
+        0 | 1 => String::new(),
+        n => format!(" and {} more below", n - 1),
+    };
+    Line::from(vec![
+        Span::raw(format!(" {} ", step.id)),
+        Span::styled(
+            format!("{:<7} ", step.tier.as_str()),
+            ui.theme.style(tier_role(step.tier)),
+        ),
+        Span::raw(show(&step.title).into_owned()),
+        Span::styled(request.unwrap_or_default(), ui.theme.style(Role::Key)),
+        Span::styled(more, ui.theme.style(Role::Muted)),
+    ])
 }
 
 /// Shows the most critical few; the map has them all.
@@ -327,6 +367,13 @@ fn request_lines(request: &RenderedRequest, label: &str) -> Vec<Line<'static>> {
 
 /// Returns how one step stands: what this console sees at work, else what the journal tells.
 fn progress_line(model: &Model, digest: &PlanDigest, step: &PlanStep, ui: Ui<'_>) -> Line<'static> {
+    if let Some(undo) = model.decisions.undo_of(digest, &step.id) {
+        let text = format!(" {} TAKEN BACK ({})", ui.glyphs.failed, undo.cell().words());
+        return Line::from(vec![
+            Span::styled(format!("{text:<18}"), ui.theme.style(Role::Error)),
+            Span::raw(format!("{} {}", step.id, show(&step.title))),
+        ]);
+    }
     let run = model.runs.get(digest);
     let phase = run.and_then(|r| r.phases.get(&step.id));
     let running = run.is_some_and(|r| r.running);
@@ -409,10 +456,27 @@ fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>) -> Vec<Line<'static>> 
         (Stage::Ended, Some((digest, _))) => {
             let text = model.runs.get(digest).and_then(|r| r.ended.clone());
             let text = text.unwrap_or_else(|| "From the journal.".to_owned());
-            vec![
-                rule,
-                Line::styled(format!(" {text}"), ui.theme.style(Role::Title)),
-            ]
+            let held: Vec<&str> = model
+                .still_held(&view.alert)
+                .into_iter()
+                .map(Layer::as_str)
+                .collect();
+            let verdict = match (model.row_state(&view.alert), held.is_empty()) {
+                (RowState::Proven, _) => Line::styled(
+                    " Everything that this plan knows of is closed, by proof.",
+                    ui.theme.style(Role::Good),
+                ),
+                (_, false) => Line::styled(
+                    format!(" NOT OVER: whoever holds it still has {}.", held.join(", ")),
+                    ui.theme.style(Role::Error),
+                ),
+                (_, true) => Line::styled(
+                    " NOT OVER: read the steps above.",
+                    ui.theme.style(Role::Error),
+                ),
+            };
+            let head = Line::styled(format!(" {text}"), ui.theme.style(Role::Title));
+            vec![rule, head, verdict]
         }
         _ => vec![rule],
     }

@@ -117,6 +117,9 @@ pub fn bottom(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
 fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     let scope = scope(model);
     let commands: &[Command] = match (&model.overlay, scope) {
+        (Overlay::Plan(view), _) if crate::app::planning::takes_text(view) => {
+            &[Command::Back, Command::Rebuild, Command::PageDown]
+        }
         (Overlay::Plan(view), _) => plan_hints(&view.stage),
         (_, Scope::Log) => log_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],

@@ -54,7 +54,7 @@ pub fn records() -> Vec<Entry> {
     let plan = plan(Tier::Soft);
     let digest = plan.digest();
     let digest = digest.as_str();
-    let mut kept = outcome("i-1", "ok", None, None);
+    let mut kept = outcome("i-1", "accepted", None, None);
     kept["evidence"] = json!([
         {"name": "sessions", "sha256": "5e".repeat(32), "size": 1834, "source": "lab GET /admin/clients/c-1/sessions"},
         {"name": "client", "sha256": "c1".repeat(32), "size": 702, "source": "lab GET /admin/clients/c-1"},
@@ -105,13 +105,13 @@ pub fn records() -> Vec<Entry> {
             T::Intent,
             intent("i-2", "2", "revoke_tokens", digest),
         ),
-        entry(ANA, 7, 7, T::Outcome, outcome("i-2", "ok", Some(204), None)),
+        entry(ANA, 7, 7, T::Outcome, outcome("i-2", "accepted", Some(204), None)),
         entry(
             ANA,
             8,
             6,
             T::Verify,
-            json!({"intent": "i-2", "proof": "proven", "says": "the client has no live session", "tries": 2,
+            json!({"intent": "i-2", "proof": "agrees", "says": "the client has no live session", "tries": 2,
                    "evidence_sha256": "ab".repeat(32)}),
         ),
         entry(

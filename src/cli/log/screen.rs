@@ -31,7 +31,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
     }
     let state = setup::state_dir(global)?;
     let store = setup::journal_dir(&state);
-    super::must_exist(std::slice::from_ref(&store))?;
+    super::filter::must_exist(std::slice::from_ref(&store))?;
     let config = if setup::is_drill(global)? {
         Config::default()
     } else {

@@ -42,7 +42,13 @@ fn must_find(place: &Place, path: &Path, bytes: &[u8], what: &str) {
     }
     put(path, bytes);
     for quick in [false, true] {
-        let report = verify(&[place.store()], Options { quick });
+        let report = verify(
+            &[place.store()],
+            &Options {
+                quick,
+                ..Options::default()
+            },
+        );
         assert!(!report.intact(), "{what} was not found (quick: {quick})");
         assert_eq!(report.exit_code(false), 1, "{what}");
     }
@@ -61,7 +67,7 @@ fn every_changed_bit_is_found() {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             put(&path, &bad);
-            let report = verify(&[place.store()], Options::default());
+            let report = verify(&[place.store()], &Options::default());
             assert!(
                 !report.intact() || ends_early(&report, bit, &good),
                 "bit {bit} of {}",

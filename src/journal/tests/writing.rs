@@ -17,7 +17,8 @@ fn what_is_written_verifies_and_reads_back() {
         Opened {
             origin: "soc.example/jump1/alice".into(),
             recovered: None,
-            damaged: None
+            damaged: None,
+            peers: vec![],
         }
     );
     write(&mut writer, &["one", "two"]);

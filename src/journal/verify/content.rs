@@ -11,6 +11,8 @@ use crate::domain::plan::{canonical, sha256_hex};
 use crate::domain::text::show;
 
 use super::super::reader::Line;
+use super::super::record;
+use super::super::trust::Trust;
 use super::{Finding, Level};
 
 /// An act that nobody can vouch for.
@@ -53,20 +55,26 @@ pub struct Content {
 
 struct Plan {
     author: String,
+    log: String,
     expires: Option<Timestamp>,
 }
 
+/// The drill's second analyst is simulated in the one log that there is.
+fn is_drill(raw: &[u8]) -> bool {
+    record::read(raw).is_ok_and(|r| r.drill)
+}
+
 impl Content {
-    /// Looks at all records of all logs.
-    pub fn of(lines: &[Line]) -> Self {
+    /// Looks at all records of all logs; with a roster, persons count and not what a record says about itself.
+    pub fn of(lines: &[Line], trust: Option<&Trust>) -> Self {
         let mut content = Self::default();
         let plans = content.take_plans(lines);
         let mut decisions = Decisions::default();
         let mut intents = BTreeSet::new();
-        for Line { entry, .. } in lines {
+        for Line { entry, raw } in lines {
             decisions.apply(entry);
             match entry.kind {
-                RecordType::Approval => content.take_approval(entry, &plans),
+                RecordType::Approval => content.take_approval(entry, raw, &plans, trust),
                 RecordType::Intent => content.take_intent(entry, &plans, &mut intents),
                 _ => {}
             }
@@ -122,6 +130,7 @@ impl Content {
                 named.to_owned(),
                 Plan {
                     author: entry.actor.clone(),
+                    log: entry.log.clone(),
                     expires,
                 },
             );
@@ -129,7 +138,13 @@ impl Content {
         plans
     }
 
-    fn take_approval(&mut self, entry: &Entry, plans: &BTreeMap<String, Plan>) {
+    fn take_approval(
+        &mut self,
+        entry: &Entry,
+        raw: &[u8],
+        plans: &BTreeMap<String, Plan>,
+        trust: Option<&Trust>,
+    ) {
         self.approvals += 1;
         let Ok(approval) = entry.body_as::<Approval>() else {
             self.find(
@@ -150,7 +165,18 @@ impl Content {
             return;
         };
         self.bound += 1;
-        if approval.approved && approval.by.as_ref().unwrap_or(&entry.actor) == &plan.author {
+        if let Some(trust) = trust.filter(|_| approval.approved && !is_drill(raw)) {
+            let who = trust.writer_of(&entry.log);
+            if who.is_none() {
+                let text = "approved in a log that belongs to nobody on the roster";
+                self.find(Level::Warning, "approvals", entry, text);
+            } else if who == trust.writer_of(&plan.log) {
+                self.self_approvals += 1;
+                let text = "the plan was approved by the person who wrote it";
+                self.find(Level::Failure, "approvals", entry, text);
+            }
+        } else if approval.approved && approval.by.as_ref().unwrap_or(&entry.actor) == &plan.author
+        {
             self.self_approvals += 1;
             self.find(
                 Level::Warning,

@@ -13,6 +13,21 @@ pub fn write_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "REFUSED {refused}")?;
     }
     write_content(report, out)?;
+    for finding in &report.findings {
+        let level = if finding.level == Level::Failure {
+            "FAILURE"
+        } else {
+            "WARN"
+        };
+        writeln!(out, "{level} {}: {}", finding.check, finding.text)?;
+    }
+    if !report.trusted && report.logs.iter().any(|l| l.vkey.is_some()) {
+        writeln!(
+            out,
+            "note: keys were taken from the logs themselves, so a log written anew with another key would pass: \
+             pin them with --trust"
+        )?;
+    }
     writeln!(
         out,
         "note: a removed tail cannot be detected without an anchor outside the writer's power"
@@ -50,6 +65,7 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         time(log.first),
         time(log.last)
     )?;
+    write_keys(log, key, out)?;
     let ok = |checks: &[&str]| {
         let bad = |l: Level| {
             log.findings
@@ -79,6 +95,7 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         ok(&["checkpoints", "head"]),
         log.checkpoints
     )?;
+    write_anchors(log, out)?;
     writeln!(out, "  clock        {}", ok(&["clock"]))?;
     if log.recovered > 0 {
         writeln!(
@@ -106,12 +123,78 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "    expected     {}", bad.expected)?;
         writeln!(out, "    found        {}", bad.found)?;
     }
-    if ok(&["chain", "segments", "damaged", "checkpoints", "head"]) == "BAD" {
+    if ok(&[
+        "chain",
+        "segments",
+        "damaged",
+        "checkpoints",
+        "head",
+        "anchors",
+    ]) == "BAD"
+    {
         let root = log.head_root.as_deref().unwrap_or("none");
         writeln!(
             out,
             "    last good    checkpoint over {} lines, root {root}",
             log.head_size
+        )?;
+    }
+    Ok(())
+}
+
+fn write_keys(log: &LogReport, key: &str, out: &mut dyn Write) -> io::Result<()> {
+    let person = log
+        .person
+        .as_ref()
+        .map_or_else(String::new, |p| format!(" ({p})"));
+    match &log.vkey {
+        Some(_) if log.pinned => writeln!(
+            out,
+            "  key          ok   {key} pinned by the trust file{person}"
+        )?,
+        Some(vkey) => writeln!(out, "  key          ?    taken from the log itself: {vkey}")?,
+        None => {}
+    }
+    for later in log.keys.iter().skip(1) {
+        let id = later.vkey.split('+').nth(1).unwrap_or("?");
+        writeln!(
+            out,
+            "               key {id} from record {}: {}",
+            later.seq, later.how
+        )?;
+    }
+    Ok(())
+}
+
+fn write_anchors(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
+    let bad = log
+        .findings
+        .iter()
+        .any(|f| f.check == "anchors" && f.level == Level::Failure);
+    let state = if bad { "BAD" } else { "ok" };
+    let held = |by: &std::collections::BTreeMap<String, u64>| {
+        let all: Vec<String> = by.iter().map(|(who, n)| format!("{who} {n}")).collect();
+        all.join(", ")
+    };
+    let reach = log.witnessed.values().max().copied().unwrap_or(0);
+    if log.witnessed.is_empty() {
+        writeln!(
+            out,
+            "  anchors      none  nobody else's copy of a head was compared"
+        )?;
+    } else {
+        let open = log.head_size.saturating_sub(reach);
+        let held = held(&log.witnessed);
+        writeln!(
+            out,
+            "  anchors      {state:<4} {held} (un-anchored: the last {open} lines)"
+        )?;
+    }
+    if !log.claimed.is_empty() {
+        let held = held(&log.claimed);
+        writeln!(
+            out,
+            "               the log itself says {held}: compare with --anchors"
         )?;
     }
     Ok(())

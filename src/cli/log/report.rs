@@ -1,0 +1,218 @@
+//! `stanch log report`: one incident for those who were not there.
+
+mod frameworks;
+mod text;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::domain::alert::Alert;
+use crate::domain::decision::{Act, Approval, Decisions, PlanRecord, RecordType};
+use crate::domain::ids::{AlertId, PlanDigest};
+use crate::domain::plan::Plan;
+use crate::domain::text::show;
+use crate::journal::{self, Line};
+
+use super::Context;
+use super::course::{Course, alerts_of};
+use super::export::{deliver, record, tell};
+use super::filter::load;
+use crate::domain::words;
+
+pub use frameworks::Tag;
+
+/// Arguments of `stanch log report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Which alert: its key (`source/id`), or an end of it that only one has.
+    alert: String,
+    /// Write to this new file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Read a copied journal instead (repeatable).
+    #[arg(long, value_name = "DIR")]
+    store: Vec<PathBuf>,
+}
+
+/// One plan of the incident.
+pub struct PlanPart {
+    /// Its name.
+    pub digest: PlanDigest,
+    /// Who wrote it.
+    pub author: String,
+    /// The plan.
+    pub plan: Plan,
+    /// Verdicts on it: who, where it stands, what.
+    pub verdicts: Vec<(String, Approval)>,
+}
+
+/// Everything that the records tell about one alert.
+pub struct Incident<'a> {
+    /// Which alert.
+    pub id: AlertId,
+    /// The alert itself, where it is stored here.
+    pub alert: Option<Alert>,
+    /// Its milestones.
+    pub course: Course,
+    /// Its records.
+    pub lines: Vec<&'a Line>,
+    /// What all records decide together.
+    pub decisions: &'a Decisions,
+    /// Its plans.
+    pub plans: Vec<PlanPart>,
+    /// Its acts.
+    pub acts: Vec<&'a Act>,
+    /// Which frameworks ask for what was done.
+    pub tags: Vec<Tag>,
+    /// Whether the journal verifies as a whole.
+    pub intact: bool,
+}
+
+/// Writes the report, and records that it left.
+pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let loaded = load(&args.store, context)?;
+    tell(&loaded);
+    let id = find(&args.alert, &loaded.lines)?;
+    let lines: Vec<&Line> = loaded
+        .lines
+        .iter()
+        .filter(|l| words::names(&l.entry, "alert", id.as_str(), &loaded.decisions))
+        .collect();
+    let alert = (context.alert)(&id);
+    let course = Course::of(&id, alert.as_ref(), &loaded.lines, &loaded.decisions);
+    let plans = plans_of(&id, &loaded.lines, &loaded.decisions);
+    let acts: Vec<&Act> = loaded.decisions.acts_for(&id).collect();
+    let options = journal::Options {
+        quick: true,
+        ..journal::Options::default()
+    };
+    let incident = Incident {
+        tags: frameworks::tags(&acts, plans.iter().any(|p| !p.verdicts.is_empty())),
+        intact: journal::verify(&context.stores(&args.store), &options).intact(),
+        id,
+        alert,
+        course,
+        decisions: &loaded.decisions,
+        plans,
+        acts,
+        lines,
+    };
+    let bytes = if context.json {
+        serde_json::to_string_pretty(&value(&incident))? + "\n"
+    } else {
+        text::write(&incident)
+    };
+    deliver(args.out.as_deref(), bytes.as_bytes(), out)?;
+    let format = if context.json {
+        "report json"
+    } else {
+        "report md"
+    };
+    record(context, format, &incident.lines, bytes.as_bytes());
+    Ok(u8::from(!loaded.problems.is_empty()))
+}
+
+fn find(wanted: &str, lines: &[Line]) -> anyhow::Result<AlertId> {
+    let all = alerts_of(lines);
+    if let Some(id) = all.iter().find(|id| id.as_str() == wanted) {
+        return Ok(id.clone());
+    }
+    let ends: Vec<&AlertId> = all
+        .iter()
+        .filter(|id| id.as_str().ends_with(wanted))
+        .collect();
+    match ends.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => bail!("no record names the alert {}", show(wanted)),
+        many => bail!(
+            "{} alerts end in {}: give the whole key",
+            many.len(),
+            show(wanted)
+        ),
+    }
+}
+
+fn plans_of(id: &AlertId, lines: &[Line], decisions: &Decisions) -> Vec<PlanPart> {
+    let records = lines.iter().filter(|l| l.entry.kind == RecordType::Plan);
+    records
+        .filter_map(|line| {
+            let record: PlanRecord = line.entry.body_as().ok()?;
+            // A plan that does not hash to its name is in no fold, and in no report.
+            let (digest, state) = decisions.plan(record.digest.as_str())?;
+            (record.plan.alert == *id).then(|| PlanPart {
+                digest: digest.clone(),
+                author: line.entry.actor.clone(),
+                plan: state.plan.clone(),
+                verdicts: state.approvals.clone(),
+            })
+        })
+        .collect()
+}
+
+/// The report as JSON. Field names are stable; text is safe to draw.
+fn value(incident: &Incident<'_>) -> serde_json::Value {
+    let text = |t: &str| show(t).into_owned();
+    let timeline: Vec<_> = incident
+        .lines
+        .iter()
+        .map(|l| {
+            json!({
+                "time": l.entry.ts, "who": text(&l.entry.actor), "log": text(&l.entry.log), "seq": l.entry.seq,
+                "type": l.entry.kind, "what": text(&words::summary(&l.entry, incident.decisions)),
+            })
+        })
+        .collect();
+    let plans: Vec<_> = incident
+        .plans
+        .iter()
+        .map(|p| {
+            json!({
+                "digest": p.digest.as_str(), "author": text(&p.author), "plan": shown(&p.plan),
+                "verdicts": p.verdicts.iter().map(|(by, v)| json!({
+                    "by": text(by), "approved": v.approved, "reason": v.reason.as_deref().map(text),
+                })).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let acts: Vec<_> = incident
+        .acts
+        .iter()
+        .map(|a| {
+            json!({
+                "intent": shown(&a.intent), "at": a.at, "by": text(&a.actor), "state": a.cell(),
+                "d3fend": a.intent.verb.d3fend(), "outcome": a.outcome.as_ref().map(shown),
+                "verify": a.verify.as_ref().map(shown),
+            })
+        })
+        .collect();
+    json!({
+        "alert": text(incident.id.as_str()),
+        "title": incident.alert.as_ref().map(|a| a.title.show().into_owned()),
+        "intact": incident.intact,
+        "course": incident.course,
+        "timeline": timeline,
+        "plans": plans,
+        "acts": acts,
+        "frameworks": incident.tags,
+    })
+}
+
+/// A value with every string made safe to draw.
+fn shown(value: &impl Serialize) -> serde_json::Value {
+    fn walk(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => *text = show(text).into_owned(),
+            serde_json::Value::Array(items) => items.iter_mut().for_each(walk),
+            serde_json::Value::Object(map) => map.values_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(value).unwrap_or_default();
+    walk(&mut value);
+    value
+}

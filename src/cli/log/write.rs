@@ -1,0 +1,115 @@
+//! The few commands that write into the own log: keys, epochs and acknowledgements.
+
+use std::io::Write;
+
+use anyhow::bail;
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::domain::text::show;
+use crate::journal::Writer;
+
+use super::Context;
+
+/// Why something is done, for the record.
+#[derive(Debug, Args)]
+pub struct Reason {
+    /// Why; it stands in the log.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+/// Whose new key is vouched for.
+#[derive(Debug, Args)]
+pub struct CountersignArgs {
+    /// Which log: `site/host/user`.
+    origin: String,
+    #[command(flatten)]
+    reason: Reason,
+}
+
+impl Reason {
+    fn text(&self) -> anyhow::Result<&str> {
+        let text = self.reason.trim();
+        if text.is_empty() {
+            bail!("say why with --reason: it is what others read later");
+        }
+        Ok(text)
+    }
+}
+
+fn open(context: &Context<'_>) -> anyhow::Result<Writer> {
+    must_write(context)?;
+    Ok(Writer::open((context.journal)()?, Timestamp::now())?.0)
+}
+
+fn must_write(context: &Context<'_>) -> anyhow::Result<()> {
+    if context.read_only {
+        bail!("this writes into the log, which --read-only forbids");
+    }
+    Ok(())
+}
+
+fn say(context: &Context<'_>, done: &str, vkey: &str, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if context.json {
+        writeln!(out, "{}", json!({"done": done, "vkey": vkey}))?;
+    } else {
+        writeln!(out, "{}", show(done))?;
+        writeln!(out, "key for the trust file: {vkey}")?;
+    }
+    Ok(0)
+}
+
+/// Makes a new key and lets it take over.
+pub fn rotate(args: &Reason, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let reason = args.text()?;
+    let vkey = open(context)?.rotate_key(Timestamp::now(), reason)?;
+    say(
+        context,
+        "the key was rotated; the old one is gone",
+        &vkey,
+        out,
+    )
+}
+
+/// Goes on after a lost key or a restored backup.
+pub fn adopt(args: &Reason, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let reason = args.text()?;
+    must_write(context)?;
+    let (writer, opened) = Writer::adopt((context.journal)()?, Timestamp::now(), reason)?;
+    let done = format!(
+        "a new epoch of {} began; under another key it counts as uncontinued until another analyst runs \
+         `stanch log countersign {}`",
+        opened.origin, opened.origin
+    );
+    say(context, &done, &writer.vkey(), out)
+}
+
+/// Accepts damage that somebody read about.
+pub fn acknowledge(
+    args: &Reason,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let reason = args.text()?;
+    let mut writer = open(context)?;
+    writer.acknowledge(Timestamp::now(), reason)?;
+    say(
+        context,
+        "acknowledged; actions are possible again",
+        &writer.vkey(),
+        out,
+    )
+}
+
+/// Vouches for another log's new key.
+pub fn countersign(
+    args: &CountersignArgs,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let reason = args.reason.text()?;
+    let vkey = open(context)?.countersign(Timestamp::now(), &args.origin, reason)?;
+    say(context, &format!("vouched for {}", args.origin), &vkey, out)
+}

@@ -1,0 +1,176 @@
+//! Masks what looks like a secret in free text, before it is hashed: a line can never be taken back.
+//!
+//! Secrets travel as references, so this catches only what a person typed or a provider said. Plans are left alone, as
+//! their digest is over every byte; identifiers (`AKIA…`, digests, UUIDs) are no secrets and stay readable.
+
+use serde_json::Value;
+
+use crate::domain::decision::RecordType;
+
+/// Fields that people or providers fill with sentences.
+const FREE: [&str; 6] = ["reason", "error", "says", "text", "why", "comment"];
+
+/// Beginnings of tokens that say themselves what they are, and how long such a token is at least.
+const KNOWN: [(&str, usize); 22] = [
+    ("ghp_", 20),
+    ("gho_", 20),
+    ("ghu_", 20),
+    ("ghs_", 20),
+    ("ghr_", 20),
+    ("github_pat_", 30),
+    ("glpat-", 20),
+    ("xoxb-", 20),
+    ("xoxp-", 20),
+    ("xoxa-", 20),
+    ("xoxs-", 20),
+    ("xapp-", 20),
+    ("sk-", 24),
+    ("sk_live_", 20),
+    ("rk_live_", 20),
+    ("AIza", 30),
+    ("ya29.", 20),
+    ("npm_", 30),
+    ("pypi-", 30),
+    ("hvs.", 20),
+    ("dop_v1_", 30),
+    ("eyJ", 30),
+];
+
+/// Masks the free text of a record in place.
+pub fn record(kind: RecordType, body: &mut Value) {
+    if !matches!(kind, RecordType::Plan | RecordType::PeerHeads) {
+        walk(body, false);
+    }
+}
+
+fn walk(value: &mut Value, free: bool) {
+    match value {
+        Value::String(s) if free => {
+            if let Some(masked) = mask(s) {
+                *s = masked;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|v| walk(v, free)),
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                walk(value, free || FREE.contains(&key.as_str()));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Returns the text with secrets masked as `first4…last4`; `None` when there are none.
+pub fn mask(text: &str) -> Option<String> {
+    let text_or_key = without_keys(text);
+    let text = text_or_key.as_deref().unwrap_or(text);
+    let mut out = String::with_capacity(text.len());
+    let mut changed = text_or_key.is_some();
+    for word in text.split_inclusive(|c: char| !is_token_char(c)) {
+        let end = word.trim_end_matches(|c: char| !is_token_char(c)).len();
+        let (token, rest) = word.split_at(end);
+        // A sentence's full stop is no part of the token before it.
+        let bare = token.trim_end_matches(['.', '-', '_']);
+        if is_secret(bare) {
+            changed = true;
+            out.push_str(&bare[..4]);
+            out.push('\u{2026}');
+            out.push_str(&bare[bare.len() - 4..]);
+            out.push_str(&token[bare.len()..]);
+        } else {
+            out.push_str(token);
+        }
+        out.push_str(rest);
+    }
+    changed.then_some(out)
+}
+
+/// Cuts the content of PEM private keys out.
+fn without_keys(text: &str) -> Option<String> {
+    let begin = text.find("PRIVATE KEY-----")?;
+    let after = begin + "PRIVATE KEY-----".len();
+    let end = text[after..]
+        .find("-----END")
+        .map_or(text.len(), |at| after + at);
+    let rest = without_keys(&text[end..].replacen("PRIVATE KEY-----", "KEY-----", 1));
+    let rest = rest.unwrap_or_else(|| text[end..].to_owned());
+    Some(format!("{}\u{2026}{rest}", &text[..after]))
+}
+
+const fn is_token_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-' | '.' | '~')
+}
+
+fn is_secret(token: &str) -> bool {
+    if KNOWN
+        .iter()
+        .any(|(start, least)| token.len() >= *least && token.starts_with(start))
+    {
+        return true;
+    }
+    let has = |test: fn(&char) -> bool| token.chars().any(|c| test(&c));
+    let mixed =
+        has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit);
+    // Without a known beginning only length and mixture tell; paths and host names are long too, but have separators.
+    let dense = !token.contains(['.', '/']) && token.len() >= 32;
+    mixed && (dense || (token.len() == 40 && !token.contains('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case("used ghp_0123456789abcdefABCDEF0123456789abcd.", "used ghp_…abcd.")]
+    #[case(
+        "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlMTIz!",
+        "Bearer eyJh…MTIz!"
+    )]
+    #[case("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJal…EKEY")]
+    #[case("token=Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8", "token=Zq8Z…8Zq8")]
+    #[case(
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY----- x",
+        "-----BEGIN PRIVATE KEY-----…-----END PRIVATE KEY----- x"
+    )]
+    fn masks(#[case] text: &str, #[case] want: &str) {
+        assert_eq!(mask(text).as_deref(), Some(want));
+    }
+
+    #[rstest]
+    #[case("the owner is on holiday until 2026-12-01")]
+    #[case("AKIAIOSFODNN7EXAMPLE was used from 203.0.113.9")]
+    #[case("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
+    #[case("01932f3e-7c1d-7a80-a3c1-9d3a3f0a8c11")]
+    #[case("https://login.example.com/admin/realms/Prod1/users/Some-User/sessions")]
+    #[case("")]
+    fn leaves(#[case] text: &str) {
+        assert_eq!(mask(text), None);
+    }
+
+    #[test]
+    fn only_free_text_of_no_plan_is_touched() {
+        let token = "ghp_0123456789abcdefABCDEF0123456789abcd";
+        let body = json!({"intent": token, "reason": token, "deep": [{"says": [token]}]});
+        let mut done = body.clone();
+        record(RecordType::Outcome, &mut done);
+        assert_eq!(done["intent"], token);
+        assert!(!done["reason"].to_string().contains("0123456789abcdef"));
+        assert!(!done["deep"].to_string().contains("0123456789abcdef"));
+        let mut plan = body.clone();
+        record(RecordType::Plan, &mut plan);
+        assert_eq!(plan, body);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_and_once_is_enough(text in any::<String>(), around in "[a-zA-Z0-9_./ -]{0,60}") {
+            let text = format!("{around}{text}PRIVATE KEY-----{around}");
+            let once = mask(&text).unwrap_or(text);
+            prop_assert_eq!(mask(&once).unwrap_or_else(|| once.clone()).matches("ghp_").count(), once.matches("ghp_").count());
+        }
+    }
+}

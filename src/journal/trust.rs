@@ -1,0 +1,275 @@
+//! What a verifier believes before it reads a store: which key speaks for which log, and who is behind it.
+//!
+//! Without it the key is taken from the log itself, so a log that was written anew with another key would pass.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::merkle::hex;
+use super::note::Verifier;
+
+/// Most bytes of a trust file: thousands of keys.
+const MAX_TRUST: u64 = 4 * 1024 * 1024;
+
+/// Why a trust file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The system refused.
+    #[error("cannot read the trust file {}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Too long to be one.
+    #[error("the trust file {} exceeds {MAX_TRUST} bytes", path.display())]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Not TOML, or with fields that mean nothing here.
+    #[error("the trust file {} cannot be read: {why}", path.display())]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        why: String,
+    },
+    /// No usable key.
+    #[error(
+        "{text:?} is no key of the form `origin+id+base64`: take it from `log verify` of a log you trust"
+    )]
+    Key {
+        /// What stands there.
+        text: String,
+    },
+    /// A key of another log.
+    #[error("the key {key:?} is of origin {found:?}, it stands under {expected:?}")]
+    Origin {
+        /// Id of the key.
+        key: String,
+        /// Origin in the key.
+        found: String,
+        /// Origin that it stands under.
+        expected: String,
+    },
+    /// One key for two people makes approvals by a second person meaningless.
+    #[error("the key {key} is listed for {first:?} and for {second:?}: each key is one person's")]
+    Shared {
+        /// Id of the key.
+        key: String,
+        /// Who has it.
+        first: String,
+        /// Who else.
+        second: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    log: Vec<LogRow>,
+    #[serde(default)]
+    person: Vec<PersonRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogRow {
+    origin: String,
+    keys: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PersonRow {
+    name: String,
+    #[serde(default)]
+    keys: Vec<String>,
+    #[serde(default)]
+    uids: Vec<u32>,
+}
+
+/// Somebody who writes logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// What people call them; not safe to draw.
+    pub name: String,
+    /// Their keys.
+    pub keys: Vec<Verifier>,
+    /// Their user ids; none listed means that any is accepted.
+    pub uids: BTreeSet<u32>,
+}
+
+/// Pinned keys and the roster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    keys: Vec<Verifier>,
+    people: Vec<Person>,
+}
+
+impl Trust {
+    /// Reads a trust file.
+    pub fn load(path: &Path) -> Result<Self, TrustError> {
+        let io = |source| TrustError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        if std::fs::metadata(path).map_err(io)?.len() > MAX_TRUST {
+            return Err(TrustError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
+        let text = std::fs::read_to_string(path).map_err(io)?;
+        match Self::parse(&text) {
+            Err(TrustError::Format { why, .. }) => Err(TrustError::Format {
+                path: path.to_owned(),
+                why,
+            }),
+            other => other,
+        }
+    }
+
+    /// Reads `[[log]]` tables (`origin`, `keys`) and `[[person]]` tables (`name`, `keys`, `uids`).
+    pub fn parse(text: &str) -> Result<Self, TrustError> {
+        let file: File = toml::from_str(text).map_err(|e| TrustError::Format {
+            path: PathBuf::new(),
+            why: e.to_string(),
+        })?;
+        let mut trust = Self::default();
+        for row in &file.log {
+            for key in read_keys(&row.keys)? {
+                if key.name != row.origin {
+                    return Err(TrustError::Origin {
+                        key: hex(&key.id()),
+                        found: key.name,
+                        expected: row.origin.clone(),
+                    });
+                }
+                trust.keys.push(key);
+            }
+        }
+        for row in file.person {
+            let keys = read_keys(&row.keys)?;
+            for key in &keys {
+                if let Some(other) = trust.holder(key).filter(|p| p.name != row.name) {
+                    return Err(TrustError::Shared {
+                        key: hex(&key.id()),
+                        first: other.name.clone(),
+                        second: row.name,
+                    });
+                }
+            }
+            trust.keys.extend(keys.iter().cloned());
+            trust.people.push(Person {
+                name: row.name,
+                keys,
+                uids: row.uids.into_iter().collect(),
+            });
+        }
+        Ok(trust)
+    }
+
+    /// Returns all origins that a key is pinned for.
+    pub fn origins(&self) -> BTreeSet<&str> {
+        self.keys.iter().map(|k| k.name.as_str()).collect()
+    }
+
+    /// Returns the keys pinned for one log.
+    pub fn keys_of(&self, origin: &str) -> Vec<Verifier> {
+        let of = |k: &&Verifier| k.name == origin;
+        self.keys.iter().filter(of).cloned().collect()
+    }
+
+    /// Tells whether this very key is pinned for its origin.
+    pub fn pins(&self, key: &Verifier) -> bool {
+        self.keys.contains(key)
+    }
+
+    /// Returns whose key this is. The same key under another origin is the same person's.
+    pub fn holder(&self, key: &Verifier) -> Option<&Person> {
+        let has = |p: &&Person| p.keys.iter().any(|k| k.key == key.key);
+        self.people.iter().find(has)
+    }
+
+    /// Returns who writes the log of this origin.
+    pub fn writer_of(&self, origin: &str) -> Option<&Person> {
+        let has = |p: &&Person| p.keys.iter().any(|k| k.name == origin);
+        self.people.iter().find(has)
+    }
+}
+
+fn read_keys(texts: &[String]) -> Result<Vec<Verifier>, TrustError> {
+    texts
+        .iter()
+        .map(|text| Verifier::from_vkey(text).ok_or_else(|| TrustError::Key { text: text.clone() }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn key(origin: &str, seed: u8) -> Verifier {
+        Verifier {
+            name: origin.into(),
+            key: SigningKey::from_bytes(&[seed; 32]).verifying_key(),
+        }
+    }
+
+    #[test]
+    fn knows_keys_and_people() {
+        let (alice, bob) = (key("s/h/alice", 1), key("s/h/bob", 2));
+        let text = format!(
+            "[[log]]\norigin = \"s/h/bob\"\nkeys = [\"{}\"]\n[[person]]\nname = \"Alice\"\nuids = [7]\nkeys = [\"{}\"]\n",
+            bob.to_vkey(),
+            alice.to_vkey()
+        );
+        let trust = Trust::parse(&text).unwrap();
+        assert!(trust.pins(&alice) && trust.pins(&bob));
+        assert!(!trust.pins(&key("s/h/alice", 2)) && !trust.pins(&key("s/h/carol", 1)));
+        assert_eq!(trust.writer_of("s/h/alice").unwrap().name, "Alice");
+        // Her key is hers on another host too.
+        assert_eq!(trust.holder(&key("s/h2/alice", 1)).unwrap().name, "Alice");
+        assert_eq!(trust.writer_of("s/h/bob"), None);
+        assert_eq!(trust.origins().len(), 2);
+    }
+
+    #[rstest]
+    #[case("[[log]]\norigin = \"a\"\nkeys = [\"x\"]", "origin+id+base64")]
+    #[case("[[log]]\norigin = \"a\"", "keys")]
+    #[case("[[logs]]\norigin = \"a\"\nkeys = []", "logs")]
+    #[case("nonsense", "cannot be read")]
+    fn refuses(#[case] text: &str, #[case] says: &str) {
+        let error = Trust::parse(text).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn refuses_keys_of_others() {
+        let (one, two) = (key("s/h/a", 1).to_vkey(), key("s/h/b", 1).to_vkey());
+        let wrong = format!("[[log]]\norigin = \"s/h/x\"\nkeys = [\"{one}\"]");
+        assert!(
+            Trust::parse(&wrong)
+                .unwrap_err()
+                .to_string()
+                .contains("s/h/x")
+        );
+        let shared = format!(
+            "[[person]]\nname = \"A\"\nkeys = [\"{one}\"]\n[[person]]\nname = \"B\"\nkeys = [\"{two}\"]"
+        );
+        assert!(
+            Trust::parse(&shared)
+                .unwrap_err()
+                .to_string()
+                .contains("one person's")
+        );
+    }
+}
