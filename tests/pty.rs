@@ -169,20 +169,25 @@ fn a_panic_puts_the_terminal_back() {
     );
 }
 
-/// Writes a log where the drill's would lie, and returns its segment.
-fn written_log(home: &std::path::Path) -> std::path::PathBuf {
-    use stanch::domain::decision::RecordType;
+/// The log where the drill's would lie, opened as another process does.
+fn writer(home: &std::path::Path) -> stanch::journal::Writer {
     use stanch::journal::{JournalConfig, Writer};
-    let store = home.join("state/drill/current/journal");
     let config = JournalConfig {
-        store: store.clone(),
+        store: home.join("state/drill/current/journal"),
         site: "soc.example".into(),
         keys: home.join("keys"),
         drill: true,
         allow_network_fs: true,
     };
+    Writer::open(config, jiff::Timestamp::now()).unwrap().0
+}
+
+/// Writes a log, and returns its segment.
+fn written_log(home: &std::path::Path) -> std::path::PathBuf {
+    use stanch::domain::decision::RecordType;
+    let store = home.join("state/drill/current/journal");
     let now = jiff::Timestamp::now();
-    let (mut writer, _) = Writer::open(config, now).unwrap();
+    let mut writer = writer(home);
     let claim = serde_json::json!({"kind": "claim", "alert": "siem/8", "reason": null});
     let intent = serde_json::json!({
         "intent": "i-1", "digest": "ab".repeat(32), "step": "1", "verb": "revoke_sessions",
@@ -223,13 +228,38 @@ fn the_log_alone_is_read_verified_and_followed_and_no_key_writes_to_it() {
     pty.send("\r");
     pty.wait_for("Every field");
     pty.send("\x1b");
-    pty.wait_for("Log 3");
+    pty.wait_for("G follows");
+    // Another process writes on while a record is read.
+    let note = |text: &str| {
+        let note = serde_json::json!({"kind": "note", "alert": "siem/8", "reason": text});
+        let mut writer = writer(home.path());
+        writer
+            .append(
+                jiff::Timestamp::now(),
+                &[(stanch::domain::decision::RecordType::Decision, note)],
+            )
+            .unwrap();
+    };
+    note("from elsewhere");
+    pty.wait_for("1 new (G)");
+    pty.wait_for("1 record since (v)");
+    pty.send("G");
+    pty.wait_for("following");
+    pty.wait_for("noted on alert siem/8: from elsewhere");
+    note("and again");
+    pty.wait_for("and again");
+    let before = std::fs::read(&segment).unwrap();
+    pty.send("v");
+    pty.wait_for("10 lines");
     pty.send("/");
     pty.wait_for("filter: _");
     pty.send("claimed");
-    pty.wait_for("Log 1/3");
+    pty.wait_for("1 of 5 records");
     pty.send("\ra");
-    pty.wait_for("this is only the log");
+    pty.wait_for("filter: alert:siem/8");
+    pty.wait_for("4 of 5 records");
+    pty.send("\x1b");
+    pty.wait_for("filter: claimed");
     pty.send("q");
     assert_eq!(pty.wait_end(), 0, "{}", pty.text());
     pty.assert_restored();

@@ -71,6 +71,14 @@ pub enum Command {
     OpenRecord,
     /// From a record to its alert.
     ToAlert,
+    /// From a record to its identity.
+    ToIdentity,
+    /// Only the records of the alert of this one.
+    OnlyAlert,
+    /// Only the records of the identity of this one.
+    OnlyIdentity,
+    /// Back to the record from which somebody came.
+    Return,
     /// Close the record, clear the filter, or leave: the nearest of these.
     Out,
     /// Verify the log again.
@@ -413,6 +421,15 @@ const CONSOLE: &[Spec] = &[
         Safe,
         Triage,
         "Show the score of the drill.",
+    ),
+    spec(
+        C::Return,
+        "triage.return",
+        "back to the record",
+        &["esc"],
+        Safe,
+        Triage,
+        "Go back to the record of the log from which you came.",
     ),
     spec(
         C::Timeline,

@@ -365,8 +365,7 @@ impl Model {
             run.is_some_and(|run| run.running)
         };
         self.decisions
-            .acts()
-            .filter(|act| act.cell() == CellState::Unknown)
+            .unknowns()
             .filter(move |act| act.outcome.is_some() || !running(act))
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::keys::Key;
 use super::model::{DrillView, Level, Phase};
-use super::timeline::Verdict;
+use super::timeline::{Found, Verdict};
 use crate::domain::decision::{Decision, Entry};
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
@@ -49,6 +49,8 @@ pub enum Msg {
         /// In words.
         text: String,
     },
+    /// Go on with what is done in slices.
+    Continue,
     /// Records were written, here or elsewhere.
     Journal(Vec<Entry>),
     /// Show the log's screen, and nothing else is there.
@@ -60,7 +62,14 @@ pub enum Msg {
         /// Its place there.
         seq: u64,
         /// The record.
-        result: Result<Box<Entry>, String>,
+        result: Result<Box<Found>, String>,
+    },
+    /// Verifying has come so far.
+    VerifyProgress {
+        /// Bytes looked at.
+        done: u64,
+        /// Bytes there are.
+        all: u64,
     },
     /// The log was verified.
     Verified(Verdict),
@@ -149,6 +158,8 @@ pub enum Effect {
         /// Its place there.
         seq: u64,
     },
+    /// Send [`Msg::Continue`] when nothing more urgent waits.
+    Continue,
     /// Verify all logs, byte by byte.
     VerifyLog,
     /// Hand the terminal back to the shell.

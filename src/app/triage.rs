@@ -47,11 +47,15 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
         Command::Quit => model.quit = true,
-        Command::Timeline => return log_screen::open(model),
+        Command::Timeline => return log_screen::open(model, now),
+        Command::Return => log_screen::come_back(model),
         Command::Back
         | Command::Filter
         | Command::OpenRecord
         | Command::ToAlert
+        | Command::ToIdentity
+        | Command::OnlyAlert
+        | Command::OnlyIdentity
         | Command::Out
         | Command::Verify
         | Command::SwitchButton

@@ -7,7 +7,6 @@ use super::keymap::Keymap;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, RowState, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::timeline::{KEPT, LogRow};
 use super::{context, field, log_screen, planning, triage};
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -46,9 +45,14 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.sources.insert(name, SourceView { healthy, text });
             model.dirty = true;
         }
-        Msg::Journal(entries) => return on_journal(model, &entries),
-        Msg::OpenLog => return log_screen::open(model),
+        Msg::Journal(entries) => {
+            model.timeline.put_off(entries);
+            return go_on(model);
+        }
+        Msg::Continue => return go_on(model),
+        Msg::OpenLog => return log_screen::open(model, now),
         Msg::Record { log, seq, result } => log_screen::take_record(model, &log, seq, result),
+        Msg::VerifyProgress { done, all } => log_screen::take_progress(model, done, all),
         Msg::Verified(verdict) => log_screen::take_verdict(model, verdict),
         Msg::JournalProblem(problem) => {
             if let Some(text) = &problem {
@@ -82,18 +86,26 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
     Vec::new()
 }
 
-fn on_journal(model: &mut Model, entries: &[Entry]) -> Vec<Effect> {
-    // A long log comes at once; only what the screen keeps is put into words.
-    let left_out = entries.len().saturating_sub(KEPT);
-    let mut rows = Vec::with_capacity(entries.len() - left_out);
-    for (i, entry) in entries.iter().enumerate() {
-        // Before it is applied, so that the words of an act do not hold a state that will change.
-        if i >= left_out {
-            rows.push(LogRow::of(entry, &model.decisions));
-        }
-        model.decisions.apply(entry);
+/// Most records taken in at once; a long log comes in slices, so that keys need not wait for it.
+const AT_ONCE: usize = 500;
+
+/// Does the next slice of what takes long.
+fn go_on(model: &mut Model) -> Vec<Effect> {
+    let entries = model.timeline.take_in(AT_ONCE, &mut model.decisions);
+    let mut effects = if entries.is_empty() {
+        model.timeline.scan_on();
+        model.dirty = true;
+        Vec::new()
+    } else {
+        on_journal(model, &entries)
+    };
+    if model.timeline.has_more() {
+        effects.push(Effect::Continue);
     }
-    model.timeline.add(rows, left_out as u64, &model.decisions);
+    effects
+}
+
+fn on_journal(model: &mut Model, entries: &[Entry]) -> Vec<Effect> {
     // Which alerts are over follows from decisions alone.
     let decided = entries.iter().filter(|e| e.kind == RecordType::Decision);
     let alerts: Vec<AlertId> = decided
@@ -106,7 +118,8 @@ fn on_journal(model: &mut Model, entries: &[Entry]) -> Vec<Effect> {
     }
     model.dirty = true;
     // An act has ended, here or elsewhere: what the provider says may have changed.
-    if entries.iter().any(|e| e.kind == RecordType::Verify) {
+    let over = model.timeline.waiting() == 0;
+    if over && entries.iter().any(|e| e.kind == RecordType::Verify) {
         return context::read(model, true);
     }
     Vec::new()
@@ -136,7 +149,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
             model.dirty = true;
             return Vec::new();
         }
-        Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key),
+        Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key, now),
         _ => {}
     }
     let blind = model.is_blind();
@@ -189,7 +202,7 @@ fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
 fn on_paste(model: &mut Model, text: &str, now: Timestamp) {
     match &mut model.overlay {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
-        Overlay::Log if model.timeline.typing => log_screen::paste(model, text),
+        Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
         Overlay::Plan(view) if view.stage == Stage::Preview => {
             model.say(
                 now,

@@ -172,6 +172,7 @@ fn verify(
             given => given.clone(),
         },
         anchors: args.anchors.clone(),
+        progress: None,
     };
     let report = journal::verify(stores, &options);
     if context.json {

@@ -6,7 +6,7 @@ use super::decision::{
     Act, Approval, Decision, DecisionKind, Decisions, Entry, Intent, Outcome, PlanRecord,
     RecordType, Verify,
 };
-use super::ids::{AlertId, IntentId};
+use super::ids::{AlertId, IdentityId, IntentId};
 
 /// Returns one sentence about a record. It may hold text from outside: show it through `domain::text::show`.
 pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
@@ -27,6 +27,27 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
         RecordType::Anomaly if entry.body.get("acknowledged") == Some(&Value::Bool(true)) => Some(
             format!("acknowledged the damage: {}", text(entry, "reason")),
         ),
+        RecordType::Anomaly => anomaly(entry),
+        RecordType::KeyRotate => Some(format!(
+            "lets a new signing key take over: {}",
+            text(entry, "reason")
+        )),
+        RecordType::PeerHeads => Some(peer_heads(entry)),
+        RecordType::Anchor => Some(format!(
+            "{} confirmed the log up to {} lines",
+            text(entry, "kind"),
+            number(entry, "size")
+        )),
+        RecordType::Export => Some(format!(
+            "exported {} records as {}",
+            number(entry, "records"),
+            text(entry, "format")
+        )),
+        RecordType::Note => entry
+            .body
+            .get("text")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         _ => None,
     };
     words.unwrap_or_else(|| {
@@ -34,6 +55,36 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
         let cut: String = body.chars().take(200).collect();
         if cut == body { cut } else { cut + "…" }
     })
+}
+
+fn number(entry: &Entry, field: &str) -> u64 {
+    entry.body.get(field).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn anomaly(entry: &Entry) -> Option<String> {
+    if let Some(vouched) = entry.body.get("countersigned") {
+        return Some(format!(
+            "vouches for the new key of {}: {}",
+            vouched["origin"].as_str().unwrap_or("?"),
+            text(entry, "reason")
+        ));
+    }
+    let peers = entry.body.get("peers")?.as_array()?;
+    let all: Vec<&str> = peers.iter().filter_map(Value::as_str).collect();
+    Some(format!("found other logs changed: {}", all.join("; ")))
+}
+
+fn peer_heads(entry: &Entry) -> String {
+    let heads = entry.body.get("heads").and_then(Value::as_array);
+    let all: Vec<String> = heads
+        .into_iter()
+        .flatten()
+        .map(|head| {
+            let origin = head["origin"].as_str().unwrap_or("?");
+            format!("{origin} ({} lines)", head["size"])
+        })
+        .collect();
+    format!("saw {}", all.join(", "))
 }
 
 /// Finds the act that a record belongs to.
@@ -52,6 +103,19 @@ pub fn alert_of(entry: &Entry, decisions: &Decisions) -> Option<AlertId> {
             let digest = entry.body.get("digest").and_then(Value::as_str)?;
             let (_, state) = decisions.plan(digest)?;
             Some(state.plan.alert.clone())
+        })
+}
+
+/// Finds the identity that a record is about, itself or through its act or plan.
+pub fn identity_of(entry: &Entry, decisions: &Decisions) -> Option<IdentityId> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(IdentityId::new);
+    text(entry.body.get("identity"))
+        .or_else(|| text(entry.body.get("plan").and_then(|p| p.get("identity"))))
+        .or_else(|| act_of(entry, decisions).map(|act| act.intent.identity.clone()))
+        .or_else(|| {
+            let digest = entry.body.get("digest").and_then(Value::as_str)?;
+            let (_, state) = decisions.plan(digest)?;
+            Some(state.plan.identity.clone())
         })
 }
 

@@ -86,7 +86,7 @@ impl Effects {
             Effect::VerifyLog => {
                 tokio::spawn(timeline::verify(services.journal, report));
             }
-            Effect::Suspend => {}
+            Effect::Suspend | Effect::Continue => {}
         }
     }
 

@@ -1,18 +1,27 @@
 //! What the log's screen asks for: one record in full, and whether the log is what was signed. Both read files, so
 //! neither runs where keys are handled.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::journal::{Journal, Report};
 use crate::app::msg::Msg;
-use crate::app::timeline::Verdict;
+use crate::app::timeline::{Found, Stored, Verdict};
+use crate::domain::decision::{Outcome, RecordType};
 use crate::domain::text::show;
-use crate::journal::{Level, Options, read_store, verify as verify_stores};
+use crate::journal::{self, BlobState, FoundLine, Level, Options};
 
 /// How often a log that grows meanwhile is looked at before it is called broken: a record written between reading the
 /// lines and reading the head looks like a head without its lines.
 const TRIES: usize = 3;
+
+/// How often somebody who waits hears how far it is.
+const PACE: Duration = Duration::from_millis(250);
 
 /// Works on a thread of its own. A blocking task would do, but the runtime waits for those when the console ends, and
 /// verifying a long log takes a while.
@@ -23,46 +32,80 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> onesho
     done
 }
 
-/// Reads one record from the disk, as it stands there now.
+/// Reads one record from the disk, as it stands there now, and looks at its evidence.
 pub async fn read(journal: Journal, log: String, seq: u64, report: Report) {
     let store = journal.store().to_owned();
-    let wanted = log.clone();
-    let found = aside(move || {
-        let (entries, _) = read_store(&store);
-        let mut entries = entries.into_iter();
-        entries.find(|e| e.seq == seq && e.log == wanted)
-    });
+    let origin = log.clone();
+    let found = aside(move || journal::find(&store, &origin, seq).map(|f| Box::new(full(f))));
     let result = match found.await {
-        Ok(Some(entry)) => Ok(Box::new(entry)),
-        Ok(None) => Err(format!(
-            "record {seq} of {log} can no longer be read; v verifies the log"
-        )),
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(why)) => Err(format!("{why}; v verifies the log")),
         Err(_) => Err("reading the log failed; `stanch log show` may say more".to_owned()),
     };
     report(Msg::Record { log, seq, result });
 }
 
-/// Verifies all logs of the store.
+fn full(found: FoundLine) -> Found {
+    let entry = &found.line.entry;
+    let stored = (entry.kind == RecordType::Outcome)
+        .then(|| entry.body_as::<Outcome>().ok())
+        .flatten()
+        .map_or_else(Vec::new, |outcome| outcome.evidence);
+    let evidence = stored.into_iter().map(|one| {
+        let state = match found.blob(&one.sha256) {
+            BlobState::Matches => Stored::Matches,
+            BlobState::Differs => Stored::Differs,
+            BlobState::Missing => Stored::Missing,
+            BlobState::Unreadable(why) => Stored::Unreadable(why),
+        };
+        (one, state)
+    });
+    Found {
+        evidence: evidence.collect(),
+        entry: found.line.entry,
+    }
+}
+
+/// Verifies all logs of the store, as `stanch log verify` does.
 pub async fn verify(journal: Journal, report: Report) {
     let stores = [journal.store().to_owned()];
-    let verified = aside(move || {
-        let mut report = verify_stores(&stores, &Options::default());
+    let progress = Arc::new(AtomicU64::new(0));
+    let options = Options {
+        seen: journal.seen().map(Path::to_owned),
+        progress: Some(Arc::clone(&progress)),
+        ..Options::default()
+    };
+    let all = Arc::new(AtomicU64::new(0));
+    let size = Arc::clone(&all);
+    let mut verified = aside(move || {
+        size.store(bytes_of(&stores[0]), Ordering::Relaxed);
+        let mut report = journal::verify(&stores, &options);
         for _ in 1..TRIES {
             if report.intact() {
                 break;
             }
-            report = verify_stores(&stores, &Options::default());
+            report = journal::verify(&stores, &options);
         }
         report
     });
-    let at = Timestamp::now();
-    let verdict = match verified.await {
+    let mut pace = tokio::time::interval(PACE);
+    pace.tick().await;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut verified => break ended,
+            _ = pace.tick() => {
+                let (done, all) = (progress.load(Ordering::Relaxed), all.load(Ordering::Relaxed));
+                report(Msg::VerifyProgress { done: done.min(all), all });
+            }
+        }
+    };
+    let verdict = match ended {
         Ok(found) => verdict(&found),
         Err(_) => Verdict {
-            at,
+            at: Timestamp::now(),
             intact: false,
             lines: 0,
-            logs: 0,
+            heads: Vec::new(),
             warnings: 0,
             finding: Some("verifying failed; run `stanch log verify`".to_owned()),
             seq: None,
@@ -71,13 +114,27 @@ pub async fn verify(journal: Journal, report: Report) {
     report(Msg::Verified(verdict));
 }
 
-fn verdict(report: &crate::journal::Report) -> Verdict {
+/// Adds up all segments of a store; only for showing how far verifying is.
+fn bytes_of(store: &Path) -> u64 {
+    let inside = |dir: PathBuf| {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|e| e.path())
+    };
+    let logs = inside(store.join("logs")).flat_map(inside);
+    logs.flat_map(inside)
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .filter_map(|path| path.metadata().ok())
+        .map(|file| file.len())
+        .sum()
+}
+
+fn verdict(report: &journal::Report) -> Verdict {
     let of_logs = report.logs.iter().flat_map(|log| {
-        let named = move |f: &crate::journal::Finding| (Some(log.origin.clone()), f.clone());
+        let named = move |f: &journal::Finding| (Some(log.origin.clone()), f.clone());
         log.findings.iter().map(named)
     });
-    let of_content = report.content.findings.iter().map(|f| (None, f.clone()));
-    let findings: Vec<_> = of_logs.chain(of_content).collect();
+    let of_store = report.content.findings.iter().chain(&report.findings);
+    let findings: Vec<_> = of_logs.chain(of_store.map(|f| (None, f.clone()))).collect();
     let worst = findings
         .iter()
         .find(|(_, f)| f.level == Level::Failure)
@@ -91,7 +148,11 @@ fn verdict(report: &crate::journal::Report) -> Verdict {
         at: Timestamp::now(),
         intact: report.intact(),
         lines: report.logs.iter().map(|l| l.records).sum(),
-        logs: report.logs.len(),
+        heads: report
+            .logs
+            .iter()
+            .map(|l| (l.origin.clone(), l.records))
+            .collect(),
         warnings: report.warnings(),
         seq: worst.and_then(|(_, f)| f.seq).filter(|_| refused.is_none()),
         finding: refused.or(told),

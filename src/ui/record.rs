@@ -9,8 +9,8 @@ use super::plan::step_lines;
 use super::theme::Role;
 use super::{Ui, frame, scrolled};
 use crate::app::model::Model;
-use crate::app::timeline::RecordView;
-use crate::domain::decision::{Entry, Intent, Outcome, PlanRecord, RecordType};
+use crate::app::timeline::{Found, RecordView, Stored};
+use crate::domain::decision::{Entry, Intent, PlanRecord, RecordType};
 use crate::domain::plan::Plan;
 use crate::domain::text::show;
 use crate::domain::words;
@@ -19,15 +19,16 @@ use crate::domain::words;
 pub fn render(model: &Model, view: &RecordView, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let title = format!("Record {} of {}", view.seq, show(&view.log));
     let inside = frame(&title, true, ui, area, buf);
-    let lines = match &view.entry {
+    let lines = match &view.found {
         None => vec![Line::raw("reading the record from the log")],
         Some(Err(reason)) => vec![Line::styled(reason.clone(), ui.theme.style(Role::Error))],
-        Some(Ok(entry)) => lines(model, entry, ui),
+        Some(Ok(found)) => lines(model, found, ui),
     };
     scrolled(lines, view.scroll, ui, inside, buf);
 }
 
-fn lines(model: &Model, entry: &Entry, ui: Ui<'_>) -> Vec<Line<'static>> {
+fn lines(model: &Model, found: &Found, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let entry = &found.entry;
     let summary = words::summary(entry, &model.decisions);
     let mut lines = vec![Line::styled(
         show(&summary).into_owned(),
@@ -40,7 +41,10 @@ fn lines(model: &Model, entry: &Entry, ui: Ui<'_>) -> Vec<Line<'static>> {
     if let Some(alert) = words::alert_of(entry, &model.decisions) {
         lines.push(field("alert", alert.as_str(), ui));
     }
-    lines.extend(evidence(entry, ui));
+    if let Some(identity) = words::identity_of(entry, &model.decisions) {
+        lines.push(field("identity", identity.as_str(), ui));
+    }
+    lines.extend(evidence(found, ui));
     lines.extend(requests(model, entry, ui));
     lines.push(Line::default());
     lines.push(heading("Every field", ui));
@@ -64,24 +68,31 @@ fn field(name: &str, value: &str, ui: Ui<'_>) -> Line<'static> {
     ])
 }
 
-/// Returns what is stored beside the log for this record: enough to find each file and to check it.
-fn evidence(entry: &Entry, ui: Ui<'_>) -> Vec<Line<'static>> {
-    let stored = match entry.kind {
-        RecordType::Outcome => entry.body_as::<Outcome>().map(|o| o.evidence),
-        _ => return Vec::new(),
-    };
-    let stored = stored.unwrap_or_default();
-    if stored.is_empty() {
+/// Returns what is stored beside the log for this record: enough to find each file, and whether it is what it was.
+fn evidence(found: &Found, ui: Ui<'_>) -> Vec<Line<'static>> {
+    if found.evidence.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![Line::default(), heading("Evidence, under blobs/", ui)];
-    for one in stored {
-        lines.push(Line::raw(format!(
-            "  {}  {} bytes from {}",
-            show(&one.name),
-            one.size,
-            show(&one.source)
-        )));
+    let mut lines = vec![
+        Line::default(),
+        heading("Evidence, under blobs/ of this log", ui),
+    ];
+    for (one, stored) in &found.evidence {
+        let (word, role) = match stored {
+            Stored::Matches => ("there, matches".to_owned(), Role::Good),
+            Stored::Differs => ("DIFFERS from what was recorded".to_owned(), Role::Error),
+            Stored::Missing => ("NOT THERE".to_owned(), Role::Error),
+            Stored::Unreadable(why) => (format!("CANNOT BE READ: {}", show(why)), Role::Error),
+        };
+        lines.push(Line::from(vec![
+            Span::raw(format!(
+                "  {}  {} bytes from {}  ",
+                show(&one.name),
+                one.size,
+                show(&one.source)
+            )),
+            Span::styled(word, ui.theme.style(role)),
+        ]));
         lines.push(Line::styled(
             format!("    sha256 {}", show(&one.sha256)),
             ui.theme.style(Role::Muted),

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use stanch::app::keys::Key;
 use stanch::app::msg::{Effect, Msg};
-use stanch::app::timeline::Verdict;
-use stanch::domain::decision::{Entry, RecordType};
+use stanch::app::timeline::{Found, Stored, Verdict};
+use stanch::domain::decision::{Entry, Outcome, RecordType};
 use stanch::domain::vocabulary::Tier;
 
 use super::{World, now, plan};
@@ -105,7 +105,13 @@ pub fn records() -> Vec<Entry> {
             T::Intent,
             intent("i-2", "2", "revoke_tokens", digest),
         ),
-        entry(ANA, 7, 7, T::Outcome, outcome("i-2", "accepted", Some(204), None)),
+        entry(
+            ANA,
+            7,
+            7,
+            T::Outcome,
+            outcome("i-2", "accepted", Some(204), None),
+        ),
         entry(
             ANA,
             8,
@@ -136,13 +142,25 @@ pub fn records() -> Vec<Entry> {
     ]
 }
 
+/// A record as the runtime finds it; of evidence, the first file is as recorded and the others are gone.
+pub fn found_of(entry: &Entry) -> Box<Found> {
+    let stored = entry.body_as::<Outcome>().map(|o| o.evidence);
+    let states = [Stored::Matches]
+        .into_iter()
+        .chain(std::iter::repeat(Stored::Missing));
+    Box::new(Found {
+        entry: entry.clone(),
+        evidence: stored.unwrap_or_default().into_iter().zip(states).collect(),
+    })
+}
+
 /// What verifying comes to.
 pub fn verdict(intact: bool) -> Verdict {
     Verdict {
         at: at(2),
         intact,
         lines: 29,
-        logs: 2,
+        heads: vec![(ANA.into(), 20), (BEN.into(), 9)],
         warnings: 0,
         finding: (!intact).then(|| {
             format!("{ANA}: record 6 at byte 2210 of 00000000000000000000.jsonl: chain broken")
@@ -186,7 +204,7 @@ impl World {
             w.model
                 .timeline
                 .current()
-                .map(|r| (r.log.to_string(), r.seq))
+                .map(|r| (r.log.to_owned(), r.seq))
         };
         while find(self) != Some((ANA.to_owned(), wanted)) {
             self.press("j");
@@ -207,7 +225,7 @@ impl World {
                 self.send(Msg::Record {
                     log: log.clone(),
                     seq: *seq,
-                    result: found.cloned().map(Box::new).ok_or_else(|| "gone".into()),
+                    result: found.map(found_of).ok_or_else(|| "gone".into()),
                 });
             }
         }

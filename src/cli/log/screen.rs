@@ -50,7 +50,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             store: store.clone(),
             site: config.journal.site.clone(),
             // Without a writer no key is read.
-            keys: state.join("keys"),
+            keys: setup::keys_dir(global)?,
             drill: false,
             allow_network_fs: true,
         };
