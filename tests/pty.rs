@@ -229,6 +229,7 @@ fn the_log_alone_is_read_verified_and_followed_and_no_key_writes_to_it() {
     pty.wait_for("Every field");
     pty.send("\x1b");
     pty.wait_for("G follows");
+    assert_eq!(std::fs::read(&segment).unwrap(), before);
     // Another process writes on while a record is read.
     let note = |text: &str| {
         let note = serde_json::json!({"kind": "note", "alert": "siem/8", "reason": text});

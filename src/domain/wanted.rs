@@ -187,7 +187,18 @@ impl Wanted {
             return None;
         }
         if value.is_empty() {
-            return Some(Err(format!("{key}: of what?")));
+            let all: Vec<&str> = match key {
+                "type" => RecordType::ALL.iter().map(|t| t.as_str()).collect(),
+                "kind" => DecisionKind::ALL.iter().map(|k| k.as_str()).collect(),
+                "outcome" => outcomes().collect(),
+                "is" => IS.to_vec(),
+                _ => Vec::new(),
+            };
+            return Some(Err(match key {
+                "since" | "until" => format!("{key}: {TIME_HELP}"),
+                _ if all.is_empty() => format!("{key}: which?"),
+                _ => format!("{key}: {}", all.join(" ")),
+            }));
         }
         let done = match key {
             "identity" => {
@@ -209,7 +220,7 @@ impl Wanted {
             "kind" => begin_so(key, value, DecisionKind::ALL.iter().map(|k| k.as_str()))
                 .map(|all| self.kinds.extend(all)),
             "outcome" => begin_so(key, value, outcomes()).map(|all| self.outcomes.extend(all)),
-            "is" => begin_so(key, value, ["unknown"].into_iter()).map(|_| self.unknown = true),
+            "is" => begin_so(key, value, IS.iter().copied()).map(|_| self.unknown = true),
             "since" => parse_time(value, now).map(|t| self.since = Some(t)),
             _ => parse_time(value, now).map(|t| self.until = Some(t)),
         };
@@ -221,6 +232,9 @@ impl Wanted {
 pub const TERMS: &[&str] = &[
     "alert", "analyst", "identity", "is", "kind", "outcome", "since", "type", "until",
 ];
+
+/// What `is:` can ask for.
+const IS: &[&str] = &["unknown"];
 
 fn is_unknown(record: &impl Facts) -> bool {
     record.kind() == RecordType::Intent
@@ -313,7 +327,7 @@ pub fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         .ok_or_else(|| TIME_HELP.to_owned())
 }
 
-const TIME_HELP: &str = "give a time like 2026-11-21T08:00:00Z, 2026-11-21, 08:00 (UTC, today), or a span before now like 30m, 2h, 3d";
+const TIME_HELP: &str = "give a time like 08:00 (UTC, today), 2026-11-21, 2026-11-21T08:00:00Z, or a span before now like 30m, 2h, 3d";
 
 #[cfg(test)]
 mod tests {
@@ -361,7 +375,9 @@ mod tests {
     #[rstest]
     #[case("type:nothing", "type: no such type")]
     #[case("until:soon", "until: give a time")]
-    #[case("alert:", "alert: of what?")]
+    #[case("alert:", "alert: which?")]
+    #[case("kind:", "kind: claim dismiss")]
+    #[case("since:", "since: give a time")]
     fn a_term_that_cannot_be_used_says_so(#[case] typed: &str, #[case] says: &str) {
         let (wanted, wrong) = Wanted::typed(typed, now());
         assert!(wanted.is_all());

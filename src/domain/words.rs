@@ -200,23 +200,24 @@ fn intent(intent: &Intent, decisions: &Decisions) -> String {
     )
 }
 
+/// What is new comes first: lines are cut at the right.
 fn outcome(outcome: &Outcome, decisions: &Decisions) -> String {
     let status = outcome
         .http_status
         .map_or_else(String::new, |s| format!(" (HTTP {s})"));
     format!(
-        "{}: {}{status}{}",
-        what(&outcome.intent, decisions),
+        "{}{status}: {}{}",
         outcome.outcome,
+        what(&outcome.intent, decisions),
         because(outcome.error.as_ref())
     )
 }
 
 fn verify(verify: &Verify, decisions: &Decisions) -> String {
     format!(
-        "{}: read-back {}: {}",
-        what(&verify.intent, decisions),
+        "read-back {}: {}: {}",
         verify.proof,
+        what(&verify.intent, decisions),
         verify.says
     )
 }

@@ -222,7 +222,11 @@ fn unknown(act: &Act, ui: Ui<'_>) -> String {
 fn rows(model: &Model, ui: Ui<'_>, area: Rect) -> Vec<Line<'static>> {
     let timeline = &model.timeline;
     let width = usize::from(area.width);
-    let who = if width < 100 { 12 } else { 22 };
+    let who = match width {
+        0..100 => 12,
+        100..160 => 16,
+        _ => 24,
+    };
     let head = format!("  {:<TIME$}  {:<who$}  what", "time (UTC)", "who");
     let head = fit(&head, width, ui.glyphs.ellipsis);
     let mut lines = vec![Line::styled(head, ui.theme.style(Role::Muted))];
@@ -247,7 +251,8 @@ fn line(row: Row<'_>, selected: bool, (width, who): (usize, usize), ui: Ui<'_>) 
     let mut style = ui.theme.style(role(row.kind));
     let mut state_style = ui.theme.style(state.map_or(Role::Base, cell_role));
     if selected {
-        style = style.patch(ui.theme.style(Role::Selected));
+        // Whole, as what is dim cannot be read in reverse.
+        style = ui.theme.style(Role::Selected);
         state_style = state_style.patch(ui.theme.style(Role::Selected));
     }
     let actor = fit(row.actor, who, ui.glyphs.ellipsis);
@@ -288,7 +293,12 @@ fn time(row: Row<'_>, ui: Ui<'_>) -> String {
 const fn role(kind: RecordType) -> Role {
     match kind {
         RecordType::Anomaly | RecordType::Recovered | RecordType::BreakGlass => Role::Warn,
-        RecordType::Genesis
+        // How an act stands is said where it begins; what led there is for whoever looks closer.
+        RecordType::Attempt
+        | RecordType::Outcome
+        | RecordType::Verify
+        | RecordType::View
+        | RecordType::Genesis
         | RecordType::Session
         | RecordType::Segment
         | RecordType::PeerHeads

@@ -137,6 +137,15 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     };
     let mut room = usize::from(width);
     let mut spans = Vec::new();
+    if scope == Scope::Log && model.timeline.typing {
+        for (key, title) in [("enter", "keep"), ("esc", "clear"), ("up/down", "move")] {
+            push_hint(&mut spans, &mut room, key, title, ui);
+        }
+        return Line::from(spans);
+    }
+    if scope == Scope::Triage && model.timeline.away {
+        push_hint(&mut spans, &mut room, "esc", "back to the record", ui);
+    }
     if scope == Scope::Triage {
         push_hint(&mut spans, &mut room, "1-9", "stage", ui);
     }
@@ -158,6 +167,7 @@ const fn log_hints(model: &Model) -> &'static [Command] {
             Command::Down,
             Command::PageDown,
             Command::ToAlert,
+            Command::ToIdentity,
             Command::Out,
         ];
     }
@@ -165,10 +175,12 @@ const fn log_hints(model: &Model) -> &'static [Command] {
         Command::Filter,
         Command::OpenRecord,
         Command::ToAlert,
+        Command::ToIdentity,
         Command::Verify,
-        Command::Bottom,
-        Command::Out,
         Command::Help,
+        Command::Out,
+        Command::OnlyAlert,
+        Command::OnlyIdentity,
         Command::Back,
     ]
 }

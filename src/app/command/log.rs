@@ -81,7 +81,7 @@ pub(super) const ROWS: &[Spec] = &[
     spec(
         C::ToAlert,
         "log.alert",
-        "its alert",
+        "alert",
         &["a"],
         Safe,
         Log,
@@ -90,7 +90,7 @@ pub(super) const ROWS: &[Spec] = &[
     spec(
         C::ToIdentity,
         "log.identity",
-        "its identity",
+        "identity",
         &["i"],
         Safe,
         Log,
