@@ -155,7 +155,7 @@ fn no_size_breaks_a_screen(#[case] screen: &str) {
 #[test]
 fn keys_in_any_order_never_panic_and_never_run_a_plan_unread() {
     use proptest::prelude::*;
-    let names = "L a / j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
+    let names = "L a A i I / j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
     let names: Vec<&str> = names.split(' ').collect();
     proptest!(ProptestConfig::with_cases(64), |(picks in proptest::collection::vec(0..names.len(), 1..60))| {
         let mut world = World::showing("triage");

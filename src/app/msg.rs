@@ -53,6 +53,8 @@ pub enum Msg {
     Continue,
     /// Records were written, here or elsewhere.
     Journal(Vec<Entry>),
+    /// What stood in the log at the start has been read.
+    LogRead,
     /// Show the log's screen, and nothing else is there.
     OpenLog,
     /// One record in full, or why it cannot be shown.

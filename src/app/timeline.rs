@@ -120,6 +120,8 @@ pub struct Timeline {
     unseen: usize,
     /// Rows that no verdict covers.
     unverified: usize,
+    /// Whether what stood in the log at the start has been read.
+    pub read: bool,
     /// Whether the screen is open, under whatever lies over it.
     pub open: bool,
     /// Whether somebody went from a record to the queue and may come back.

@@ -50,6 +50,10 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             return go_on(model);
         }
         Msg::Continue => return go_on(model),
+        Msg::LogRead => {
+            model.timeline.read = true;
+            model.dirty = true;
+        }
         Msg::OpenLog => return log_screen::open(model, now),
         Msg::Record { log, seq, result } => log_screen::take_record(model, &log, seq, result),
         Msg::VerifyProgress { done, all } => log_screen::take_progress(model, done, all),

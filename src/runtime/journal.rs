@@ -182,6 +182,7 @@ impl Thread {
             }
         }
         self.poll();
+        (self.report)(Msg::LogRead);
         let mut due = Instant::now() + HEADS_EVERY;
         loop {
             if Instant::now() >= due {

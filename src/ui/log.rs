@@ -39,7 +39,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         let text = match &model.timeline {
             t if t.unscanned() > 0 => "Looking.",
             t if t.is_filtered() => "No record matches. Esc clears the filter.",
-            t if t.waiting() > 0 => "Reading the log.",
+            t if t.waiting() > 0 || !t.read => "Its records appear here as soon as they are read.",
             _ => "No record yet. What anybody decides and does appears here.",
         };
         Paragraph::new(text)
@@ -105,6 +105,8 @@ fn loading(timeline: &Timeline, ui: Ui<'_>, width: usize) -> Option<Line<'static
             timeline.waiting()
         );
         (text, Role::Key)
+    } else if !timeline.read {
+        (" reading the log".to_owned(), Role::Key)
     } else if timeline.older() > 0 {
         let text = format!(
             " the last {} of {} records; filters find no older one, `stanch log show` does",

@@ -172,6 +172,7 @@ pub fn verdict(intact: bool) -> Verdict {
 impl World {
     pub(super) fn log(&mut self, screen: &str) {
         self.send(Msg::Journal(records()));
+        self.send(Msg::LogRead);
         if screen == "log_only" {
             self.model.selected = None;
             self.model.drill = None;
@@ -259,6 +260,7 @@ impl World {
         ];
         records[2].actor = evil.into();
         self.send(Msg::Journal(records.clone()));
+        self.send(Msg::LogRead);
         self.press("L esc g");
         let mut broken = verdict(false);
         broken.finding = Some(stanch::domain::text::show(evil).into_owned());

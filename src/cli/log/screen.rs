@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 
-use crate::app::model::Model;
+use crate::app::model::{Model, Overlay};
 use crate::app::msg::Msg;
 use crate::cli::drill::look;
 use crate::cli::{Global, exit, setup};
@@ -62,11 +62,14 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             drill_speed: None,
         };
         tokio::spawn(services.journal.clone().follow());
-        let model = Model {
+        let mut model = Model {
+            // The first frame may come before the first message.
+            overlay: Overlay::Log,
             read_only: true,
             log_only: Some(store.display().to_string()),
             ..Model::default()
         };
+        model.timeline.open = true;
         report(Msg::OpenLog);
         install_panic_hook();
         let session = Session::enter().context("cannot take the terminal over")?;
