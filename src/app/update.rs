@@ -91,7 +91,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
 }
 
 /// Most records taken in at once; a long log comes in slices, so that keys need not wait for it.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 200;
 
 /// Does the next slice of what takes long.
 fn go_on(model: &mut Model) -> Vec<Effect> {

@@ -9,7 +9,7 @@ use crate::domain::ids::{AlertId, IdentityId};
 use crate::domain::wanted::{ActState, Facts, Named, Wanted};
 
 /// Rows that one slice looks at: a few milliseconds.
-pub const SLICE: usize = 100_000;
+pub const SLICE: usize = 50_000;
 
 /// What is asked for, made ready for rows.
 #[derive(Clone, Debug, Default)]
