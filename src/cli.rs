@@ -101,7 +101,7 @@ pub enum Command {
     Reconcile(plan::ReconcileArgs),
     /// Decode, list and show alerts.
     Alerts(alerts::AlertsArgs),
-    /// Read and verify the decision log.
+    /// Read and verify the decision log; alone it opens a screen that only reads.
     Log(log::LogArgs),
     /// Check the configuration, or say where it lies.
     Config(config::ConfigArgs),
@@ -191,6 +191,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 &mut out,
                 &mut std::io::stderr().lock(),
             )
+        }
+        Some(Command::Log(args)) if args.is_screen() => {
+            drop(out);
+            log::open_screen(global)
         }
         Some(Command::Log(args)) => {
             let state = setup::state_dir(global)?;

@@ -11,3 +11,4 @@ pub mod reconcile;
 pub mod screen;
 pub mod script;
 pub mod services;
+pub mod timeline;

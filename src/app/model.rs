@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
+use super::timeline::Timeline;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
 use crate::domain::graph::Walk;
@@ -69,6 +70,8 @@ pub enum Overlay {
         /// First line shown.
         scroll: usize,
     },
+    /// The log's screen; what it shows is in [`Model::timeline`].
+    Log,
     /// Really leave?
     ConfirmQuit,
 }
@@ -301,6 +304,10 @@ pub struct Model {
     pub id_params: Arc<BTreeMap<String, String>>,
     /// What everybody decided.
     pub decisions: Decisions,
+    /// The records behind that, and the screen that shows them.
+    pub timeline: Timeline,
+    /// Where the log lies, when the console is nothing but its screen.
+    pub log_only: Option<String>,
     /// What providers said.
     pub live: HashMap<IdentityId, Live>,
     /// Plans that this console runs or ran.
@@ -343,6 +350,26 @@ impl Model {
     /// Tells whether a plan of this console is running.
     pub fn acting(&self) -> bool {
         self.runs.values().any(|run| run.running)
+    }
+
+    /// Returns what lies over the triage screen when nothing is open over that.
+    pub fn resting(&self) -> Overlay {
+        if self.timeline.open {
+            Overlay::Log
+        } else {
+            Overlay::None
+        }
+    }
+
+    /// Returns acts whose outcome nobody knows and that no plan of this console is running, oldest first.
+    pub fn open_unknowns(&self) -> impl Iterator<Item = &Act> {
+        let running = |act: &Act| {
+            let run = self.runs.get(&act.intent.digest);
+            run.is_some_and(|run| run.running)
+        };
+        self.decisions
+            .unknowns()
+            .filter(move |act| act.outcome.is_some() || !running(act))
     }
 
     /// Notes a message and shows it for a while.

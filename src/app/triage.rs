@@ -9,7 +9,7 @@ use super::command::Command;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Pane, ReasonPrompt, RowState};
 use super::msg::Effect;
-use super::{context, field, planning};
+use super::{context, field, log_screen, planning};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::AlertId;
@@ -50,7 +50,17 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
         Command::Quit => model.quit = true,
+        Command::Timeline => return log_screen::open(model, now),
+        Command::Return => log_screen::come_back(model),
         Command::Back
+        | Command::Filter
+        | Command::OpenRecord
+        | Command::ToAlert
+        | Command::ToIdentity
+        | Command::OnlyAlert
+        | Command::OnlyIdentity
+        | Command::Out
+        | Command::Verify
         | Command::SwitchButton
         | Command::Accept
         | Command::Stop
@@ -106,7 +116,8 @@ fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
     select(model, to)
 }
 
-fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
+/// Puts the cursor on an alert.
+pub fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     if model.selected == id {
         return Vec::new();
     }

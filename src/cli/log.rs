@@ -1,17 +1,18 @@
-//! `stanch log`: reads and verifies decision journals offline, and keeps their keys.
+//! `stanch log`: reads and verifies decision journals offline, and keeps their keys. Alone it opens a screen.
 
 mod course;
 mod export;
 mod filter;
 mod metrics;
 mod report;
+mod screen;
 mod show;
-mod words;
 mod write;
 
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use crate::domain::alert::Alert;
@@ -20,11 +21,13 @@ use crate::journal::{self, JournalConfig};
 
 use filter::Filter;
 
+pub use screen::open as open_screen;
+
 /// Arguments of `stanch log`.
 #[derive(Debug, Args)]
 pub struct LogArgs {
     #[command(subcommand)]
-    command: Box<LogCommand>,
+    command: Option<Box<LogCommand>>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,6 +89,13 @@ struct VerifyArgs {
     explain: bool,
 }
 
+impl LogArgs {
+    /// Tells whether the screen is wanted rather than text.
+    pub const fn is_screen(&self) -> bool {
+        self.command.is_none()
+    }
+}
+
 /// Where `stanch log` works.
 pub struct Context<'a> {
     /// The store to read unless the arguments name others.
@@ -115,7 +125,10 @@ impl Context<'_> {
 
 /// Runs `stanch log`; returns the exit code.
 pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
-    match &*args.command {
+    let Some(command) = &args.command else {
+        bail!(screen::NEEDS_TERMINAL);
+    };
+    match &**command {
         LogCommand::Show(filter) => show::show_records(filter, context, out),
         LogCommand::Follow(args) => show::follow(args, context, out),
         LogCommand::Export(args) => export::run(args, context, out),
@@ -159,6 +172,7 @@ fn verify(
             given => given.clone(),
         },
         anchors: args.anchors.clone(),
+        progress: None,
     };
     let report = journal::verify(stores, &options);
     if context.json {

@@ -356,7 +356,7 @@ impl Setup {
         };
         let store = Arc::new(Mutex::new(Store::open(&state)?));
         let services = Services {
-            alerts: store.clone(),
+            alerts: Some(store.clone()),
             connectors: parts.connectors,
             playbooks: parts.playbooks,
             inventory: parts.inventory,

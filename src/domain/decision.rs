@@ -237,7 +237,7 @@ pub struct Entry {
 impl Entry {
     /// Reads the body as one of the types above.
     pub fn body_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_value(Value::Object(self.body.clone()))
+        T::deserialize(&self.body)
     }
 }
 
@@ -292,6 +292,7 @@ pub struct Decisions {
     plans: BTreeMap<PlanDigest, PlanState>,
     acts: BTreeMap<IntentId, Act>,
     acts_of_alert: BTreeMap<AlertId, BTreeSet<IntentId>>,
+    unknown: BTreeSet<IntentId>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
     early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
@@ -323,19 +324,24 @@ impl Decisions {
                     .entry(act.intent.alert.clone())
                     .or_default()
                     .insert(id.clone());
-                self.acts.insert(id, act);
+                self.acts.insert(id.clone(), act);
+                self.note_unknown(&id);
             }),
             RecordType::Outcome => entry.body_as::<Outcome>().map(|outcome| {
-                if let Some(act) = self.acts.get_mut(&outcome.intent) {
+                let id = outcome.intent.clone();
+                if let Some(act) = self.acts.get_mut(&id) {
                     act.outcome = Some(outcome);
                     act.last = entry.ts;
                 }
+                self.note_unknown(&id);
             }),
             RecordType::Verify => entry.body_as::<Verify>().map(|verify| {
-                if let Some(act) = self.acts.get_mut(&verify.intent) {
+                let id = verify.intent.clone();
+                if let Some(act) = self.acts.get_mut(&id) {
                     act.verify = Some(verify);
                     act.last = entry.ts;
                 }
+                self.note_unknown(&id);
             }),
             RecordType::Decision => entry.body_as::<Decision>().map(|decision| {
                 let row = (entry.ts, entry.actor.clone(), decision.clone());
@@ -345,6 +351,16 @@ impl Decisions {
         };
         if read.is_err() {
             self.unreadable += 1;
+        }
+    }
+
+    /// Keeps count of acts that nobody can vouch for, so that a screen need not look at all of them.
+    fn note_unknown(&mut self, id: &IntentId) {
+        let unknown = |act: &Act| act.cell() == CellState::Unknown;
+        if self.acts.get(id).is_some_and(unknown) {
+            self.unknown.insert(id.clone());
+        } else {
+            self.unknown.remove(id);
         }
     }
 
@@ -378,12 +394,20 @@ impl Decisions {
 
     /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
     pub fn plan(&self, digest: &str) -> Option<(&PlanDigest, &PlanState)> {
+        if let Some(exact) = self.plans.get_key_value(&PlanDigest::new(digest)) {
+            return Some(exact);
+        }
         let mut found = self
             .plans
             .iter()
             .filter(|(d, _)| d.as_str().starts_with(digest));
         let first = found.next()?;
         (digest.len() >= 8 && found.next().is_none()).then_some(first)
+    }
+
+    /// Finds an act by its intent.
+    pub fn act(&self, intent: &IntentId) -> Option<&Act> {
+        self.acts.get(intent)
     }
 
     /// Returns all acts, oldest first (UUIDv7 sorts by time).
@@ -447,11 +471,9 @@ impl Decisions {
             .find(|a| a.intent.digest == *digest && a.intent.step == *step && a.intent.undo)
     }
 
-    /// Returns acts that nobody can vouch for.
+    /// Returns acts that nobody can vouch for, oldest first.
     pub fn unknowns(&self) -> impl Iterator<Item = &Act> {
-        self.acts
-            .values()
-            .filter(|a| a.cell() == CellState::Unknown)
+        self.unknown.iter().filter_map(|id| self.acts.get(id))
     }
 
     /// Returns what was decided about an alert, oldest first.

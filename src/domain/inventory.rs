@@ -89,6 +89,11 @@ impl Inventory {
                 None => Resolution::Unresolved,
             };
         };
+        self.resolve_subject(subject)
+    }
+
+    /// Finds whom a subject means.
+    pub fn resolve_subject(&self, subject: &Subject) -> Resolution {
         match self.find(subject) {
             Some(found) => match found.as_slice() {
                 [one] => Resolution::Known(one.clone()),

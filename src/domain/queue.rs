@@ -358,6 +358,26 @@ impl Queue {
         }
     }
 
+    /// Returns whom an alert names.
+    pub fn subject(&self, slot: Slot) -> Option<Subject> {
+        let place = (self.rows[slot.at()].who as usize).checked_sub(1)?;
+        Some(self.texts.subject(&self.texts.whos[place]))
+    }
+
+    /// Finds the most urgent alert shown whose subject passes a test. Each subject is tested once.
+    pub fn first_about(&self, means: impl Fn(&Subject) -> bool) -> Option<AlertId> {
+        let whos = &self.texts.whos;
+        let meant: Vec<bool> = whos
+            .iter()
+            .map(|who| means(&self.texts.subject(who)))
+            .collect();
+        let is_meant = |slot: &Slot| {
+            let place = (self.rows[slot.at()].who as usize).checked_sub(1);
+            place.is_some_and(|place| meant[place])
+        };
+        self.from(0).find(is_meant).map(|slot| self.id(slot))
+    }
+
     /// Returns the row number of an alert in the order shown.
     pub fn position(&self, id: &AlertId) -> Option<usize> {
         let slot = self.slot(id)?;

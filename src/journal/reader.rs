@@ -252,7 +252,7 @@ impl LogReader {
 }
 
 /// Whose log it stands in says who wrote it; what the line claims about its actor proves nothing.
-fn entry(raw: &[u8], log: &str, actor: &str) -> Result<Entry, record::ReadError> {
+pub(super) fn entry(raw: &[u8], log: &str, actor: &str) -> Result<Entry, record::ReadError> {
     let record = record::read(raw)?;
     if record.kind == RecordType::Checkpoint {
         return Err(record::ReadError::Frame("note"));

@@ -10,6 +10,8 @@ mod witness;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -45,6 +47,8 @@ pub struct Options {
     pub seen: Option<PathBuf>,
     /// Files with signed heads kept elsewhere: lines of the system's log, or what a webhook received.
     pub anchors: Vec<PathBuf>,
+    /// Grows by the bytes that were looked at.
+    pub progress: Option<Arc<AtomicU64>>,
 }
 
 /// How bad a finding is.
@@ -371,6 +375,9 @@ impl<'o> Audit<'o> {
                 segment,
             } => {
                 self.report.segments += u64::from(*offset == 0);
+                if let Some(progress) = &self.options.progress {
+                    progress.fetch_add(bytes.len() as u64 + 1, Ordering::Relaxed);
+                }
                 match record::read(bytes) {
                     Ok(record) => self.record(log, *segment, &record),
                     Err(e) => self.find(

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::journal::Report;
 use super::services::Services;
-use super::{execute, history, planner, reconcile};
+use super::{execute, history, planner, reconcile, timeline};
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::domain::coverage::CellState;
@@ -45,7 +45,9 @@ impl Effects {
         let (services, report) = (self.services.clone(), self.report.clone());
         match effect {
             Effect::ReadAlert(id) => {
-                tokio::task::spawn_blocking(move || report(history::read(&services.alerts, &id)));
+                if let Some(store) = services.alerts {
+                    tokio::task::spawn_blocking(move || report(history::read(&store, &id)));
+                }
             }
             Effect::ReadContext(identity) => self.read(*identity),
             Effect::BuildPlan {
@@ -84,7 +86,13 @@ impl Effects {
                 }
             }
             Effect::Reconcile(alert) => self.reconcile(alert),
-            Effect::Suspend => {}
+            Effect::ReadRecord { log, seq } => {
+                tokio::spawn(timeline::read(services.journal, log, seq, report));
+            }
+            Effect::VerifyLog => {
+                tokio::spawn(timeline::verify(services.journal, report));
+            }
+            Effect::Suspend | Effect::Continue => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! The journal as the rest of the console uses it: one thread owns the writer, because `fsync` waits, and keeps the
 //! fold of all logs up to date.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
 use crate::domain::ids::PlanDigest;
-use crate::journal::{Follower, Health, JournalConfig, Writer};
+use crate::journal::{Follower, Health, JournalConfig, SEEN_FILE, Writer};
 
 /// Where messages for the console go; subcommands print some of them.
 pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
@@ -50,6 +50,7 @@ enum Order {
 pub struct Journal {
     orders: mpsc::Sender<Order>,
     store: PathBuf,
+    seen: PathBuf,
 }
 
 impl Journal {
@@ -58,6 +59,7 @@ impl Journal {
     pub fn open(config: JournalConfig, read_only: bool, report: Report) -> Self {
         let (orders, inbox) = mpsc::channel();
         let store = config.store.clone();
+        let seen = config.keys.join(SEEN_FILE);
         let thread = Thread {
             report,
             follower: Follower::new(&store),
@@ -65,7 +67,11 @@ impl Journal {
             writer: None,
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
-        Self { orders, store }
+        Self {
+            orders,
+            store,
+            seen,
+        }
     }
 
     /// Writes records durably: when this returns, they are on the disk, or an error says that they are not.
@@ -106,6 +112,16 @@ impl Journal {
     /// Returns the fold of all logs as it stands.
     pub async fn decisions(&self) -> Result<Decisions, NotRecorded> {
         self.ask(Order::Decisions).await
+    }
+
+    /// Returns the folder of all logs.
+    pub fn store(&self) -> &Path {
+        &self.store
+    }
+
+    /// Returns the file of heads of logs that this user saw.
+    pub fn seen(&self) -> Option<&Path> {
+        self.seen.exists().then_some(&self.seen)
     }
 
     /// Ends the thread after everything ordered before.
@@ -166,6 +182,7 @@ impl Thread {
             }
         }
         self.poll();
+        (self.report)(Msg::LogRead);
         let mut due = Instant::now() + HEADS_EVERY;
         loop {
             if Instant::now() >= due {

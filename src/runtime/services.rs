@@ -27,8 +27,8 @@ pub struct Services {
     pub inventory: Arc<Inventory>,
     /// The decision log.
     pub journal: Journal,
-    /// Alerts that arrived.
-    pub alerts: Arc<Mutex<Store>>,
+    /// Alerts that arrived; `None` when this console is only the log's screen.
+    pub alerts: Option<Arc<Mutex<Store>>>,
     /// How many drill seconds pass in a second; `None` outside the drill.
     pub drill_speed: Option<f64>,
 }

@@ -22,6 +22,7 @@ pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     for (scope, title) in [
         (Scope::Triage, "Triage"),
         (Scope::Plan, "Plan"),
+        (Scope::Log, "Log"),
         (Scope::Reader, "Help, messages, score"),
     ] {
         lines.push(Line::default());

@@ -10,7 +10,6 @@ use super::Ui;
 use super::theme::Role;
 use crate::app::command::{Command, Scope, scope};
 use crate::app::model::{Level, Model, Overlay, Stage};
-use crate::domain::coverage::CellState;
 use crate::domain::text::{cells, fit, show};
 
 /// Returns the header: a banner in the drill, then one line of health.
@@ -45,11 +44,15 @@ fn bar(text: &str, width: u16, style: Style, ui: Ui<'_>) -> Line<'static> {
 
 fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     let mut parts: Vec<(String, Role)> = vec![(" stanch".into(), Role::Title)];
-    if model.drill.is_none() {
+    if model.drill.is_none() && model.log_only.is_none() {
         parts.push(("LIVE".into(), Role::Warn));
     }
     if model.read_only {
         parts.push(("READ-ONLY".into(), Role::Warn));
+    }
+    if let Some(place) = &model.log_only {
+        parts.push((format!("log of {place}"), Role::Base));
+        return fit_parts(parts, ui, width);
     }
     parts.push((format!("{} open", model.queue.open()), Role::Base));
     let sick: Vec<String> = model
@@ -74,32 +77,11 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         Some(problem) => parts.push((format!("JOURNAL {problem}"), Role::Error)),
         None => parts.push(("journal ok".into(), Role::Base)),
     }
-    let unknowns = model
-        .decisions
-        .acts()
-        .filter(|a| a.cell() == CellState::Unknown && a.outcome.is_some())
-        .count()
-        + orphans(model);
+    let unknowns = model.open_unknowns().count();
     if unknowns > 0 {
         parts.push((format!("{unknowns} UNKNOWN"), Role::Error));
     }
     fit_parts(parts, ui, width)
-}
-
-/// Counts acts without an outcome that no plan of this console is running.
-fn orphans(model: &Model) -> usize {
-    let running = |act: &&crate::domain::decision::Act| {
-        model
-            .runs
-            .get(&act.intent.digest)
-            .is_some_and(|run| run.running)
-    };
-    model
-        .decisions
-        .acts()
-        .filter(|a| a.outcome.is_none())
-        .filter(|a| !running(a))
-        .count()
 }
 
 /// Joins parts with two spaces, leaving out what does not fit from the right.
@@ -143,6 +125,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             &[Command::Back, Command::Rebuild, Command::PageDown]
         }
         (Overlay::Plan(view), _) => plan_hints(&view.stage),
+        (_, Scope::Log) => log_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Down,
@@ -153,10 +136,20 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Command::Progress,
             Command::Help,
             Command::Quit,
+            Command::Timeline,
         ],
     };
     let mut room = usize::from(width);
     let mut spans = Vec::new();
+    if scope == Scope::Log && model.timeline.typing {
+        for (key, title) in [("enter", "keep"), ("esc", "clear"), ("up/down", "move")] {
+            push_hint(&mut spans, &mut room, key, title, ui);
+        }
+        return Line::from(spans);
+    }
+    if scope == Scope::Triage && model.timeline.away {
+        push_hint(&mut spans, &mut room, "esc", "back to the record", ui);
+    }
     if scope == Scope::Triage {
         push_hint(&mut spans, &mut room, "1-9", "stage", ui);
     }
@@ -170,6 +163,30 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         );
     }
     Line::from(spans)
+}
+
+const fn log_hints(model: &Model) -> &'static [Command] {
+    if model.timeline.record.is_some() {
+        return &[
+            Command::Down,
+            Command::PageDown,
+            Command::ToAlert,
+            Command::ToIdentity,
+            Command::Out,
+        ];
+    }
+    &[
+        Command::Filter,
+        Command::OpenRecord,
+        Command::ToAlert,
+        Command::ToIdentity,
+        Command::Verify,
+        Command::Help,
+        Command::Out,
+        Command::OnlyAlert,
+        Command::OnlyIdentity,
+        Command::Back,
+    ]
 }
 
 const fn plan_hints(stage: &Stage) -> &'static [Command] {

@@ -18,10 +18,11 @@ use crate::domain::plan::Plan;
 use crate::domain::text::show;
 use crate::journal::{self, Line};
 
+use super::Context;
 use super::course::{Course, alerts_of};
 use super::export::{deliver, record, tell};
 use super::filter::load;
-use super::{Context, words};
+use crate::domain::words;
 
 pub use frameworks::Tag;
 

@@ -9,8 +9,9 @@ use crate::domain::decision::{Decisions, Entry};
 use crate::domain::text::show;
 use crate::journal::{Follower, Line};
 
-use super::filter::{Filter, load, must_exist};
-use super::{Context, words};
+use super::Context;
+use super::filter::{Filter, load, must_exist, settled, wants};
+use crate::domain::words;
 
 /// How many records `follow` begins with.
 const BEFORE: usize = 10;
@@ -56,15 +57,17 @@ pub fn follow(args: &FollowArgs, context: &Context<'_>, out: &mut dyn Write) -> 
     runtime.block_on(async {
         let mut follower = Follower::new(store);
         let mut decisions = Decisions::default();
+        let mut wanted = filter.wanted();
         let mut skip = true;
         loop {
             let (lines, problems) = follower.poll_lines();
             for line in &lines {
                 decisions.apply(&line.entry);
             }
+            wanted = settled(wanted, &lines, &decisions);
             let chosen: Vec<&Line> = lines
                 .iter()
-                .filter(|l| filter.wants(l, &decisions))
+                .filter(|l| wants(&wanted, l, &decisions))
                 .collect();
             let last = filter.last.unwrap_or(BEFORE);
             let from = if skip {

@@ -1,11 +1,12 @@
-//! A record in words.
+//! A record in words, the same in the log's subcommands and on its screen.
 
 use serde_json::Value;
 
-use crate::domain::decision::{
+use super::decision::{
     Act, Approval, Decision, DecisionKind, Decisions, Entry, Intent, Outcome, PlanRecord,
     RecordType, Verify,
 };
+use super::ids::{AlertId, IdentityId, IntentId};
 
 /// Returns one sentence about a record. It may hold text from outside: show it through `domain::text::show`.
 pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
@@ -26,6 +27,27 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
         RecordType::Anomaly if entry.body.get("acknowledged") == Some(&Value::Bool(true)) => Some(
             format!("acknowledged the damage: {}", text(entry, "reason")),
         ),
+        RecordType::Anomaly => anomaly(entry),
+        RecordType::KeyRotate => Some(format!(
+            "lets a new signing key take over: {}",
+            text(entry, "reason")
+        )),
+        RecordType::PeerHeads => Some(peer_heads(entry)),
+        RecordType::Anchor => Some(format!(
+            "{} confirmed the log up to {} lines",
+            text(entry, "kind"),
+            number(entry, "size")
+        )),
+        RecordType::Export => Some(format!(
+            "exported {} records as {}",
+            number(entry, "records"),
+            text(entry, "format")
+        )),
+        RecordType::Note => entry
+            .body
+            .get("text")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         _ => None,
     };
     words.unwrap_or_else(|| {
@@ -35,10 +57,66 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
     })
 }
 
+fn number(entry: &Entry, field: &str) -> u64 {
+    entry.body.get(field).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn anomaly(entry: &Entry) -> Option<String> {
+    if let Some(vouched) = entry.body.get("countersigned") {
+        return Some(format!(
+            "vouches for the new key of {}: {}",
+            vouched["origin"].as_str().unwrap_or("?"),
+            text(entry, "reason")
+        ));
+    }
+    let peers = entry.body.get("peers")?.as_array()?;
+    let all: Vec<&str> = peers.iter().filter_map(Value::as_str).collect();
+    Some(format!("found other logs changed: {}", all.join("; ")))
+}
+
+fn peer_heads(entry: &Entry) -> String {
+    let heads = entry.body.get("heads").and_then(Value::as_array);
+    let all: Vec<String> = heads
+        .into_iter()
+        .flatten()
+        .map(|head| {
+            let origin = head["origin"].as_str().unwrap_or("?");
+            format!("{origin} ({} lines)", head["size"])
+        })
+        .collect();
+    format!("saw {}", all.join(", "))
+}
+
 /// Finds the act that a record belongs to.
 pub fn act_of<'a>(entry: &Entry, decisions: &'a Decisions) -> Option<&'a Act> {
     let id = entry.body.get("intent")?.as_str()?;
-    decisions.acts().find(|a| a.intent.intent.as_str() == id)
+    decisions.act(&IntentId::new(id))
+}
+
+/// Finds the alert that a record is about, itself or through its act or plan.
+pub fn alert_of(entry: &Entry, decisions: &Decisions) -> Option<AlertId> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(AlertId::new);
+    text(entry.body.get("alert"))
+        .or_else(|| text(entry.body.get("plan").and_then(|p| p.get("alert"))))
+        .or_else(|| act_of(entry, decisions).map(|act| act.intent.alert.clone()))
+        .or_else(|| {
+            let digest = entry.body.get("digest").and_then(Value::as_str)?;
+            let (_, state) = decisions.plan(digest)?;
+            Some(state.plan.alert.clone())
+        })
+}
+
+/// Finds the identity that a record is about, itself or through its act or plan.
+pub fn identity_of(entry: &Entry, decisions: &Decisions) -> Option<IdentityId> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(IdentityId::new);
+    text(entry.body.get("identity"))
+        .or_else(|| text(entry.body.get("plan").and_then(|p| p.get("identity"))))
+        .or_else(|| act_of(entry, decisions).map(|act| act.intent.identity.clone()))
+        .or_else(|| {
+            let digest = entry.body.get("digest").and_then(Value::as_str)?;
+            let (_, state) = decisions.plan(digest)?;
+            Some(state.plan.identity.clone())
+        })
 }
 
 /// Tells whether a record names `wanted` in `field` (`identity` or `alert`), itself or through its act or plan.
@@ -109,7 +187,7 @@ fn approval(approval: &Approval) -> String {
 }
 
 fn intent(intent: &Intent, decisions: &Decisions) -> String {
-    let act = decisions.acts().find(|a| a.intent.intent == intent.intent);
+    let act = decisions.act(&intent.intent);
     let state = act.map_or_else(String::new, |a| format!(": {}", a.cell()));
     format!(
         "about to {}{} on {} (plan {} step {}, alert {}){state}",
@@ -122,33 +200,32 @@ fn intent(intent: &Intent, decisions: &Decisions) -> String {
     )
 }
 
+/// What is new comes first: lines are cut at the right.
 fn outcome(outcome: &Outcome, decisions: &Decisions) -> String {
     let status = outcome
         .http_status
         .map_or_else(String::new, |s| format!(" (HTTP {s})"));
     format!(
-        "{}: {}{status}{}",
-        what(outcome.intent.as_str(), decisions),
+        "{}{status}: {}{}",
         outcome.outcome,
+        what(&outcome.intent, decisions),
         because(outcome.error.as_ref())
     )
 }
 
 fn verify(verify: &Verify, decisions: &Decisions) -> String {
     format!(
-        "{}: read-back {}: {}",
-        what(verify.intent.as_str(), decisions),
+        "read-back {}: {}: {}",
         verify.proof,
+        what(&verify.intent, decisions),
         verify.says
     )
 }
 
-fn what(intent: &str, decisions: &Decisions) -> String {
-    let act = decisions
-        .acts()
-        .find(|a| a.intent.intent.as_str() == intent);
+fn what(intent: &IntentId, decisions: &Decisions) -> String {
+    let act = decisions.act(intent);
     act.map_or_else(
-        || format!("intent {intent}"),
+        || format!("intent {}", intent.as_str()),
         |a| format!("{} on {}", a.intent.verb, a.intent.identity.as_str()),
     )
 }
