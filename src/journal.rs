@@ -22,6 +22,7 @@ mod reader;
 mod record;
 mod recovery;
 mod redact;
+mod remains;
 mod trust;
 mod verify;
 mod walk;

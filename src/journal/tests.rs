@@ -2,6 +2,7 @@
 
 mod damage;
 mod failing;
+mod holes;
 mod killing;
 mod peers;
 mod reading;

@@ -3,6 +3,8 @@
 //! A log can never prove that its own tail was not cut: that takes an anchor outside the writer's power.
 
 mod content;
+mod evidence;
+mod head;
 mod text;
 mod trusted;
 mod vouched;
@@ -24,7 +26,7 @@ use super::merkle::{Hash, hex};
 use super::note::Verifier;
 use super::reader::{Line, logs_in};
 use super::record::{self, Record};
-use super::recovery::stored_head;
+use super::remains::Remains;
 use super::trust::Trust;
 use super::walk::{Bad, Event, Walk, Why};
 
@@ -129,6 +131,10 @@ pub struct LogReport {
     pub head_root: Option<String>,
     /// Torn writes that were put aside.
     pub recovered: u64,
+    /// Files of evidence that are there with the bytes that were hashed.
+    pub evidence: u64,
+    /// Files of evidence that a record says were removed.
+    pub evidence_pruned: u64,
     /// Who holds a signed head of this log that was compared with it, and over how many lines.
     pub witnessed: BTreeMap<String, u64>,
     /// Anchors that the log itself claims, by kind, and over how many lines.
@@ -250,6 +256,7 @@ struct Audit<'o> {
     uids: BTreeMap<u32, u64>,
     facts: Facts,
     before: Option<(u64, Timestamp, Option<u64>, String)>,
+    evidence: evidence::Evidence,
 }
 
 impl<'o> Audit<'o> {
@@ -264,6 +271,7 @@ impl<'o> Audit<'o> {
             uids: BTreeMap::new(),
             facts: Facts::default(),
             before: None,
+            evidence: evidence::Evidence::default(),
         }
     }
 
@@ -284,6 +292,7 @@ impl<'o> Audit<'o> {
     }
 
     fn run(mut self, log: &LogDir) -> (LogReport, Facts) {
+        let before = Remains::of(log);
         let mut walk = self.walk.clone();
         let ended = walk.run(log, &mut |event| self.meet(log, &event));
         if self.options.quick && !walk.confirm() {
@@ -310,7 +319,8 @@ impl<'o> Audit<'o> {
                 self.report.uncommitted = tail.uncommitted;
             }
         }
-        self.compare_head(log);
+        head::check(&mut self, log, &before);
+        evidence::check(&mut self, log);
         self.strange_files(log);
         self.summarise();
         if let Some(trust) = &self.options.trust {
@@ -395,6 +405,7 @@ impl<'o> Audit<'o> {
         self.report.first.get_or_insert(record.ts);
         self.report.last = Some(record.ts);
         self.clock(record);
+        self.evidence.record(record);
         if let Some(uid) = record.actor.get("uid").and_then(Value::as_u64) {
             let uid = u32::try_from(uid).unwrap_or(u32::MAX);
             self.uids.entry(uid).or_insert(record.seq);
@@ -485,35 +496,6 @@ impl<'o> Audit<'o> {
                 record.seq
             );
             self.find(Level::Warning, "recovered", Some(record.seq), text);
-        }
-    }
-
-    /// The published head is never ahead of the log, so one that is means that records are gone.
-    fn compare_head(&mut self, log: &LogDir) {
-        let keys = self.walk.keys.clone();
-        if keys.is_empty() {
-            return;
-        }
-        // A console that stopped between rotating its key and publishing leaves a head of the old one.
-        let stored = keys.iter().rev().find_map(|k| stored_head(log, &k.by));
-        let Some((head, _)) = stored else {
-            let text = "there is no usable signed head in the file `checkpoint`, so a cut tail is even harder to see";
-            self.find(Level::Warning, "head", None, text);
-            return;
-        };
-        let known = self.walk.head.as_ref().map_or(0, |(h, _)| h.size);
-        if head.size > known {
-            let text = format!(
-                "the signed head in `checkpoint` covers {} lines, only {known} are here: the tail was removed or changed",
-                head.size
-            );
-            self.find(Level::Failure, "head", Some(known), text);
-        } else if self.facts.roots.get(&head.size) != Some(&head.root) {
-            let text = format!(
-                "the signed head in `checkpoint` for {} lines has another root: this key signed two histories",
-                head.size
-            );
-            self.find(Level::Failure, "head", Some(head.size), text);
         }
     }
 

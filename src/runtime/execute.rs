@@ -74,6 +74,10 @@ pub async fn run(
     let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
         return Ended::refused(format!("the journal holds no plan {}", digest.short()));
     };
+    // Nothing is begun that could not be written down: a log that is damaged or lost its disk stops every act.
+    if let Some(reason) = services.journal.blocked().await {
+        return Ended::refused(format!("nothing can be recorded: {reason}"));
+    }
     if let Err(reason) = allowed(services, &digest, &state).await {
         return Ended::refused(reason);
     }
@@ -485,6 +489,9 @@ pub async fn undo(
     let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
         return Ended::refused(format!("the journal holds no plan {}", digest.short()));
     };
+    if let Some(reason) = services.journal.blocked().await {
+        return Ended::refused(format!("nothing can be recorded: {reason}"));
+    }
     let Some(step) = state.plan.step(step) else {
         return Ended::refused(format!("the plan has no step {step}"));
     };

@@ -27,6 +27,9 @@ pub struct NotRecorded(pub String);
 /// How often the heads of other logs are recorded in a quiet console.
 const HEADS_EVERY: Duration = Duration::from_mins(5);
 
+/// Why a console that only looks cannot write.
+const NO_WRITER: &str = "this console has no journal to write to";
+
 enum Order {
     Append(
         Vec<(RecordType, Value)>,
@@ -41,6 +44,7 @@ enum Order {
     ),
     Plan(String, oneshot::Sender<Option<(PlanDigest, PlanState)>>),
     Decisions(oneshot::Sender<Decisions>),
+    Health(oneshot::Sender<Option<String>>),
     Poll,
     End(oneshot::Sender<()>),
 }
@@ -63,6 +67,7 @@ impl Journal {
             follower: Follower::new(&store),
             decisions: Decisions::default(),
             writer: None,
+            closed: NO_WRITER.to_owned(),
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
         Self { orders, store }
@@ -108,6 +113,13 @@ impl Journal {
         self.ask(Order::Decisions).await
     }
 
+    /// Returns why nothing may be acted on, if so: the log is damaged, its disk failed, or it could not be opened.
+    pub async fn blocked(&self) -> Option<String> {
+        self.ask(Order::Health)
+            .await
+            .unwrap_or_else(|gone| Some(gone.0))
+    }
+
     /// Ends the thread after everything ordered before.
     pub async fn end(&self) {
         // A thread that is gone already has nothing left to end.
@@ -141,6 +153,8 @@ struct Thread {
     follower: Follower,
     decisions: Decisions,
     writer: Option<Writer>,
+    /// Why there is no writer, when there is none.
+    closed: String,
 }
 
 impl Thread {
@@ -162,7 +176,10 @@ impl Thread {
                     }
                     self.writer = Some(writer);
                 }
-                Err(error) => (self.report)(Msg::JournalProblem(Some(error.to_string()))),
+                Err(error) => {
+                    self.closed = error.to_string();
+                    (self.report)(Msg::JournalProblem(Some(error.to_string())));
+                }
             }
         }
         self.poll();
@@ -211,6 +228,9 @@ impl Thread {
                 Order::Decisions(answer) => {
                     let _ = answer.send(self.decisions.clone());
                 }
+                Order::Health(answer) => {
+                    let _ = answer.send(self.blocked());
+                }
                 Order::Poll => self.poll(),
                 Order::End(answer) => {
                     let _ = answer.send(());
@@ -220,14 +240,20 @@ impl Thread {
         }
     }
 
+    fn blocked(&self) -> Option<String> {
+        match self.writer.as_ref().map(Writer::health) {
+            Some(Health::Ok) => None,
+            Some(Health::Blocked(reason)) => Some(reason),
+            None => Some(self.closed.clone()),
+        }
+    }
+
     fn with_writer<T>(
         &mut self,
         act: impl FnOnce(&mut Writer) -> Result<T, crate::journal::JournalError>,
     ) -> Result<T, NotRecorded> {
         let Some(writer) = &mut self.writer else {
-            return Err(NotRecorded(
-                "this console has no journal to write to".to_owned(),
-            ));
+            return Err(NotRecorded(self.closed.clone()));
         };
         let done = act(writer).map_err(|error| NotRecorded(error.to_string()));
         // A full disk may have room again at the next try; only a log that is blocked stops everything.

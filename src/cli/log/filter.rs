@@ -95,6 +95,18 @@ pub fn must_exist(stores: &[PathBuf]) -> anyhow::Result<()> {
 }
 
 impl Loaded {
+    /// Says what is wrong with the logs.
+    pub fn tell(&self, context: &Context<'_>) {
+        for problem in &self.problems {
+            (context.warn)(&told(problem));
+        }
+    }
+
+    /// Returns 1 when records are lost or not what was signed.
+    pub fn exit_code(&self) -> u8 {
+        u8::from(self.problems.iter().any(|p| p.grave))
+    }
+
     /// Returns the records that are asked for.
     pub fn chosen(&self, filter: &Filter) -> Vec<&Line> {
         let wanted = self
@@ -105,6 +117,12 @@ impl Loaded {
         let from = filter.last.map_or(0, |n| chosen.len().saturating_sub(n));
         chosen[from..].to_vec()
     }
+}
+
+/// A problem as it is said beside an answer.
+pub fn told(problem: &Problem) -> String {
+    let word = if problem.grave { "PROBLEM" } else { "note:" };
+    format!("{word} {problem}")
 }
 
 impl Filter {

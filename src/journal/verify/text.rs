@@ -97,6 +97,7 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
     )?;
     write_anchors(log, out)?;
     writeln!(out, "  clock        {}", ok(&["clock"]))?;
+    write_evidence(log, ok(&["evidence"]), out)?;
     if log.recovered > 0 {
         writeln!(
             out,
@@ -140,6 +141,22 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn write_evidence(log: &LogReport, state: &str, out: &mut dyn Write) -> io::Result<()> {
+    if log.evidence + log.evidence_pruned == 0 && state == "ok" {
+        return Ok(());
+    }
+    let files = plural(log.evidence as usize);
+    write!(
+        out,
+        "  evidence     {state:<4} {} file{files} hashed again",
+        log.evidence
+    )?;
+    if log.evidence_pruned > 0 {
+        write!(out, ", {} removed by record", log.evidence_pruned)?;
+    }
+    writeln!(out)
 }
 
 fn write_keys(log: &LogReport, key: &str, out: &mut dyn Write) -> io::Result<()> {
