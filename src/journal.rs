@@ -7,6 +7,7 @@ mod actor;
 mod anchor;
 mod blob;
 mod checkpoint;
+mod clock;
 mod error;
 mod follow;
 mod fs;

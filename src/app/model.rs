@@ -369,11 +369,10 @@ impl Model {
             return RowState::Acting;
         }
         let decided = self.decisions.of_alert(id);
-        let last = decided
-            .iter()
-            .rev()
-            .map(|(_, _, d)| d.kind)
-            .find(|k| *k != DecisionKind::Note);
+        let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| {
+            use DecisionKind::{Confirm, HandOver, Note};
+            !matches!(k, Note | Confirm | HandOver)
+        });
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,
             Some(DecisionKind::CloseContained) => return RowState::Closed,

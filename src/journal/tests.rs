@@ -1,5 +1,6 @@
 //! Behaviour of the journal as a whole.
 
+mod clocks;
 mod damage;
 mod failing;
 mod holes;

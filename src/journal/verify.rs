@@ -2,6 +2,7 @@
 //!
 //! A log can never prove that its own tail was not cut: that takes an anchor outside the writer's power.
 
+mod clock;
 mod content;
 mod evidence;
 mod head;
@@ -129,6 +130,10 @@ pub struct LogReport {
     pub head_size: u64,
     /// Root of the last good checkpoint, hex.
     pub head_root: Option<String>,
+    /// Records written while the host's clock was known not to be synchronised.
+    pub unsynchronised: u64,
+    /// Records for which nothing told whether it was.
+    pub sync_unknown: u64,
     /// Torn writes that were put aside.
     pub recovered: u64,
     /// Files of evidence that are there with the bytes that were hashed.
@@ -255,7 +260,7 @@ struct Audit<'o> {
     options: &'o Options,
     uids: BTreeMap<u32, u64>,
     facts: Facts,
-    before: Option<(u64, Timestamp, Option<u64>, String)>,
+    before: Option<clock::Before>,
     evidence: evidence::Evidence,
 }
 
@@ -404,7 +409,7 @@ impl<'o> Audit<'o> {
     fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {
         self.report.first.get_or_insert(record.ts);
         self.report.last = Some(record.ts);
-        self.clock(record);
+        clock::check(self, record);
         self.evidence.record(record);
         if let Some(uid) = record.actor.get("uid").and_then(Value::as_u64) {
             let uid = u32::try_from(uid).unwrap_or(u32::MAX);
@@ -441,34 +446,6 @@ impl<'o> Audit<'o> {
             );
             self.find(Level::Failure, "damaged", Some(record.seq), text);
         }
-    }
-
-    /// A clock that steps is a warning, never an integrity failure.
-    fn clock(&mut self, record: &Record) {
-        let boot = record
-            .actor
-            .get("boot")
-            .and_then(|b| b.as_str())
-            .unwrap_or_default()
-            .to_owned();
-        if let Some((seq, ts, mono, before)) = &self.before {
-            let back = ts.duration_since(record.ts).as_millis();
-            let passed = match (mono, record.mono) {
-                (Some(a), Some(b)) if *before == boot => format!(
-                    " while {} ms passed since boot",
-                    (b.saturating_sub(*a)) / 1_000_000
-                ),
-                _ => String::new(),
-            };
-            if back > 0 {
-                let text = format!(
-                    "from record {seq} to {} the wall clock stepped back {back} ms{passed}",
-                    record.seq
-                );
-                self.find(Level::Warning, "clock", Some(record.seq), text);
-            }
-        }
-        self.before = Some((record.seq, record.ts, record.mono, boot));
     }
 
     fn quarantined(&mut self, log: &LogDir, record: &Record) {

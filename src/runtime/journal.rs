@@ -161,7 +161,8 @@ impl Thread {
     fn run(mut self, config: JournalConfig, read_only: bool, inbox: &mpsc::Receiver<Order>) {
         if !read_only {
             match Writer::open(config, Timestamp::now()) {
-                Ok((writer, opened)) => {
+                Ok((mut writer, opened)) => {
+                    writer.watch_clock();
                     if let Some(recovered) = &opened.recovered {
                         self.say(Some(format!(
                             "a torn write of {} bytes was put aside",
@@ -202,6 +203,9 @@ impl Thread {
                     let written = self.with_writer(|writer| {
                         writer.append(Timestamp::now(), &records).map(|_| ())
                     });
+                    if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
+                        self.say(Some(format!("{step}; expiry times may be off")));
+                    }
                     self.poll();
                     let _ = answer.send(written);
                 }

@@ -71,7 +71,7 @@ pub fn run(args: &ExportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
     let name = args.format.to_possible_value();
     let format = name.as_ref().map_or("?", |n| n.get_name());
     record(context, format, &chosen, &bytes);
-    loaded.tell(context);
+    loaded.tell_about(&args.filter, context);
     Ok(loaded.exit_code())
 }
 

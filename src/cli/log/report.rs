@@ -80,7 +80,14 @@ pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
     let lines: Vec<&Line> = loaded
         .lines
         .iter()
-        .filter(|l| words::names(&l.entry, "alert", id.as_str(), &loaded.decisions))
+        .filter(|l| {
+            words::names(
+                &l.entry,
+                words::Field::Alert,
+                id.as_str(),
+                &loaded.decisions,
+            )
+        })
         .collect();
     let alert = (context.alert)(&id);
     let course = Course::of(&id, alert.as_ref(), &loaded.lines, &loaded.decisions);

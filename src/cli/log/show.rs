@@ -32,7 +32,7 @@ pub fn show_records(
     for line in loaded.chosen(filter) {
         print(line, &loaded.decisions, context.json, out)?;
     }
-    loaded.tell(context);
+    loaded.tell_about(filter, context);
     Ok(loaded.exit_code())
 }
 
@@ -67,6 +67,11 @@ pub fn follow(args: &FollowArgs, context: &Context<'_>, out: &mut dyn Write) -> 
             } else {
                 0
             };
+            if skip {
+                for text in filter.strangers(lines.iter(), &decisions) {
+                    (context.warn)(&text);
+                }
+            }
             skip = false;
             for line in &chosen[from..] {
                 print(line, &decisions, context.json, out)?;

@@ -12,6 +12,8 @@ use crate::journal::{JournalConfig, Writer};
 use super::filter::parse_time;
 use super::*;
 
+mod asking;
+
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
@@ -121,6 +123,8 @@ fn incident() -> tempfile::TempDir {
         intent("i-3", "1", "revoke_sessions", true),
     );
     write(RecordType::Outcome, outcome("i-3", "accepted"));
+    let handed = json!({"kind": "hand_over", "alert": "siem/7", "plan": digest, "step": "3", "reason": "SRE does this"});
+    write(RecordType::Decision, handed);
     dir
 }
 
@@ -255,7 +259,7 @@ fn says_it_in_words() {
         line.starts_with("2026-11-21T08:15:00.000Z      2  "),
         "{line}"
     );
-    let want = r"about to disable_credential on keycloak:svc\u{202e}x (plan abababababab step 1, alert siem/7): unknown";
+    let want = r"about to disable_credential on keycloak:svc\u{202e}x (plan abababababab step 1, alert siem/7)";
     assert!(line.ends_with(want), "{line}");
     assert!(text.contains("claimed alert siem/8"), "{text}");
 }

@@ -34,7 +34,7 @@ pub fn write_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let warnings = report.warnings();
     let unknown = report.content.unknown.len();
-    if report.empty && report.refused.is_empty() {
+    if report.empty && report.intact() {
         writeln!(out, "RESULT: NO LOG HERE")
     } else if report.intact() {
         write!(out, "RESULT: INTACT")?;
@@ -83,7 +83,7 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "  chain        {:<4} {} links, recomputed from {} bytes in {} segment{}",
-        ok(&["chain", "segments", "damaged", "records"]),
+        ok(&["chain", "segments", "damaged", "records", "head"]),
         log.records,
         log.bytes,
         log.segments,
@@ -96,7 +96,7 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         log.checkpoints
     )?;
     write_anchors(log, out)?;
-    writeln!(out, "  clock        {}", ok(&["clock"]))?;
+    write_clock(log, ok(&["clock"]), out)?;
     write_evidence(log, ok(&["evidence"]), out)?;
     if log.recovered > 0 {
         writeln!(
@@ -141,6 +141,24 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn write_clock(log: &LogReport, state: &str, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "  clock        {state:<4}")?;
+    if log.unsynchronised > 0 {
+        write!(
+            out,
+            " host not synchronised for {} records",
+            log.unsynchronised
+        )?;
+    } else if log.sync_unknown > 0 {
+        write!(
+            out,
+            " nothing told whether the host was synchronised for {} records",
+            log.sync_unknown
+        )?;
+    }
+    writeln!(out)
 }
 
 fn write_evidence(log: &LogReport, state: &str, out: &mut dyn Write) -> io::Result<()> {
