@@ -111,7 +111,7 @@ impl Loaded {
     /// Says what is wrong with the logs, and which values of a filter nothing knows.
     pub fn tell_about(&self, filter: &Filter, context: &Context<'_>) {
         self.tell(context);
-        for text in filter.strangers(self.lines.iter(), &self.decisions) {
+        for text in filter.strangers(&self.lines, &self.decisions) {
             (context.warn)(&text);
         }
     }
@@ -159,14 +159,10 @@ impl Filter {
     }
 
     /// Says which given values occur in no record at all: an empty answer would read as if nothing had been done.
-    pub fn strangers<'l>(
-        &self,
-        lines: impl Iterator<Item = &'l Line> + Clone,
-        decisions: &Decisions,
-    ) -> Vec<String> {
+    pub fn strangers(&self, lines: &[Line], decisions: &Decisions) -> Vec<String> {
         let named = |field: Field, wanted: &str| {
             lines
-                .clone()
+                .iter()
                 .any(|l| words::names(&l.entry, field, wanted, decisions))
         };
         let mut said = Vec::new();
@@ -179,7 +175,7 @@ impl Filter {
             }
         }
         if let Some(who) = &self.analyst
-            && !lines.clone().any(|l| is_by(&l.entry, who))
+            && !lines.iter().any(|l| is_by(&l.entry, who))
         {
             said.push(format!("no record names analyst {who}"));
         }

@@ -68,7 +68,7 @@ pub fn follow(args: &FollowArgs, context: &Context<'_>, out: &mut dyn Write) -> 
                 0
             };
             if skip {
-                for text in filter.strangers(lines.iter(), &decisions) {
+                for text in filter.strangers(&lines, &decisions) {
                     (context.warn)(&text);
                 }
             }
