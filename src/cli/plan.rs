@@ -13,6 +13,7 @@ use super::setup::{DrillStart, Setup};
 use super::{Global, exit};
 use crate::app::model::{Detail, Model, Phase};
 use crate::app::msg::Msg;
+use crate::domain::coverage::CellState;
 use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::plan::{Body, Plan, Undo};
 use crate::domain::text::{show, show_identifier};
@@ -496,19 +497,30 @@ pub fn reconcile(global: &Global, args: &ReconcileArgs, out: &mut dyn Write) -> 
     }
     with_setup(global, silent(), async |setup, model| {
         let alert = find(&model, &args.alert)?;
-        let lines = read_back::run(&setup.services, &alert)
+        let read = read_back::run(&setup.services, &alert)
             .await
             .map_err(anyhow::Error::msg)?;
-        if lines.is_empty() {
+        if global.json {
+            let rows: Vec<Value> = read
+                .iter()
+                .map(|r| json!({ "step": r.step.as_str(), "state": r.state, "says": r.says }))
+                .collect();
+            writeln!(out, "{}", json!({ "alert": alert.as_str(), "read": rows }))?;
+        } else if read.is_empty() {
             writeln!(out, "nothing of this alert is unknown")?;
-        }
-        for line in &lines {
-            writeln!(out, "{}", show(line))?;
+        } else {
+            for told in &read {
+                writeln!(out, "{}", show(&told.to_string()))?;
+            }
         }
         let after = setup.services.journal.decisions().await?;
-        let open = after
-            .acts_for(&alert)
-            .any(|a| a.cell() == crate::domain::coverage::CellState::Unknown);
-        Ok(if open { exit::NOT_PROVEN } else { exit::DONE })
+        let any = |state| after.acts_for(&alert).any(|a| a.cell() == state);
+        Ok(if any(CellState::Unknown) {
+            exit::NOT_PROVEN
+        } else if read.iter().any(|r| r.state == CellState::Failed) {
+            exit::FAILED
+        } else {
+            exit::DONE
+        })
     })
 }

@@ -22,11 +22,15 @@ pub fn head_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
         } else {
             "intruder out"
         };
-        let text = format!(
-            " DRILL  {}  {}   nothing here is real; connect real systems: stanch init",
-            show(&drill.title),
-            intruder
-        );
+        let begin = format!(" DRILL  {}  {intruder}", show(&drill.title));
+        let says = [
+            "nothing here is real; connect real systems: stanch init",
+            "not real; connect real systems: stanch init",
+            "not real; for real: stanch init",
+        ];
+        let room = usize::from(width).saturating_sub(cells(&begin) + 3);
+        let fits = says.iter().find(|words| cells(words) <= room);
+        let text = format!("{begin}   {}", fits.unwrap_or(&says[2]));
         lines.push(bar(&text, width, ui.theme.style(Role::Banner), ui));
     }
     lines.push(health(model, ui, width));
