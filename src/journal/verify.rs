@@ -142,6 +142,10 @@ pub struct LogReport {
     pub evidence_pruned: u64,
     /// Who holds a signed head of this log that was compared with it, and over how many lines.
     pub witnessed: BTreeMap<String, u64>,
+    /// Lines after the longest head that somebody else holds: only these could be cut off unseen.
+    pub unanchored_lines: u64,
+    /// When the first of them was written.
+    pub unanchored_since: Option<Timestamp>,
     /// Anchors that the log itself claims, by kind, and over how many lines.
     pub claimed: BTreeMap<String, u64>,
     /// What broke the chain.
@@ -249,6 +253,8 @@ struct Facts {
     roots: BTreeMap<u64, Hash>,
     /// Heads of others that it recorded, and where.
     saw: Vec<(u64, Value)>,
+    /// First record of each write, and its time.
+    times: Vec<(u64, Timestamp)>,
     /// Keys of others that it vouches for: `{"origin", "vkey", "seq"}`.
     vouches: Vec<Value>,
 }
@@ -262,6 +268,7 @@ struct Audit<'o> {
     facts: Facts,
     before: Option<clock::Before>,
     evidence: evidence::Evidence,
+    committed: bool,
 }
 
 impl<'o> Audit<'o> {
@@ -277,6 +284,7 @@ impl<'o> Audit<'o> {
             facts: Facts::default(),
             before: None,
             evidence: evidence::Evidence::default(),
+            committed: false,
         }
     }
 
@@ -398,6 +406,7 @@ impl<'o> Audit<'o> {
             }
             Event::Commit(head) => {
                 self.facts.roots.insert(head.size, head.root);
+                self.committed = true;
             }
             Event::Damage(bad) => {
                 let text = format!("record {}: {}", bad.seq, bad.why);
@@ -408,6 +417,10 @@ impl<'o> Audit<'o> {
 
     fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {
         self.report.first.get_or_insert(record.ts);
+        if self.facts.times.is_empty() || self.committed {
+            self.facts.times.push((record.seq, record.ts));
+            self.committed = false;
+        }
         self.report.last = Some(record.ts);
         clock::check(self, record);
         self.evidence.record(record);

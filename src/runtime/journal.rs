@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::anchor::{Anchoring, Posting};
+use super::distance::Distance;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
@@ -26,11 +28,13 @@ pub struct NotRecorded(pub String);
 
 /// How often the heads of other logs are recorded in a quiet console.
 const HEADS_EVERY: Duration = Duration::from_mins(5);
+/// How often the distance to the last anchor is looked at in a quiet console.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Why a console that only looks cannot write.
 const NO_WRITER: &str = "this console has no journal to write to";
 
-enum Order {
+pub(super) enum Order {
     Append(
         Vec<(RecordType, Value)>,
         oneshot::Sender<Result<(), NotRecorded>>,
@@ -45,6 +49,8 @@ enum Order {
     Plan(String, oneshot::Sender<Option<(PlanDigest, PlanState)>>),
     Decisions(oneshot::Sender<Decisions>),
     Health(oneshot::Sender<Option<String>>),
+    /// The head over so many lines left, or could not.
+    Anchored(u64, Result<(), String>),
     Poll,
     End(oneshot::Sender<()>),
 }
@@ -54,13 +60,23 @@ enum Order {
 pub struct Journal {
     orders: mpsc::Sender<Order>,
     store: PathBuf,
+    posting: Option<Posting>,
 }
 
 impl Journal {
     /// Opens the log of this user and reads all logs of the store. A read-only journal has no writer and refuses every
     /// record. Problems go to `report`; the console goes on without acting.
-    pub fn open(config: JournalConfig, read_only: bool, report: Report) -> Self {
+    pub fn open(
+        config: JournalConfig,
+        read_only: bool,
+        anchoring: Anchoring,
+        report: Report,
+    ) -> Self {
         let (orders, inbox) = mpsc::channel();
+        // The drill's heads are nobody's business, and whoever only looks has none.
+        let poster = anchoring.poster.clone();
+        let poster = poster.filter(|_| !read_only && !config.drill);
+        let (heads, posting) = poster.map(|p| p.start(orders.clone())).unzip();
         let store = config.store.clone();
         let thread = Thread {
             report,
@@ -68,9 +84,14 @@ impl Journal {
             decisions: Decisions::default(),
             writer: None,
             closed: NO_WRITER.to_owned(),
+            anchors: Distance::new(anchoring, heads, config.drill),
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
-        Self { orders, store }
+        Self {
+            orders,
+            store,
+            posting,
+        }
     }
 
     /// Writes records durably: when this returns, they are on the disk, or an error says that they are not.
@@ -122,6 +143,9 @@ impl Journal {
 
     /// Ends the thread after everything ordered before.
     pub async fn end(&self) {
+        if let Some(posting) = &self.posting {
+            posting.flush().await;
+        }
         // A thread that is gone already has nothing left to end.
         let _ = self.ask(Order::End).await;
     }
@@ -155,6 +179,7 @@ struct Thread {
     writer: Option<Writer>,
     /// Why there is no writer, when there is none.
     closed: String,
+    anchors: Distance,
 }
 
 impl Thread {
@@ -186,6 +211,7 @@ impl Thread {
         self.poll();
         let mut due = Instant::now() + HEADS_EVERY;
         loop {
+            self.anchors.look(self.writer.as_mut(), &self.report);
             if Instant::now() >= due {
                 due = Instant::now() + HEADS_EVERY;
                 if let Some(writer) = &mut self.writer {
@@ -193,7 +219,10 @@ impl Thread {
                     let _ = writer.peer_heads(Timestamp::now());
                 }
             }
-            let order = match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            let wait = due
+                .saturating_duration_since(Instant::now())
+                .min(LOOK_EVERY);
+            let order = match inbox.recv_timeout(wait) {
                 Ok(order) => order,
                 Err(mpsc::RecvTimeoutError::Timeout) => continue,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
@@ -234,6 +263,10 @@ impl Thread {
                 }
                 Order::Health(answer) => {
                     let _ = answer.send(self.blocked());
+                }
+                Order::Anchored(size, sent) => {
+                    self.anchors
+                        .sent(self.writer.as_mut(), size, sent, &self.report);
                 }
                 Order::Poll => self.poll(),
                 Order::End(answer) => {

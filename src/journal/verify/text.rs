@@ -211,18 +211,20 @@ fn write_anchors(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         let all: Vec<String> = by.iter().map(|(who, n)| format!("{who} {n}")).collect();
         all.join(", ")
     };
-    let reach = log.witnessed.values().max().copied().unwrap_or(0);
     if log.witnessed.is_empty() {
         writeln!(
             out,
             "  anchors      none  nobody else's copy of a head was compared"
         )?;
     } else {
-        let open = log.head_size.saturating_sub(reach);
         let held = held(&log.witnessed);
+        let since = log
+            .unanchored_since
+            .map_or_else(String::new, |t| format!(", since {t:.0}"));
         writeln!(
             out,
-            "  anchors      {state:<4} {held} (un-anchored: the last {open} lines)"
+            "  anchors      {state:<4} {held} (un-anchored: the last {} lines{since})",
+            log.unanchored_lines
         )?;
     }
     if !log.claimed.is_empty() {
