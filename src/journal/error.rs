@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::agent::AgentError;
 use super::keys::KeyError;
 use super::record::WriteError;
 
@@ -112,6 +113,9 @@ pub enum JournalError {
     /// A record that cannot be framed.
     #[error(transparent)]
     Record(#[from] WriteError),
+    /// The person's own key did not sign.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// No signing key.
     #[error(transparent)]
     Key(#[from] KeyError),

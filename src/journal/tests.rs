@@ -1,5 +1,6 @@
 //! Behaviour of the journal as a whole.
 
+mod agents;
 mod clocks;
 mod damage;
 mod failing;

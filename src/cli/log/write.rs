@@ -1,6 +1,7 @@
 //! The few commands that write into the own log: keys, epochs and acknowledgements.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::domain::text::show;
-use crate::journal::Writer;
+use crate::journal::{Agent, Signer, Writer};
 
 use super::Context;
 
@@ -27,6 +28,15 @@ pub struct CountersignArgs {
     origin: String,
     #[command(flatten)]
     reason: Reason,
+    /// Sign it with your own Ed25519 key in the ssh-agent too; `verify --trust` holds it against `ssh_keys` of the roster.
+    #[arg(long)]
+    agent: bool,
+    /// Which key of the agent, by its comment or fingerprint, where it holds several.
+    #[arg(long, value_name = "KEY", requires = "agent", default_value = "")]
+    agent_key: String,
+    /// Socket of the agent instead of SSH_AUTH_SOCK.
+    #[arg(long, value_name = "PATH", requires = "agent")]
+    agent_socket: Option<PathBuf>,
 }
 
 impl Reason {
@@ -103,6 +113,14 @@ pub fn acknowledge(
     )
 }
 
+fn signer(args: &CountersignArgs) -> anyhow::Result<Signer> {
+    let agent = match &args.agent_socket {
+        Some(socket) => Agent::at(socket)?,
+        None => Agent::of_session()?,
+    };
+    Ok(Signer::new(agent, &args.agent_key)?)
+}
+
 /// Vouches for another log's new key.
 pub fn countersign(
     args: &CountersignArgs,
@@ -110,6 +128,20 @@ pub fn countersign(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let reason = args.reason.text()?;
-    let vkey = open(context)?.countersign(Timestamp::now(), &args.origin, reason)?;
-    say(context, &format!("vouched for {}", args.origin), &vkey, out)
+    let mut signer = args.agent.then(|| signer(args)).transpose()?;
+    let vkey =
+        open(context)?.countersign(Timestamp::now(), &args.origin, reason, signer.as_mut())?;
+    let with = signer.map_or_else(String::new, |s| {
+        format!(
+            " with the ssh key {} ({})",
+            s.key().fingerprint(),
+            s.key().comment
+        )
+    });
+    say(
+        context,
+        &format!("vouched for {}{with}", args.origin),
+        &vkey,
+        out,
+    )
 }
