@@ -54,4 +54,4 @@ pub use verify::{
     Content, Finding, FirstBad, KeyReport, Level, LogReport, Options, Report, VERIFY_PY, verify,
     write_text,
 };
-pub use writer::{Health, JournalConfig, Opened, Writer, Written};
+pub use writer::{Health, JournalConfig, Opened, Prune, Pruned, Writer, Written};

@@ -52,6 +52,8 @@ enum LogCommand {
     Adopt(write::Reason),
     /// Say that damage or a colleague's changed log was read about, so that actions are possible again.
     Acknowledge(write::Reason),
+    /// Take content out of the own log: old records, single ones, evidence. Hashes stay, so the log verifies.
+    Prune(write::PruneArgs),
     /// Vouch for a colleague's log that goes on under a new key without the old one's signature.
     Countersign(write::CountersignArgs),
 }
@@ -130,6 +132,7 @@ pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow
         LogCommand::RotateKey(args) => write::rotate(args, context, out),
         LogCommand::Adopt(args) => write::adopt(args, context, out),
         LogCommand::Acknowledge(args) => write::acknowledge(args, context, out),
+        LogCommand::Prune(args) => write::prune(args, context, out),
         LogCommand::Countersign(args) => write::countersign(args, context, out),
         LogCommand::Verify(args) => match &args.proof {
             Some(file) => {

@@ -82,6 +82,7 @@ impl RecordType {
                 | Self::Recovered
                 | Self::PeerHeads
                 | Self::Export
+                | Self::Prune
         )
     }
 }

@@ -110,6 +110,12 @@ pub enum JournalError {
         /// Why not.
         why: String,
     },
+    /// Nothing was taken out.
+    #[error("nothing was taken out of the log: {why}")]
+    Prune {
+        /// Why not.
+        why: String,
+    },
     /// A record that cannot be framed.
     #[error(transparent)]
     Record(#[from] WriteError),

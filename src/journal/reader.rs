@@ -209,6 +209,8 @@ impl LogReader {
         let before = Remains::of(&self.log);
         let ended = self.walk.run(&self.log, &mut |event| match event {
             Event::Line { bytes, .. } => pending.push(bytes.to_vec()),
+            // That it was withheld stands in a record of its own.
+            Event::Withheld { .. } => {}
             Event::Commit(head) => {
                 for raw in pending.drain(..) {
                     match entry(&raw, &head.origin, &actor) {

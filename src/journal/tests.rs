@@ -7,6 +7,7 @@ mod failing;
 mod holes;
 mod killing;
 mod peers;
+mod pruning;
 mod reading;
 mod rotating;
 mod tamper;

@@ -140,6 +140,8 @@ pub struct LogReport {
     pub evidence: u64,
     /// Files of evidence that a record says were removed.
     pub evidence_pruned: u64,
+    /// Records whose content a later record says was withheld.
+    pub withheld: u64,
     /// Who holds a signed head of this log that was compared with it, and over how many lines.
     pub witnessed: BTreeMap<String, u64>,
     /// Lines after the longest head that somebody else holds: only these could be cut off unseen.
@@ -404,6 +406,7 @@ impl<'o> Audit<'o> {
                     ),
                 }
             }
+            Event::Withheld { seq } => self.evidence.withheld(*seq),
             Event::Commit(head) => {
                 self.facts.roots.insert(head.size, head.root);
                 self.committed = true;

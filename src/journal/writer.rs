@@ -6,6 +6,7 @@
 mod clock;
 mod first;
 mod peers;
+mod prune;
 mod rotate;
 
 use std::fs::File;
@@ -35,6 +36,7 @@ use super::redact;
 use super::walk::{Point, SEGMENT_LIMIT, Walk};
 use first::{First, first_walk};
 use peers::Peers;
+pub use prune::{Prune, Pruned};
 
 /// Room kept for one outcome, in bytes: the longest line.
 const RESERVE_EACH: u64 = 64 * 1024;

@@ -28,6 +28,7 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
         RecordType::Anomaly if entry.body.get("acknowledged") == Some(&Value::Bool(true)) => Some(
             format!("acknowledged the damage: {}", text(entry, "reason")),
         ),
+        RecordType::Prune => Some(pruned(entry)),
         RecordType::Anomaly if entry.body.contains_key("clock") => Some(clock_step(entry)),
         _ => None,
     };
@@ -217,6 +218,19 @@ fn decision(decision: &Decision) -> String {
         "{verb} alert {}{}",
         decision.alert.as_str(),
         because(decision.reason.as_ref())
+    )
+}
+
+fn pruned(entry: &Entry) -> String {
+    let list = |name: &str| entry.body.get(name).and_then(Value::as_array);
+    let ranges = list("withheld").into_iter().flatten();
+    let records: u64 = ranges
+        .filter_map(|r| r[1].as_u64()?.checked_sub(r[0].as_u64()?)?.checked_add(1))
+        .fold(0, u64::saturating_add);
+    format!(
+        "took out the content of {records} records and {} files of evidence: {}",
+        list("blobs").map_or(0, Vec::len),
+        text(entry, "reason")
     )
 }
 

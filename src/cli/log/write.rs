@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::domain::text::show;
-use crate::journal::{Agent, Signer, Writer};
+use crate::journal::{Agent, Prune, Signer, Writer};
 
 use super::Context;
 
@@ -37,6 +37,25 @@ pub struct CountersignArgs {
     /// Socket of the agent instead of SSH_AUTH_SOCK.
     #[arg(long, value_name = "PATH", requires = "agent")]
     agent_socket: Option<PathBuf>,
+}
+
+/// What is taken out.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Content and evidence of everything before: `2026-01-01T00:00:00Z`, or `400d` before now.
+    #[arg(long, value_name = "TIME", value_parser = super::filter::parse_time)]
+    before: Option<Timestamp>,
+    /// Content of one record, by its number (repeatable).
+    #[arg(long, value_name = "N")]
+    record: Vec<u64>,
+    /// One file of evidence, by its SHA-256 (repeatable).
+    #[arg(long, value_name = "SHA256")]
+    blob: Vec<String>,
+    /// Only say what would be taken out.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    reason: Reason,
 }
 
 impl Reason {
@@ -111,6 +130,32 @@ pub fn acknowledge(
         &writer.vkey(),
         out,
     )
+}
+
+/// Takes content out of the own log.
+pub fn prune(args: &PruneArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let reason = args.reason.text()?;
+    let what = Prune {
+        before: args.before,
+        records: args.record.iter().copied().collect(),
+        blobs: args.blob.iter().cloned().collect(),
+    };
+    if what == Prune::default() {
+        bail!("say what to take out with --before, --record or --blob");
+    }
+    let done = open(context)?.prune(Timestamp::now(), &what, reason, args.dry_run)?;
+    if context.json {
+        let row = json!({"dry_run": args.dry_run, "records": done.records, "blobs": done.blobs});
+        writeln!(out, "{row}")?;
+    } else {
+        let verb = if args.dry_run { "would take" } else { "took" };
+        let (records, blobs) = (done.records.len(), done.blobs.len());
+        writeln!(
+            out,
+            "{verb} out the content of {records} records and {blobs} files of evidence"
+        )?;
+    }
+    Ok(0)
 }
 
 fn signer(args: &CountersignArgs) -> anyhow::Result<Signer> {

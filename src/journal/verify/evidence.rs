@@ -23,9 +23,18 @@ pub struct Evidence {
     named: BTreeMap<String, (u64, Option<u64>)>,
     /// Each file that was removed on purpose, and the record that says so.
     pruned: BTreeMap<String, u64>,
+    /// Lines of which only the hash is left.
+    withheld: Vec<u64>,
+    /// Lines that a later record says were withheld: first and last.
+    excused: Vec<(u64, u64)>,
 }
 
 impl Evidence {
+    /// Notes that a line was withheld.
+    pub fn withheld(&mut self, seq: u64) {
+        self.withheld.push(seq);
+    }
+
     /// Takes in one record.
     pub fn record(&mut self, record: &Record) {
         let list = |name: &str| record.body.get(name).and_then(Value::as_array);
@@ -39,13 +48,19 @@ impl Evidence {
             for sha256 in blobs.filter_map(Value::as_str) {
                 self.pruned.insert(sha256.to_owned(), record.seq);
             }
+            for range in list("withheld").into_iter().flatten() {
+                let range = range[0].as_u64().zip(range[1].as_u64());
+                let earlier = range.filter(|(from, to)| from <= to && *to < record.seq);
+                self.excused.extend(earlier);
+            }
         }
     }
 }
 
-/// Hashes every file that the records of a log name.
+/// Hashes every file that the records of a log name, and holds withheld content against what the log says about it.
 pub fn check(audit: &mut Audit<'_>, log: &LogDir) {
     let evidence = std::mem::take(&mut audit.evidence);
+    check_withheld(audit, &evidence);
     for (sha256, (seq, size)) in &evidence.named {
         let place = log.path.join(BLOBS).join(sha256.get(..2).unwrap_or("?"));
         let place = place.join(sha256);
@@ -73,6 +88,43 @@ pub fn check(audit: &mut Audit<'_>, log: &LogDir) {
             }
         }
     }
+}
+
+fn check_withheld(audit: &mut Audit<'_>, evidence: &Evidence) {
+    let said = joined(evidence.excused.clone());
+    let covers = |seq: u64| {
+        let after = said.partition_point(|(from, _)| *from <= seq);
+        after > 0 && said[after - 1].1 >= seq
+    };
+    let (good, bad): (Vec<u64>, Vec<u64>) = evidence.withheld.iter().partition(|s| covers(**s));
+    audit.report.withheld = good.len() as u64;
+    if let Some(first) = bad.first() {
+        let text = format!(
+            "the content of {} record{} from {first} on was taken out, and no record says so",
+            bad.len(),
+            if bad.len() == 1 { "" } else { "s" }
+        );
+        audit.find(Level::Failure, "evidence", Some(*first), text);
+    }
+    let length = |(from, to): &(u64, u64)| (to - from).saturating_add(1);
+    let promised = said.iter().map(length).fold(0, u64::saturating_add);
+    if promised > good.len() as u64 {
+        let text = "a record says that content was withheld which is still there: run the same `log prune` again";
+        audit.find(Level::Warning, "evidence", None, text);
+    }
+}
+
+/// Joins ranges that touch or overlap.
+fn joined(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    ranges.sort_unstable();
+    let mut out: Vec<(u64, u64)> = Vec::new();
+    for (from, to) in ranges {
+        match out.last_mut() {
+            Some(last) if from <= last.1.saturating_add(1) => last.1 = last.1.max(to),
+            _ => out.push((from, to)),
+        }
+    }
+    out
 }
 
 enum Found {

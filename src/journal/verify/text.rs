@@ -162,7 +162,14 @@ fn write_clock(log: &LogReport, state: &str, out: &mut dyn Write) -> io::Result<
 }
 
 fn write_evidence(log: &LogReport, state: &str, out: &mut dyn Write) -> io::Result<()> {
-    if log.evidence + log.evidence_pruned == 0 && state == "ok" {
+    if log.withheld > 0 {
+        writeln!(
+            out,
+            "  withheld     {state:<4} content of {} records withheld, as a later record says; their hashes hold the chain",
+            log.withheld
+        )?;
+    }
+    if log.evidence + log.evidence_pruned == 0 {
         return Ok(());
     }
     let files = plural(log.evidence as usize);
