@@ -65,7 +65,7 @@ fn a_console_that_waited_for_the_lock_is_no_clock_step() {
     let (mut one, _) = place.open();
     let mut other = actor("alice");
     other.value["pid"] = 8.into();
-    let (mut two, _) = Writer::open_as(place.config(), other, Arc::new(Real), now()).unwrap();
+    let (mut two, _) = Writer::open_as(place.config(), other, Arc::new(Still), now()).unwrap();
     let later = now() + jiff::SignedDuration::from_millis(900);
     two.append(later, &[note("second")]).unwrap();
     one.append(now(), &[note("first")]).unwrap();
