@@ -16,7 +16,7 @@ use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
 use crate::domain::ids::PlanDigest;
-use crate::journal::{Follower, Health, JournalConfig, Writer};
+use crate::journal::{Follower, Health, JournalConfig, JournalError, Writer};
 
 /// Where messages for the console go; subcommands print some of them.
 pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
@@ -172,6 +172,38 @@ impl Journal {
     }
 }
 
+/// Writes records; what an act came to is tried until it stands, as it happened already. A new act is refused after the
+/// first try, so that nobody acts while another console holds the log.
+fn insist(
+    writer: &mut Writer,
+    records: &[(RecordType, Value)],
+    report: &Report,
+) -> Result<(), JournalError> {
+    let happened = |kind| matches!(kind, RecordType::Outcome | RecordType::Verify);
+    let must = records.iter().any(|(kind, _)| happened(*kind));
+    let mut waiting = false;
+    loop {
+        match writer.append(Timestamp::now(), records) {
+            Err(JournalError::Locked { path, holder }) if must => {
+                if !waiting {
+                    let place = path.display();
+                    let text = format!(
+                        "NOT RECORDED yet: {holder} holds the log {place}; what the act came to is tried until it stands"
+                    );
+                    report(Msg::JournalProblem(Some(text)));
+                }
+                waiting = true;
+            }
+            other => {
+                if waiting && other.is_ok() {
+                    report(Msg::JournalProblem(None));
+                }
+                return other.map(|_| ());
+            }
+        }
+    }
+}
+
 struct Thread {
     report: Report,
     follower: Follower,
@@ -229,13 +261,14 @@ impl Thread {
             };
             match order {
                 Order::Append(records, answer) => {
-                    let written = self.with_writer(|writer| {
-                        writer.append(Timestamp::now(), &records).map(|_| ())
-                    });
+                    let report = Arc::clone(&self.report);
+                    let written = self.with_writer(|writer| insist(writer, &records, &report));
                     if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
                         self.say(Some(format!("{step}; expiry times may be off")));
                     }
                     self.poll();
+                    // Before the answer: who ends the journal next waits for the head that is handed on here.
+                    self.anchors.look(self.writer.as_mut(), &self.report);
                     let _ = answer.send(written);
                 }
                 Order::Reserve(in_flight, answer) => {
@@ -287,7 +320,7 @@ impl Thread {
 
     fn with_writer<T>(
         &mut self,
-        act: impl FnOnce(&mut Writer) -> Result<T, crate::journal::JournalError>,
+        act: impl FnOnce(&mut Writer) -> Result<T, JournalError>,
     ) -> Result<T, NotRecorded> {
         let Some(writer) = &mut self.writer else {
             return Err(NotRecorded(self.closed.clone()));

@@ -192,3 +192,44 @@ fn urls_that_are_no_place_for_heads_are_refused(#[case] url: &str, #[case] says:
         "{error}"
     );
 }
+
+/// What an act came to is written as soon as another console lets go of the log; until then it says that it is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_waits_for_the_lock_and_a_decision_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, heard) = open(dir.path(), "http://127.0.0.1:9/");
+    claim(&journal, 0).await;
+    let logs = dir.path().join("store/logs");
+    let first = |path: std::path::PathBuf| {
+        std::fs::read_dir(path)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path()
+    };
+    let lock = std::fs::File::open(first(first(logs)).join("lock")).unwrap();
+    lock.lock().unwrap();
+    let alert = AlertId::new("siem/1");
+    let claimed = Decision::on(alert, DecisionKind::Claim, None);
+    let refused = journal.record(RecordType::Decision, &claimed).await;
+    assert!(refused.unwrap_err().to_string().contains("try again"));
+    let outcome = serde_json::json!({"intent": "i", "outcome": "accepted"});
+    let writing = tokio::spawn({
+        let journal = journal.clone();
+        async move { journal.append(vec![(RecordType::Outcome, outcome)]).await }
+    });
+    let said = |heard: &Heard, wanted: &dyn Fn(&Option<String>) -> bool| {
+        let heard = heard.lock().unwrap();
+        heard
+            .iter()
+            .any(|m| matches!(m, Msg::JournalProblem(text) if wanted(text)))
+    };
+    let not_recorded = |t: &Option<String>| t.as_ref().is_some_and(|t| t.contains("NOT RECORDED"));
+    while !said(&heard, &not_recorded) {
+        tokio::task::yield_now().await;
+    }
+    lock.unlock().unwrap();
+    writing.await.unwrap().unwrap();
+    assert!(said(&heard, &|text| text.is_none()), "the banner goes");
+}
