@@ -12,3 +12,4 @@ pub mod reconcile;
 pub mod screen;
 pub mod script;
 pub mod services;
+mod space;

@@ -348,6 +348,8 @@ pub struct Model {
     pub read_only: bool,
     /// How far the log is ahead of its anchors; `None` where that is nobody's business.
     pub anchors: Option<AnchorView>,
+    /// How many MiB the log's disk has left, when that is little.
+    pub journal_space: Option<u64>,
     /// Why nothing can be recorded, and therefore nothing done.
     pub journal_problem: Option<String>,
     /// Plans started here that have not ended.

@@ -52,6 +52,8 @@ pub enum Msg {
     Journal(Vec<Entry>),
     /// The journal can or cannot be written.
     JournalProblem(Option<String>),
+    /// How many MiB the log's disk has left, when that is little.
+    JournalSpace(Option<u64>),
     /// How far the log is ahead of what left this machine.
     Anchors(AnchorView),
     /// A provider answered about an identity.

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::anchor::{Anchoring, Posting};
 use super::distance::Distance;
+use super::space::Space;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
@@ -85,6 +86,7 @@ impl Journal {
             writer: None,
             closed: NO_WRITER.to_owned(),
             anchors: Distance::new(anchoring, heads, config.drill),
+            space: Space::new(&store),
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
         Self {
@@ -212,6 +214,7 @@ struct Thread {
     /// Why there is no writer, when there is none.
     closed: String,
     anchors: Distance,
+    space: Space,
 }
 
 impl Thread {
@@ -244,6 +247,9 @@ impl Thread {
         let mut due = Instant::now() + HEADS_EVERY;
         loop {
             self.anchors.look(self.writer.as_mut(), &self.report);
+            if self.writer.is_some() {
+                self.space.look(&self.report);
+            }
             if Instant::now() >= due {
                 due = Instant::now() + HEADS_EVERY;
                 if let Some(writer) = &mut self.writer {

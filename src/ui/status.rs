@@ -72,7 +72,10 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     }
     match &model.journal_problem {
         Some(problem) => parts.push((format!("JOURNAL {problem}"), Role::Error)),
-        None => parts.push(("journal ok".into(), Role::Base)),
+        None => parts.push(match model.journal_space {
+            None => ("journal ok".into(), Role::Base),
+            Some(mib) => (format!("journal: {mib} MiB free"), Role::Warn),
+        }),
     }
     parts.extend(model.anchors.as_ref().map(|view| anchors(view, ui.now)));
     let unknowns = model
