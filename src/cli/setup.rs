@@ -21,6 +21,7 @@ use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::store::{Store, StoredAlert};
 use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
+use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::services::Services;
 
@@ -102,6 +103,19 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
         keys: keys_dir(global)?,
         drill,
         allow_network_fs: config.journal.allow_network_fs,
+    })
+}
+
+/// Returns where signed heads go.
+pub fn anchoring(config: &Config) -> Result<Anchoring, String> {
+    let settings = &config.journal.anchor;
+    let poster = (!settings.url.is_empty())
+        .then(|| Poster::new(&settings.url))
+        .transpose()?;
+    Ok(Anchoring {
+        poster,
+        warn_lines: settings.warn_lines.max(1),
+        warn_s: settings.warn_s.into(),
     })
 }
 
@@ -353,11 +367,12 @@ impl Setup {
             drill: drill.is_some(),
             allow_network_fs: config.journal.allow_network_fs,
         };
+        let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
         let services = Services {
             connectors: parts.connectors,
             playbooks: parts.playbooks,
             inventory: parts.inventory,
-            journal: Journal::open(journal, global.read_only, report),
+            journal: Journal::open(journal, global.read_only, anchoring, report),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
         let store = Arc::new(Mutex::new(Store::open(&state)?));
