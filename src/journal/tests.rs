@@ -1,5 +1,6 @@
 //! Behaviour of the journal as a whole.
 
+mod crashing;
 mod damage;
 mod failing;
 mod killing;
@@ -7,6 +8,7 @@ mod peers;
 mod reading;
 mod rotating;
 mod tamper;
+mod torn;
 mod trusting;
 mod writing;
 
