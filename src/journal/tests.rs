@@ -5,11 +5,13 @@ mod damage;
 mod failing;
 mod killing;
 mod peers;
+mod racing;
 mod reading;
 mod rotating;
 mod tamper;
 mod torn;
 mod trusting;
+mod users;
 mod writing;
 
 use std::path::{Path, PathBuf};
