@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::keys::Key;
-use super::model::{DrillView, Level, Phase};
+use super::model::{AnchorView, DrillView, Level, Phase};
 use crate::domain::decision::{Decision, Entry};
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
@@ -52,6 +52,8 @@ pub enum Msg {
     Journal(Vec<Entry>),
     /// The journal can or cannot be written.
     JournalProblem(Option<String>),
+    /// How far the log is ahead of what left this machine.
+    Anchors(AnchorView),
     /// A provider answered about an identity.
     Context {
         /// Which identity.

@@ -110,11 +110,8 @@ fn ask(model: &mut Model, kind: DecisionKind) {
 }
 
 fn record(model: &Model, kind: DecisionKind, reason: Option<String>) -> Vec<Effect> {
-    let decision = model.selected.clone().map(|alert| Decision {
-        kind,
-        alert,
-        reason,
-    });
+    let alert = model.selected.clone();
+    let decision = alert.map(|alert| Decision::on(alert, kind, reason));
     decision.map(Effect::Record).into_iter().collect()
 }
 
@@ -181,11 +178,7 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
                 );
                 return Vec::new();
             }
-            let decision = Decision {
-                kind: prompt.kind,
-                alert: prompt.alert.clone(),
-                reason: Some(reason),
-            };
+            let decision = Decision::on(prompt.alert.clone(), prompt.kind, Some(reason));
             model.overlay = Overlay::None;
             return vec![Effect::Record(decision)];
         }

@@ -53,6 +53,10 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.journal_problem = problem;
             model.dirty = true;
         }
+        Msg::Anchors(view) => {
+            model.anchors = Some(view);
+            model.dirty = true;
+        }
         Msg::Context {
             identity,
             at,

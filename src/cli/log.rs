@@ -98,6 +98,8 @@ pub struct Context<'a> {
     pub read_only: bool,
     /// Finds an alert as it was stored here.
     pub alert: &'a dyn Fn(&AlertId) -> Option<Alert>,
+    /// Says something beside the answer, on standard error.
+    pub warn: &'a dyn Fn(&str),
     /// What opens the own log for writing.
     pub journal: &'a dyn Fn() -> anyhow::Result<JournalConfig>,
 }

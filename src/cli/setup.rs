@@ -21,6 +21,7 @@ use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::store::{Store, StoredAlert};
 use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
+use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::services::Services;
 
@@ -105,6 +106,19 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
     })
 }
 
+/// Returns where signed heads go.
+pub fn anchoring(config: &Config) -> Result<Anchoring, String> {
+    let settings = &config.journal.anchor;
+    let poster = (!settings.url.is_empty())
+        .then(|| Poster::new(&settings.url))
+        .transpose()?;
+    Ok(Anchoring {
+        poster,
+        warn_lines: settings.warn_lines.max(1),
+        warn_s: settings.warn_s.into(),
+    })
+}
+
 /// Finds an alert that was stored in a state folder, making nothing there.
 pub fn stored_alert(state: &Path, id: &AlertId) -> Option<Alert> {
     if !state.join("alerts.db").is_file() {
@@ -140,30 +154,58 @@ pub struct Parts {
     pub playbooks: Arc<[Playbook]>,
 }
 
-/// Reads everything that the configuration at `path` names. An error says on which of its lines.
-pub fn load_parts(config: &Config, path: &Path) -> anyhow::Result<Parts> {
-    let inventory =
-        crate::inventory::load(&config.inventory.files).map_err(|error| match error {
-            // Content errors name their own file and line.
-            InventoryError::Content { .. } => error.into(),
-            _ => anyhow::Error::from(Config::blame(
-                path,
-                &["inventory", "files"],
-                error.to_string(),
-            )),
-        })?;
-    let connectors = Connectors::load(&config.connector).map_err(|error| {
-        let fails = |(name, settings): &(&String, &ConnectorSettings)| {
-            Connector::new(name, settings).is_err()
-        };
-        let culprit = config.connector.iter().find(fails);
-        let name = culprit.map_or("", |(name, _)| name.as_str());
-        Config::blame(path, &["connector", name], error.to_string())
-    })?;
-    Ok(Parts {
-        inventory: Arc::new(inventory),
-        connectors: Arc::new(connectors),
-        playbooks: load_playbooks(config, path)?,
+/// Reads everything that the configuration at `path` names. Each error says on which of its lines.
+pub fn load_parts(config: &Config, path: &Path) -> Result<Parts, Vec<anyhow::Error>> {
+    let inventory = load_inventory(config, path);
+    let connectors = load_connectors(config, path);
+    let playbooks = load_playbooks(config, path);
+    match (inventory, connectors, playbooks) {
+        (Ok(inventory), Ok(connectors), Ok(playbooks)) => Ok(Parts {
+            inventory: Arc::new(inventory),
+            connectors: Arc::new(connectors),
+            playbooks,
+        }),
+        (inventory, connectors, playbooks) => {
+            let mut errors: Vec<_> = inventory.err().into_iter().collect();
+            errors.extend(connectors.err().unwrap_or_default());
+            errors.extend(playbooks.err());
+            Err(errors)
+        }
+    }
+}
+
+/// Makes one error of many.
+fn all(errors: &[anyhow::Error]) -> anyhow::Error {
+    let lines: Vec<String> = errors.iter().map(|e| format!("{e:#}")).collect();
+    anyhow::anyhow!("{}", lines.join("\n"))
+}
+
+fn load_inventory(config: &Config, path: &Path) -> anyhow::Result<Inventory> {
+    crate::inventory::load(&config.inventory.files).map_err(|error| match error {
+        // Content errors name their own file and line.
+        InventoryError::Content { .. } => error.into(),
+        _ => Config::blame(path, &["inventory", "files"], error.to_string()).into(),
+    })
+}
+
+fn load_connectors(config: &Config, path: &Path) -> Result<Connectors, Vec<anyhow::Error>> {
+    let blame = |name: &str, error: &dyn std::error::Error| {
+        Config::blame(path, &["connector", name], error.to_string()).into()
+    };
+    Connectors::load(&config.connector).map_err(|first| {
+        let errors: Vec<anyhow::Error> = config
+            .connector
+            .iter()
+            .filter_map(|(name, settings)| {
+                let error = Connector::new(name, settings).err()?;
+                Some(blame(name, &error))
+            })
+            .collect();
+        if errors.is_empty() {
+            vec![blame("", &first)]
+        } else {
+            errors
+        }
     })
 }
 
@@ -242,7 +284,7 @@ impl Setup {
         make_private(&state)?;
         let path = config_path(global)?;
         let config = Config::load(&path)?;
-        let parts = load_parts(&config, &path)?;
+        let parts = load_parts(&config, &path).map_err(|errors| all(&errors))?;
         let keys = keys_dir(global)?;
         Self::assemble(global, state, config, parts, keys, None, report)
     }
@@ -325,11 +367,12 @@ impl Setup {
             drill: drill.is_some(),
             allow_network_fs: config.journal.allow_network_fs,
         };
+        let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
         let services = Services {
             connectors: parts.connectors,
             playbooks: parts.playbooks,
             inventory: parts.inventory,
-            journal: Journal::open(journal, global.read_only, report),
+            journal: Journal::open(journal, global.read_only, anchoring, report),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
         let store = Arc::new(Mutex::new(Store::open(&state)?));

@@ -1,8 +1,10 @@
 //! Behaviour of the journal as a whole.
 
+mod clocks;
 mod crashing;
 mod damage;
 mod failing;
+mod holes;
 mod killing;
 mod peers;
 mod racing;

@@ -136,10 +136,11 @@ impl World {
         let (mut lines, mut inventory) = (String::new(), String::new());
         for n in 0..alerts {
             lines += &alert(n);
-            inventory += &format!(
+            let one = format!(
                 "[[identity]]\nid='as:svc-{n}'\nname='svc-{n}'\nkind='oauth_client'\nconnector='as'\naliases=['svc-{n}']\n\
                  params={{client_id='svc-{n}'}}\n[[identity.credential]]\nid='t1'\nkind='access_token'\nsecret_ref='file:{token}'\n"
             );
+            inventory += &one;
         }
         world.write("alerts.jsonl", &lines);
         world.write("inventory.toml", &inventory);

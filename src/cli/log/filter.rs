@@ -7,9 +7,10 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::coverage::{CellState, WireOutcome};
-use crate::domain::decision::{Decisions, Entry, RecordType};
+use crate::domain::decision::{DecisionKind, Decisions, Entry, RecordType};
 use crate::journal::{self, Line, Problem};
 
+use super::words::Field;
 use super::{Context, words};
 
 /// Which records.
@@ -21,10 +22,10 @@ pub struct Filter {
     /// Only records of this type: intent, outcome, plan, decision, … (repeatable).
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
     types: Vec<RecordType>,
-    /// Only decisions of this kind: claim, dismiss, note, … (repeatable).
-    #[arg(long, value_name = "KIND")]
-    kind: Vec<String>,
-    /// Only records that name this identity.
+    /// Only decisions of this kind: claim, confirm, hand_over, dismiss, note, … (repeatable).
+    #[arg(long, value_name = "KIND", value_parser = parse_kind)]
+    kind: Vec<DecisionKind>,
+    /// Only records about this identity: its id (`sso:svc-deploy`), the provider's own id of it, or its name.
     #[arg(long, value_name = "ID")]
     identity: Option<String>,
     /// Only records that name this alert.
@@ -95,6 +96,26 @@ pub fn must_exist(stores: &[PathBuf]) -> anyhow::Result<()> {
 }
 
 impl Loaded {
+    /// Says what is wrong with the logs.
+    pub fn tell(&self, context: &Context<'_>) {
+        for problem in &self.problems {
+            (context.warn)(&told(problem));
+        }
+    }
+
+    /// Returns 1 when records are lost or not what was signed.
+    pub fn exit_code(&self) -> u8 {
+        u8::from(self.problems.iter().any(|p| p.grave))
+    }
+
+    /// Says what is wrong with the logs, and which values of a filter nothing knows.
+    pub fn tell_about(&self, filter: &Filter, context: &Context<'_>) {
+        self.tell(context);
+        for text in filter.strangers(&self.lines, &self.decisions) {
+            (context.warn)(&text);
+        }
+    }
+
     /// Returns the records that are asked for.
     pub fn chosen(&self, filter: &Filter) -> Vec<&Line> {
         let wanted = self
@@ -107,11 +128,17 @@ impl Loaded {
     }
 }
 
+/// A problem as it is said beside an answer.
+pub fn told(problem: &Problem) -> String {
+    let word = if problem.grave { "PROBLEM" } else { "note:" };
+    format!("{word} {problem}")
+}
+
 impl Filter {
     /// Tells whether a record is asked for.
     pub fn wants(&self, line: &Line, decisions: &Decisions) -> bool {
         let entry = &line.entry;
-        let has = |field: &str, wanted: &Option<String>| {
+        let has = |field: Field, wanted: &Option<String>| {
             wanted
                 .as_ref()
                 .is_none_or(|w| words::names(entry, field, w, decisions))
@@ -121,8 +148,8 @@ impl Filter {
             && self.until.is_none_or(|t| entry.ts <= t)
             && self.analyst.as_ref().is_none_or(|who| is_by(entry, who))
             && (self.kind.is_empty() || self.is_of_kind(entry))
-            && has("identity", &self.identity)
-            && has("alert", &self.alert)
+            && has(Field::Identity, &self.identity)
+            && has(Field::Alert, &self.alert)
             && (self.outcome.is_empty() || self.came_to(entry, decisions))
             && (!self.unknown || is_unknown(entry, decisions))
             && self
@@ -131,9 +158,34 @@ impl Filter {
                 .is_none_or(|text| contains(line, text, decisions))
     }
 
+    /// Says which given values occur in no record at all: an empty answer would read as if nothing had been done.
+    pub fn strangers(&self, lines: &[Line], decisions: &Decisions) -> Vec<String> {
+        let named = |field: Field, wanted: &str| {
+            lines
+                .iter()
+                .any(|l| words::names(&l.entry, field, wanted, decisions))
+        };
+        let mut said = Vec::new();
+        for (field, given) in [
+            (Field::Identity, &self.identity),
+            (Field::Alert, &self.alert),
+        ] {
+            if let Some(wanted) = given.as_ref().filter(|w| !named(field, w)) {
+                said.push(format!("no record names {} {wanted}", field.as_str()));
+            }
+        }
+        if let Some(who) = &self.analyst
+            && !lines.iter().any(|l| is_by(&l.entry, who))
+        {
+            said.push(format!("no record names analyst {who}"));
+        }
+        said
+    }
+
     fn is_of_kind(&self, entry: &Entry) -> bool {
         let kind = entry.body.get("kind").and_then(|k| k.as_str());
-        entry.kind == RecordType::Decision && kind.is_some_and(|k| self.kind.iter().any(|w| w == k))
+        entry.kind == RecordType::Decision
+            && kind.is_some_and(|k| self.kind.iter().any(|w| w.as_str() == k))
     }
 
     fn came_to(&self, entry: &Entry, decisions: &Decisions) -> bool {
@@ -173,6 +225,13 @@ fn parse_outcome(word: &str) -> Result<String, String> {
         return Ok(word.to_owned());
     }
     Err(format!("no such outcome; there are {}", all.join(", ")))
+}
+
+fn parse_kind(word: &str) -> Result<DecisionKind, String> {
+    DecisionKind::parse(word).ok_or_else(|| {
+        let all: Vec<&str> = DecisionKind::ALL.iter().map(|k| k.as_str()).collect();
+        format!("no such kind of decision; there are {}", all.join(", "))
+    })
 }
 
 fn parse_type(word: &str) -> Result<RecordType, String> {

@@ -200,7 +200,7 @@ fn crash_again(
             count.again += 1;
             let place = session.place(&images[pick], fs.beside_at(second).as_deref());
             let name = format!("{name}, again at {second} image {pick}");
-            session.judge(&place, step, &name, count.again % 4 == 0);
+            session.judge(&place, step, &name, count.again.is_multiple_of(4));
         }
     }
 }

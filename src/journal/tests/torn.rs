@@ -135,7 +135,7 @@ impl Torn {
             }
         }
         assert_eq!(self.place.notes(), ["first"], "state {name}");
-        if name % 8 == 0 {
+        if name.is_multiple_of(8) {
             write(&mut writer, &["after"]);
             assert_eq!(self.place.notes(), ["first", "after"], "state {name}");
             let report = self.place.verify();

@@ -67,7 +67,7 @@ impl Host {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let open = |path: &Path, mode| {
-            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap()
+            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
         };
         open(dir.path(), 0o755);
         let exe = dir.path().join("exe");
@@ -132,7 +132,7 @@ impl Host {
         done.unwrap().status.success()
     }
 
-    fn log(&self, uid: u32) -> String {
+    fn nowhere(uid: u32) -> String {
         format!("store/logs/{}/uid-{uid}", host_name())
     }
 }
@@ -164,7 +164,7 @@ fn users_of_one_store_read_each_other_and_write_only_their_own() {
         found
             .into_iter()
             .find(mine)
-            .unwrap_or_else(|| host.log(uid))
+            .unwrap_or_else(|| Host::nowhere(uid))
     };
     let (a, b) = (log(USERS[0]), log(USERS[1]));
     let segment = format!("{a}/00000000000000000000.jsonl");

@@ -229,7 +229,7 @@ impl Crash {
             images.push(with(&|i| i == one));
         }
         while images.len() < least {
-            let set: Vec<u64> = (0..n / 64 + 1).map(|_| random()).collect();
+            let set: Vec<u64> = (0..=n / 64).map(|_| random()).collect();
             images.push(with(&|i| set[i / 64] >> (i % 64) & 1 == 1));
         }
         images
@@ -280,7 +280,9 @@ impl Simulated {
                 let (done, rest) = pending.drain(..).partition(|p| test(p));
                 pending = rest;
                 let done: Vec<Piece> = done;
-                done.iter().for_each(|piece| durable.apply(piece));
+                for piece in &done {
+                    durable.apply(piece);
+                }
             };
             match op.clone() {
                 Op::Sync(file) => settle(&|p| p.is_of_file(file)),
