@@ -6,6 +6,7 @@ mod clock;
 mod content;
 mod evidence;
 mod head;
+mod queue;
 mod text;
 mod trusted;
 mod vouched;
@@ -26,10 +27,10 @@ use super::layout::{LogDir, QUARANTINE, segment_name};
 use super::merkle::{Hash, hex};
 use super::note::Verifier;
 use super::reader::{Line, logs_in};
-use super::record::{self, Record};
+use super::record::Record;
 use super::remains::Remains;
 use super::trust::Trust;
-use super::walk::{Bad, Event, Walk, Why};
+use super::walk::{Bad, Walk, Why};
 
 pub use content::Content;
 pub use text::write_text;
@@ -236,11 +237,10 @@ fn one_store(
             .map(|p| format!("{}: {}", p.log, p.text)),
     );
     for (owner, log) in logs {
-        let (one, known) = Audit::new(&owner, options).run(&log);
+        let (one, known, some) = Audit::new(&owner, options).run(&log);
         report.logs.push(one);
         facts.push(known);
-        let mut problems = Vec::new();
-        super::reader::LogReader::new(owner, log).read(lines, &mut problems);
+        lines.extend(some);
     }
 }
 
@@ -269,6 +269,7 @@ struct Audit<'o> {
     before: Option<clock::Before>,
     evidence: evidence::Evidence,
     committed: bool,
+    queue: queue::Queue,
 }
 
 impl<'o> Audit<'o> {
@@ -285,6 +286,7 @@ impl<'o> Audit<'o> {
             before: None,
             evidence: evidence::Evidence::default(),
             committed: false,
+            queue: queue::Queue::default(),
         }
     }
 
@@ -304,11 +306,14 @@ impl<'o> Audit<'o> {
         });
     }
 
-    fn run(mut self, log: &LogDir) -> (LogReport, Facts) {
+    fn run(mut self, log: &LogDir) -> (LogReport, Facts, Vec<Line>) {
         let before = Remains::of(log);
         let mut walk = self.walk.clone();
         let ended = walk.run(log, &mut |event| self.meet(log, &event));
+        self.look(log);
+        let mut lines = std::mem::take(&mut self.queue.lines);
         if self.options.quick && !walk.confirm() {
+            lines.clear();
             self.find(
                 Level::Failure,
                 "checkpoints",
@@ -345,7 +350,7 @@ impl<'o> Audit<'o> {
             .iter()
             .map(|k| (k.from, k.by.clone()))
             .collect();
-        (self.report, self.facts)
+        (self.report, self.facts, lines)
     }
 
     fn unreadable(&mut self, error: &JournalError) {
@@ -383,36 +388,6 @@ impl<'o> Audit<'o> {
             expected,
             found,
         });
-    }
-
-    fn meet(&mut self, log: &LogDir, event: &Event<'_>) {
-        match event {
-            Event::Line {
-                seq,
-                offset,
-                bytes,
-                segment,
-            } => {
-                self.report.segments += u64::from(*offset == 0);
-                match record::read(bytes) {
-                    Ok(record) => self.record(log, *segment, &record),
-                    Err(e) => self.find(
-                        Level::Warning,
-                        "records",
-                        Some(*seq),
-                        format!("record {seq} cannot be read: {e}"),
-                    ),
-                }
-            }
-            Event::Commit(head) => {
-                self.facts.roots.insert(head.size, head.root);
-                self.committed = true;
-            }
-            Event::Damage(bad) => {
-                let text = format!("record {}: {}", bad.seq, bad.why);
-                self.find(Level::Failure, "damaged", Some(bad.seq), text);
-            }
-        }
     }
 
     fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {

@@ -31,6 +31,9 @@ const HEADS_EVERY: Duration = Duration::from_mins(5);
 /// How often the distance to the last anchor is looked at in a quiet console.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// How many callers' records are written in one piece.
+const MOST_TOGETHER: usize = 64;
+
 /// Why a console that only looks cannot write.
 const NO_WRITER: &str = "this console has no journal to write to";
 
@@ -85,6 +88,7 @@ impl Journal {
             writer: None,
             closed: NO_WRITER.to_owned(),
             anchors: Distance::new(anchoring, heads, config.drill),
+            next: None,
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
         Self {
@@ -180,7 +184,15 @@ struct Thread {
     /// Why there is no writer, when there is none.
     closed: String,
     anchors: Distance,
+    /// An order that came while records were gathered.
+    next: Option<Order>,
 }
+
+/// Records of one caller, and who waits for them.
+type Wanted = (
+    Vec<(RecordType, Value)>,
+    oneshot::Sender<Result<(), NotRecorded>>,
+);
 
 impl Thread {
     fn run(mut self, config: JournalConfig, read_only: bool, inbox: &mpsc::Receiver<Order>) {
@@ -222,22 +234,17 @@ impl Thread {
             let wait = due
                 .saturating_duration_since(Instant::now())
                 .min(LOOK_EVERY);
-            let order = match inbox.recv_timeout(wait) {
+            let order = match self
+                .next
+                .take()
+                .map_or_else(|| inbox.recv_timeout(wait), Ok)
+            {
                 Ok(order) => order,
                 Err(mpsc::RecvTimeoutError::Timeout) => continue,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
             match order {
-                Order::Append(records, answer) => {
-                    let written = self.with_writer(|writer| {
-                        writer.append(Timestamp::now(), &records).map(|_| ())
-                    });
-                    if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
-                        self.say(Some(format!("{step}; expiry times may be off")));
-                    }
-                    self.poll();
-                    let _ = answer.send(written);
-                }
+                Order::Append(records, answer) => self.append((records, answer), inbox),
                 Order::Reserve(in_flight, answer) => {
                     let _ = answer.send(self.with_writer(|writer| writer.reserve(in_flight)));
                 }
@@ -274,6 +281,47 @@ impl Thread {
                     return;
                 }
             }
+        }
+    }
+
+    /// Writes what one caller wants, and with it what others asked for while the disk was busy: one wait serves all.
+    fn append(&mut self, first: Wanted, inbox: &mpsc::Receiver<Order>) {
+        let mut lot = vec![first];
+        while lot.len() < MOST_TOGETHER && self.next.is_none() {
+            match inbox.try_recv() {
+                Ok(Order::Append(records, answer)) => lot.push((records, answer)),
+                Ok(other) => self.next = Some(other),
+                Err(_) => break,
+            }
+        }
+        let append = |thread: &mut Self, records: &[(RecordType, Value)]| {
+            thread.with_writer(|writer| writer.append(Timestamp::now(), records).map(|_| ()))
+        };
+        let all: Vec<_> = lot
+            .iter()
+            .flat_map(|(records, _)| records)
+            .cloned()
+            .collect();
+        let together = match (lot.len(), &mut self.writer) {
+            // What is wrong with one record must not refuse another caller's: then each is tried alone, and told.
+            (2.., Some(writer)) => writer.append(Timestamp::now(), &all).is_ok(),
+            _ => false,
+        };
+        let mut answers = Vec::new();
+        for (records, answer) in lot {
+            let written = if together {
+                Ok(())
+            } else {
+                append(self, &records)
+            };
+            answers.push((answer, written));
+        }
+        if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
+            self.say(Some(format!("{step}; expiry times may be off")));
+        }
+        self.poll();
+        for (answer, written) in answers {
+            let _ = answer.send(written);
         }
     }
 
