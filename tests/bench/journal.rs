@@ -321,8 +321,9 @@ fn together(dir: &Path) {
             let bytes: Vec<u8> = lot.iter().flat_map(|(b, _)| b).copied().collect();
             file.write_all(&bytes).unwrap();
             file.sync_data().unwrap();
-            lot.into_iter()
-                .for_each(|(_, answer)| answer.send(()).unwrap());
+            for (_, answer) in lot {
+                answer.send(()).unwrap();
+            }
         }
     });
     let reference = runtime.block_on(async {
