@@ -319,9 +319,9 @@ impl Writer {
         }
     }
 
-    /// Stores evidence durably beside the log.
+    /// Stores evidence durably beside the log; tokens and keys in it are masked before it is hashed.
     pub fn put_blob(&mut self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
-        blob::put(&self.log, bytes)
+        blob::put(&self.log, &redact::evidence(bytes))
     }
 
     /// Tells whether actions may be recorded.
