@@ -14,6 +14,7 @@ pub mod model;
 pub mod msg;
 pub mod planning;
 pub mod settings;
+pub mod sift;
 pub mod timeline;
 pub mod triage;
 pub mod update;

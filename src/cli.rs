@@ -204,6 +204,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 seen: setup::keys_dir(global)?.join(crate::journal::SEEN_FILE),
                 json: global.json,
                 read_only: global.read_only,
+                warn: &|text| eprintln!("stanch: {}", crate::domain::text::show(text)),
                 journal: &|| setup::journal_config(global),
             };
             log::run(&args, &context, &mut out)

@@ -45,6 +45,30 @@ pub struct JournalSettings {
     pub site: String,
     /// Act although the log lies on a network file system.
     pub allow_network_fs: bool,
+    /// Copies of signed heads outside this machine.
+    pub anchor: AnchorSettings,
+}
+
+/// Settings of anchors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnchorSettings {
+    /// Where each signed head is posted; empty for nowhere.
+    pub url: String,
+    /// As many lines without an anchor are worth a warning.
+    pub warn_lines: u64,
+    /// As many seconds without one are.
+    pub warn_s: u32,
+}
+
+impl Default for AnchorSettings {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            warn_lines: 100,
+            warn_s: 900,
+        }
+    }
 }
 
 impl Default for JournalSettings {
@@ -52,6 +76,7 @@ impl Default for JournalSettings {
         Self {
             site: "local".to_owned(),
             allow_network_fs: false,
+            anchor: AnchorSettings::default(),
         }
     }
 }

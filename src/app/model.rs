@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
+use super::sift::Sift;
 use super::timeline::Timeline;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
@@ -199,6 +200,36 @@ pub struct SourceView {
     pub text: String,
 }
 
+/// How far the log is ahead of its signed heads that somebody else holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnchorView {
+    /// Whether heads go anywhere at all.
+    pub somewhere: bool,
+    /// How many lines nobody else holds a head of.
+    pub behind: u64,
+    /// When the first of them was written.
+    pub since: Option<Timestamp>,
+    /// Why the last head could not leave.
+    pub problem: Option<String>,
+    /// As many lines are too many.
+    pub warn_lines: u64,
+    /// As many seconds are too long.
+    pub warn_s: i64,
+}
+
+impl AnchorView {
+    /// How long the first line without an anchor has been waiting, in seconds.
+    pub fn age_s(&self, now: Timestamp) -> i64 {
+        self.since
+            .map_or(0, |since| (now.as_second() - since.as_second()).max(0))
+    }
+
+    /// Tells whether people should look: too many lines, or for too long.
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        self.behind > 0 && (self.behind >= self.warn_lines || self.age_s(now) >= self.warn_s)
+    }
+}
+
 /// The drill as the analyst sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DrillView {
@@ -280,6 +311,8 @@ impl RowState {
 pub struct Model {
     /// Alerts, as rows.
     pub queue: Queue,
+    /// Which of them are shown.
+    pub sift: Sift,
     /// Those of them that are looked at, in full.
     pub alerts: Alerts,
     /// The alert that has the cursor.
@@ -326,6 +359,10 @@ pub struct Model {
     pub drill: Option<DrillView>,
     /// No acting, no recording.
     pub read_only: bool,
+    /// How far the log is ahead of its anchors; `None` where that is nobody's business.
+    pub anchors: Option<AnchorView>,
+    /// How many MiB the log's disk has left, when that is little.
+    pub journal_space: Option<u64>,
     /// Why nothing can be recorded, and therefore nothing done.
     pub journal_problem: Option<String>,
     /// Plans started here that have not ended.
@@ -399,11 +436,10 @@ impl Model {
             return RowState::Acting;
         }
         let decided = self.decisions.of_alert(id);
-        let last = decided
-            .iter()
-            .rev()
-            .map(|(_, _, d)| d.kind)
-            .find(|k| *k != DecisionKind::Note);
+        let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| {
+            use DecisionKind::{Confirm, HandOver, Note};
+            !matches!(k, Note | Confirm | HandOver)
+        });
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,
             Some(DecisionKind::CloseContained) => return RowState::Closed,

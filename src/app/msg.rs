@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::keys::Key;
-use super::model::{DrillView, Level, Phase};
+use super::model::{AnchorView, DrillView, Level, Phase};
 use super::timeline::{Found, Verdict};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, Entry};
@@ -87,6 +87,10 @@ pub enum Msg {
     Verified(Verdict),
     /// The journal can or cannot be written.
     JournalProblem(Option<String>),
+    /// How many MiB the log's disk has left, when that is little.
+    JournalSpace(Option<u64>),
+    /// How far the log is ahead of what left this machine.
+    Anchors(AnchorView),
     /// A provider answered about an identity.
     Context {
         /// Which identity.

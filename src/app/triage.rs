@@ -9,7 +9,7 @@ use super::command::Command;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Pane, ReasonPrompt, RowState};
 use super::msg::Effect;
-use super::{context, field, log_screen, planning};
+use super::{context, field, log_screen, planning, sift};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::AlertId;
@@ -25,8 +25,10 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::PageUp => return go(model, -10),
         Command::Top => {
             model.queue.take_in_waiting();
+            let mut effects = resift(model, now);
             let first = model.queue.at(0);
-            return select(model, first);
+            effects.extend(select(model, first));
+            return effects;
         }
         Command::Bottom => {
             let last = model.queue.at(model.queue.len().saturating_sub(1));
@@ -51,9 +53,13 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
         Command::Quit => model.quit = true,
         Command::Timeline => return log_screen::open(model, now),
+        Command::Return if model.sift.is_active() => return sift::clear(model, now),
         Command::Return => log_screen::come_back(model),
+        Command::Filter => {
+            model.focus = Some(Pane::Queue);
+            model.sift.typing = true;
+        }
         Command::Back
-        | Command::Filter
         | Command::OpenRecord
         | Command::ToAlert
         | Command::ToIdentity
@@ -67,6 +73,15 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         | Command::Rebuild => {}
     }
     Vec::new()
+}
+
+/// Lets the filter look again after alerts joined the order.
+fn resift(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    if model.sift.is_active() {
+        sift::again(model, now)
+    } else {
+        Vec::new()
+    }
 }
 
 /// Takes in alerts that arrived. Until the first key is pressed the worst one is selected; from then on nothing moves by
@@ -91,15 +106,16 @@ pub fn take_alerts(model: &mut Model, rows: &[Row]) -> Vec<Effect> {
 
 /// Takes in alerts that were stored before. They are no news, so they go to their places at once; the cursor stays on its
 /// alert.
-pub fn take_stored(model: &mut Model, rows: &[Row]) -> Vec<Effect> {
+pub fn take_stored(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effect> {
     model.alerts.arrived(rows.iter().map(|row| &row.alert));
     model.queue.take(rows, true);
     model.dirty = true;
+    let mut effects = resift(model, now);
     if !model.touched || model.selected.is_none() {
         let first = model.queue.at(0);
-        return select(model, first);
+        effects.extend(select(model, first));
     }
-    Vec::new()
+    effects
 }
 
 fn turn(model: &mut Model, delta: isize) {
@@ -107,7 +123,8 @@ fn turn(model: &mut Model, delta: isize) {
     model.scroll = 0;
 }
 
-fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
+/// Moves the cursor, or scrolls the pane that has the focus.
+pub fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
     if model.focus.unwrap_or(Pane::Queue) != Pane::Queue {
         model.scroll = model.scroll.saturating_add_signed(delta);
         return Vec::new();
@@ -156,11 +173,8 @@ fn ask(model: &mut Model, kind: DecisionKind) {
 }
 
 fn record(model: &Model, kind: DecisionKind, reason: Option<String>) -> Vec<Effect> {
-    let decision = model.selected.clone().map(|alert| Decision {
-        kind,
-        alert,
-        reason,
-    });
+    let alert = model.selected.clone();
+    let decision = alert.map(|alert| Decision::on(alert, kind, reason));
     decision.map(Effect::Record).into_iter().collect()
 }
 
@@ -227,11 +241,7 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
                 );
                 return Vec::new();
             }
-            let decision = Decision {
-                kind: prompt.kind,
-                alert: prompt.alert.clone(),
-                reason: Some(reason),
-            };
+            let decision = Decision::on(prompt.alert.clone(), prompt.kind, Some(reason));
             model.overlay = Overlay::None;
             return vec![Effect::Record(decision)];
         }

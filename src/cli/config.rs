@@ -104,6 +104,9 @@ fn wrong_inside(config: &Config, path: &Path) -> Vec<anyhow::Error> {
             errors.push(Config::blame(path, &key, error.to_string()).into());
         }
     }
+    if let Err(error) = setup::anchoring(config) {
+        errors.push(Config::blame(path, &["journal", "anchor", "url"], error).into());
+    }
     if let Err(error) = Theme::named(&config.ui.theme) {
         errors.push(Config::blame(path, &["ui", "theme"], error.to_string()).into());
     }

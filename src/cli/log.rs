@@ -55,6 +55,8 @@ enum LogCommand {
     Adopt(write::Reason),
     /// Say that damage or a colleague's changed log was read about, so that actions are possible again.
     Acknowledge(write::Reason),
+    /// Take content out of the own log: old records, single ones, evidence. Hashes stay, so the log verifies.
+    Prune(write::PruneArgs),
     /// Vouch for a colleague's log that goes on under a new key without the old one's signature.
     Countersign(write::CountersignArgs),
 }
@@ -108,6 +110,8 @@ pub struct Context<'a> {
     pub read_only: bool,
     /// Finds an alert as it was stored here.
     pub alert: &'a dyn Fn(&AlertId) -> Option<Alert>,
+    /// Says something beside the answer, on standard error.
+    pub warn: &'a dyn Fn(&str),
     /// What opens the own log for writing.
     pub journal: &'a dyn Fn() -> anyhow::Result<JournalConfig>,
 }
@@ -141,6 +145,7 @@ pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow
         LogCommand::RotateKey(args) => write::rotate(args, context, out),
         LogCommand::Adopt(args) => write::adopt(args, context, out),
         LogCommand::Acknowledge(args) => write::acknowledge(args, context, out),
+        LogCommand::Prune(args) => write::prune(args, context, out),
         LogCommand::Countersign(args) => write::countersign(args, context, out),
         LogCommand::Verify(args) => match &args.proof {
             Some(file) => {

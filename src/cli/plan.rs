@@ -179,6 +179,10 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
             );
             return Ok(exit::REFUSED);
         }
+        // A plan that could not be run is not begun, as on screen.
+        if let Some(reason) = setup.services.journal.blocked().await {
+            return refuse_blocked(&reason, global.json, out);
+        }
         let Some(identity) = &detail.identity else {
             eprintln!(
                 "stanch: the alert names no identity, so there is nothing to plan; see `stanch alerts show`"
@@ -384,6 +388,9 @@ pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyh
     }
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
+        if let Some(reason) = setup.services.journal.blocked().await {
+            return refuse_blocked(&reason, global.json, out);
+        }
         let Some((digest, state)) = setup.services.journal.plan(&args.digest).await else {
             return Ok(no_plan(&args.digest));
         };
@@ -404,6 +411,9 @@ pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Re
     }
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
+        if let Some(reason) = setup.services.journal.blocked().await {
+            return refuse_blocked(&reason, global.json, out);
+        }
         let Some((digest, _)) = setup.services.journal.plan(&args.digest).await else {
             return Ok(no_plan(&args.digest));
         };
@@ -424,6 +434,17 @@ fn no_plan(digest: &str) -> u8 {
         show(digest)
     );
     exit::USAGE
+}
+
+fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let text = format!("the journal blocks every act: {reason}");
+    if json {
+        let row = json!({ "ran": false, "refused": text, "journal": { "blocked": reason } });
+        writeln!(out, "{row}")?;
+    } else {
+        eprintln!("stanch: not run: {}", show(&text));
+    }
+    Ok(exit::REFUSED)
 }
 
 fn refuse_read_only(global: &Global) -> Option<u8> {

@@ -21,6 +21,7 @@ use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::store::Store;
 use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
+use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::history;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::services::Services;
@@ -103,6 +104,19 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
         keys: keys_dir(global)?,
         drill,
         allow_network_fs: config.journal.allow_network_fs,
+    })
+}
+
+/// Returns where signed heads go.
+pub fn anchoring(config: &Config) -> Result<Anchoring, String> {
+    let settings = &config.journal.anchor;
+    let poster = (!settings.url.is_empty())
+        .then(|| Poster::new(&settings.url))
+        .transpose()?;
+    Ok(Anchoring {
+        poster,
+        warn_lines: settings.warn_lines.max(1),
+        warn_s: settings.warn_s.into(),
     })
 }
 
@@ -355,12 +369,13 @@ impl Setup {
             allow_network_fs: config.journal.allow_network_fs,
         };
         let store = Arc::new(Mutex::new(Store::open(&state)?));
+        let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
         let services = Services {
             alerts: Some(store.clone()),
             connectors: parts.connectors,
             playbooks: parts.playbooks,
             inventory: parts.inventory,
-            journal: Journal::open(journal, global.read_only, report),
+            journal: Journal::open(journal, global.read_only, anchoring, report),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
         Ok(Self {

@@ -82,6 +82,7 @@ impl RecordType {
                 | Self::Recovered
                 | Self::PeerHeads
                 | Self::Export
+                | Self::Prune
         )
     }
 }
@@ -97,6 +98,10 @@ words! {
         CloseContained = "close_contained",
         /// Chose to do nothing now.
         DoNothing = "do_nothing",
+        /// Confirmed that a plan is to run.
+        Confirm = "confirm",
+        /// Left a step to people of another team.
+        HandOver = "hand_over",
         /// Wrote something down.
         Note = "note",
     }
@@ -109,8 +114,27 @@ pub struct Decision {
     pub kind: DecisionKind,
     /// About which alert.
     pub alert: AlertId,
-    /// Why; required for everything but a claim.
+    /// Why; required for what somebody decides instead of acting.
     pub reason: Option<String>,
+    /// Which plan, for a confirmation or a hand-over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanDigest>,
+    /// Which of its steps, for a hand-over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepId>,
+}
+
+impl Decision {
+    /// A decision about an alert alone.
+    pub const fn on(alert: AlertId, kind: DecisionKind, reason: Option<String>) -> Self {
+        Self {
+            kind,
+            alert,
+            reason,
+            plan: None,
+            step: None,
+        }
+    }
 }
 
 /// Body of a `plan` record.
@@ -290,6 +314,7 @@ pub struct PlanState {
 #[derive(Clone, Debug, Default)]
 pub struct Decisions {
     plans: BTreeMap<PlanDigest, PlanState>,
+    plans_of_alert: BTreeMap<AlertId, BTreeSet<PlanDigest>>,
     acts: BTreeMap<IntentId, Act>,
     acts_of_alert: BTreeMap<AlertId, BTreeSet<IntentId>>,
     unknown: BTreeSet<IntentId>,
@@ -389,6 +414,10 @@ impl Decisions {
             actor: entry.actor.clone(),
             approvals: self.early.remove(&record.digest).unwrap_or_default(),
         };
+        self.plans_of_alert
+            .entry(state.plan.alert.clone())
+            .or_default()
+            .insert(record.digest.clone());
         self.plans.insert(record.digest, state);
     }
 
@@ -405,7 +434,13 @@ impl Decisions {
         (digest.len() >= 8 && found.next().is_none()).then_some(first)
     }
 
-    /// Finds an act by its intent.
+    /// Returns the plans for one alert.
+    pub fn plans_for(&self, alert: &AlertId) -> impl Iterator<Item = &PlanState> {
+        let digests = self.plans_of_alert.get(alert).into_iter().flatten();
+        digests.filter_map(|digest| self.plans.get(digest))
+    }
+
+    /// Returns the act that begins with this intent.
     pub fn act(&self, intent: &IntentId) -> Option<&Act> {
         self.acts.get(intent)
     }
@@ -474,6 +509,11 @@ impl Decisions {
     /// Returns acts that nobody can vouch for, oldest first.
     pub fn unknowns(&self) -> impl Iterator<Item = &Act> {
         self.unknown.iter().filter_map(|id| self.acts.get(id))
+    }
+
+    /// Returns the alerts that anything was decided or done about.
+    pub fn alerts(&self) -> impl Iterator<Item = &AlertId> {
+        self.alerts.keys().chain(self.acts_of_alert.keys())
     }
 
     /// Returns what was decided about an alert, oldest first.

@@ -6,14 +6,15 @@ use super::decision::{
     Act, Approval, Decision, DecisionKind, Decisions, Entry, Intent, Outcome, PlanRecord,
     RecordType, Verify,
 };
-use super::ids::{AlertId, IdentityId, IntentId};
+use super::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
+use super::plan::Plan;
 
 /// Returns one sentence about a record. It may hold text from outside: show it through `domain::text::show`.
 pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
     let words = match entry.kind {
         RecordType::Plan => entry.body_as().ok().map(|r| plan(&r)),
         RecordType::Approval => entry.body_as().ok().map(|r| approval(&r)),
-        RecordType::Intent => entry.body_as().ok().map(|r| intent(&r, decisions)),
+        RecordType::Intent => entry.body_as().ok().map(|r| intent(&r)),
         RecordType::Outcome => entry.body_as().ok().map(|r| outcome(&r, decisions)),
         RecordType::Verify => entry.body_as().ok().map(|r| verify(&r, decisions)),
         RecordType::Decision => entry.body_as().ok().map(|r| decision(&r)),
@@ -27,6 +28,8 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
         RecordType::Anomaly if entry.body.get("acknowledged") == Some(&Value::Bool(true)) => Some(
             format!("acknowledged the damage: {}", text(entry, "reason")),
         ),
+        RecordType::Prune => Some(pruned(entry)),
+        RecordType::Anomaly if entry.body.contains_key("clock") => Some(clock_step(entry)),
         RecordType::Anomaly => anomaly(entry),
         RecordType::KeyRotate => Some(format!(
             "lets a new signing key take over: {}",
@@ -106,41 +109,96 @@ pub fn alert_of(entry: &Entry, decisions: &Decisions) -> Option<AlertId> {
         })
 }
 
-/// Finds the identity that a record is about, itself or through its act or plan.
+/// Finds the identity that a record is about: itself, or through its act, its plan or the plans of its alert.
 pub fn identity_of(entry: &Entry, decisions: &Decisions) -> Option<IdentityId> {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(IdentityId::new);
-    text(entry.body.get("identity"))
-        .or_else(|| text(entry.body.get("plan").and_then(|p| p.get("identity"))))
-        .or_else(|| act_of(entry, decisions).map(|act| act.intent.identity.clone()))
-        .or_else(|| {
-            let digest = entry.body.get("digest").and_then(Value::as_str)?;
-            let (_, state) = decisions.plan(digest)?;
-            Some(state.plan.identity.clone())
-        })
+    let body = |key: &str| entry.body.get(key).and_then(Value::as_str);
+    let planned = || {
+        entry
+            .body
+            .get("plan")
+            .and_then(|p| p.get("identity"))
+            .and_then(Value::as_str)
+    };
+    if let Some(id) = body("identity").or_else(planned) {
+        return Some(IdentityId::new(id));
+    }
+    if let Some(act) = act_of(entry, decisions) {
+        return Some(act.intent.identity.clone());
+    }
+    let digest = body("digest").or_else(|| body("plan"));
+    if let Some((_, state)) = digest.and_then(|digest| decisions.plan(digest)) {
+        return Some(state.plan.identity.clone());
+    }
+    // A claim or a note names an alert alone; whose access that is, its plans say.
+    let alert = body("alert").filter(|_| entry.kind == RecordType::Decision)?;
+    let alert = AlertId::new(alert);
+    let state = decisions.plans_for(&alert).next()?;
+    Some(state.plan.identity.clone())
 }
 
-/// Tells whether a record names `wanted` in `field` (`identity` or `alert`), itself or through its act or plan.
-pub fn names(entry: &Entry, field: &str, wanted: &str, decisions: &Decisions) -> bool {
-    let is = |value: Option<&Value>| value.and_then(Value::as_str) == Some(wanted);
-    if is(entry.body.get(field)) || is(entry.body.get("plan").and_then(|p| p.get(field))) {
+/// What a record can be asked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Whose access it is about.
+    Identity,
+    /// Which alert it is about.
+    Alert,
+}
+
+impl Field {
+    /// Its name in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Alert => "alert",
+        }
+    }
+
+    /// Tells whether an id is the one meant: itself, or its last part (`svc-deploy` for `lab:svc-deploy`).
+    fn is(self, id: &str, wanted: &str) -> bool {
+        let last = match self {
+            Self::Identity => id.split_once(':').map(|(_, native)| native),
+            Self::Alert => id.split_once('/').map(|(_, own)| own),
+        };
+        !wanted.is_empty() && (id == wanted || last == Some(wanted))
+    }
+
+    fn of_plan(self, plan: &Plan, wanted: &str) -> bool {
+        match self {
+            Self::Identity => {
+                self.is(plan.identity.as_str(), wanted) || plan.identity_name.raw() == wanted
+            }
+            Self::Alert => self.is(plan.alert.as_str(), wanted),
+        }
+    }
+}
+
+/// Tells whether a record is about `wanted`, itself or through its act, its plan or the plans of its alert.
+pub fn names(entry: &Entry, field: Field, wanted: &str, decisions: &Decisions) -> bool {
+    let text = |key: &str| entry.body.get(key).and_then(Value::as_str);
+    if text(field.as_str()).is_some_and(|id| field.is(id, wanted)) {
         return true;
     }
-    let of = |identity: &str, alert: &str| {
-        if field == "alert" {
-            alert == wanted
-        } else {
-            identity == wanted
-        }
-    };
-    let by_act = act_of(entry, decisions)
-        .is_some_and(|a| of(a.intent.identity.as_str(), a.intent.alert.as_str()));
-    by_act
-        || entry
-            .body
-            .get("digest")
-            .and_then(Value::as_str)
-            .and_then(|d| decisions.plan(d))
-            .is_some_and(|(_, p)| of(p.plan.identity.as_str(), p.plan.alert.as_str()))
+    let digest = text("digest").or_else(|| text("plan"));
+    if let Some((_, state)) = digest.and_then(|d| decisions.plan(d)) {
+        return field.of_plan(&state.plan, wanted);
+    }
+    if let Some(act) = act_of(entry, decisions) {
+        let plan = decisions.plan(act.intent.digest.as_str());
+        let id = match field {
+            Field::Identity => act.intent.identity.as_str(),
+            Field::Alert => act.intent.alert.as_str(),
+        };
+        return field.is(id, wanted)
+            || plan.is_some_and(|(_, state)| field.of_plan(&state.plan, wanted));
+    }
+    // A claim or a note names an alert alone; whose access that is, its plans say.
+    entry.kind == RecordType::Decision
+        && text("alert").is_some_and(|alert| {
+            let alert = AlertId::new(alert);
+            let mut plans = decisions.plans_for(&alert);
+            plans.any(|state| field.of_plan(&state.plan, wanted))
+        })
 }
 
 fn segment(entry: &Entry) -> String {
@@ -186,11 +244,10 @@ fn approval(approval: &Approval) -> String {
     )
 }
 
-fn intent(intent: &Intent, decisions: &Decisions) -> String {
-    let act = decisions.act(&intent.intent);
-    let state = act.map_or_else(String::new, |a| format!(": {}", a.cell()));
+/// What was known when it was written; what came of it has lines of its own.
+fn intent(intent: &Intent) -> String {
     format!(
-        "about to {}{} on {} (plan {} step {}, alert {}){state}",
+        "about to {}{} on {} (plan {} step {}, alert {})",
         if intent.undo { "take back " } else { "" },
         intent.verb,
         intent.identity.as_str(),
@@ -231,7 +288,18 @@ fn what(intent: &IntentId, decisions: &Decisions) -> String {
 }
 
 fn decision(decision: &Decision) -> String {
+    let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
+    let step = decision.step.as_ref().map_or("?", StepId::as_str);
+    let (handed, confirmed);
     let verb = match decision.kind {
+        DecisionKind::Confirm => {
+            confirmed = format!("confirmed plan {plan} for");
+            &confirmed
+        }
+        DecisionKind::HandOver => {
+            handed = format!("handed over step {step} of plan {plan} for");
+            &handed
+        }
         DecisionKind::Claim => "claimed",
         DecisionKind::Dismiss => "dismissed",
         DecisionKind::CloseContained => "closed as contained",
@@ -242,6 +310,27 @@ fn decision(decision: &Decision) -> String {
         "{verb} alert {}{}",
         decision.alert.as_str(),
         because(decision.reason.as_ref())
+    )
+}
+
+fn pruned(entry: &Entry) -> String {
+    let list = |name: &str| entry.body.get(name).and_then(Value::as_array);
+    let ranges = list("withheld").into_iter().flatten();
+    let records: u64 = ranges
+        .filter_map(|r| r[1].as_u64()?.checked_sub(r[0].as_u64()?)?.checked_add(1))
+        .fold(0, u64::saturating_add);
+    format!(
+        "took out the content of {records} records and {} files of evidence: {}",
+        list("blobs").map_or(0, Vec::len),
+        text(entry, "reason")
+    )
+}
+
+fn clock_step(entry: &Entry) -> String {
+    let step = &entry.body["clock"];
+    format!(
+        "the wall clock stepped by {} ms while {} ms passed",
+        step["step_ms"], step["passed_ms"]
     )
 }
 

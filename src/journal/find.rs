@@ -62,9 +62,10 @@ pub fn find(store: &Path, origin: &str, seq: u64) -> Result<FoundLine, String> {
 
 fn one(owner: &str, log: &LogDir, wanted: u64, every: bool) -> Option<Result<Line, String>> {
     let mut walk = Walk::new(owner.to_owned(), every);
-    let (mut pending, mut found) = (None, None);
+    let (mut pending, mut found, mut withheld) = (None, None, false);
     let ended = walk.run(log, &mut |event| match event {
         Event::Line { seq, bytes, .. } if seq == wanted => pending = Some(bytes.to_vec()),
+        Event::Withheld { seq } => withheld |= seq == wanted,
         Event::Line { .. } => {}
         Event::Commit(head) => {
             found = found
@@ -78,6 +79,11 @@ fn one(owner: &str, log: &LogDir, wanted: u64, every: bool) -> Option<Result<Lin
     }
     if !walk.confirm() {
         return None;
+    }
+    if withheld {
+        return Some(Err(format!(
+            "the content of record {wanted} was pruned; a prune record says why"
+        )));
     }
     let (raw, origin) = found?;
     let actor = owner

@@ -27,14 +27,24 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
         .into()
 }
 
+/// Reads 64 lower-case hex digits.
+pub fn unhex(text: &[u8]) -> Option<Hash> {
+    let mut hash = ZERO;
+    for (byte, pair) in hash.iter_mut().zip(text.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    (hex(&hash).as_bytes() == text).then_some(hash)
+}
+
 /// Returns a hash as 64 lower-case hex digits.
 pub fn hex(hash: &[u8]) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::with_capacity(64), |mut out, b| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{b:02x}");
-        out
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(hash.len() * 2);
+    for byte in hash {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    out
 }
 
 /// The hashes of the perfect subtrees that make up a tree of `size` leaves, largest first.

@@ -3,6 +3,8 @@
 //! What counts as recorded ends at the last *valid* checkpoint. A line that follows one, however well it fits, is not
 //! committed yet: a rule that trusts a fitting `prev` alone accepts torn data.
 
+mod ahead;
+
 use std::fs::File;
 
 use serde_json::Value;
@@ -13,15 +15,16 @@ use super::checkpoint::{self, Head, Invalid, prefix};
 use super::error::JournalError;
 use super::fs::How;
 use super::layout::{LogDir, segment_name};
-use super::merkle::{CompactRange, Hash, ZERO, leaf_hash};
+use super::merkle::{CompactRange, Hash, ZERO, leaf_hash, unhex};
 use super::note::Verifier;
 use super::record::{self, MAX_LINE};
+use ahead::Ahead;
 
 /// A writer begins a new segment beyond this many bytes.
 pub const SEGMENT_LIMIT: u64 = 64 * 1024 * 1024;
 /// A reader refuses a segment beyond this many bytes.
 const SEGMENT_CAP: u64 = 4 * SEGMENT_LIMIT;
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 4 * 1024 * 1024;
 
 /// A place between two lines, with everything needed to go on from it.
 #[derive(Clone, Debug)]
@@ -53,11 +56,16 @@ impl Point {
     /// Goes past one line (without its line feed) and returns its leaf hash.
     pub fn pass(&mut self, line: &[u8]) -> Hash {
         let leaf = leaf_hash(line);
+        self.step(leaf, line.len());
+        leaf
+    }
+
+    /// Goes past a line of `len` bytes of which the leaf hash is known, or all that is left.
+    pub fn step(&mut self, leaf: Hash, len: usize) {
         self.seq += 1;
         self.prev = leaf;
         self.range.push(leaf);
-        self.offset += line.len() as u64 + 1;
-        leaf
+        self.offset += len as u64 + 1;
     }
 }
 
@@ -125,6 +133,11 @@ pub enum Event<'a> {
         offset: u64,
         /// Its bytes without the line feed.
         bytes: &'a [u8],
+    },
+    /// A line whose content was withheld; its leaf hash still holds the place.
+    Withheld {
+        /// Its number.
+        seq: u64,
     },
     /// A valid checkpoint: everything before is committed.
     Commit(&'a Head),
@@ -196,7 +209,22 @@ pub struct Walk {
     pub leaves: Option<Vec<Hash>>,
     every_signature: bool,
     incoming: Option<Incoming>,
+    /// Whether content was withheld from the segment that is read.
+    pruned: bool,
     at: Point,
+}
+
+/// Finds where the line after the first `lines` lines begins.
+fn offset_of(log: &LogDir, file: &File, name: &str, lines: u64) -> Result<u64, JournalError> {
+    let bytes = super::fs::read_from(&*log.fs, file, 0, SEGMENT_CAP as usize)
+        .map_err(log.failed("read", name))?;
+    let mut ends = memchr::memchr_iter(b'\n', &bytes);
+    let end = usize::try_from(lines)
+        .ok()
+        .and_then(|n| n.checked_sub(1))
+        .and_then(|n| ends.nth(n));
+    // Fewer lines than were read already: what is missing shows as a segment that became shorter.
+    Ok(end.map_or(bytes.len() as u64 + 1, |at| at as u64 + 1))
 }
 
 impl Walk {
@@ -214,6 +242,7 @@ impl Walk {
             checkpoints: 0,
             passed: 0,
             every_signature,
+            pruned: false,
             at: Point::start(),
         }
     }
@@ -342,7 +371,7 @@ impl Walk {
         if next <= first {
             return Ok(false);
         }
-        let name = segment_name(next);
+        let (name, _) = log.segment_file(next);
         let file = log.open(&name, How::Read)?;
         let bytes = super::fs::read_from(&*log.fs, &file, 0, MAX_LINE + 1)
             .map_err(log.failed("read", &name))?;
@@ -366,8 +395,15 @@ impl Walk {
         log: &LogDir,
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<(Option<Bad>, u64), JournalError> {
-        let name = segment_name(self.at.segment);
+        let (name, pruned) = log.segment_file(self.at.segment);
         let file = log.open(&name, How::Read)?;
+        self.pruned = pruned;
+        if pruned && self.at.offset > 0 {
+            // Content may have been withheld since this walk stood here: the lines are as many, and shorter.
+            let offset = offset_of(log, &file, &name, self.at.seq - self.at.segment)?;
+            self.at.offset = offset;
+            self.good.offset = offset;
+        }
         let len = log.fs.len(&file).map_err(log.failed("look at", &name))?;
         if len > SEGMENT_CAP {
             let what = format!("{len} bytes large, more than any segment");
@@ -403,14 +439,18 @@ impl Walk {
             }
             read += chunk.len() as u64;
             buffer.extend_from_slice(&chunk);
+            let by = self.verifier.clone().filter(|_| self.every_signature);
+            let ahead = ahead::look(&buffer, by.as_ref());
             let mut from = 0;
-            while let Some(end) = memchr::memchr(b'\n', &buffer[from..]) {
+            for mut known in ahead {
+                known.signed &= self.verifier == by;
+                let line = &buffer[from..from + known.len];
                 let (segment, offset) = (self.at.segment, self.at.offset);
-                if let Err(why) = self.line(&buffer[from..from + end], sink) {
+                if let Err(why) = self.line(line, &known, sink) {
                     let len = log.fs.len(file).map_err(log.failed("look at", name))?;
                     return Ok((Some(self.bad(segment, offset, why)), len));
                 }
-                from += end + 1;
+                from += known.len + 1;
             }
             buffer.drain(..from);
             if buffer.len() > MAX_LINE {
@@ -423,12 +463,27 @@ impl Walk {
         }
     }
 
-    fn line(&mut self, line: &[u8], sink: &mut dyn FnMut(Event<'_>)) -> Result<(), Why> {
+    fn line(
+        &mut self,
+        line: &[u8],
+        known: &Ahead,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Why> {
+        if let Some(leaf) = self.pruned.then(|| unhex(line)).flatten() {
+            if self.verifier.is_none() {
+                return Err(Why::Genesis("its content was withheld".into()));
+            }
+            let seq = self.at.seq;
+            self.at.step(leaf, line.len());
+            self.keep_leaf(seq, leaf);
+            sink(Event::Withheld { seq });
+            return Ok(());
+        }
         if line.len() > MAX_LINE {
             return Err(Why::TooLong);
         }
-        if let Some(byte) = line.iter().find(|b| !(0x20..0x7f).contains(*b)) {
-            return Err(Why::Byte(*byte));
+        if let Some(byte) = known.strange {
+            return Err(Why::Byte(byte));
         }
         let start = prefix(self.at.seq, &self.at.prev);
         let Some(rest) = line.strip_prefix(start.as_bytes()) else {
@@ -439,7 +494,7 @@ impl Walk {
             });
         };
         if rest.starts_with(b"checkpoint\"") {
-            return self.checkpoint(line, sink);
+            return self.checkpoint(line, known, sink);
         }
         if self.at.seq == 0 {
             self.verifier = Some(self.genesis(line).map_err(Why::Genesis)?);
@@ -449,7 +504,7 @@ impl Walk {
             self.incoming = Some(self.key_change(line).map_err(Why::Key)?);
         }
         let (seq, segment, offset) = (self.at.seq, self.at.segment, self.at.offset);
-        self.pass(line);
+        self.pass(known);
         sink(Event::Line {
             seq,
             segment,
@@ -459,7 +514,12 @@ impl Walk {
         Ok(())
     }
 
-    fn checkpoint(&mut self, line: &[u8], sink: &mut dyn FnMut(Event<'_>)) -> Result<(), Why> {
+    fn checkpoint(
+        &mut self,
+        line: &[u8],
+        known: &Ahead,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Why> {
         let Some(by) = &self.verifier else {
             return Err(Why::Genesis("a checkpoint comes first".into()));
         };
@@ -470,7 +530,7 @@ impl Walk {
             root: self.at.range.root(),
         };
         // Where the key changes, the signatures are all that vouches for it.
-        let every = self.every_signature || self.incoming.is_some();
+        let every = (self.every_signature && !known.signed) || self.incoming.is_some();
         let both;
         let signers: &[&Verifier] = match &self.incoming {
             None => &[by],
@@ -487,7 +547,7 @@ impl Walk {
         if let Some(new) = self.incoming.take() {
             self.take_key(new.seq, head.size, new.by, new.epoch);
         }
-        self.pass(line);
+        self.pass(known);
         self.passed += self.at.offset
             - if self.good.segment == self.at.segment {
                 self.good.offset
@@ -501,12 +561,16 @@ impl Walk {
         Ok(())
     }
 
-    fn pass(&mut self, line: &[u8]) {
-        let seq = self.at.seq as usize;
-        let leaf = self.at.pass(line);
+    fn pass(&mut self, known: &Ahead) {
+        let seq = self.at.seq;
+        self.at.step(known.leaf, known.len);
+        self.keep_leaf(seq, known.leaf);
+    }
+
+    fn keep_leaf(&mut self, seq: u64, leaf: Hash) {
         if let Some(leaves) = &mut self.leaves {
             // Lines that were void after damage are replaced.
-            leaves.truncate(seq);
+            leaves.truncate(seq as usize);
             leaves.push(leaf);
         }
     }

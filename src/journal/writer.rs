@@ -3,7 +3,10 @@
 //! Under the lock: look whether another console of this user wrote, frame the batch, end it in a signed checkpoint,
 //! hand it to the system in one call, wait for the device, and only then say so.
 
+mod clock;
+mod first;
 mod peers;
+mod prune;
 mod rotate;
 
 use std::fs::File;
@@ -30,8 +33,10 @@ use super::note::Verifier;
 use super::record::{self, Frame};
 use super::recovery::{self, Damaged, Finding, Recovered};
 use super::redact;
-use super::walk::{Event, Point, SEGMENT_LIMIT, Walk};
+use super::walk::{Point, SEGMENT_LIMIT, Walk};
+use first::{First, first_walk};
 use peers::Peers;
+pub use prune::{Prune, Pruned};
 
 /// Room kept for one outcome, in bytes: the longest line.
 const RESERVE_EACH: u64 = 64 * 1024;
@@ -128,6 +133,9 @@ pub struct Writer {
     peers: Peers,
     /// The key that takes over with the next commit.
     next: Option<SigningKey>,
+    /// Whether a write before may be in the system's hands only.
+    unsynced: bool,
+    clock: clock::Watch,
 }
 
 impl std::fmt::Debug for Writer {
@@ -233,6 +241,8 @@ impl Writer {
             damaged,
             peers,
             next: None,
+            unsynced: true,
+            clock: clock::Watch::default(),
         };
         if let Some(reason) = adopt {
             writer.begin_epoch(now, reason)?;
@@ -284,7 +294,8 @@ impl Writer {
         } else {
             Vec::new()
         };
-        let mut all = Self::records_of(&heads);
+        let mut all = self.clock_step(now);
+        all.extend(Self::records_of(&heads));
         let own = all.len();
         all.extend_from_slice(records);
         let mut written = self.commit(now, &all)?;
@@ -310,9 +321,9 @@ impl Writer {
         }
     }
 
-    /// Stores evidence durably beside the log.
+    /// Stores evidence durably beside the log; tokens and keys in it are masked before it is hashed.
     pub fn put_blob(&mut self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
-        blob::put(&self.log, bytes)
+        blob::put(&self.log, &redact::evidence(bytes))
     }
 
     /// Tells whether actions may be recorded.
@@ -389,6 +400,7 @@ impl Writer {
         if found == known && segments.last() == Some(&self.walk.good.segment) {
             return Ok(());
         }
+        self.unsynced = true;
         self.settle(now)?;
         if let Some(damaged) = self.damaged.take() {
             self.state = State::Blocked(damaged.why);
@@ -451,10 +463,17 @@ impl Writer {
             "epoch": 1,
             "version": env!("CARGO_PKG_VERSION"),
         });
+        self.sync_names()?;
         self.commit(now, &[(RecordType::Genesis, body)])?;
         self.walk.keys.clear();
         self.walk.take_key(0, 0, self.verifier.clone(), false);
         let _ = self.walk.confirm();
+        Ok(())
+    }
+
+    /// A segment's name must be on the device before the head of what stands in it is published: else a power cut
+    /// could leave the head of a log that is not there.
+    fn sync_names(&self) -> Result<(), JournalError> {
         self.log
             .fs
             .sync_dir(&self.log.dir)
@@ -483,12 +502,10 @@ impl Writer {
         self.segment = segment;
         self.walk.good.segment = seq;
         self.walk.good.offset = 0;
+        self.sync_names()?;
         self.genesis(now)?;
         self.commit(now, &[(RecordType::Segment, body.clone())])?;
-        self.log
-            .fs
-            .sync_dir(&self.log.dir)
-            .map_err(self.log.failed("sync", ""))
+        Ok(())
     }
 
     /// Begins a new segment when the console before lost its disk: its last pages may be on no device.
@@ -514,7 +531,8 @@ impl Writer {
         let mut at = self.walk.good.clone();
         let mut bytes = Vec::new();
         let mut written = Vec::new();
-        let mono = boot_clock();
+        let mono = self.log.fs.boot_clock();
+        let synchronised = super::clock::synchronised();
         for (kind, body) in records {
             let frame = Frame {
                 seq: at.seq,
@@ -523,6 +541,7 @@ impl Writer {
                 actor: &self.actor.value,
                 drill: self.config.drill,
                 mono,
+                synchronised,
             };
             let mut body = body.clone();
             redact::record(*kind, &mut body);
@@ -548,7 +567,13 @@ impl Writer {
         at.pass(&line);
         bytes.extend_from_slice(&line);
         bytes.push(b'\n');
+        if self.unsynced {
+            // A power cut may leave the later of two writes alone. Two checkpoints after a hole would look like damage,
+            // so no write begins while another may be missing.
+            self.flush()?;
+        }
         self.write(&bytes)?;
+        self.unsynced = true;
         let durable = records
             .iter()
             .any(|(kind, _)| kind.is_decision_class() || *kind == RecordType::Segment);
@@ -599,7 +624,9 @@ impl Writer {
             let error = self.failed("bring to the disk")(source);
             self.poison(&error.to_string());
             error
-        })
+        })?;
+        self.unsynced = false;
+        Ok(())
     }
 
     fn poison(&mut self, why: &str) {
@@ -625,56 +652,4 @@ impl Writer {
             let _ = fs.rename(&self.log.dir, &temporary, &self.log.dir, HEAD_FILE);
         }
     }
-}
-
-/// What the first walk over a log tells.
-#[derive(Default)]
-struct First {
-    /// Why actions must wait: damage that was never acknowledged.
-    pending: Option<String>,
-    /// How far anchors reach.
-    anchored: u64,
-}
-
-/// Walks a whole log at first sight.
-fn first_walk(log: &LogDir, walk: &mut Walk) -> Result<First, JournalError> {
-    const KINDS: [RecordType; 4] = [
-        RecordType::Genesis,
-        RecordType::Segment,
-        RecordType::Anomaly,
-        RecordType::Anchor,
-    ];
-    for every_signature in [false, true] {
-        *walk = Walk::new(walk.owner.clone(), every_signature);
-        let mut first = First::default();
-        walk.run(log, &mut |event| {
-            if let Event::Line { bytes, .. } = event
-                && let Some(record) = record::read_if(bytes, &KINDS)
-            {
-                if record.kind == RecordType::Anchor {
-                    let size = record.body.get("size").and_then(Value::as_u64);
-                    // No anchor reaches beyond the record that names it.
-                    first.anchored = first.anchored.max(size.unwrap_or(0).min(record.seq));
-                } else if record.body.contains_key("damaged") {
-                    let why = &record.body["damaged"]["why"];
-                    let why = why.as_str().unwrap_or("the journal was damaged");
-                    first.pending = Some(why.to_owned());
-                } else if record.body.get("acknowledged") == Some(&Value::Bool(true)) {
-                    first.pending = None;
-                }
-            }
-        })?;
-        // When the last signature is not good, the last good one is looked for with all of them checked.
-        if walk.confirm() {
-            return Ok(first);
-        }
-    }
-    Ok(First::default())
-}
-
-fn boot_clock() -> u64 {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    (t.tv_sec as u64)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(t.tv_nsec as u64)
 }

@@ -10,11 +10,14 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::anchor::{Anchoring, Posting};
+use super::distance::Distance;
+use super::space::Space;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
 use crate::domain::ids::PlanDigest;
-use crate::journal::{Follower, Health, JournalConfig, SEEN_FILE, Writer};
+use crate::journal::{Follower, Health, JournalConfig, JournalError, SEEN_FILE, Writer};
 
 /// Where messages for the console go; subcommands print some of them.
 pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
@@ -26,8 +29,16 @@ pub struct NotRecorded(pub String);
 
 /// How often the heads of other logs are recorded in a quiet console.
 const HEADS_EVERY: Duration = Duration::from_mins(5);
+/// How often the distance to the last anchor is looked at in a quiet console.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-enum Order {
+/// How many callers' records are written in one piece.
+const MOST_TOGETHER: usize = 64;
+
+/// Why a console that only looks cannot write.
+const NO_WRITER: &str = "this console has no journal to write to";
+
+pub(super) enum Order {
     Append(
         Vec<(RecordType, Value)>,
         oneshot::Sender<Result<(), NotRecorded>>,
@@ -41,6 +52,9 @@ enum Order {
     ),
     Plan(String, oneshot::Sender<Option<(PlanDigest, PlanState)>>),
     Decisions(oneshot::Sender<Decisions>),
+    Health(oneshot::Sender<Option<String>>),
+    /// The head over so many lines left, or could not.
+    Anchored(u64, Result<(), String>),
     Poll,
     End(oneshot::Sender<()>),
 }
@@ -51,13 +65,23 @@ pub struct Journal {
     orders: mpsc::Sender<Order>,
     store: PathBuf,
     seen: PathBuf,
+    posting: Option<Posting>,
 }
 
 impl Journal {
     /// Opens the log of this user and reads all logs of the store. A read-only journal has no writer and refuses every
     /// record. Problems go to `report`; the console goes on without acting.
-    pub fn open(config: JournalConfig, read_only: bool, report: Report) -> Self {
+    pub fn open(
+        config: JournalConfig,
+        read_only: bool,
+        anchoring: Anchoring,
+        report: Report,
+    ) -> Self {
         let (orders, inbox) = mpsc::channel();
+        // The drill's heads are nobody's business, and whoever only looks has none.
+        let poster = anchoring.poster.clone();
+        let poster = poster.filter(|_| !read_only && !config.drill);
+        let (heads, posting) = poster.map(|p| p.start(orders.clone())).unzip();
         let store = config.store.clone();
         let seen = config.keys.join(SEEN_FILE);
         let thread = Thread {
@@ -65,12 +89,17 @@ impl Journal {
             follower: Follower::new(&store),
             decisions: Decisions::default(),
             writer: None,
+            closed: NO_WRITER.to_owned(),
+            anchors: Distance::new(anchoring, heads, config.drill),
+            space: Space::new(&store),
+            next: None,
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
         Self {
             orders,
             store,
             seen,
+            posting,
         }
     }
 
@@ -124,8 +153,18 @@ impl Journal {
         self.seen.exists().then_some(&self.seen)
     }
 
+    /// Returns why nothing may be acted on, if so: the log is damaged, its disk failed, or it could not be opened.
+    pub async fn blocked(&self) -> Option<String> {
+        self.ask(Order::Health)
+            .await
+            .unwrap_or_else(|gone| Some(gone.0))
+    }
+
     /// Ends the thread after everything ordered before.
     pub async fn end(&self) {
+        if let Some(posting) = &self.posting {
+            posting.flush().await;
+        }
         // A thread that is gone already has nothing left to end.
         let _ = self.ask(Order::End).await;
     }
@@ -152,18 +191,63 @@ impl Journal {
     }
 }
 
+/// Writes records; what an act came to is tried until it stands, as it happened already. A new act is refused after the
+/// first try, so that nobody acts while another console holds the log.
+fn insist(
+    writer: &mut Writer,
+    records: &[(RecordType, Value)],
+    report: &Report,
+) -> Result<(), JournalError> {
+    let happened = |kind| matches!(kind, RecordType::Outcome | RecordType::Verify);
+    let must = records.iter().any(|(kind, _)| happened(*kind));
+    let mut waiting = false;
+    loop {
+        match writer.append(Timestamp::now(), records) {
+            Err(JournalError::Locked { path, holder }) if must => {
+                if !waiting {
+                    let place = path.display();
+                    let text = format!(
+                        "NOT RECORDED yet: {holder} holds the log {place}; what the act came to is tried until it stands"
+                    );
+                    report(Msg::JournalProblem(Some(text)));
+                }
+                waiting = true;
+            }
+            other => {
+                if waiting && other.is_ok() {
+                    report(Msg::JournalProblem(None));
+                }
+                return other.map(|_| ());
+            }
+        }
+    }
+}
+
 struct Thread {
     report: Report,
     follower: Follower,
     decisions: Decisions,
     writer: Option<Writer>,
+    /// Why there is no writer, when there is none.
+    closed: String,
+    anchors: Distance,
+    space: Space,
+    /// An order that came while records were gathered.
+    next: Option<Order>,
 }
+
+/// Records of one caller, and who waits for them.
+type Wanted = (
+    Vec<(RecordType, Value)>,
+    oneshot::Sender<Result<(), NotRecorded>>,
+);
 
 impl Thread {
     fn run(mut self, config: JournalConfig, read_only: bool, inbox: &mpsc::Receiver<Order>) {
         if !read_only {
             match Writer::open(config, Timestamp::now()) {
-                Ok((writer, opened)) => {
+                Ok((mut writer, opened)) => {
+                    writer.watch_clock();
                     if let Some(recovered) = &opened.recovered {
                         self.say(Some(format!(
                             "a torn write of {} bytes was put aside",
@@ -178,13 +262,20 @@ impl Thread {
                     }
                     self.writer = Some(writer);
                 }
-                Err(error) => (self.report)(Msg::JournalProblem(Some(error.to_string()))),
+                Err(error) => {
+                    self.closed = error.to_string();
+                    (self.report)(Msg::JournalProblem(Some(error.to_string())));
+                }
             }
         }
         self.poll();
         (self.report)(Msg::LogRead);
         let mut due = Instant::now() + HEADS_EVERY;
         loop {
+            self.anchors.look(self.writer.as_mut(), &self.report);
+            if self.writer.is_some() {
+                self.space.look(&self.report);
+            }
             if Instant::now() >= due {
                 due = Instant::now() + HEADS_EVERY;
                 if let Some(writer) = &mut self.writer {
@@ -192,19 +283,20 @@ impl Thread {
                     let _ = writer.peer_heads(Timestamp::now());
                 }
             }
-            let order = match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            let wait = due
+                .saturating_duration_since(Instant::now())
+                .min(LOOK_EVERY);
+            let order = match self
+                .next
+                .take()
+                .map_or_else(|| inbox.recv_timeout(wait), Ok)
+            {
                 Ok(order) => order,
                 Err(mpsc::RecvTimeoutError::Timeout) => continue,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
             match order {
-                Order::Append(records, answer) => {
-                    let written = self.with_writer(|writer| {
-                        writer.append(Timestamp::now(), &records).map(|_| ())
-                    });
-                    self.poll();
-                    let _ = answer.send(written);
-                }
+                Order::Append(records, answer) => self.append((records, answer), inbox),
                 Order::Reserve(in_flight, answer) => {
                     let _ = answer.send(self.with_writer(|writer| writer.reserve(in_flight)));
                 }
@@ -228,6 +320,13 @@ impl Thread {
                 Order::Decisions(answer) => {
                     let _ = answer.send(self.decisions.clone());
                 }
+                Order::Health(answer) => {
+                    let _ = answer.send(self.blocked());
+                }
+                Order::Anchored(size, sent) => {
+                    self.anchors
+                        .sent(self.writer.as_mut(), size, sent, &self.report);
+                }
                 Order::Poll => self.poll(),
                 Order::End(answer) => {
                     let _ = answer.send(());
@@ -237,14 +336,64 @@ impl Thread {
         }
     }
 
+    /// Writes what one caller wants, and with it what others asked for while the disk was busy: one wait serves all.
+    fn append(&mut self, first: Wanted, inbox: &mpsc::Receiver<Order>) {
+        let mut lot = vec![first];
+        while lot.len() < MOST_TOGETHER && self.next.is_none() {
+            match inbox.try_recv() {
+                Ok(Order::Append(records, answer)) => lot.push((records, answer)),
+                Ok(other) => self.next = Some(other),
+                Err(_) => break,
+            }
+        }
+        let append = |thread: &mut Self, records: &[(RecordType, Value)]| {
+            let report = Arc::clone(&thread.report);
+            thread.with_writer(|writer| insist(writer, records, &report))
+        };
+        let all: Vec<_> = lot
+            .iter()
+            .flat_map(|(records, _)| records)
+            .cloned()
+            .collect();
+        let together = match (lot.len(), &mut self.writer) {
+            // What is wrong with one record must not refuse another caller's: then each is tried alone, and told.
+            (2.., Some(writer)) => writer.append(Timestamp::now(), &all).is_ok(),
+            _ => false,
+        };
+        let mut answers = Vec::new();
+        for (records, answer) in lot {
+            let written = if together {
+                Ok(())
+            } else {
+                append(self, &records)
+            };
+            answers.push((answer, written));
+        }
+        if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
+            self.say(Some(format!("{step}; expiry times may be off")));
+        }
+        self.poll();
+        // Before the answers: who ends the journal next waits for the head that is handed on here.
+        self.anchors.look(self.writer.as_mut(), &self.report);
+        for (answer, written) in answers {
+            let _ = answer.send(written);
+        }
+    }
+
+    fn blocked(&self) -> Option<String> {
+        match self.writer.as_ref().map(Writer::health) {
+            Some(Health::Ok) => None,
+            Some(Health::Blocked(reason)) => Some(reason),
+            None => Some(self.closed.clone()),
+        }
+    }
+
     fn with_writer<T>(
         &mut self,
-        act: impl FnOnce(&mut Writer) -> Result<T, crate::journal::JournalError>,
+        act: impl FnOnce(&mut Writer) -> Result<T, JournalError>,
     ) -> Result<T, NotRecorded> {
         let Some(writer) = &mut self.writer else {
-            return Err(NotRecorded(
-                "this console has no journal to write to".to_owned(),
-            ));
+            return Err(NotRecorded(self.closed.clone()));
         };
         let done = act(writer).map_err(|error| NotRecorded(error.to_string()));
         // A full disk may have room again at the next try; only a log that is blocked stops everything.

@@ -123,7 +123,7 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         DecisionKind::Dismiss => "Dismiss: why is this no case?",
         DecisionKind::DoNothing => "Do nothing for now: why?",
         DecisionKind::Note => "Note",
-        DecisionKind::Claim | DecisionKind::CloseContained => "Why?",
+        _ => "Why?",
     };
     let inside = dialog(title, 78, 7, ui, area, buf);
     let text = vec![

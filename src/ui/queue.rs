@@ -1,7 +1,7 @@
 //! The queue: one alert a line, only the lines on screen.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 
@@ -9,6 +9,7 @@ use super::theme::Role;
 use super::{Ui, frame};
 use crate::app::model::{Model, Pane, RowState};
 use crate::domain::alert::age;
+use crate::domain::filter::fields;
 use crate::domain::queue::Slot;
 use crate::domain::text::{cells, fit, show};
 use crate::domain::vocabulary::Severity;
@@ -31,13 +32,32 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         n => format!("  {} {n} new (g)", ui.glyphs.up),
     };
     let focused = model.focus.unwrap_or(Pane::Queue) == Pane::Queue;
-    let inside = frame(
-        &format!("Alerts {at}/{shown}{waiting}"),
+    let of = match model.sift.is_active() {
+        true => format!(" of {}", model.queue.all() - model.queue.waiting()),
+        false => String::new(),
+    };
+    let mut inside = frame(
+        &format!("Alerts {at}/{shown}{of}{waiting}"),
         focused,
         ui,
         area,
         buf,
     );
+    if let Some(line) = filter(model, ui, usize::from(inside.width)) {
+        let [head, rest] =
+            Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(inside);
+        Paragraph::new(line).render(head, buf);
+        inside = rest;
+    }
+    if shown == 0 && model.sift.is_active() {
+        let text = if model.queue.is_looking() {
+            ""
+        } else {
+            "No alert matches. Esc shows all."
+        };
+        Paragraph::new(text).render(inside, buf);
+        return;
+    }
     if shown == 0 {
         let text = "No alerts. They appear here as soon as a source has one; the line above says how the sources are.";
         Paragraph::new(text)
@@ -59,6 +79,38 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         lines.push(row(model, slot, &columns, ui));
     }
     Paragraph::new(lines).render(inside, buf);
+}
+
+/// Returns the line of the filter while there is one: what is typed, and what in it cannot be used.
+fn filter(model: &Model, ui: Ui<'_>, width: usize) -> Option<Line<'static>> {
+    let sift = &model.sift;
+    let typed = sift.input.value();
+    if !sift.typing && typed.is_empty() {
+        return None;
+    }
+    let end = if sift.typing { "_" } else { "" };
+    let text = fit(
+        &format!(" filter: {}{end}  ", show(typed)),
+        width,
+        ui.glyphs.ellipsis,
+    );
+    let (after, role) = match &sift.complaint {
+        Some(complaint) => (complaint.clone(), Role::Warn),
+        None if typed.is_empty() => {
+            let fields: Vec<&str> = fields().collect();
+            (format!("words, or {}:", fields.join(": ")), Role::Muted)
+        }
+        None if model.queue.is_looking() => ("looking".to_owned(), Role::Muted),
+        None => (String::new(), Role::Muted),
+    };
+    let room = width.saturating_sub(cells(&text));
+    Some(Line::from(vec![
+        Span::styled(text, ui.theme.style(Role::Key)),
+        Span::styled(
+            fit(&show(&after), room, ui.glyphs.ellipsis),
+            ui.theme.style(role),
+        ),
+    ]))
 }
 
 /// How the width is shared out; the target goes first, then the pattern.

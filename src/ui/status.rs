@@ -9,7 +9,7 @@ use ratatui::widgets::{Paragraph, Widget};
 use super::Ui;
 use super::theme::Role;
 use crate::app::command::{Command, Scope, scope};
-use crate::app::model::{Level, Model, Overlay, Stage};
+use crate::app::model::{AnchorView, Level, Model, Overlay, Stage};
 use crate::domain::text::{cells, fit, show};
 
 /// Returns the header: a banner in the drill, then one line of health.
@@ -75,13 +75,35 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     }
     match &model.journal_problem {
         Some(problem) => parts.push((format!("JOURNAL {problem}"), Role::Error)),
-        None => parts.push(("journal ok".into(), Role::Base)),
+        None => parts.push(match model.journal_space {
+            None => ("journal ok".into(), Role::Base),
+            Some(mib) => (format!("journal: {mib} MiB free"), Role::Warn),
+        }),
     }
+    parts.extend(model.anchors.as_ref().map(|view| anchors(view, ui.now)));
     let unknowns = model.open_unknowns().count();
     if unknowns > 0 {
         parts.push((format!("{unknowns} UNKNOWN"), Role::Error));
     }
     fit_parts(parts, ui, width)
+}
+
+/// Says how far the log is ahead of what left this machine: only that much could be cut off unseen.
+fn anchors(view: &AnchorView, now: jiff::Timestamp) -> (String, Role) {
+    let age = view.age_s(now);
+    let age = match age {
+        0..120 => format!("{age} s"),
+        120..7200 => format!("{} min", age / 60),
+        _ => format!("{} h", age / 3600),
+    };
+    let behind = format!("{} lines, {age}", view.behind);
+    match &view.problem {
+        Some(_) => (format!("ANCHOR FAILS, {behind} behind"), Role::Warn),
+        None if view.behind == 0 => ("anchored".into(), Role::Base),
+        None if view.is_late(now) => (format!("UN-ANCHORED {behind}"), Role::Warn),
+        None if !view.somewhere => ("no anchor".into(), Role::Base),
+        None => (format!("{behind} un-anchored"), Role::Base),
+    }
 }
 
 /// Joins parts with two spaces, leaving out what does not fit from the right.
@@ -130,6 +152,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         _ => &[
             Command::Down,
             Command::NextPane,
+            Command::Filter,
             Command::Claim,
             Command::DoNothing,
             Command::Dismiss,
@@ -141,13 +164,20 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     };
     let mut room = usize::from(width);
     let mut spans = Vec::new();
-    if scope == Scope::Log && model.timeline.typing {
+    let typing = match scope {
+        Scope::Log => model.timeline.typing,
+        Scope::Triage => model.sift.typing,
+        Scope::Plan | Scope::Reader => false,
+    };
+    if typing {
         for (key, title) in [("enter", "keep"), ("esc", "clear"), ("up/down", "move")] {
             push_hint(&mut spans, &mut room, key, title, ui);
         }
         return Line::from(spans);
     }
-    if scope == Scope::Triage && model.timeline.away {
+    if scope == Scope::Triage && model.sift.is_active() {
+        push_hint(&mut spans, &mut room, "esc", "show all", ui);
+    } else if scope == Scope::Triage && model.timeline.away {
         push_hint(&mut spans, &mut room, "esc", "back to the record", ui);
     }
     if scope == Scope::Triage {
@@ -214,4 +244,47 @@ fn push_hint(spans: &mut Vec<Span<'static>>, room: &mut usize, key: &str, title:
     *room -= width;
     spans.push(Span::styled(format!(" {key}"), ui.theme.style(Role::Key)));
     spans.push(Span::raw(format!(" {title}  ")));
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, 0, None, true, "anchored", Role::Base)]
+    #[case(3, 40, None, true, "3 lines, 40 s un-anchored", Role::Base)]
+    #[case(3, 1_000, None, true, "UN-ANCHORED 3 lines, 16 min", Role::Warn)]
+    #[case(100, 1, None, true, "UN-ANCHORED 100 lines, 1 s", Role::Warn)]
+    #[case(3, 40, None, false, "no anchor", Role::Base)]
+    #[case(
+        3,
+        8_000,
+        Some("503"),
+        true,
+        "ANCHOR FAILS, 3 lines, 2 h behind",
+        Role::Warn
+    )]
+    fn the_distance_to_the_last_anchor_is_seen(
+        #[case] behind: u64,
+        #[case] age: i64,
+        #[case] problem: Option<&str>,
+        #[case] somewhere: bool,
+        #[case] text: &str,
+        #[case] role: Role,
+    ) {
+        let view = AnchorView {
+            somewhere,
+            behind,
+            since: (behind > 0).then_some(Timestamp::UNIX_EPOCH),
+            problem: problem.map(str::to_owned),
+            warn_lines: 100,
+            warn_s: 900,
+        };
+        let now = Timestamp::from_second(age).unwrap();
+        let (said, how) = anchors(&view, now);
+        assert_eq!((said.as_str(), how), (text, role));
+    }
 }

@@ -6,14 +6,14 @@ use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::domain::decision::{Decisions, RecordType};
+use crate::domain::decision::{DecisionKind, Decisions, RecordType};
 use crate::domain::wanted::{
     ActState, Facts, Named, Wanted, outcomes, parse_time as parse_time_at,
 };
+use crate::domain::words::{self, Field};
 use crate::journal::{self, Line, Problem};
 
 use super::Context;
-use crate::domain::words;
 
 /// Which records.
 #[derive(Clone, Debug, Args)]
@@ -24,10 +24,10 @@ pub struct Filter {
     /// Only records of this type: intent, outcome, plan, decision, … (repeatable).
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
     types: Vec<RecordType>,
-    /// Only decisions of this kind: claim, dismiss, note, … (repeatable).
-    #[arg(long, value_name = "KIND")]
-    kind: Vec<String>,
-    /// Only records that name this identity; where there is none of exactly this id, every one that contains it.
+    /// Only decisions of this kind: claim, confirm, hand_over, dismiss, note, … (repeatable).
+    #[arg(long, value_name = "KIND", value_parser = parse_kind)]
+    kind: Vec<DecisionKind>,
+    /// Only records about this identity: its id (`sso:svc-deploy`), a part of it, or its name.
     #[arg(long, value_name = "ID")]
     identity: Option<String>,
     /// Only records that name this alert, or one whose id contains this.
@@ -98,6 +98,26 @@ pub fn must_exist(stores: &[PathBuf]) -> anyhow::Result<()> {
 }
 
 impl Loaded {
+    /// Says what is wrong with the logs.
+    pub fn tell(&self, context: &Context<'_>) {
+        for problem in &self.problems {
+            (context.warn)(&told(problem));
+        }
+    }
+
+    /// Returns 1 when records are lost or not what was signed.
+    pub fn exit_code(&self) -> u8 {
+        u8::from(self.problems.iter().any(|p| p.grave))
+    }
+
+    /// Says what is wrong with the logs, and which values of a filter nothing knows.
+    pub fn tell_about(&self, filter: &Filter, context: &Context<'_>) {
+        self.tell(context);
+        for text in filter.strangers(&self.lines, &self.decisions) {
+            (context.warn)(&text);
+        }
+    }
+
     /// Returns the records that are asked for.
     pub fn chosen(&self, filter: &Filter) -> Vec<&Line> {
         let wanted = settled(filter.wanted(), &self.lines, &self.decisions);
@@ -110,13 +130,19 @@ impl Loaded {
     }
 }
 
+/// A problem as it is said beside an answer.
+pub fn told(problem: &Problem) -> String {
+    let word = if problem.grave { "PROBLEM" } else { "note:" };
+    format!("{word} {problem}")
+}
+
 impl Filter {
     /// Returns what is asked for, before anything is known about the records.
     pub fn wanted(&self) -> Wanted {
         let named = |word: &Option<String>| word.as_deref().map(Named::new);
         Wanted {
             types: self.types.clone(),
-            kinds: self.kind.clone(),
+            kinds: self.kind.iter().map(|k| k.as_str().to_owned()).collect(),
             identity: named(&self.identity),
             alert: named(&self.alert),
             analyst: named(&self.analyst),
@@ -127,20 +153,42 @@ impl Filter {
             texts: self.grep.iter().map(|text| text.to_lowercase()).collect(),
         }
     }
+
+    /// Says which given values occur in no record at all: an empty answer would read as if nothing had been done.
+    pub fn strangers(&self, lines: &[Line], decisions: &Decisions) -> Vec<String> {
+        let wanted = self.wanted();
+        let any = |means: &dyn Fn(&Record<'_>) -> bool| {
+            lines.iter().any(|line| means(&Record { line, decisions }))
+        };
+        let mut said = Vec::new();
+        if let Some(identity) = wanted.identity.filter(|i| !any(&|r| r.names_identity(i))) {
+            said.push(format!("no record names identity {}", identity.word()));
+        }
+        if let Some(alert) = wanted.alert.filter(|a| !any(&|r| r.names_alert(a))) {
+            said.push(format!("no record names alert {}", alert.word()));
+        }
+        if let Some(who) = wanted.analyst.filter(|w| !any(&|r| r.is_by(w))) {
+            said.push(format!("no record names analyst {}", who.word()));
+        }
+        said
+    }
 }
 
 /// Finds out which names stand in these records exactly as they were given.
 pub fn settled(mut wanted: Wanted, lines: &[Line], decisions: &Decisions) -> Wanted {
-    let named = |field: &str, word: &str| {
-        lines
-            .iter()
-            .any(|l| words::names(&l.entry, field, word, decisions))
-    };
     if let Some(identity) = &mut wanted.identity {
-        identity.settle(identity.is_exact() || named("identity", identity.word()));
+        let is = |l: &Line| {
+            words::identity_of(&l.entry, decisions).is_some_and(|id| id.as_str() == identity.word())
+        };
+        let exact = identity.is_exact() || lines.iter().any(is);
+        identity.settle(exact);
     }
     if let Some(alert) = &mut wanted.alert {
-        alert.settle(alert.is_exact() || named("alert", alert.word()));
+        let is = |l: &Line| {
+            words::alert_of(&l.entry, decisions).is_some_and(|id| id.as_str() == alert.word())
+        };
+        let exact = alert.is_exact() || lines.iter().any(is);
+        alert.settle(exact);
     }
     if let Some(who) = &mut wanted.analyst {
         let is = |l: &Line| names_of(l).any(|name| who.is_analyst(name));
@@ -191,10 +239,17 @@ impl Facts for Record<'_> {
     fn names_identity(&self, identity: &Named) -> bool {
         words::identity_of(&self.line.entry, self.decisions)
             .is_some_and(|id| identity.means(id.as_str()))
+            || words::names(
+                &self.line.entry,
+                Field::Identity,
+                identity.word(),
+                self.decisions,
+            )
     }
 
     fn names_alert(&self, alert: &Named) -> bool {
         words::alert_of(&self.line.entry, self.decisions).is_some_and(|id| alert.means(id.as_str()))
+            || words::names(&self.line.entry, Field::Alert, alert.word(), self.decisions)
     }
 
     fn state(&self) -> Option<ActState> {
@@ -214,6 +269,13 @@ fn parse_outcome(word: &str) -> Result<String, String> {
     }
     let all: Vec<&str> = outcomes().collect();
     Err(format!("no such outcome; there are {}", all.join(", ")))
+}
+
+fn parse_kind(word: &str) -> Result<DecisionKind, String> {
+    DecisionKind::parse(word).ok_or_else(|| {
+        let all: Vec<&str> = DecisionKind::ALL.iter().map(|k| k.as_str()).collect();
+        format!("no such kind of decision; there are {}", all.join(", "))
+    })
 }
 
 fn parse_type(word: &str) -> Result<RecordType, String> {

@@ -58,7 +58,12 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             connectors: Arc::new(Connectors::default()),
             playbooks: Arc::new([]),
             inventory: Arc::new(Inventory::default()),
-            journal: Journal::open(journal, true, report.clone()),
+            journal: Journal::open(
+                journal,
+                true,
+                setup::anchoring(&config).map_err(anyhow::Error::msg)?,
+                report.clone(),
+            ),
             alerts: None,
             drill_speed: None,
         };

@@ -10,7 +10,7 @@ use crate::domain::text::show;
 use crate::journal::{Follower, Line};
 
 use super::Context;
-use super::filter::{Filter, load, must_exist, settled, wants};
+use super::filter::{Filter, load, must_exist, settled, told, wants};
 use crate::domain::words;
 
 /// How many records `follow` begins with.
@@ -33,13 +33,8 @@ pub fn show_records(
     for line in loaded.chosen(filter) {
         print(line, &loaded.decisions, context.json, out)?;
     }
-    for problem in &loaded.problems {
-        // Standard output may be a pipe into a JSON reader.
-        if !context.json {
-            writeln!(out, "PROBLEM {problem}")?;
-        }
-    }
-    Ok(u8::from(!loaded.problems.is_empty()))
+    loaded.tell_about(filter, context);
+    Ok(loaded.exit_code())
 }
 
 /// Shows records as anybody writes them, until the reader of the output goes away.
@@ -75,12 +70,17 @@ pub fn follow(args: &FollowArgs, context: &Context<'_>, out: &mut dyn Write) -> 
             } else {
                 0
             };
+            if skip {
+                for text in filter.strangers(&lines, &decisions) {
+                    (context.warn)(&text);
+                }
+            }
             skip = false;
             for line in &chosen[from..] {
                 print(line, &decisions, context.json, out)?;
             }
-            for problem in problems.iter().filter(|_| !context.json) {
-                writeln!(out, "PROBLEM {problem}")?;
+            for problem in &problems {
+                (context.warn)(&told(problem));
             }
             out.flush()?;
             follower.changed().await?;
