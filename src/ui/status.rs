@@ -150,16 +150,16 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         (_, Scope::Log) => log_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
-            Command::Down,
-            Command::NextPane,
+            Command::Help,
             Command::Filter,
+            Command::NextPane,
             Command::Claim,
             Command::DoNothing,
             Command::Dismiss,
             Command::Progress,
-            Command::Help,
-            Command::Quit,
             Command::Timeline,
+            Command::Quit,
+            Command::Down,
         ],
     };
     let mut room = usize::from(width);

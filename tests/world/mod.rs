@@ -155,6 +155,19 @@ impl World {
             "log" | "log_filtered" | "log_typing" | "log_broken" | "log_only" => world.log(screen),
             "log_hostile" | "log_hostile_record" => world.hostile_log(screen),
             "log_plan" | "log_outcome" => world.log_record(screen),
+            "filtered" => {
+                world.press("/");
+                world.type_text("sev>=high -gone svc");
+                world.press("enter");
+            }
+            "filter_wrong" => {
+                world.press("/");
+                world.type_text("svc sev>=hihg");
+            }
+            "filter_empty" => {
+                world.press("/");
+                world.type_text("nobody");
+            }
             "read_only" => {
                 world.model.read_only = true;
                 world.press("1");
