@@ -268,6 +268,8 @@ mod tests {
     fn alert(subject: Option<(&str, &str, Option<&str>)>, resource: Option<&str>) -> Alert {
         Alert {
             id: AlertId::new("s/1"),
+            native_id: None,
+            candidates: Vec::new(),
             source: "s".to_owned(),
             format: "test".to_owned(),
             time: None,

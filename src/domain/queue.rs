@@ -148,6 +148,8 @@ pub(crate) mod tests {
     pub(crate) fn alert(id: &str, severity: Option<Severity>, exposed: i64) -> Alert {
         Alert {
             id: AlertId::new(id),
+            native_id: None,
+            candidates: Vec::new(),
             source: "test".into(),
             format: "ocsf_detection_finding".into(),
             time: Timestamp::from_second(exposed).ok(),

@@ -203,8 +203,15 @@ impl Scanner<'_> {
         self.take(|b| b == b':');
         let minutes = self.digits(2, 2).unwrap_or(0);
         self.spaces();
-        // The number says it all; a name such as `PDT` behind it is ambiguous and adds nothing.
-        let name = self.0.iter().all(u8::is_ascii_alphabetic);
+        // The number says it all; a name such as `PDT` behind it is ambiguous and adds nothing. Go writes the number
+        // again where a zone has no name, and its monotonic clock behind that (`m=+0.1`).
+        let name = self.0.split(|b| *b == b' ').all(|word| {
+            let word = word.strip_prefix(b"m=").unwrap_or(word);
+            match word.strip_prefix(b"+").or_else(|| word.strip_prefix(b"-")) {
+                Some(number) => number.iter().all(|b| b.is_ascii_digit() || *b == b'.'),
+                None => word.iter().all(u8::is_ascii_alphabetic),
+            }
+        });
         let valid = name && hours <= 23 && minutes <= 59;
         valid.then(|| Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok())?
     }
@@ -229,6 +236,8 @@ mod tests {
     #[case("2026-03-04T05:06:07.019382", "2026-03-04T05:06:07.019382Z")]
     #[case("2026-03-04 05:06:07 -0700 PDT", "2026-03-04T12:06:07Z")]
     #[case("2026-03-04 05:06:07.5 +0000 UTC", "2026-03-04T05:06:07.5Z")]
+    #[case("2026-03-04 05:06:07 -0700 -0700", "2026-03-04T12:06:07Z")]
+    #[case("2026-03-04 05:06:07.5 +0000 UTC m=+0.25", "2026-03-04T05:06:07.5Z")]
     #[case("2026-03-04T5:06:07Z", "2026-03-04T05:06:07Z")]
     #[case("2026-03-04T05:06:07Z)", "2026-03-04T05:06:07Z")]
     #[case("2026-03-04T05:06:60Z", "2026-03-04T05:06:59Z")]

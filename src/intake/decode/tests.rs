@@ -32,7 +32,7 @@ fn subject_of(text: &str) -> (String, String, IdentityKind) {
 
 #[test]
 fn reads_a_detection_finding_whole() {
-    let Decoded { alert, signals } = one(KEY_EXPOSED);
+    let Decoded { alert, signals, .. } = one(KEY_EXPOSED);
     assert_eq!(
         alert.id,
         crate::domain::ids::AlertId::new("siem/finding-0042")
@@ -246,11 +246,14 @@ fn formats_are_named() {
     let error = decode(Some("osfc"), text, "s", now())
         .unwrap_err()
         .to_string();
-    assert_eq!(error, "unknown format osfc; known formats: ocsf");
+    assert_eq!(
+        error,
+        "unknown format osfc; `stanch alerts kinds` lists the known ones"
+    );
     let error = decode(Some("ocsf"), b"{}", "s", now())
         .unwrap_err()
         .to_string();
-    assert!(error.starts_with("not OCSF: "), "{error}");
+    assert!(error.starts_with("not ocsf_security_finding: "), "{error}");
 }
 
 /// Replaces one place of a valid alert by something else, as a broken or hostile producer would.
