@@ -178,13 +178,14 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alerts(args)) => {
             let state = setup::state_dir(global)?;
-            if args.needs_store() {
+            if args.reads_store() {
                 // What has arrived since is part of the answer.
                 plan::catch_up(global)?;
             }
             let now = jiff::Timestamp::now();
             alerts::run(
                 &args,
+                setup::configured(global)?,
                 &state,
                 global.json,
                 now,

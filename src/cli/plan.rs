@@ -119,7 +119,7 @@ async fn wait_for_drill(setup: &mut Setup) {
 
 async fn caught_up(setup: &Setup) -> anyhow::Result<Model> {
     for source in &setup.sources {
-        crate::intake::source::read_once(source, &setup.store)?;
+        crate::intake::source::read_once(source, &setup.decoders, &setup.store)?;
     }
     let mut model = setup.services.model();
     model.queue.take(setup.stored_rows()?, true);

@@ -18,6 +18,8 @@ use crate::domain::inventory::Inventory;
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::queue::Row;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
+use crate::intake::decode::Decoders;
+use crate::intake::decode::jwt::KeySet;
 use crate::intake::store::{Store, StoredAlert};
 use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
@@ -138,6 +140,8 @@ pub struct Parts {
     pub connectors: Arc<Connectors>,
     /// Playbooks in force.
     pub playbooks: Arc<[Playbook]>,
+    /// What decodes alerts.
+    pub decoders: Arc<Decoders>,
 }
 
 /// Reads everything that the configuration at `path` names. An error says on which of its lines.
@@ -164,6 +168,63 @@ pub fn load_parts(config: &Config, path: &Path) -> anyhow::Result<Parts> {
         inventory: Arc::new(inventory),
         connectors: Arc::new(connectors),
         playbooks: load_playbooks(config, path)?,
+        decoders: Arc::new(load_decoders(config, path)?),
+    })
+}
+
+/// Reads the mappings and keys of a configuration, and checks that its sources name known kinds.
+fn load_decoders(config: &Config, path: &Path) -> anyhow::Result<Decoders> {
+    let own = &config.decoders;
+    let blame = |key: &[&str], file: &Path, problem: String| {
+        Config::blame(path, key, format!("{}: {problem}", file.display()))
+    };
+    let mut decoders = Decoders::default();
+    for file in &own.mappings {
+        let key = &["decoders", "mappings"];
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| blame(key, file, format!("cannot read: {error}")))?;
+        decoders
+            .add_mapping(&text)
+            .map_err(|error| blame(key, file, error.to_string()))?;
+    }
+    if let Some(file) = &own.token_keys {
+        let key = &["decoders", "token_keys"];
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| blame(key, file, format!("cannot read: {error}")))?;
+        let keys = KeySet::parse(&text).map_err(|error| blame(key, file, error.to_string()))?;
+        decoders.set_keys(keys);
+    }
+    for (index, source) in config.source.iter().enumerate() {
+        let (SourceSettings::File { format, .. } | SourceSettings::Stdin { format, .. }) = source;
+        if let Some(name) = format
+            .as_deref()
+            .filter(|f| *f != "auto" && !decoders.knows(f))
+        {
+            let problem = format!(
+                "`{name}` is no kind of alert; `stanch alerts kinds` lists them, `auto` finds it from each alert"
+            );
+            let at = index.to_string();
+            return Err(Config::blame(path, &["source", &at, "format"], problem).into());
+        }
+    }
+    Ok(decoders)
+}
+
+/// Returns what the configuration says about decoding, if there is one.
+pub fn configured(global: &Global) -> anyhow::Result<super::alerts::Configured> {
+    let path = config_path(global)?;
+    if is_drill(global)? || !path.exists() {
+        return Ok(super::alerts::Configured::default());
+    }
+    let config = Config::load(&path)?;
+    let formats = config.source.iter().filter_map(|source| {
+        let (SourceSettings::File { name, format, .. } | SourceSettings::Stdin { name, format }) =
+            source;
+        Some((name.clone(), format.clone()?))
+    });
+    Ok(super::alerts::Configured {
+        formats: formats.collect(),
+        decoders: load_decoders(&config, &path)?,
     })
 }
 
@@ -221,6 +282,8 @@ pub struct Setup {
     pub services: Services,
     /// Alert sources.
     pub sources: Vec<SourceSettings>,
+    /// What decodes their alerts.
+    pub decoders: Arc<Decoders>,
     /// Alerts that arrived.
     pub store: Arc<Mutex<Store>>,
     /// The drill, when this is one.
@@ -299,6 +362,7 @@ impl Setup {
             inventory: Arc::new(crate::inventory::parse(&text, "drill scenario")?),
             connectors: Arc::new(Connectors::load(&config.connector)?),
             playbooks: Services::shipped_playbooks()?,
+            decoders: Arc::clone(Decoders::shipped()),
         };
         let keys = state.join("keys");
         let drill = Drill {
@@ -336,6 +400,7 @@ impl Setup {
         Ok(Self {
             services,
             sources: config.source.clone(),
+            decoders: parts.decoders,
             store,
             drill,
             config,

@@ -19,6 +19,7 @@ pub mod mapping;
 mod ocsf;
 mod okta;
 mod pattern;
+mod redact;
 mod registry;
 mod severity;
 mod ssf;
@@ -37,6 +38,9 @@ pub use registry::{Decoders, KindInfo};
 /// Longest line that is read, in bytes.
 pub const MAX_LINE: usize = 1 << 20;
 
+/// Longest file that is read as one document, in bytes; each alert in it may have [`MAX_LINE`].
+pub const MAX_DOCUMENT: usize = 64 << 20;
+
 /// Longest id that is kept as it is; a longer one is cut and completed by its hash, so that it stays unique.
 const LONGEST_ID: usize = 512;
 
@@ -46,8 +50,11 @@ const LONGEST_TEXT: usize = 1_024;
 /// Envelopes and lists inside each other that are opened.
 const MOST_ENVELOPES: usize = 8;
 
-/// Most alerts taken from one line; a line of 1 MiB holds fewer real ones.
-const MOST_ITEMS: usize = 20_000;
+/// Most alerts taken from one line or document; a real one has a few hundred bytes.
+const MOST_ITEMS: usize = 500_000;
+
+/// Most reasons told of one line or document: a hostile list can hold as many wrong elements as bytes.
+const MOST_REASONS: usize = 1_000;
 
 /// Why bytes are not an alert. The text names the problem; the bytes themselves go to the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -154,6 +161,8 @@ pub struct Contents {
     pub alerts: Vec<Decoded>,
     /// What was no alert.
     pub rejected: Vec<Undecodable>,
+    /// What to keep instead of the line, where the line holds secrets that somebody found.
+    pub redacted: Option<Vec<u8>>,
 }
 
 /// What a decoder is told besides the value.
@@ -201,12 +210,41 @@ impl Decoders {
         source: &str,
         observed: Timestamp,
     ) -> Result<Contents, Undecodable> {
+        self.decode_within(MAX_LINE, format, line, source, observed)
+    }
+
+    /// Decodes a file that is one document, which may be a long list of alerts.
+    pub fn decode_document(
+        &self,
+        format: Option<&str>,
+        text: &[u8],
+        source: &str,
+        observed: Timestamp,
+    ) -> Result<Contents, Undecodable> {
+        let contents = self.decode_within(MAX_DOCUMENT, format, text, source, observed)?;
+        let is_one = contents.alerts.len() + contents.rejected.len() <= 1;
+        if text.len() > MAX_LINE && is_one {
+            return Err(Undecodable::TooLong {
+                bytes: text.len() as u64,
+            });
+        }
+        Ok(contents)
+    }
+
+    fn decode_within(
+        &self,
+        limit: usize,
+        format: Option<&str>,
+        line: &[u8],
+        source: &str,
+        observed: Timestamp,
+    ) -> Result<Contents, Undecodable> {
         let format = format.filter(|f| *f != "auto");
         if let Some(name) = format.filter(|f| !self.knows(f)) {
             let name = fit(&show(name), 80, "…");
             return Err(Undecodable::UnknownFormat { name });
         }
-        if line.len() > MAX_LINE {
+        if line.len() > limit {
             return Err(Undecodable::TooLong {
                 bytes: line.len() as u64,
             });
@@ -223,10 +261,19 @@ impl Decoders {
             raw_sha256: &raw_sha256,
             contents: Contents::default(),
             items: 0,
+            secrets: Vec::new(),
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         opening.text(text, Envelope::default(), Place::default())?;
-        Ok(opening.contents)
+        let secrets = opening.secrets;
+        let mut contents = opening.contents;
+        if !secrets.is_empty()
+            && let Ok(value) = json::parse(text)
+        {
+            let keys: Vec<&str> = secrets.iter().map(String::as_str).collect();
+            contents.redacted = Some(redact::without(&value, &keys).into_bytes());
+        }
+        Ok(contents)
     }
 }
 
@@ -264,6 +311,8 @@ struct Opening<'o> {
     raw_sha256: &'o str,
     contents: Contents,
     items: usize,
+    /// Keys of secrets in what was decoded.
+    secrets: Vec<String>,
 }
 
 impl Opening<'_> {
@@ -414,6 +463,11 @@ impl Opening<'_> {
         let Some(kind) = kind else {
             return self.reject(unknown(value), place);
         };
+        for key in kind.secrets() {
+            if !self.secrets.contains(&key) {
+                self.secrets.push(key);
+            }
+        }
         for decoded in kind.decode(value, &origin) {
             match decoded {
                 Ok(decoded) => self.contents.alerts.push(decoded),
@@ -423,6 +477,9 @@ impl Opening<'_> {
     }
 
     fn reject(&mut self, reason: Undecodable, place: Place) {
+        if self.contents.rejected.len() >= MOST_REASONS {
+            return;
+        }
         self.contents.rejected.push(match place.index {
             Some(index) => Undecodable::Element {
                 index,

@@ -158,6 +158,19 @@ pub struct Quarantined {
     pub beginning: Untrusted,
 }
 
+/// One quarantined piece as it is kept.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Source it came through.
+    pub source: String,
+    /// How many bytes it had.
+    pub length: u64,
+    /// Whether all of them are kept.
+    pub is_whole: bool,
+    seq: i64,
+    place: spool::Place,
+}
+
 /// How much the store holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -267,6 +280,35 @@ impl Store {
     /// Returns up to `limit` quarantined pieces, the latest first.
     pub fn quarantine(&self, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
         rows::quarantine(&self.db, &self.spool, limit)
+    }
+
+    /// Lists everything in quarantine, the oldest first, without its bytes.
+    pub fn held(&self) -> Result<Vec<Held>, StoreError> {
+        rows::held(&self.db)
+    }
+
+    /// Returns the bytes of a quarantined piece.
+    pub fn held_raw(&self, held: &Held) -> Result<Vec<u8>, StoreError> {
+        self.spool.read(held.place)
+    }
+
+    /// Takes a piece out of the quarantine and stores the alerts that it turned out to hold, both or neither.
+    pub fn release(
+        &mut self,
+        held: &Held,
+        accepted: &Accepted,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let _lock = self.spool.lock()?;
+        let places = self.spool.append(std::iter::once(&accepted.raw))?;
+        let tx = self
+            .db
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        rows::put_alerts(&tx, std::slice::from_ref(accepted), &places)?;
+        rows::release(&tx, held)?;
+        tx.commit()?;
+        tracing::info!(source = %crate::domain::text::show(&held.source), at = %now, "a quarantined piece was read");
+        Ok(())
     }
 
     /// Returns how many pieces of input of `source` are in quarantine.

@@ -36,7 +36,10 @@ fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
             "Select an alert to see whose access it is about.",
         )];
     };
-    let mut lines = vec![alert_line(&row.alert, ui, width)];
+    let mut lines = vec![
+        alert_line(&row.alert, ui, width),
+        what_line(&row.alert, ui, width),
+    ];
     match (&model.detail.identity, model.detail.candidates.as_slice()) {
         (Some(card), _) => lines.extend(card_lines(card, model.live.get(&card.id), ui)),
         (None, []) => {
@@ -73,6 +76,26 @@ fn alert_line(alert: &Alert, ui: Ui<'_>, width: u16) -> Line<'static> {
         ),
         Span::raw(fit(&alert.title.show(), room, ui.glyphs.ellipsis)),
         Span::styled(format!("  ({confidence})"), ui.theme.style(Role::Muted)),
+    ])
+}
+
+/// What happened, in our word and the source's, and which kind of alert said so.
+fn what_line(alert: &Alert, ui: Ui<'_>, width: u16) -> Line<'static> {
+    let pattern = alert.pattern.as_str().replace('_', " ");
+    // Our own word as the source's says nothing new.
+    let own = |a: &&Untrusted| a.raw() != alert.pattern.as_str();
+    let action = alert
+        .action
+        .as_ref()
+        .filter(own)
+        .map(|a| a.show().into_owned());
+    let action = action.map_or_else(String::new, |a| format!(": {a}"));
+    let format = format!("  [{}]", alert.format);
+    let room = usize::from(width).saturating_sub(format.len());
+    let text = fit(&format!("{pattern}{action}"), room, ui.glyphs.ellipsis);
+    Line::from(vec![
+        Span::raw(text),
+        Span::styled(format, ui.theme.style(Role::Muted)),
     ])
 }
 

@@ -21,7 +21,16 @@ fn now() -> Timestamp {
 fn call(dir: &Path, json: bool, args: &[&str]) -> (u8, String, String) {
     let cli = Cli::parse_from([&["alerts"], args].concat());
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = run(&cli.alerts, dir, json, now(), &mut out, &mut err).unwrap();
+    let code = run(
+        &cli.alerts,
+        Configured::default(),
+        dir,
+        json,
+        now(),
+        &mut out,
+        &mut err,
+    )
+    .unwrap();
     (
         code,
         String::from_utf8(out).unwrap(),
@@ -42,7 +51,7 @@ fn decode_prints_the_documented_fields() {
     assert_eq!((code, err.as_str()), (0, ""));
     let sha = crate::intake::decode::hex(&<sha2::Sha256 as sha2::Digest>::digest(FINDING));
     let want = json!({
-        "id": "f1", "key": "siem/f1", "source": "siem", "format": "ocsf_detection_finding",
+        "id": "f1", "source": "siem", "format": "ocsf_detection_finding",
         "time": "2026-11-21T11:58:20Z", "exposed_at": "2026-11-21T11:58:20Z", "title": "Key \\u{1b}[2J found",
         "severity": "high", "severity_raw": 4, "confidence": null, "pattern": "credential_exposed",
         "signals": ["credential_exposed", "credential_used_anomalously"],
@@ -184,6 +193,7 @@ fn show_takes_the_sources_own_id_where_it_is_clear() {
     let cli = Cli::parse_from(["alerts", "show", "f1"]);
     let error = run(
         &cli.alerts,
+        Configured::default(),
         dir.path(),
         false,
         now(),

@@ -258,7 +258,9 @@ pub(super) fn decode_asff(value: &Json<'_>, origin: &Origin<'_>) -> Results {
     draft.confidence = confidence.map(|c| c as u8);
     let types = fields.texts("Types");
     draft.action = types.first().map(|&t| t.to_owned());
-    types.iter().for_each(|t| draft.signal(asff_type(t)));
+    for name in &types {
+        draft.signal(asff_type(name));
+    }
     let call = fields.text(&["Action.AwsApiCallAction.Api"]);
     draft.signal(call.and_then(from_operation));
     let is_check = has(value, "Compliance.Status") || has(value, "Compliance.SecurityControlId");

@@ -104,12 +104,11 @@ pub(super) fn decode(value: &Json<'_>, origin: &Origin<'_>) -> Results {
 /// Collects ATT&CK ids, of the sub-technique where one is given.
 fn threats(threat: &Json<'_>, draft: &mut Draft) {
     let listed = |value: Option<&Json<'_>>| -> Vec<String> {
-        let ids = match value {
+        match value {
             Some(Json::List(items)) => items.iter().filter_map(id_of).collect(),
             Some(one) => id_of(one).into_iter().collect(),
             None => Vec::new(),
-        };
-        ids
+        }
     };
     let techniques: Vec<&Json<'_>> = match member(threat, "technique") {
         Some(Json::List(items)) => items.iter().collect(),

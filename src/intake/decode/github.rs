@@ -160,7 +160,7 @@ pub(super) fn decode_audit(value: &Json<'_>, origin: &Origin<'_>) -> Results {
     draft.time = fields.time(&["@timestamp", "at_sign_timestamp", "created_at"]);
     let action = fields.text(&["action"]);
     draft.action = action.map(str::to_owned);
-    draft.title = draft.action.clone();
+    draft.title.clone_from(&draft.action);
     draft.signal(action.and_then(|a| lookup(events::AUDIT_ACTIONS, a)));
     let is_bot = fields.flag(&["actor_is_bot"]) || fields.flag(&["actor_is_agent"]);
     let kind = match fields.text(&["programmatic_access_type"]) {

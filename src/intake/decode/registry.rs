@@ -23,6 +23,8 @@ pub(super) struct Native {
     /// Tells it by its keys.
     detect: fn(&Json<'_>) -> bool,
     decode: fn(&Json<'_>, &Origin<'_>) -> Results,
+    /// Keys whose values are secrets.
+    secrets: &'static [&'static str],
 }
 
 /// Kinds decoded by code. The order decides between kinds that look alike: the more exact stands first.
@@ -39,6 +41,7 @@ const NATIVE: &[Native] = &[
         doc: "https://schema.ocsf.io/",
         detect: ocsf::detect,
         decode: |value, origin| vec![ocsf::decode(value, origin)],
+        secrets: &[],
     },
     Native {
         names: &[ssf::KIND],
@@ -46,6 +49,7 @@ const NATIVE: &[Native] = &[
         doc: "https://openid.net/specs/openid-sharedsignals-framework-1_0-final.html",
         detect: ssf::detect,
         decode: ssf::decode,
+        secrets: &[],
     },
     Native {
         names: &[aws::GUARDDUTY],
@@ -53,6 +57,7 @@ const NATIVE: &[Native] = &[
         doc: "https://docs.aws.amazon.com/guardduty/latest/APIReference/API_Finding.html",
         detect: aws::is_guardduty,
         decode: aws::decode_guardduty,
+        secrets: &[],
     },
     Native {
         names: &[aws::ASFF],
@@ -60,6 +65,7 @@ const NATIVE: &[Native] = &[
         doc: "https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-syntax.html",
         detect: aws::is_asff,
         decode: aws::decode_asff,
+        secrets: &[],
     },
     Native {
         names: &[alertmanager::WEBHOOK],
@@ -67,6 +73,7 @@ const NATIVE: &[Native] = &[
         doc: "https://prometheus.io/docs/alerting/latest/configuration/#webhook_config",
         detect: alertmanager::is_group,
         decode: alertmanager::decode_group,
+        secrets: &[],
     },
     Native {
         names: &[alertmanager::API],
@@ -74,6 +81,7 @@ const NATIVE: &[Native] = &[
         doc: "https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml",
         detect: alertmanager::is_alert,
         decode: alertmanager::decode_alert,
+        secrets: &[],
     },
     Native {
         names: &[elastic::KIND],
@@ -81,6 +89,7 @@ const NATIVE: &[Native] = &[
         doc: "https://www.elastic.co/guide/en/security/current/alert-schema.html",
         detect: elastic::detect,
         decode: elastic::decode,
+        secrets: &[],
     },
     Native {
         names: &[okta::KIND],
@@ -88,6 +97,7 @@ const NATIVE: &[Native] = &[
         doc: "https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/",
         detect: okta::detect,
         decode: okta::decode,
+        secrets: &[],
     },
     Native {
         names: &[github::SECRET_WEBHOOK],
@@ -95,6 +105,7 @@ const NATIVE: &[Native] = &[
         doc: "https://docs.github.com/en/webhooks/webhook-events-and-payloads#secret_scanning_alert",
         detect: github::is_secret_webhook,
         decode: github::decode_secret_webhook,
+        secrets: &["secret"],
     },
     Native {
         names: &[github::SECRET_REST],
@@ -102,6 +113,7 @@ const NATIVE: &[Native] = &[
         doc: "https://docs.github.com/en/rest/secret-scanning/secret-scanning",
         detect: github::is_secret_alert,
         decode: github::decode_secret_alert,
+        secrets: &["secret"],
     },
     Native {
         names: &[github::WEBHOOK],
@@ -109,6 +121,7 @@ const NATIVE: &[Native] = &[
         doc: "https://docs.github.com/en/webhooks/webhook-events-and-payloads",
         detect: github::is_webhook,
         decode: github::decode_webhook,
+        secrets: &[],
     },
     Native {
         names: &[entra::AGENT],
@@ -116,6 +129,7 @@ const NATIVE: &[Native] = &[
         doc: "https://learn.microsoft.com/en-us/graph/api/resources/agentriskdetection",
         detect: entra::is_agent,
         decode: entra::decode_agent,
+        secrets: &[],
     },
     Native {
         names: &[entra::RISK],
@@ -123,6 +137,7 @@ const NATIVE: &[Native] = &[
         doc: "https://learn.microsoft.com/en-us/graph/api/resources/serviceprincipalriskdetection",
         detect: entra::is_risk,
         decode: entra::decode_risk,
+        secrets: &[],
     },
     Native {
         names: &[entra::AUDIT],
@@ -130,6 +145,7 @@ const NATIVE: &[Native] = &[
         doc: "https://learn.microsoft.com/en-us/graph/api/resources/directoryaudit",
         detect: entra::is_audit,
         decode: entra::decode_audit,
+        secrets: &[],
     },
     Native {
         names: &[entra::ALERT],
@@ -137,6 +153,7 @@ const NATIVE: &[Native] = &[
         doc: "https://learn.microsoft.com/en-us/graph/api/resources/security-alert",
         detect: entra::is_alert,
         decode: entra::decode_alert,
+        secrets: &[],
     },
     Native {
         names: &[entra::ACTIVITY],
@@ -144,6 +161,7 @@ const NATIVE: &[Native] = &[
         doc: "https://learn.microsoft.com/en-us/azure/azure-monitor/platform/activity-log-schema",
         detect: entra::is_activity,
         decode: entra::decode_activity,
+        secrets: &[],
     },
 ];
 
@@ -155,6 +173,7 @@ const GENERAL: &[Native] = &[
         doc: "https://docs.github.com/en/organizations/keeping-your-organization-secure/managing-security-settings-for-your-organization/audit-log-events-for-your-organization",
         detect: github::is_audit,
         decode: github::decode_audit,
+        secrets: &[],
     },
     Native {
         names: &[cloudevents::KIND],
@@ -162,6 +181,7 @@ const GENERAL: &[Native] = &[
         doc: "https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md",
         detect: cloudevents::detect,
         decode: cloudevents::decode,
+        secrets: &[],
     },
 ];
 
@@ -218,8 +238,8 @@ impl Decoders {
 
     /// Adds a mapping file of the user, checked against its own samples. It wins over shipped decoders.
     pub fn add_mapping(&mut self, text: &str) -> Result<(), MappingError> {
-        let mapping = Mapping::parse(text)?;
-        if self.knows(mapping.kind()) && self.own.iter().any(|m| m.kind() == mapping.kind()) {
+        let mapping = Mapping::load(text)?;
+        if self.own.iter().any(|m| m.kind() == mapping.kind()) {
             return Err(MappingError::Twice(mapping.kind().to_owned()));
         }
         self.own.push(mapping);
@@ -286,6 +306,14 @@ impl Decoders {
 }
 
 impl Kind<'_> {
+    /// Lists the keys whose values are secrets.
+    pub fn secrets(&self) -> Vec<String> {
+        match self {
+            Self::Native(native) => native.secrets.iter().map(|&k| k.to_owned()).collect(),
+            Self::Mapping(mapping) => mapping.secrets().to_vec(),
+        }
+    }
+
     fn detects(&self, value: &Json<'_>) -> bool {
         match self {
             Self::Native(native) => (native.detect)(value),

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use sha2::{Digest, Sha256};
 
 use super::spool::{Place, Spool};
-use super::{Accepted, Batch, Counts, Cursor, Quarantined, StoreError, Stored, StoredAlert};
+use super::{Accepted, Batch, Counts, Cursor, Held, Quarantined, StoreError, Stored, StoredAlert};
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
 use crate::domain::text::Untrusted;
@@ -295,6 +295,35 @@ pub(super) fn quarantine(
         })
     })
     .collect()
+}
+
+/// Lists what is kept in quarantine, the oldest first.
+pub(super) fn held(db: &Connection) -> Result<Vec<Held>, StoreError> {
+    let sql =
+        "SELECT segment, offset, length, source, full_length, seq FROM quarantine ORDER BY seq";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let place = place_at(row, 0)?;
+        let length = row.get::<_, i64>(4)? as u64;
+        Ok(Held {
+            source: row.get(3)?,
+            length,
+            // A redacted piece has another length than the original, and is whole all the same.
+            is_whole: length <= crate::intake::decode::MAX_LINE as u64,
+            seq: row.get(5)?,
+            place,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Takes a piece out of the quarantine.
+pub(super) fn release(tx: &Transaction<'_>, held: &Held) -> Result<(), StoreError> {
+    tx.prepare_cached("DELETE FROM quarantine WHERE seq = ?1")?
+        .execute([held.seq])?;
+    tx.prepare_cached("UPDATE source SET quarantined = max(quarantined - 1, 0) WHERE name = ?1")?
+        .execute([&held.source])?;
+    Ok(())
 }
 
 /// Counts the quarantined pieces of one source.

@@ -376,11 +376,10 @@ pub(in crate::intake::decode) fn decode_activity(value: &Json<'_>, origin: &Orig
         // The identity of a stream may be a plain name; then there are no claims to read.
         let in_claims = !path.starts_with("identity.") || has(value, "identity.claims");
         let is_object = matches!(fields.root().get("identity"), None | Some(Json::Object(_)));
-        if in_claims && (is_object || !path.starts_with("identity.")) {
-            if let Some(id) = id_at(value, path) {
-                draft.subject = Some(subject("entra", id, *kind, name));
-                break;
-            }
+        let readable = in_claims && (is_object || !path.starts_with("identity."));
+        if let Some(id) = id_at(value, path).filter(|_| readable) {
+            draft.subject = Some(subject("entra", id, *kind, name));
+            break;
         }
     }
     draft.touched(fields.id(&["resourceId", "resourceUri"]), "azure resource");

@@ -231,7 +231,9 @@ impl Run<'_> {
                 None::<()>
             });
             ran.map_err(|e| problem(self.mapping, "pattern", e.to_string()))?;
-            found.into_iter().for_each(|pattern| draft.signal(pattern));
+            for pattern in found {
+                draft.signal(pattern);
+            }
         }
         Ok(())
     }

@@ -61,9 +61,9 @@ fn put<'a>(
                 true
             }
             (Some((_, Json::Object(inner))), Json::Object(more)) => {
-                more.iter().for_each(|(k, v)| {
+                for (k, v) in more {
                     put(inner, k, v);
-                });
+                }
                 true
             }
             _ => false,
