@@ -368,6 +368,9 @@ impl Opening<'_> {
             id: envelope.id.or(outer.id.clone()),
             time: envelope.time.or(outer.time),
         };
+        if let Some(found) = envelope::mistyped(value) {
+            return self.reject(found, place);
+        }
         if let Some((inside, envelope)) = envelope::open(value) {
             return self.inside(inside, named(envelope), place.deeper());
         }
@@ -461,7 +464,16 @@ impl Opening<'_> {
             None => self.decoders.find(None, value),
         };
         let Some(kind) = kind else {
-            return self.reject(unknown(value), place);
+            // The reason is better when the kind is still to be seen.
+            let mistyped = self.decoders.find_mistyped(value);
+            let reasons = mistyped
+                .map(|kind| kind.decode(value, &origin))
+                .unwrap_or_default();
+            let reason = match reasons.into_iter().next() {
+                Some(Err(reason)) => reason,
+                _ => unknown(value),
+            };
+            return self.reject(reason, place);
         };
         for key in kind.secrets() {
             if !self.secrets.contains(&key) {

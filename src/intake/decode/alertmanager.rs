@@ -62,23 +62,24 @@ pub(super) fn decode_group(value: &Json<'_>, origin: &Origin<'_>) -> Results {
     if let Some(wrong) = fields.wrong() {
         return vec![Err(super::registry::wrong_type(WEBHOOK, wrong))];
     }
-    alerts
-        .iter()
-        .map(|alert| one(alert, WEBHOOK, origin))
-        .collect()
+    let placed = |(index, alert)| {
+        let fields = Fields::new(alert).placed(format!("alerts[{index}]"));
+        one(&fields, WEBHOOK, origin)
+    };
+    alerts.iter().enumerate().map(placed).collect()
 }
 
 /// Decodes one alert.
 pub(super) fn decode_alert(value: &Json<'_>, origin: &Origin<'_>) -> Results {
-    vec![one(value, API, origin)]
+    vec![one(&Fields::new(value), API, origin)]
 }
 
 fn one(
-    alert: &Json<'_>,
+    fields: &Fields<'_, '_>,
     default: &str,
     origin: &Origin<'_>,
 ) -> Result<super::Decoded, super::Undecodable> {
-    let fields = Fields::new(alert);
+    let alert = fields.root();
     // The API tells the state as an object, the webhook as a word.
     let kind = match member(alert, "status") {
         Some(Json::Object(_)) => API,
@@ -96,7 +97,7 @@ fn one(
     // The same labels fire again under the same fingerprint: each firing is an alert of its own.
     let start = fields.text(&["startsAt"]).unwrap_or_default();
     draft.key = draft.id.as_ref().map(|id| format!("{id}@{start}"));
-    draft.recipe = recipe(&fields, start);
+    draft.recipe = recipe(fields, start);
     draft.severity_from(fields.scalar(&["labels.severity"]), |raw| {
         severity::priority(raw.text()?)
     });
@@ -127,7 +128,7 @@ fn one(
     draft.url = fields
         .text(&["generatorURL", "annotations.runbook_url"])
         .map(str::to_owned);
-    draft.finish(&fields, origin)
+    draft.finish(fields, origin)
 }
 
 /// Older versions send no fingerprint: the labels make the alert.

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-syntax.html>
 
 use super::draft::Draft;
-use super::fields::{Fields, has, id_at, text_at};
+use super::fields::{Fields, has, text_at};
 use super::identity::subject;
 use super::pattern::{from_operation, from_technique, from_type};
 use super::registry::Results;
@@ -152,8 +152,8 @@ fn guardduty_target(fields: &Fields<'_, '_>, draft: &mut Draft) {
             continue;
         }
         if paths[0].ends_with("s3BucketDetails") {
-            let bucket = fields.list(paths[0]).first();
-            let id = bucket.and_then(|b| text_at(b, "arn").or_else(|| text_at(b, "name")));
+            let buckets = fields.each(paths[0]);
+            let id = buckets.first().and_then(|b| b.text(&["arn", "name"]));
             draft.touched(id, kind);
         } else {
             draft.touched(fields.text(paths), kind);
@@ -292,47 +292,49 @@ fn asff_severity(normalized: f64) -> Option<Severity> {
 }
 
 fn asff_resources(fields: &Fields<'_, '_>, draft: &mut Draft) {
-    let resources = fields.list("Resources");
-    let kind_of = |r: &Json<'_>| text_at(r, "Type").unwrap_or_default().to_owned();
-    let is_identity = |r: &&Json<'_>| IDENTITIES.iter().any(|(t, _)| kind_of(r) == *t);
-    let actors: Vec<&Json<'_>> = resources
+    let resources = fields.each("Resources");
+    let rank = |r: &Fields<'_, '_>| {
+        let kind = r.text(&["Type"])?;
+        IDENTITIES.iter().position(|(t, _)| *t == kind)
+    };
+    let is_actor = |r: &Fields<'_, '_>| {
+        let role = r.text(&["ResourceRole"]);
+        role.is_some_and(|role| role.eq_ignore_ascii_case("actor"))
+    };
+    let mut listed: Vec<(usize, &Fields<'_, '_>)> = resources
         .iter()
-        .filter(|r| {
-            text_at(r, "ResourceRole").is_some_and(|role| role.eq_ignore_ascii_case("actor"))
-        })
-        .filter(is_identity)
+        .filter_map(|r| Some((rank(r)?, r)))
         .collect();
-    let all: Vec<&Json<'_>> = resources.iter().filter(is_identity).collect();
-    let listed = if actors.is_empty() { &all } else { &actors };
-    let found: Vec<Subject> = IDENTITIES
+    if listed.iter().any(|(_, r)| is_actor(r)) {
+        listed.retain(|(_, r)| is_actor(r));
+    }
+    listed.sort_by_key(|(rank, _)| *rank);
+    let alone = listed
         .iter()
-        .flat_map(|(wanted, kind)| {
-            let of_type = listed.iter().filter(move |r| kind_of(r) == *wanted);
-            of_type.filter_map(move |r| asff_subject(r, *kind))
-        })
+        .filter(|(rank, _)| *rank == listed[0].0)
+        .count()
+        == 1;
+    let found: Vec<Subject> = listed
+        .iter()
+        .filter_map(|(rank, r)| asff_subject(r, IDENTITIES[*rank].1))
         .collect();
-    let one_kind = found.iter().filter(|s| s.kind == found[0].kind).count() == 1;
-    if one_kind {
+    if alone {
         draft.subject = found.first().cloned();
     }
     draft.candidates.extend(found);
-    let target = resources
-        .iter()
-        .find(|r| !is_identity(r))
-        .or_else(|| resources.first());
-    if let Some(target) = target {
-        draft.touched(id_at(target, "Id"), &kind_of(target));
+    let target = resources.iter().find(|r| rank(r).is_none());
+    if let Some(target) = target.or_else(|| resources.first()) {
+        let kind = target.text(&["Type"]).unwrap_or_default();
+        draft.touched(target.id(&["Id"]), kind);
     }
 }
 
-fn asff_subject(resource: &Json<'_>, kind: IdentityKind) -> Option<Subject> {
-    let name = [
+fn asff_subject(resource: &Fields<'_, '_>, kind: IdentityKind) -> Option<Subject> {
+    let name = resource.text(&[
         "Details.AwsIamAccessKey.PrincipalName",
         "Details.AwsIamAccessKey.UserName",
         "Details.AwsIamUser.UserName",
         "Details.AwsIamRole.RoleName",
-    ]
-    .iter()
-    .find_map(|path| text_at(resource, path));
-    Some(subject("aws", id_at(resource, "Id")?, kind, name))
+    ]);
+    Some(subject("aws", resource.id(&["Id"])?, kind, name))
 }

@@ -7,7 +7,7 @@ mod alerts;
 mod audit;
 
 use super::draft::Draft;
-use super::fields::{Fields, has, member, text_at};
+use super::fields::{Fields, has, text_at};
 use super::identity::subject;
 use super::pattern::{Table, from_technique, lookup};
 use super::registry::Results;
@@ -86,15 +86,13 @@ struct Wrapped<'v, 'a> {
 impl<'v, 'a> Wrapped<'v, 'a> {
     fn new(value: &'v Json<'a>) -> Self {
         let outer = Fields::new(value);
-        let carried = member(value, "properties").filter(|_| is_stream(value));
-        let inner = match carried {
-            Some(object @ Json::Object(_)) => object,
-            _ => value,
+        let carried = if is_stream(value) {
+            outer.object("properties")
+        } else {
+            None
         };
-        Self {
-            outer,
-            inner: Fields::new(inner),
-        }
+        let inner = carried.unwrap_or_else(|| Fields::new(value));
+        Self { outer, inner }
     }
 
     fn finish(&self, draft: Draft, origin: &Origin<'_>) -> Results {

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
+use super::Undecodable;
 use super::fields::{has, id_at, member};
 use crate::intake::json::Json;
 use crate::intake::time;
@@ -88,6 +89,17 @@ pub(super) fn open<'v, 'a>(value: &'v Json<'a>) -> Option<(Inside<'v, 'a>, Envel
         ));
     }
     None
+}
+
+/// Tells what is wrong with an EventBridge event whose content is no object.
+pub(super) fn mistyped(value: &Json<'_>) -> Option<Undecodable> {
+    let detail = value.get("detail").filter(|_| has(value, "detail-type"))?;
+    (content(detail).is_none() || matches!(detail, Json::List(_))).then(|| Undecodable::WrongType {
+        kind: "eventbridge".to_owned(),
+        path: "detail".to_owned(),
+        found: detail.type_name(),
+        wanted: "an object",
+    })
 }
 
 /// Opens the CloudEvents 1.0 JSON format (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).

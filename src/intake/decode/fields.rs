@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 
@@ -25,17 +26,24 @@ pub(super) struct Wrong {
 /// not matter where the exact spelling is absent, since collectors flatten and lower keys.
 pub(super) struct Fields<'v, 'a> {
     root: &'v Json<'a>,
+    /// Where the object stands in the alert; empty for the alert itself.
+    place: String,
     /// Whether any value may come as an array of values, as in Elasticsearch.
     arrays: bool,
-    wrong: RefCell<Option<Wrong>>,
+    /// The first wrong type of the whole alert.
+    wrong: Rc<RefCell<Option<Wrong>>>,
 }
+
+/// Most elements of a list that are looked at.
+const MOST_ELEMENTS: usize = 256;
 
 impl<'v, 'a> Fields<'v, 'a> {
     pub fn new(root: &'v Json<'a>) -> Self {
         Self {
             root,
+            place: String::new(),
             arrays: false,
-            wrong: RefCell::new(None),
+            wrong: Rc::default(),
         }
     }
 
@@ -44,6 +52,51 @@ impl<'v, 'a> Fields<'v, 'a> {
         Self {
             arrays: true,
             ..Self::new(root)
+        }
+    }
+
+    /// Names where the object stands.
+    pub fn placed(self, place: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            ..self
+        }
+    }
+
+    /// Returns an object inside as fields of the same alert.
+    pub fn object(&self, path: &str) -> Option<Self> {
+        match self.value(path)? {
+            Json::Text(text) if text.trim().is_empty() => None,
+            object @ Json::Object(_) => Some(self.inside(object, path.to_owned())),
+            other => self.refuse(path, other, "an object"),
+        }
+    }
+
+    /// Returns the objects of an array as fields of the same alert.
+    pub fn each(&self, path: &str) -> Vec<Self> {
+        let items = self.list(path).iter().take(MOST_ELEMENTS).enumerate();
+        items
+            .filter_map(|(index, item)| {
+                let place = format!("{path}[{index}]");
+                match item {
+                    Json::Object(_) => Some(self.inside(item, place)),
+                    Json::Null => None,
+                    other => self.refuse(&place, other, "an object"),
+                }
+            })
+            .collect()
+    }
+
+    fn inside(&self, root: &'v Json<'a>, path: String) -> Self {
+        Self {
+            root,
+            place: if self.place.is_empty() {
+                path
+            } else {
+                format!("{}.{path}", self.place)
+            },
+            arrays: self.arrays,
+            wrong: Rc::clone(&self.wrong),
         }
     }
 
@@ -155,6 +208,13 @@ impl<'v, 'a> Fields<'v, 'a> {
     }
 
     fn note(&self, path: &str, found: &'static str, wanted: &'static str) {
+        let joint = if self.place.is_empty() || path.is_empty() {
+            ""
+        } else {
+            "."
+        };
+        let path = format!("{}{joint}{path}", self.place);
+        let path = if path.is_empty() { "the alert" } else { &path };
         let path = fit(&show(path), 120, "…");
         self.wrong.borrow_mut().get_or_insert(Wrong {
             path,
@@ -230,6 +290,20 @@ pub(super) fn member<'v, 'a>(value: &'v Json<'a>, key: &str) -> Option<&'v Json<
 /// Tells whether there is something other than `null` at `path`.
 pub(super) fn has(value: &Json<'_>, path: &str) -> bool {
     matches!(find(value, path, true), Ok(Some(_)))
+}
+
+/// Tells whether there is something at `path`, or something of the wrong type on the way to it.
+pub(super) fn may_have(value: &Json<'_>, path: &str) -> bool {
+    matches!(find(value, path, true), Ok(Some(_)) | Err(_))
+}
+
+/// Tells whether something at `path` or on the way to it is neither text nor a number.
+pub(super) fn is_mistyped(value: &Json<'_>, path: &str) -> bool {
+    match find(value, path, true) {
+        Ok(Some(found)) => !matches!(found, Json::Text(_) | Json::Number(_)),
+        Ok(None) => false,
+        Err(_) => true,
+    }
 }
 
 /// Returns the text at `path`, if that is what stands there.

@@ -117,26 +117,20 @@ fn repository_of(url: &str) -> Option<&str> {
 
 /// Tells an audit log entry: `action` is `category.operation` there, and the actor a name.
 pub(super) fn is_audit(value: &Json<'_>) -> bool {
-    let action = member(value, "action").and_then(Json::text);
-    let is_named = |key: &str| has(value, key);
-    let flat = |key: &str| !matches!(member(value, key), Some(Json::Object(_)));
-    action.is_some_and(|a| a.contains('.') && !a.contains(' '))
+    let is_named = |keys: &[&str]| keys.iter().any(|key| has(value, key));
+    let marked = is_named(&["_document_id", "actor_id", "org_id"]);
+    let flat = |key: &str| marked || !matches!(member(value, key), Some(Json::Object(_)));
+    let of_category = match member(value, "action") {
+        Some(Json::Text(action)) => action.contains('.') && !action.contains(' '),
+        Some(_) => marked,
+        None => false,
+    };
+    let when = ["@timestamp", "at_sign_timestamp", "created_at", "repo"];
+    of_category
         && flat("actor")
         && flat("repository")
-        && ["_document_id", "actor", "org", "business"]
-            .iter()
-            .any(|k| is_named(k))
-        && [
-            "@timestamp",
-            "at_sign_timestamp",
-            "created_at",
-            "_document_id",
-            "actor_id",
-            "org_id",
-            "repo",
-        ]
-        .iter()
-        .any(|k| is_named(k))
+        && is_named(&["_document_id", "actor", "org", "business"])
+        && (marked || is_named(&when))
 }
 
 /// Decodes an audit log entry.

@@ -39,6 +39,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub use check::MappingError;
+#[cfg(test)]
+pub(super) use check::field_of;
 pub(super) use shipped::shipped;
 
 use super::fields;
@@ -85,6 +87,15 @@ impl Condition {
                 Self::Equals(path.trim().to_owned(), value.trim().to_owned())
             }
             (None, None) => Self::Has(text.trim().to_owned()),
+        }
+    }
+
+    /// Tells whether it may hold, had a value on the way not the wrong type.
+    fn may_hold(&self, value: &Json<'_>) -> bool {
+        match self {
+            Self::Has(path) => fields::may_have(value, path),
+            Self::Lacks(path) => !fields::has(value, path),
+            Self::Equals(path, _) => self.holds(value) || fields::is_mistyped(value, path),
         }
     }
 
@@ -139,6 +150,13 @@ impl Mapping {
             .any(|all| all.iter().all(|condition| condition.holds(value)))
     }
 
+    /// Tells whether an object would be of this kind, had a value in it not the wrong type.
+    pub(super) fn may_detect(&self, value: &Json<'_>) -> bool {
+        self.detect
+            .iter()
+            .any(|all| all.iter().all(|condition| condition.may_hold(value)))
+    }
+
     /// Decodes an object.
     pub(super) fn decode(&self, value: &Json<'_>, origin: &Origin<'_>) -> Results {
         match self.filters() {
@@ -188,6 +206,14 @@ impl Mapping {
                 .collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// Returns the messages of a mapping's samples.
+#[cfg(test)]
+pub(super) fn samples_of(text: &str) -> Vec<String> {
+    let mapping = Mapping::parse(text);
+    let samples = mapping.map(|m| m.spec.sample).unwrap_or_default();
+    samples.into_iter().map(|s| s.input).collect()
 }
 
 #[cfg(test)]

@@ -41,8 +41,9 @@ const BEGINNINGS: &[&[&str]] = &[
 
 /// Tells whether an object is an OCSF event.
 pub(super) fn detect(value: &Json<'_>) -> bool {
-    let class = value.get("class_uid").and_then(Json::integer);
-    class.is_some()
+    let class = value.get("class_uid");
+    class.and_then(Json::integer).is_some()
+        || (class.is_some() && value.get("metadata").is_some())
         || matches!(value.get("finding_info"), Some(Json::Object(_)))
         || (value.get("metadata").is_some()
             && matches!(value.get("finding"), Some(Json::Object(_))))
@@ -94,7 +95,12 @@ fn check_types(fields: &Fields<'_, '_>) {
     fields.time(&["time"]);
     fields.id(&["actor.user.uid", "actor.user.name"]);
     fields.text(&["api.operation"]);
-    fields.list("resources");
+    for resource in fields.each("resources") {
+        resource.id(&["uid", "name"]);
+        resource.text(&["type"]);
+    }
+    fields.text(&["activity_name"]);
+    fields.id(&["user.uid", "user.name"]);
 }
 
 fn class_of(event: &Json<'_>) -> i64 {

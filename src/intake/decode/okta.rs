@@ -5,7 +5,7 @@
 
 use super::Origin;
 use super::draft::Draft;
-use super::fields::{Fields, has, id_at, text_at};
+use super::fields::{Fields, has};
 use super::identity::subject;
 use super::pattern::{Table, lookup};
 use super::registry::Results;
@@ -165,11 +165,9 @@ pub(super) fn decode(value: &Json<'_>, origin: &Origin<'_>) -> Results {
         let token = subject("okta", token, IdentityKind::ApiToken, None);
         draft.candidates.push(token);
     }
-    if let Some(target) = fields.list("target").first() {
-        draft.touched(
-            id_at(target, "id"),
-            text_at(target, "type").unwrap_or_default(),
-        );
+    if let Some(target) = fields.each("target").first() {
+        let kind = target.text(&["type"]);
+        draft.touched(target.id(&["id"]), kind.unwrap_or_default());
     }
     vec![draft.finish(&fields, origin)]
 }

@@ -291,6 +291,13 @@ impl Decoders {
             .find(|kind| kind.detects(value))
     }
 
+    /// Finds a mapping for an object that nothing knows, but that one would, had a value in it not the wrong type.
+    pub(super) fn find_mistyped(&self, value: &Json<'_>) -> Option<Kind<'_>> {
+        let mappings = self.own.iter().chain(SHIPPED.iter());
+        let mut fitting = mappings.filter(|m| m.may_detect(value));
+        fitting.next().map(Kind::Mapping)
+    }
+
     /// Finds the decoder with this name.
     pub(super) fn named(&self, format: &str) -> Option<Kind<'_>> {
         let mappings = self.own.iter().chain(SHIPPED.iter());

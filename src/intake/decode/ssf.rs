@@ -6,7 +6,7 @@
 
 use super::Origin;
 use super::draft::Draft;
-use super::fields::{Fields, has, id_at, member, text_at};
+use super::fields::{Fields, has, member};
 use super::identity::subject;
 use super::pattern::{Table, lookup};
 use super::registry::Results;
@@ -50,8 +50,12 @@ const WHAT: &[&str] = &[
 
 /// Tells the claims of a token.
 pub(super) fn detect(value: &Json<'_>) -> bool {
-    matches!(member(value, "events"), Some(Json::Object(_)))
-        && ["jti", "sub_id", "iss"].iter().any(|key| has(value, key))
+    let found = |keys: &[&str]| keys.iter().filter(|key| has(value, key)).count();
+    match member(value, "events") {
+        Some(Json::Object(_)) => found(&["jti", "sub_id", "iss"]) > 0,
+        Some(_) => found(&["jti", "iss"]) == 2,
+        None => false,
+    }
 }
 
 /// Decodes the claims: one alert an event.
@@ -62,6 +66,7 @@ pub(super) fn decode(claims: &Json<'_>, origin: &Origin<'_>) -> Results {
     };
     if events.is_empty() {
         let fields = Fields::new(claims);
+        fields.object("events");
         return vec![Draft::new(KIND).finish(&fields, origin)];
     }
     let several = events.len() > 1;
@@ -79,7 +84,7 @@ fn one(
     origin: &Origin<'_>,
 ) -> Result<super::Decoded, super::Undecodable> {
     let fields = Fields::new(claims);
-    let inner = Fields::new(event);
+    let inner = Fields::new(event).placed(format!("events.{uri}"));
     let name = uri.trim_end_matches('/').rsplit('/').next().unwrap_or(uri);
     let mut draft = Draft::new(KIND);
     let issuer = fields.text(&["iss"]);
@@ -102,7 +107,7 @@ fn one(
         Some(reason(event).map_or_else(|| name.to_owned(), |why| format!("{name}: {why}")));
     draft.signal(lookup(EVENTS, name));
     severities(name, &inner, &mut draft);
-    whom(claims, event, issuer.unwrap_or(origin.source), &mut draft);
+    whom(&fields, &inner, issuer.unwrap_or(origin.source), &mut draft);
     if let Some(wrong) = inner.wrong() {
         return Err(super::registry::wrong_type(KIND, wrong));
     }
@@ -135,70 +140,57 @@ fn severities(name: &str, event: &Fields<'_, '_>, draft: &mut Draft) {
     }
 }
 
-fn whom(claims: &Json<'_>, event: &Json<'_>, issuer: &str, draft: &mut Draft) {
-    let places = [
-        member(claims, "sub_id"),
-        member(event, "subject"),
-        member(event, "sub_id"),
-        member(claims, "subject"),
-    ];
-    let Some(named) = places.into_iter().flatten().next() else {
-        let plain = text_at(claims, "sub");
+fn whom(claims: &Fields<'_, '_>, event: &Fields<'_, '_>, issuer: &str, draft: &mut Draft) {
+    let named = claims
+        .object("sub_id")
+        .or_else(|| event.object("subject"))
+        .or_else(|| event.object("sub_id"))
+        .or_else(|| claims.object("subject"));
+    let Some(named) = named else {
+        let plain = claims.text(&["sub"]);
         draft.subject = plain.map(|id| subject(&host(issuer), id, IdentityKind::Unknown, None));
         return;
     };
-    if let Some(identifiers) = member(named, "identifiers") {
+    if has(named.root(), "identifiers") {
         // Several names of one and the same subject.
-        let found: Vec<Subject> = identifiers
-            .items()
-            .iter()
-            .filter_map(|i| simple(i, issuer))
-            .collect();
+        let listed = named.each("identifiers");
+        let found: Vec<Subject> = listed.iter().filter_map(|i| simple(i, issuer)).collect();
         draft.subject = found.first().cloned();
         draft.candidates = found;
         return;
     }
-    if let Some(found) = simple(named, issuer) {
+    if let Some(found) = simple(&named, issuer) {
         draft.subject = Some(found);
         return;
     }
-    let parts = |names: &'static [&'static str]| {
-        names.iter().filter_map(|name| {
-            let part = member(named, name)?;
-            let found = simple(part, issuer).or_else(|| {
-                let id = part.text()?;
-                Some(subject(&host(issuer), id, IdentityKind::Unknown, None))
-            })?;
-            Some((*name, found))
-        })
+    let part = |name: &str| match member(named.root(), name)? {
+        Json::Text(id) => Some(subject(&host(issuer), id, IdentityKind::Unknown, None)),
+        _ => simple(&named.object(name)?, issuer),
     };
-    draft.subject = parts(WHO).next().map(|(_, found)| found);
-    for (name, found) in parts(WHAT) {
-        draft.touched(Some(found.native_id.raw()), name);
+    draft.subject = WHO.iter().find_map(|name| part(name));
+    for name in WHAT {
+        let found = part(name);
+        draft.touched(found.map(|f| f.native_id.raw().to_owned()), name);
     }
 }
 
 /// Reads a subject identifier of RFC 9493 §3.2, also under the names of older drafts.
-fn simple(value: &Json<'_>, issuer: &str) -> Option<Subject> {
-    let format = text_at(value, "format").or_else(|| text_at(value, "subject_type"))?;
+fn simple(value: &Fields<'_, '_>, issuer: &str) -> Option<Subject> {
+    let format = value.text(&["format", "subject_type"])?;
     let normal = format.replace('-', "_").to_ascii_lowercase();
     let (path, kind) = match normal.as_str() {
         "opaque" => ("id", IdentityKind::Unknown),
         "iss_sub" => ("sub", IdentityKind::Unknown),
         "email" | "id_token_claims" => ("email", IdentityKind::Human),
         "phone_number" | "phone" => ("phone_number", IdentityKind::Human),
-        "account" => ("uri", IdentityKind::Unknown),
-        "uri" => ("uri", IdentityKind::Unknown),
+        "account" | "uri" => ("uri", IdentityKind::Unknown),
         "did" => ("url", IdentityKind::Unknown),
         "jwt_id" => ("jti", IdentityKind::ApiToken),
         "saml_assertion_id" => ("assertion_id", IdentityKind::ApiToken),
-        "ip_addresses" => return None,
         _ => return None,
     };
-    let id = id_at(value, path)?;
-    let issuer = text_at(value, "iss")
-        .or_else(|| text_at(value, "issuer"))
-        .unwrap_or(issuer);
+    let id = value.id(&[path])?;
+    let issuer = value.text(&["iss", "issuer"]).unwrap_or(issuer);
     Some(subject(&host(issuer), id, kind, None))
 }
 

@@ -7,7 +7,7 @@ use crate::domain::alert::Subject;
 use crate::domain::vocabulary::ActionPattern as P;
 use crate::domain::vocabulary::IdentityKind;
 use crate::intake::decode::draft::Draft;
-use crate::intake::decode::fields::{Fields, has, id_at, text_at};
+use crate::intake::decode::fields::{Fields, has};
 use crate::intake::decode::identity::subject;
 use crate::intake::decode::pattern::{Table, from_technique, lookup};
 use crate::intake::decode::registry::Results;
@@ -74,12 +74,11 @@ pub(in crate::intake::decode) fn decode_alert(value: &Json<'_>, origin: &Origin<
         draft.signal(P::CredentialUsedAnomalously);
     }
     draft.url = fields.text(&["alertWebUrl"]).map(str::to_owned);
-    let evidence = fields.list("evidence");
     let mut found: Vec<Subject> = Vec::new();
-    for piece in evidence {
-        let who = who(piece).filter(|who| !found.contains(who));
+    for piece in fields.each("evidence") {
+        let who = who(&piece).filter(|who| !found.contains(who));
         found.extend(who);
-        let (id, kind) = target(piece);
+        let (id, kind) = target(&piece);
         draft.touched(id, kind);
     }
     // Several people and apps in one alert are candidates; which of them it is about is not said.
@@ -91,8 +90,8 @@ pub(in crate::intake::decode) fn decode_alert(value: &Json<'_>, origin: &Origin<
 }
 
 /// Names the type of a piece of evidence without its namespace; collectors rewrite `@odata.type`.
-fn type_of<'v>(piece: &'v Json<'_>) -> &'v str {
-    let named = text_at(piece, "@odata.type").or_else(|| text_at(piece, "at_sign_odata_type"));
+fn type_of<'v>(piece: &Fields<'v, '_>) -> &'v str {
+    let named = piece.text(&["@odata.type", "at_sign_odata_type"]);
     named
         .unwrap_or_default()
         .rsplit('.')
@@ -100,24 +99,23 @@ fn type_of<'v>(piece: &'v Json<'_>) -> &'v str {
         .unwrap_or_default()
 }
 
-fn who(piece: &Json<'_>) -> Option<Subject> {
-    let text = |path: &str| id_at(piece, path);
-    let first = |paths: &[&str]| paths.iter().find_map(|path| text(path));
+fn who(piece: &Fields<'_, '_>) -> Option<Subject> {
+    let first = |paths: &[&str]| piece.id(paths);
     let (id, kind, name) = match type_of(piece) {
         "oauthApplicationEvidence" => (
             first(&["appId", "objectId"])?,
             IdentityKind::OauthClient,
-            text("displayName"),
+            first(&["displayName"]),
         ),
         "servicePrincipalEvidence" => (
             first(&["servicePrincipalObjectId", "appId"])?,
             IdentityKind::OauthClient,
-            text("servicePrincipalName"),
+            first(&["servicePrincipalName"]),
         ),
         "aiAgentEvidence" => (
             first(&["agentId"])?,
             IdentityKind::AiAgent,
-            text("agentName"),
+            first(&["agentName"]),
         ),
         "kubernetesServiceAccountEvidence" => {
             (first(&["name"])?, IdentityKind::ServiceAccount, None)
@@ -129,7 +127,7 @@ fn who(piece: &Json<'_>) -> Option<Subject> {
                 "userAccount.userPrincipalName",
             ])?,
             IdentityKind::Mailbox,
-            text("primaryAddress"),
+            first(&["primaryAddress"]),
         ),
         _ => (
             first(&[
@@ -151,17 +149,14 @@ fn who(piece: &Json<'_>) -> Option<Subject> {
     Some(subject("entra", id, kind, name.as_deref()))
 }
 
-fn target<'v>(piece: &'v Json<'_>) -> (Option<&'v str>, &'static str) {
+fn target<'v>(piece: &Fields<'v, '_>) -> (Option<&'v str>, &'static str) {
     match type_of(piece) {
-        "azureResourceEvidence" => (text_at(piece, "resourceId"), "azure resource"),
-        "amazonResourceEvidence" => (text_at(piece, "amazonResourceId"), "aws resource"),
-        "googleCloudResourceEvidence" => (text_at(piece, "fullResourceName"), "gcp resource"),
-        "cloudApplicationEvidence" => (text_at(piece, "displayName"), "application"),
-        "mailboxEvidence" => (text_at(piece, "primaryAddress"), "mailbox"),
-        "deviceEvidence" => (
-            text_at(piece, "mdeDeviceId").or_else(|| text_at(piece, "deviceDnsName")),
-            "device",
-        ),
+        "azureResourceEvidence" => (piece.text(&["resourceId"]), "azure resource"),
+        "amazonResourceEvidence" => (piece.text(&["amazonResourceId"]), "aws resource"),
+        "googleCloudResourceEvidence" => (piece.text(&["fullResourceName"]), "gcp resource"),
+        "cloudApplicationEvidence" => (piece.text(&["displayName"]), "application"),
+        "mailboxEvidence" => (piece.text(&["primaryAddress"]), "mailbox"),
+        "deviceEvidence" => (piece.text(&["mdeDeviceId", "deviceDnsName"]), "device"),
         _ => (None, ""),
     }
 }

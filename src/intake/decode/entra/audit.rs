@@ -208,11 +208,9 @@ fn initiator(fields: &Fields<'_, '_>, draft: &mut Draft) {
 }
 
 fn targets(fields: &Fields<'_, '_>, draft: &mut Draft) {
-    for target in fields.list("targetResources") {
-        draft.touched(
-            id_at(target, "id"),
-            text_at(target, "type").unwrap_or_default(),
-        );
+    for target in fields.each("targetResources") {
+        let kind = target.text(&["type"]);
+        draft.touched(target.id(&["id"]), kind.unwrap_or_default());
     }
     if has(fields.root(), "targetResources") || has(fields.root(), "initiatedBy") {
         return;

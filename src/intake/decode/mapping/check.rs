@@ -233,11 +233,18 @@ pub(super) fn samples(mapping: &Mapping) -> Result<(), MappingError> {
 }
 
 /// Returns a field as samples write it; empty when it is absent.
-fn field_of(alert: &Alert, field: &str) -> Option<String> {
+pub(in crate::intake::decode) fn field_of(alert: &Alert, field: &str) -> Option<String> {
     let subject = alert.subject.as_ref();
     Some(match field {
+        "format" => alert.format.clone(),
+        "exposed_at" => alert.exposed_at.map(|t| t.to_string()).unwrap_or_default(),
         "id" => alert.own_id().to_owned(),
-        "key" => alert.id.as_str().trim_start_matches("sample/").to_owned(),
+        "key" => {
+            let key = alert.id.as_str().strip_prefix(&*alert.source);
+            key.and_then(|k| k.strip_prefix('/'))
+                .unwrap_or_default()
+                .to_owned()
+        }
         "time" => alert.time.map(|t| t.to_string()).unwrap_or_default(),
         "title" => alert.title.raw().to_owned(),
         "severity" => alert.severity.map_or("", Severity::as_str).to_owned(),

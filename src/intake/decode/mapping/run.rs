@@ -61,13 +61,22 @@ fn one(
 ) -> Result<Decoded, Undecodable> {
     let mut vars = Vec::new();
     for (filter, parse) in &filters.parse {
+        let mut is_text = true;
         let found = filter.find(input, &[], |out| match out {
             Value::String(text) => Some(match parse.how {
                 How::Json => values::parse_json(&text),
                 How::KeyValues => values::parse_key_values(&text),
             }),
-            _ => None,
+            Value::Null => None,
+            _ => {
+                is_text = false;
+                None
+            }
         });
+        if !is_text {
+            let text = format!("`{}` is no text", filter.source());
+            return Err(problem(mapping, "parse", text));
+        }
         vars.push(
             found
                 .map_err(|e| problem(mapping, &parse.from, e.to_string()))?
@@ -269,14 +278,14 @@ impl Run<'_> {
             wrong = wrong.or(match out {
                 Value::Array(_) => Some("an array"),
                 Value::Object(_) => Some("an object"),
+                Value::Bool(_) if field != "severity" => Some("a boolean"),
                 _ => None,
             });
             take(out)
         });
         match (found, wrong) {
-            (Ok(Some(found)), _) => Ok(Some(found)),
-            (Ok(None), None) => Ok(None),
-            (Ok(None), Some(found)) => {
+            (Ok(found), None) => Ok(found),
+            (Ok(_), Some(found)) => {
                 let text = format!(
                     "`{}` is {found} where text or a number must be",
                     filter.source()
