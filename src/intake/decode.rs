@@ -394,7 +394,11 @@ impl Opening<'_> {
             && let Some(inside) = envelope::batch(value)
             && self.recognises(&inside, place.depth)
         {
-            return self.inside(inside, outer, place.deeper());
+            let envelope = Envelope {
+                time: outer.time.or_else(|| envelope::report_time(value)),
+                ..outer
+            };
+            return self.inside(inside, envelope, place.deeper());
         }
         self.object(value, outer, place);
     }

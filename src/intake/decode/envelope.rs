@@ -152,6 +152,15 @@ pub(super) fn looks_like_token(text: &str) -> bool {
     text.starts_with("ey") && text.split('.').count() == 3 && text.split('.').all(plain)
 }
 
+/// Returns what a report says about the time of everything in it: GitLab security reports name it once.
+pub(super) fn report_time(value: &Json<'_>) -> Option<Timestamp> {
+    let scan = member(value, "scan")?;
+    let times = ["end_time", "start_time"];
+    times
+        .iter()
+        .find_map(|key| time::from_json(member(scan, key)?))
+}
+
 fn looks_like_json(text: &str) -> bool {
     matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'['))
 }

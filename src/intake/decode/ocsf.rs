@@ -115,7 +115,7 @@ const fn format_name(class: i64) -> &'static str {
     match class {
         2004 => "ocsf_detection_finding",
         2001 => "ocsf_security_finding",
-        3001 | 6003 => "ocsf_iam_api",
+        3000..4000 | 6003 => "ocsf_iam_api",
         _ => "ocsf_event",
     }
 }

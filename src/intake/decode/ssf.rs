@@ -54,7 +54,7 @@ pub(super) fn detect(value: &Json<'_>) -> bool {
     match member(value, "events") {
         Some(Json::Object(_)) => found(&["jti", "sub_id", "iss"]) > 0,
         Some(_) => found(&["jti", "iss"]) == 2,
-        None => false,
+        None => found(&["jti", "sub_id"]) == 2,
     }
 }
 
@@ -67,7 +67,13 @@ pub(super) fn decode(claims: &Json<'_>, origin: &Origin<'_>) -> Results {
     if events.is_empty() {
         let fields = Fields::new(claims);
         fields.object("events");
-        return vec![Draft::new(KIND).finish(&fields, origin)];
+        let mut draft = Draft::new(KIND);
+        draft.id = fields.id(&["jti"]).map(Into::into);
+        draft.time = fields.time(&["toe", "iat"]);
+        draft.title = Some("security event token without an event".to_owned());
+        let issuer = fields.text(&["iss"]).unwrap_or(origin.source);
+        whom(&fields, &fields, issuer, &mut draft);
+        return vec![draft.finish(&fields, origin)];
     }
     let several = events.len() > 1;
     events

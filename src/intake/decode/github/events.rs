@@ -161,6 +161,7 @@ const EVENTS: Table = &[
     ("code_scanning_alert.*", P::Posture),
     ("dependabot_alert.*", P::Posture),
     ("repository_vulnerability_alert.*", P::Posture),
+    ("security_advisory.*", P::Posture),
 ];
 
 /// Objects that name the event, the most exact first.
@@ -181,6 +182,7 @@ const NAMES: &[(&str, &str)] = &[
     ),
     ("key", "deploy_key"),
     ("rule.pattern", "branch_protection_rule"),
+    ("security_advisory", "security_advisory"),
     ("member", "member"),
     ("membership", "organization"),
     ("check_run", "check_run"),
@@ -190,18 +192,19 @@ const NAMES: &[(&str, &str)] = &[
 
 /// Tells a webhook payload: what was done, and by whom or where.
 pub(in crate::intake::decode) fn is_webhook(value: &Json<'_>) -> bool {
-    let object = |key: &str| matches!(member(value, key), Some(Json::Object(_)));
-    has(value, "action")
-        && (object("sender") || object("installation"))
-        && [
-            "repository",
-            "organization",
-            "installation",
-            "enterprise",
-            "sender",
-        ]
-        .iter()
-        .any(|key| has(value, key))
+    let object = |key: &&str| matches!(member(value, key), Some(Json::Object(_)));
+    let places = [
+        "installation",
+        "repository",
+        "organization",
+        "security_advisory",
+        "enterprise",
+    ];
+    let by_somebody = object(&"sender");
+    let somewhere = places.iter().any(object);
+    // Events without actions, such as a push, name who and where all the same.
+    (has(value, "action") && (by_somebody || somewhere))
+        || (by_somebody && has(value, "repository.full_name"))
 }
 
 /// Decodes a webhook payload.
@@ -219,13 +222,21 @@ pub(in crate::intake::decode) fn decode_webhook(value: &Json<'_>, origin: &Origi
         }
         Some("installation_repositories") => "installation",
         Some("deploy_key") => "key",
+        // Who became a member is no id of that becoming.
+        Some("member" | "organization" | "branch_protection_rule") => "",
         Some(event) => event,
         None => "",
     };
     let path = |name: &str| format!("{object}.{name}");
     if !object.is_empty() {
-        draft.id = fields.id(&[&path("number"), &path("id")]).map(Into::into);
-        draft.time = fields.time(&[&path("updated_at"), &path("created_at")]);
+        draft.id = fields
+            .id(&[&path("number"), &path("id"), &path("ghsa_id")])
+            .map(Into::into);
+        draft.time = fields.time(&[
+            &path("updated_at"),
+            &path("created_at"),
+            &path("published_at"),
+        ]);
         draft.exposed_at = fields
             .time(&[&path("created_at")])
             .filter(|_| object == "alert");
@@ -245,6 +256,7 @@ pub(in crate::intake::decode) fn decode_webhook(value: &Json<'_>, origin: &Origi
         fields.scalar(&[
             "alert.rule.severity",
             "alert.security_advisory.severity",
+            "security_advisory.severity",
             "alert.severity",
         ]),
         |raw| severity::from_word(raw).or_else(|| code_severity(raw.text()?)),
@@ -298,6 +310,7 @@ fn key(fields: &Fields<'_, '_>, draft: &mut Draft, event: &str) {
 fn title(fields: &Fields<'_, '_>, draft: &mut Draft, event: Option<&str>) {
     let given = fields.text(&[
         "alert.security_advisory.summary",
+        "security_advisory.summary",
         "alert.rule.description",
         "alert.rule.name",
         "workflow_run.display_title",
@@ -322,7 +335,12 @@ fn whom(fields: &Fields<'_, '_>, draft: &mut Draft, event: Option<&str>) {
     };
     match event {
         // A finding in code is about nobody; whoever closed it is a hint at most.
-        Some("code_scanning_alert" | "dependabot_alert" | "repository_vulnerability_alert") => {
+        Some(
+            "code_scanning_alert"
+            | "dependabot_alert"
+            | "repository_vulnerability_alert"
+            | "security_advisory",
+        ) => {
             draft.candidates.extend(sender);
         }
         Some("installation" | "installation_repositories") => {
