@@ -262,18 +262,11 @@ impl Decoders {
             contents: Contents::default(),
             items: 0,
             secrets: Vec::new(),
+            has_texts: false,
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         opening.text(text, Envelope::default(), Place::default())?;
-        let secrets = opening.secrets;
-        let mut contents = opening.contents;
-        if !secrets.is_empty()
-            && let Ok(value) = json::parse(text)
-        {
-            let keys: Vec<&str> = secrets.iter().map(String::as_str).collect();
-            contents.redacted = Some(redact::without(&value, &keys).into_bytes());
-        }
-        Ok(contents)
+        Ok(opening.contents)
     }
 }
 
@@ -313,6 +306,8 @@ struct Opening<'o> {
     items: usize,
     /// Keys of secrets in what was decoded.
     secrets: Vec<String>,
+    /// Whether some of it stood in text inside the line.
+    has_texts: bool,
 }
 
 impl Opening<'_> {
@@ -326,11 +321,17 @@ impl Opening<'_> {
         }
         let value = json::parse(text)?;
         self.value(&value, envelope, place);
+        if place.depth == 0 && !self.secrets.is_empty() {
+            let keys: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+            self.contents.redacted =
+                redact::without(&value, &keys, self.has_texts).map(String::into_bytes);
+        }
         Ok(())
     }
 
     /// Opens text inside something; what is wrong with it is noted for the place.
     fn inner_text(&mut self, text: &str, envelope: Envelope, place: Place) {
+        self.has_texts = true;
         if let Err(reason) = self.text(text, envelope, place) {
             self.reject(reason, place);
         }

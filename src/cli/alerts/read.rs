@@ -128,11 +128,37 @@ pub(super) fn pieces(
     if is_long || is_beginning {
         let room = (MAX_DOCUMENT + 1).saturating_sub(start.len()) as u64;
         (&mut *input).take(room).read_to_end(&mut start)?;
+        for (from, to) in documents(&start).unwrap_or_default() {
+            let number = 1 + memchr::memchr_iter(b'\n', &start[..from]).count();
+            let part = start[from..to].to_vec();
+            sink(Piece::Document(part), number)?;
+            if to == start.trim_ascii_end().len() {
+                return Ok(());
+            }
+        }
         if decoding.is_document(&start) {
             return sink(Piece::Document(start), blank + 1);
         }
     }
     lines(&mut start.as_slice().chain(input), sink)
+}
+
+/// Finds several documents that stand one after the other, each over several lines, as pretty printers write them.
+fn documents(text: &[u8]) -> Option<Vec<(usize, usize)>> {
+    let mut found = Vec::new();
+    let mut stream =
+        serde_json::Deserializer::from_slice(text).into_iter::<serde::de::IgnoredAny>();
+    let mut from = 0;
+    while let Some(next) = stream.next() {
+        next.ok()?;
+        let to = stream.byte_offset();
+        let blank = text[from..to]
+            .iter()
+            .take_while(|b| b.is_ascii_whitespace());
+        found.push((from + blank.count(), to));
+        from = to;
+    }
+    (found.len() > 1).then_some(found)
 }
 
 fn lines(

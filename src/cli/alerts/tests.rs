@@ -213,6 +213,22 @@ fn show_takes_the_sources_own_id_where_it_is_clear() {
     );
 }
 
+#[test]
+fn decode_reads_documents_one_after_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let value: Value = serde_json::from_str(FINDING).unwrap();
+    let pretty = serde_json::to_string_pretty(&value).unwrap();
+    let text = format!("{pretty}\n\n{pretty}\n{{\n\"x\": 1}}\n");
+    let path = file(dir.path(), "a.json", text.as_bytes());
+    let (code, out, err) = call(dir.path(), false, &["decode", &path]);
+    assert_eq!((code, out.lines().count()), (1, 2), "{err}");
+    let third = 2 * pretty.lines().count() + 2;
+    assert!(
+        err.contains(&format!("a.json:{third}: no decoder knows")),
+        "{err}"
+    );
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

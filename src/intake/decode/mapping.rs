@@ -30,6 +30,7 @@
 //! stands for anything. Filters see the whole object as `.`, and what `[parse.NAME]` read out of a text as `$NAME`.
 
 mod check;
+mod paths;
 mod run;
 mod shipped;
 mod spec;
@@ -68,8 +69,24 @@ pub struct Mapping {
 struct Filters {
     each: Option<Filter>,
     parse: Vec<(Filter, spec::Parse)>,
-    fields: BTreeMap<&'static str, Filter>,
+    fields: BTreeMap<&'static str, Field>,
     patterns: Vec<Filter>,
+}
+
+/// How a field is found.
+#[derive(Debug)]
+enum Field {
+    Paths { paths: paths::Paths, source: String },
+    Filter(Filter),
+}
+
+impl Field {
+    fn source(&self) -> &str {
+        match self {
+            Self::Paths { source, .. } => source,
+            Self::Filter(filter) => filter.source(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -185,7 +202,14 @@ impl Mapping {
         let each = self.spec.each.as_deref();
         let mut fields = BTreeMap::new();
         for (name, source) in self.spec.fields.listed() {
-            fields.insert(name, compile(name, source, &names)?);
+            let field = match paths::Paths::parse(source) {
+                Some(paths) => Field::Paths {
+                    paths,
+                    source: source.trim().to_owned(),
+                },
+                None => Field::Filter(compile(name, source, &names)?),
+            };
+            fields.insert(name, field);
         }
         Ok(Filters {
             each: each

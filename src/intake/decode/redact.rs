@@ -7,21 +7,47 @@ use std::fmt::Write as _;
 
 use crate::intake::json::Json;
 
-/// Writes a value with everything under one of `keys` replaced, wherever it stands.
-pub(super) fn without(value: &Json<'_>, keys: &[&str]) -> String {
+/// Stands in the place of a secret.
+const REPLACEMENT: &str = "\"[secret, not kept]\"";
+
+/// Writes a value with everything under one of `keys` replaced, wherever it stands; nothing when there is no secret.
+/// `inside_texts` says that secrets may also be in text that holds JSON itself, which then goes as a whole.
+pub(super) fn without(value: &Json<'_>, keys: &[&str], inside_texts: bool) -> Option<String> {
+    if !inside_texts && !holds(value, keys) {
+        return None;
+    }
     let mut out = String::new();
-    write(value, keys, &mut out);
-    out
+    write(value, keys, inside_texts, &mut out);
+    Some(out)
 }
 
-fn write(value: &Json<'_>, keys: &[&str], out: &mut String) {
+fn is_secret(key: &str, value: &Json<'_>, keys: &[&str]) -> bool {
+    let is_value = match value {
+        Json::Text(text) => !text.is_empty(),
+        Json::List(_) | Json::Object(_) => true,
+        _ => false,
+    };
+    is_value && keys.iter().any(|k| key.eq_ignore_ascii_case(k))
+}
+
+fn holds(value: &Json<'_>, keys: &[&str]) -> bool {
+    match value {
+        Json::List(items) => items.iter().any(|item| holds(item, keys)),
+        Json::Object(members) => members
+            .iter()
+            .any(|(key, inner)| is_secret(key, inner, keys) || holds(inner, keys)),
+        _ => false,
+    }
+}
+
+fn write(value: &Json<'_>, keys: &[&str], inside_texts: bool, out: &mut String) {
     match value {
         Json::Null => out.push_str("null"),
         Json::List(items) => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
                 separate(index, out);
-                write(item, keys, out);
+                write(item, keys, inside_texts, out);
             }
             out.push(']');
         }
@@ -31,20 +57,22 @@ fn write(value: &Json<'_>, keys: &[&str], out: &mut String) {
                 separate(index, out);
                 text(key, out);
                 out.push(':');
-                let is_secret = keys.iter().any(|k| key.eq_ignore_ascii_case(k));
                 match inner {
-                    Json::Null => out.push_str("null"),
-                    Json::Text(secret) if is_secret && secret.is_empty() => out.push_str("\"\""),
-                    Json::Text(secret) if is_secret => {
+                    Json::Text(secret) if is_secret(key, inner, keys) => {
                         // Writing to a String cannot fail.
                         let _ = write!(out, "\"[secret of {} bytes, not kept]\"", secret.len());
                     }
-                    Json::Number(_) | Json::Bool(_) => write(inner, keys, out),
-                    _ if is_secret => out.push_str("\"[secret, not kept]\""),
-                    inner => write(inner, keys, out),
+                    inner if is_secret(key, inner, keys) => out.push_str(REPLACEMENT),
+                    Json::Text(_) if inside_texts && key == "data_base64" => {
+                        out.push_str(REPLACEMENT);
+                    }
+                    inner => write(inner, keys, inside_texts, out),
                 }
             }
             out.push('}');
+        }
+        Json::Text(json) if inside_texts && json.trim_start().starts_with(['{', '[']) => {
+            out.push_str(REPLACEMENT);
         }
         Json::Text(plain) => text(plain, out),
         scalar => out.push_str(&scalar.scalar_json().unwrap_or_default()),
@@ -69,8 +97,12 @@ mod tests {
     #[test]
     fn only_secrets_are_replaced() {
         let input = r#"{"Raw":"hunter2","list":[{"raw":["a","b"],"n":1.5,"ok":null}],"line":2,"t":"\"\u0001"}"#;
-        let kept = without(&parse(input).unwrap(), &["Raw", "line"]);
+        let kept = without(&parse(input).unwrap(), &["Raw", "line"], false).unwrap();
         let want = r#"{"Raw":"[secret of 7 bytes, not kept]","list":[{"raw":"[secret, not kept]","n":1.5,"ok":null}],"line":2,"t":"\"\u0001"}"#;
         assert_eq!(kept, want);
+        assert_eq!(
+            without(&parse(r#"{"Raw":""}"#).unwrap(), &["Raw"], false),
+            None
+        );
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::spec::{How, Vocabulary};
-use super::{Filters, Mapping, values};
+use super::{Field, Filters, Mapping, values};
 use crate::domain::alert::Subject;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
 use crate::intake::decode::draft::Draft;
@@ -16,7 +16,7 @@ use crate::intake::decode::registry::Results;
 use crate::intake::decode::{Decoded, Origin, Undecodable, severity};
 use crate::intake::json::Json;
 use crate::intake::time;
-use crate::jq::{Filter, Val};
+use crate::jq::Val;
 
 /// Most alerts that one object gives.
 const MOST_EACH: usize = 1_000;
@@ -33,32 +33,30 @@ pub(super) fn decode(
     } else {
         Cow::Borrowed(value)
     };
-    let input = values::from_json(&value);
     let Some(each) = &filters.each else {
-        return vec![one(mapping, filters, &input, origin)];
+        return vec![one(mapping, filters, &value, origin)];
     };
-    let mut parts: Vec<Val> = Vec::new();
+    let mut decoded = Results::new();
+    let input = values::from_json(&value);
     let listed = each.find(&input, &[], |part| {
         let text = part.to_string();
         let part = crate::intake::json::parse(&text).ok()?;
-        parts.push(values::from_json(&part));
-        (parts.len() >= MOST_EACH).then_some(())
+        decoded.push(one(mapping, filters, &part, origin));
+        (decoded.len() >= MOST_EACH).then_some(())
     });
     if let Err(error) = listed {
-        return vec![Err(problem(mapping, "each", error.to_string()))];
+        decoded.push(Err(problem(mapping, "each", error.to_string())));
     }
-    parts
-        .iter()
-        .map(|part| one(mapping, filters, part, origin))
-        .collect()
+    decoded
 }
 
 fn one(
     mapping: &Mapping,
     filters: &Filters,
-    input: &Val,
+    value: &Json<'_>,
     origin: &Origin<'_>,
 ) -> Result<Decoded, Undecodable> {
+    let input = &values::from_json(value);
     let mut vars = Vec::new();
     for (filter, parse) in &filters.parse {
         let mut is_text = true;
@@ -86,6 +84,7 @@ fn one(
     Run {
         mapping,
         filters,
+        value,
         input,
         vars: &vars,
     }
@@ -104,6 +103,7 @@ fn problem(mapping: &Mapping, field: &str, problem: String) -> Undecodable {
 struct Run<'r> {
     mapping: &'r Mapping,
     filters: &'r Filters,
+    value: &'r Json<'r>,
     input: &'r Val,
     vars: &'r [Val],
 }
@@ -274,7 +274,7 @@ impl Run<'_> {
             return Ok(None);
         };
         let mut wrong = None;
-        let found = filter.find(self.input, self.vars, |out| {
+        let found = self.run(filter, |out| {
             wrong = wrong.or(match out {
                 Value::Array(_) => Some("an array"),
                 Value::Object(_) => Some("an object"),
@@ -292,7 +292,7 @@ impl Run<'_> {
                 );
                 Err(problem(self.mapping, field, text))
             }
-            (Err(error), _) => Err(self.failed(field, filter, &error.to_string())),
+            (Err(error), _) => Err(self.failed(field, filter, &error)),
         }
     }
 
@@ -306,18 +306,32 @@ impl Run<'_> {
             return Ok(Vec::new());
         };
         let mut kept = Vec::new();
-        let ran = filter.find(self.input, self.vars, |out| {
+        let ran = self.run(filter, |out| {
             match out {
                 Value::Array(items) => kept.extend(items.into_iter().filter_map(&take)),
                 other => kept.extend(take(other)),
             }
             None::<()>
         });
-        ran.map_err(|error| self.failed(field, filter, &error.to_string()))?;
+        ran.map_err(|error| self.failed(field, filter, &error))?;
         Ok(kept)
     }
 
-    fn failed(&self, field: &str, filter: &Filter, error: &str) -> Undecodable {
+    fn run<T>(
+        &self,
+        field: &Field,
+        take: impl FnMut(Value) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        match field {
+            Field::Paths { paths, .. } => paths.find(self.value, take),
+            Field::Filter(filter) => {
+                let found = filter.find(self.input, self.vars, take);
+                found.map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    fn failed(&self, field: &str, filter: &Field, error: &str) -> Undecodable {
         problem(
             self.mapping,
             field,

@@ -45,7 +45,7 @@ const KEY: &str =
 )]
 #[case::wrong_type_inside_for_a_mapping(
     r#"{"eventSource":"x","eventName":"y","userIdentity":"z"}"#,
-    "aws_cloudtrail: field `identity_name`: `.userIdentity.userName, .userIdentity.sessionContext.sessionIssuer.userName`: jq filter failed on its input: cannot index \"z\" with \"userName\""
+    "aws_cloudtrail: field `identity_name`: `.userIdentity.userName, .userIdentity.sessionContext.sessionIssuer.userName`: `.userIdentity` is a string where an object must be"
 )]
 #[case::wrong_type_hides_the_kind(
     r#"{"protoPayload":7,"insertId":"1"}"#,

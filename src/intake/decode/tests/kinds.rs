@@ -118,6 +118,27 @@ fn secrets_are_not_kept() {
 }
 
 #[test]
+fn secrets_inside_text_are_not_kept_either() {
+    let finding = r#"{"RuleID":"r","File":"f","Secret":"not-a-secret"}"#;
+    let base64 = "eyJSdWxlSUQiOiJyIiwiRmlsZSI6ImYiLCJTZWNyZXQiOiJub3QtYS1zZWNyZXQifQ==";
+    let message = serde_json::to_string(finding).unwrap();
+    for line in [
+        format!(r#"{{"Type":"Notification","TopicArn":"t","MessageId":"m","Message":{message}}}"#),
+        format!(
+            r#"{{"specversion":"1.0","id":"1","type":"t","source":"s","data_base64":"{base64}"}}"#
+        ),
+    ] {
+        let contents = decode_all(None, line.as_bytes(), "lab", now()).unwrap();
+        assert_eq!(contents.alerts[0].alert.format, "gitleaks");
+        let kept = String::from_utf8(contents.redacted.unwrap()).unwrap();
+        assert!(
+            !kept.contains("not-a-secret") && !kept.contains(base64),
+            "{kept}"
+        );
+    }
+}
+
+#[test]
 fn two_alerts_of_one_number_stay_two() {
     let alert = |repo: &str| {
         format!(
