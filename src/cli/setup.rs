@@ -212,7 +212,10 @@ fn load_decoders(config: &Config, path: &Path) -> anyhow::Result<Decoders> {
 
 /// Returns what the configuration says about decoding, if there is one.
 pub fn configured(global: &Global) -> anyhow::Result<super::alerts::Configured> {
-    let path = config_path(global)?;
+    // Decoding works where there is no place for a configuration at all.
+    let Ok(path) = config_path(global) else {
+        return Ok(super::alerts::Configured::default());
+    };
     if is_drill(global)? || !path.exists() {
         return Ok(super::alerts::Configured::default());
     }

@@ -53,7 +53,7 @@ pub(super) fn detect(value: &Json<'_>) -> bool {
 pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, Undecodable> {
     let class = class_of(event);
     let fields = Fields::new(event);
-    check_types(&fields);
+    check_types(&fields, class);
     let severity_id = event.get("severity_id");
     let severity_word = event.get("severity");
     let time = TIMES
@@ -84,7 +84,7 @@ pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, U
 }
 
 /// Notes a wrong type where the schema is plain and every reader of the alert relies on it.
-fn check_types(fields: &Fields<'_, '_>) {
+fn check_types(fields: &Fields<'_, '_>, class: i64) {
     fields.id(&["class_uid"]);
     fields.scalar(&["severity_id", "severity"]);
     fields.id(&["metadata.uid"]);
@@ -100,7 +100,9 @@ fn check_types(fields: &Fields<'_, '_>) {
         resource.text(&["type"]);
     }
     fields.text(&["activity_name"]);
-    fields.id(&["user.uid", "user.name"]);
+    if class == 3001 {
+        fields.id(&["user.uid", "user.name"]);
+    }
 }
 
 fn class_of(event: &Json<'_>) -> i64 {

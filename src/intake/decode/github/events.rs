@@ -194,14 +194,13 @@ const NAMES: &[(&str, &str)] = &[
 pub(in crate::intake::decode) fn is_webhook(value: &Json<'_>) -> bool {
     let object = |key: &&str| matches!(member(value, key), Some(Json::Object(_)));
     let places = [
-        "installation",
         "repository",
         "organization",
         "security_advisory",
         "enterprise",
     ];
     let by_somebody = object(&"sender");
-    let somewhere = places.iter().any(object);
+    let somewhere = places.iter().any(object) || has(value, "installation.id");
     // Events without actions, such as a push, name who and where all the same.
     (has(value, "action") && (by_somebody || somewhere))
         || (by_somebody && has(value, "repository.full_name"))

@@ -12,3 +12,16 @@ fn every_shipped_mapping_holds() {
         .collect();
     assert_eq!(failed, Vec::<String>::new());
 }
+
+/// The mapping that the README shows is one that works.
+#[test]
+fn the_readme_shows_a_mapping_that_holds() {
+    let readme = include_str!("../../../../README.md");
+    let block = readme
+        .split("```toml\n")
+        .find(|block| block.starts_with("kind = "))
+        .and_then(|block| block.split("```").next())
+        .unwrap();
+    let mapping = Mapping::load(block).unwrap();
+    assert_eq!(mapping.kind(), "acme_alert");
+}
