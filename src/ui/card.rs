@@ -9,9 +9,12 @@ use super::queue::{severity_role, severity_word};
 use super::theme::Role;
 use super::{Ui, frame, scrolled};
 use crate::app::model::{Live, Model, Pane};
-use crate::domain::alert::{Alert, age};
+use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::identity::{Credential, Identity, Scope, Session};
 use crate::domain::text::{Untrusted, fit, show, show_identifier};
+
+/// Most hints of an alert that are shown.
+const MOST_HINTS: usize = 5;
 
 /// What stands where nobody knows: never a blank.
 const UNKNOWN: &str = "unknown";
@@ -41,7 +44,17 @@ fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
         what_line(&row.alert, ui, width),
     ];
     match (&model.detail.identity, model.detail.candidates.as_slice()) {
-        (Some(card), _) => lines.extend(card_lines(card, model.live.get(&card.id), ui)),
+        (Some(card), _) => {
+            lines.extend(card_lines(card, model.live.get(&card.id), ui));
+            lines.extend(hints(&row.alert, ui));
+        }
+        (None, []) if !row.alert.candidates.is_empty() => {
+            lines.push(Line::styled(
+                "identity unresolved; the alert names these, and no inventory lists them:",
+                ui.theme.style(Role::Warn),
+            ));
+            lines.extend(hints(&row.alert, ui));
+        }
         (None, []) => {
             lines.push(Line::styled(
                 "identity unresolved: the alert names none",
@@ -61,6 +74,22 @@ fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
         }
     }
     lines
+}
+
+/// Lists whom else an alert names: the key that was used, the application behind a session, who may be meant.
+fn hints(alert: &Alert, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let line = |subject: &Subject| {
+        let name = subject.name.as_ref().filter(|n| !n.is_empty());
+        let name = name.map_or_else(String::new, |n| format!(" ({})", show_identifier(n.raw())));
+        let provider = show_identifier(subject.provider.raw());
+        let id = show_identifier(subject.native_id.raw());
+        single(
+            ui,
+            "named",
+            format!("{} {provider}:{id}{name}", subject.kind),
+        )
+    };
+    alert.candidates.iter().take(MOST_HINTS).map(line).collect()
 }
 
 fn alert_line(alert: &Alert, ui: Ui<'_>, width: u16) -> Line<'static> {

@@ -221,6 +221,15 @@ impl World {
             nameless.as_object_mut().unwrap().remove("evidences");
             findings = vec![nameless];
         }
+        if screen == "hinted" {
+            findings = vec![serde_json::json!({
+                "fingerprint": "f7", "startsAt": "2026-11-21T11:50:00Z", "status": { "state": "active" },
+                "labels": {
+                    "alertname": "TokenUsedFromNewNetwork", "severity": "critical", "action_pattern": "token_replay",
+                    "pod": "api-0", "namespace": "payments",
+                },
+            })];
+        }
         self.send(Msg::Alerts(rows(&findings)));
         self.send(Msg::Malformed {
             source: "drill".into(),
