@@ -101,7 +101,7 @@ pub enum Command {
     Reconcile(plan::ReconcileArgs),
     /// Decode, list and show alerts.
     Alerts(alerts::AlertsArgs),
-    /// Read and verify the decision log.
+    /// Read and verify the decision log; alone it opens a screen that only reads.
     Log(log::LogArgs),
     /// Check the configuration, or say where it lies.
     Config(config::ConfigArgs),
@@ -185,13 +185,17 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             let now = jiff::Timestamp::now();
             alerts::run(
                 &args,
-                setup::configured(global)?,
+                setup::decoders::configured(global)?,
                 &state,
                 global.json,
                 now,
                 &mut out,
                 &mut std::io::stderr().lock(),
             )
+        }
+        Some(Command::Log(args)) if args.is_screen() => {
+            drop(out);
+            log::open_screen(global)
         }
         Some(Command::Log(args)) => {
             let state = setup::state_dir(global)?;
@@ -201,6 +205,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 seen: setup::keys_dir(global)?.join(crate::journal::SEEN_FILE),
                 json: global.json,
                 read_only: global.read_only,
+                warn: &|text| eprintln!("stanch: {}", crate::domain::text::show(text)),
                 journal: &|| setup::journal_config(global),
             };
             log::run(&args, &context, &mut out)

@@ -57,6 +57,30 @@ pub struct JournalSettings {
     pub site: String,
     /// Act although the log lies on a network file system.
     pub allow_network_fs: bool,
+    /// Copies of signed heads outside this machine.
+    pub anchor: AnchorSettings,
+}
+
+/// Settings of anchors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnchorSettings {
+    /// Where each signed head is posted; empty for nowhere.
+    pub url: String,
+    /// As many lines without an anchor are worth a warning.
+    pub warn_lines: u64,
+    /// As many seconds without one are.
+    pub warn_s: u32,
+}
+
+impl Default for AnchorSettings {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            warn_lines: 100,
+            warn_s: 900,
+        }
+    }
 }
 
 impl Default for JournalSettings {
@@ -64,6 +88,7 @@ impl Default for JournalSettings {
         Self {
             site: "local".to_owned(),
             allow_network_fs: false,
+            anchor: AnchorSettings::default(),
         }
     }
 }
@@ -110,18 +135,33 @@ pub enum ConfigError {
         /// Where and what.
         error: String,
     },
-    /// A rule is broken.
-    #[error("{path}: {place}{key}: {problem}")]
-    Rule {
+    /// Rules are broken.
+    #[error("{}", list(path, faults))]
+    Rules {
         /// Which file.
         path: PathBuf,
-        /// `line 3: `, or nothing when the key does not stand in the file.
-        place: String,
-        /// Which key.
-        key: String,
-        /// What is wrong, and the way out.
-        problem: String,
+        /// Each of them; never empty.
+        faults: Vec<Fault>,
     },
+}
+
+/// A broken rule.
+#[derive(Debug)]
+pub struct Fault {
+    /// Line of the key; `None` when it does not stand in the file.
+    line: Option<usize>,
+    /// Which key.
+    key: String,
+    /// What is wrong, and the way out.
+    problem: String,
+}
+
+fn list(path: &Path, faults: &[Fault]) -> String {
+    let one = |fault: &Fault| {
+        let line = fault.line.map_or(String::new(), |n| format!("line {n}: "));
+        format!("{}: {line}{}: {}", path.display(), fault.key, fault.problem)
+    };
+    faults.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
 impl Config {
@@ -143,11 +183,19 @@ impl Config {
             path: path.to_owned(),
             error: describe(text, &error),
         })?;
-        let rule = |(key, problem): Broken| broken(path, text, &key, problem);
-        validate_sources(&config.source).map_err(rule)?;
-        validate_connectors(&config.connector).map_err(rule)?;
-        validate_site(&config.journal.site).map_err(rule)?;
-        Ok(config)
+        let faults: Vec<Fault> = validate_sources(&config.source)
+            .into_iter()
+            .chain(validate_connectors(&config.connector))
+            .chain(validate_site(&config.journal.site))
+            .map(|(key, problem)| fault(text, &key, problem))
+            .collect();
+        if faults.is_empty() {
+            return Ok(config);
+        }
+        Err(ConfigError::Rules {
+            path: path.to_owned(),
+            faults,
+        })
     }
 
     /// Returns an error about a key of the file that this configuration was read from: which line, and what is wrong
@@ -156,7 +204,10 @@ impl Config {
         // The file was readable a moment ago; without it the error has no line.
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let key: Vec<String> = key.iter().map(|&k| k.to_owned()).collect();
-        broken(path, &text, &key, problem)
+        ConfigError::Rules {
+            path: path.to_owned(),
+            faults: vec![fault(&text, &key, problem)],
+        }
     }
 
     fn make_absolute(&mut self, base: &Path) {
@@ -226,15 +277,14 @@ fn without_value(message: &str, words: &[&str]) -> String {
 /// A key, as the names and indices that lead to it, and what is wrong.
 type Broken = (Vec<String>, String);
 
-fn broken(path: &Path, text: &str, key: &[String], problem: String) -> ConfigError {
+fn fault(text: &str, key: &[String], problem: String) -> Fault {
     let shown: Vec<&str> = key
         .iter()
         .map(String::as_str)
         .filter(|k| k.parse::<usize>().is_err())
         .collect();
-    ConfigError::Rule {
-        path: path.to_owned(),
-        place: line_of(text, key).map_or_else(String::new, |line| format!("line {line}: ")),
+    Fault {
+        line: line_of(text, key),
         key: shown.join("."),
         problem,
     }
@@ -273,66 +323,64 @@ fn line_of(text: &str, key: &[String]) -> Option<usize> {
     Some(text.get(..found?)?.matches('\n').count() + 1)
 }
 
-fn validate_sources(sources: &[SourceSettings]) -> Result<(), Broken> {
-    let mut names = BTreeSet::new();
+fn validate_sources(sources: &[SourceSettings]) -> Vec<Broken> {
+    let (mut names, mut found) = (BTreeSet::new(), Vec::new());
     for (i, source) in sources.iter().enumerate() {
         let name = source.name();
-        let key = || vec!["source".to_owned(), i.to_string(), "name".to_owned()];
         let plain = !name.is_empty()
             && name
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        if !plain {
-            let problem = format!("`{name}` is no name; use letters, digits, `-`, `_` and `.`");
-            return Err((key(), problem));
-        }
-        if !names.insert(name) {
-            let problem = format!(
+        let problem = if !plain {
+            format!("`{name}` is no name; use letters, digits, `-`, `_` and `.`")
+        } else if !names.insert(name) {
+            format!(
                 "`{name}` is used twice; alert ids would collide, so give each source its own name"
-            );
-            return Err((key(), problem));
-        }
+            )
+        } else {
+            continue;
+        };
+        found.push((
+            vec!["source".to_owned(), i.to_string(), "name".to_owned()],
+            problem,
+        ));
     }
-    Ok(())
+    found
 }
 
-fn validate_connectors(connectors: &BTreeMap<String, ConnectorSettings>) -> Result<(), Broken> {
+fn validate_connectors(connectors: &BTreeMap<String, ConnectorSettings>) -> Vec<Broken> {
+    let mut found = Vec::new();
     for (name, connector) in connectors {
-        let key = |field: &str| vec!["connector".to_owned(), name.clone(), field.to_owned()];
+        let mut blame = |field: &str, problem: String| {
+            let key = vec!["connector".to_owned(), name.clone(), field.to_owned()];
+            found.push((key, problem));
+        };
         if connector.preset.is_some() == connector.file.is_some() {
-            let problem = "set exactly one of `preset` and `file`".to_owned();
-            return Err((
-                key(if connector.preset.is_some() {
-                    "file"
-                } else {
-                    "preset"
-                }),
-                problem,
-            ));
+            let field = if connector.preset.is_some() {
+                "file"
+            } else {
+                "preset"
+            };
+            blame(field, "set exactly one of `preset` and `file`".to_owned());
         }
         if !(1..=120).contains(&connector.timeout_s) {
-            let problem = format!(
-                "{} is out of range; use 1 to 120 seconds",
-                connector.timeout_s
+            let given = connector.timeout_s;
+            blame(
+                "timeout_s",
+                format!("{given} is out of range; use 1 to 120 seconds"),
             );
-            return Err((key("timeout_s"), problem));
         }
     }
-    Ok(())
+    found
 }
 
-fn validate_site(site: &str) -> Result<(), Broken> {
+fn validate_site(site: &str) -> Option<Broken> {
     let plain = !site.is_empty()
         && site
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
-    if plain {
-        return Ok(());
-    }
-    Err((
-        vec!["journal".to_owned(), "site".to_owned()],
-        format!("`{site}` is no site name; use letters, digits, `-` and `.`"),
-    ))
+    let problem = || format!("`{site}` is no site name; use letters, digits, `-` and `.`");
+    (!plain).then(|| (vec!["journal".to_owned(), "site".to_owned()], problem()))
 }
 
 #[cfg(test)]
@@ -408,6 +456,27 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains(want) && error.contains("c.toml"), "{error}");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let text = "[[source]]\nkind='stdin'\nname='a b'\n[connector.x]\nbase_url='https://h'\ntimeout_s=0\n[journal]\nsite=''";
+        let error = Config::parse(text, Path::new("c.toml"))
+            .unwrap_err()
+            .to_string();
+        let keys = [
+            "source.name",
+            "connector.x.preset",
+            "connector.x.timeout_s",
+            "journal.site",
+        ];
+        for (line, key) in error.lines().zip(keys) {
+            assert!(
+                line.starts_with("c.toml: line ") && line.contains(key),
+                "{error}"
+            );
+        }
+        assert_eq!(error.lines().count(), keys.len(), "{error}");
     }
 
     #[rstest]

@@ -15,3 +15,5 @@ pub mod playbook;
 pub mod queue;
 pub mod text;
 pub mod vocabulary;
+pub mod wanted;
+pub mod words;

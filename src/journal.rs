@@ -4,10 +4,13 @@
 //! (RFC 6962) is the next line's `prev`, and every write ends in a signed C2SP checkpoint, which is the commit mark.
 
 mod actor;
+mod agent;
 mod anchor;
 mod blob;
 mod checkpoint;
+mod clock;
 mod error;
+mod find;
 mod follow;
 mod fs;
 mod heads;
@@ -22,6 +25,8 @@ mod reader;
 mod record;
 mod recovery;
 mod redact;
+mod remains;
+mod statement;
 mod trust;
 mod verify;
 mod walk;
@@ -33,9 +38,11 @@ mod fault;
 mod tests;
 
 pub use actor::{Actor, host_name, is_alive, process};
+pub use agent::{Agent, AgentError, AgentKey};
 pub use anchor::{AnchorState, Note};
 pub use blob::BlobRef;
 pub use error::JournalError;
+pub use find::{BlobState, FoundLine, find};
 pub use follow::Follower;
 pub use heads::SEEN_FILE;
 pub use keys::KeyError;
@@ -43,9 +50,10 @@ pub use proof::{MAX_PROOF, Proof, ProofError, Prover};
 pub use reader::{Line, Problem, merge, read_lines, read_store};
 pub use record::MAX_LINE;
 pub use recovery::{Damaged, Recovered};
+pub use statement::{Signer, approval as approval_text, check as check_statement};
 pub use trust::{Person, Trust, TrustError};
 pub use verify::{
     Content, Finding, FirstBad, KeyReport, Level, LogReport, Options, Report, VERIFY_PY, verify,
     write_text,
 };
-pub use writer::{Health, JournalConfig, Opened, Writer, Written};
+pub use writer::{Health, JournalConfig, Opened, Prune, Pruned, Writer, Written};

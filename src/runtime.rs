@@ -1,7 +1,9 @@
 //! Wires the parts together: the only place that knows a clock, tasks and channels.
 
+pub mod anchor;
 pub mod approval;
 pub mod console;
+mod distance;
 pub mod effects;
 pub mod execute;
 pub mod journal;
@@ -10,3 +12,5 @@ pub mod reconcile;
 pub mod screen;
 pub mod script;
 pub mod services;
+mod space;
+pub mod timeline;

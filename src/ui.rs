@@ -12,11 +12,13 @@ use crate::app::model::{LEAST, Model, Overlay, Pane};
 
 pub mod card;
 pub mod glyphs;
+pub mod log;
 pub mod map;
 pub mod options;
 pub mod overlay;
 pub mod plan;
 pub mod queue;
+pub mod record;
 pub mod status;
 pub mod theme;
 pub mod wrap;
@@ -58,6 +60,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Help { scroll } => overlay::help(*scroll, ui, body, buf),
         Overlay::Messages { scroll } => overlay::messages(model, *scroll, ui, body, buf),
         Overlay::Score { scroll } => overlay::score(model, *scroll, ui, body, buf),
+        Overlay::Log => log::render(model, ui, body, buf),
         Overlay::None | Overlay::Reason(_) | Overlay::ConfirmQuit => triage(model, ui, body, buf),
     }
     match &model.overlay {

@@ -1,7 +1,6 @@
 //! The real program from the command line: what it prints, which exit code it ends with, what it leaves alone.
 
 #[path = "common/desk.rs"]
-#[expect(dead_code, reason = "shared with tests that look at more")]
 mod desk;
 
 #[path = "common/mod.rs"]
@@ -10,6 +9,8 @@ mod common;
 
 #[path = "cli/away.rs"]
 mod away;
+#[path = "cli/damaged.rs"]
+mod damaged;
 #[path = "cli/drill.rs"]
 mod drill;
 #[path = "cli/input.rs"]

@@ -200,8 +200,14 @@ fn killed_between_intent_and_outcome() {
     assert_eq!(server.revocations.load(Ordering::SeqCst), 1);
 }
 
-#[test]
-fn a_lost_act_that_took_effect_is_proven_by_reading_back() {
+#[rstest::rstest]
+#[case::took_effect(false, 0, "proven")]
+#[case::did_nothing(true, 1, "failed")]
+fn a_lost_act_ends_as_what_is_read_back(
+    #[case] active: bool,
+    #[case] code: i32,
+    #[case] word: &str,
+) {
     let server = SilentServer::start();
     let home = tempfile::tempdir().unwrap();
     write_world(home.path(), server.port);
@@ -229,9 +235,10 @@ fn a_lost_act_that_took_effect_is_proven_by_reading_back() {
         .expect("the revocation never arrived");
     acting.kill().unwrap();
     acting.wait().unwrap();
-    server.active.store(false, Ordering::SeqCst);
-    let (code, text) = output(home.path(), &["reconcile", "siem/f-1"]);
-    assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("proven"), "{text}");
+    server.active.store(active, Ordering::SeqCst);
+    let (ended, text) = output(home.path(), &["reconcile", "siem/f-1", "--json"]);
+    assert_eq!(ended, Some(code), "{text}");
+    let told: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(told["read"][0]["state"], word, "{text}");
     assert_eq!(server.revocations.load(Ordering::SeqCst), 1);
 }

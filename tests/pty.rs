@@ -169,6 +169,135 @@ fn a_panic_puts_the_terminal_back() {
     );
 }
 
+/// The log where the drill's would lie, opened as another process does.
+fn writer(home: &std::path::Path) -> stanch::journal::Writer {
+    use stanch::journal::{JournalConfig, Writer};
+    let config = JournalConfig {
+        store: home.join("state/drill/current/journal"),
+        site: "soc.example".into(),
+        keys: home.join("keys"),
+        drill: true,
+        allow_network_fs: true,
+    };
+    Writer::open(config, jiff::Timestamp::now()).unwrap().0
+}
+
+/// Writes a log, and returns its segment.
+fn written_log(home: &std::path::Path) -> std::path::PathBuf {
+    use stanch::domain::decision::RecordType;
+    let store = home.join("state/drill/current/journal");
+    let now = jiff::Timestamp::now();
+    let mut writer = writer(home);
+    let claim = serde_json::json!({"kind": "claim", "alert": "siem/8", "reason": null});
+    let intent = serde_json::json!({
+        "intent": "i-1", "digest": "ab".repeat(32), "step": "1", "verb": "revoke_sessions",
+        "identity": "sso:svc-deploy", "alert": "siem/8", "undo": false,
+        "process": {"pid": 1, "start": 1, "boot": "b"},
+    });
+    writer
+        .append(now, &[(RecordType::Decision, claim)])
+        .unwrap();
+    writer.append(now, &[(RecordType::Intent, intent)]).unwrap();
+    let log = |dir: &std::path::Path| {
+        std::fs::read_dir(dir)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path()
+    };
+    log(&log(&store.join("logs"))).join("00000000000000000000.jsonl")
+}
+
+#[test]
+fn the_log_alone_is_read_verified_and_followed_and_no_key_writes_to_it() {
+    let home = tempfile::tempdir().unwrap();
+    let segment = written_log(home.path());
+    let before = std::fs::read(&segment).unwrap();
+    let state = home.path().join("state");
+    let args = ["--state-dir", state.to_str().unwrap(), "log"];
+    let mut pty = Pty::stanch(home.path(), 80, 24, &args, &[]);
+    pty.wait_for("claimed alert siem/8");
+    pty.wait_for("UNKNOWN revoke_sessions on sso:svc-deploy");
+    pty.wait_for("log intact");
+    for key in [
+        "1", "0", "c", "D", "X", "n", "r", "p", "2", "S", "\t", "\x12", "\x18",
+    ] {
+        pty.send(key);
+    }
+    pty.send("\r");
+    pty.wait_for("Every field");
+    pty.send("\x1b");
+    pty.wait_for("G follows");
+    assert_eq!(std::fs::read(&segment).unwrap(), before);
+    // Another process writes on while a record is read.
+    let note = |text: &str| {
+        let note = serde_json::json!({"kind": "note", "alert": "siem/8", "reason": text});
+        let mut writer = writer(home.path());
+        writer
+            .append(
+                jiff::Timestamp::now(),
+                &[(stanch::domain::decision::RecordType::Decision, note)],
+            )
+            .unwrap();
+    };
+    note("from elsewhere");
+    pty.wait_for("1 new (G)");
+    pty.wait_for("1 record since (v)");
+    pty.send("G");
+    pty.wait_for("following");
+    pty.wait_for("noted on alert siem/8: from elsewhere");
+    note("and again");
+    pty.wait_for("and again");
+    let before = std::fs::read(&segment).unwrap();
+    pty.send("v");
+    pty.wait_for("10 lines");
+    pty.send("/");
+    pty.wait_for("filter: _");
+    pty.send("claimed");
+    pty.wait_for("1 of 5 records");
+    pty.send("\ra");
+    pty.wait_for("filter: alert:siem/8");
+    pty.wait_for("4 of 5 records");
+    pty.send("\x1b");
+    pty.wait_for("filter: claimed");
+    pty.send("q");
+    assert_eq!(pty.wait_end(), 0, "{}", pty.text());
+    pty.assert_restored();
+    assert_no_query(&pty.raw);
+    assert_eq!(std::fs::read(&segment).unwrap(), before);
+}
+
+#[test]
+fn a_tampered_log_is_called_so_with_the_place() {
+    let home = tempfile::tempdir().unwrap();
+    let segment = written_log(home.path());
+    let text = std::fs::read_to_string(&segment).unwrap();
+    std::fs::write(&segment, text.replacen("siem/8", "siem/9", 1)).unwrap();
+    let state = home.path().join("state");
+    let args = ["--state-dir", state.to_str().unwrap(), "log"];
+    let mut pty = Pty::stanch(home.path(), 120, 40, &args, &[]);
+    pty.wait_for("NOT INTACT at record");
+    pty.send("q");
+    assert_eq!(pty.wait_end(), 0);
+}
+
+#[test]
+fn the_log_alone_without_a_terminal_says_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_stanch"))
+        .arg("log")
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(
+        said.contains("stanch log show") && said.contains("stanch log verify"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_second_console_joins_the_drill_that_is_running() {
     let home = tempfile::tempdir().unwrap();

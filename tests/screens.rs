@@ -94,6 +94,15 @@ fn name(style: Style) -> Option<String> {
 #[case("hostile", 120, 40)]
 #[case("read_only", 80, 24)]
 #[case("no_journal", 80, 24)]
+#[case("log", 80, 24)]
+#[case("log", 120, 40)]
+#[case("log_filtered", 80, 24)]
+#[case("log_typing", 120, 40)]
+#[case("log_broken", 80, 24)]
+#[case("log_only", 80, 24)]
+#[case("log_plan", 80, 24)]
+#[case("log_plan", 120, 40)]
+#[case("log_outcome", 80, 24)]
 fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u16) {
     let world = World::showing(screen);
     let text = dump(&rendered(&world.model, "terminal", false, width, height));
@@ -103,6 +112,7 @@ fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u
 #[rstest]
 #[case("triage")]
 #[case("preview_hard")]
+#[case("log")]
 fn screens_without_colour_or_unicode(#[case] screen: &str) {
     let world = World::showing(screen);
     let buffer = rendered(&world.model, "mono", true, 80, 24);
@@ -130,6 +140,10 @@ fn without_colour_the_selection_and_the_severity_can_still_be_told() {
 #[case("help")]
 #[case("quit")]
 #[case("hostile")]
+#[case("log")]
+#[case("log_typing")]
+#[case("log_plan")]
+#[case("log_hostile")]
 fn no_size_breaks_a_screen(#[case] screen: &str) {
     let world = World::showing(screen);
     for width in (0..=130).step_by(3).chain([60, 110]) {
@@ -142,7 +156,7 @@ fn no_size_breaks_a_screen(#[case] screen: &str) {
 #[test]
 fn keys_in_any_order_never_panic_and_never_run_a_plan_unread() {
     use proptest::prelude::*;
-    let names = "j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
+    let names = "L a A i I / j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
     let names: Vec<&str> = names.split(' ').collect();
     proptest!(ProptestConfig::with_cases(64), |(picks in proptest::collection::vec(0..names.len(), 1..60))| {
         let mut world = World::showing("triage");
@@ -159,12 +173,13 @@ fn keys_in_any_order_never_panic_and_never_run_a_plan_unread() {
 
 #[test]
 fn hostile_text_reaches_no_cell() {
-    let world = World::showing("hostile");
-    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
-        let buffer = rendered(&world.model, "terminal", false, width, height);
-        for cell in &buffer.content {
-            let bad = cell.symbol().chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}'));
-            assert!(!bad, "{:?}", cell.symbol());
+    for world in ["hostile", "log_hostile", "log_hostile_record"].map(World::showing) {
+        for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+            let buffer = rendered(&world.model, "terminal", false, width, height);
+            for cell in &buffer.content {
+                let bad = cell.symbol().chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}'));
+                assert!(!bad, "{:?}", cell.symbol());
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The registry: everything an analyst can do, one row each. Keys, hints, help and `stanch keys` all read it.
 
+mod log;
+
 use super::model::{Model, Overlay, Stage};
 
 /// What a key means.
@@ -61,6 +63,26 @@ pub enum Command {
     Stop,
     /// Build the plan anew.
     Rebuild,
+    /// Open the log's screen.
+    Timeline,
+    /// Type a filter.
+    Filter,
+    /// Show one record in full.
+    OpenRecord,
+    /// From a record to its alert.
+    ToAlert,
+    /// From a record to its identity.
+    ToIdentity,
+    /// Only the records of the alert of this one.
+    OnlyAlert,
+    /// Only the records of the identity of this one.
+    OnlyIdentity,
+    /// Back to the record from which somebody came.
+    Return,
+    /// Close the record, clear the filter, or leave: the nearest of these.
+    Out,
+    /// Verify the log again.
+    Verify,
 }
 
 /// Where a key applies.
@@ -72,6 +94,8 @@ pub enum Scope {
     Plan,
     /// A list or text over the screen.
     Reader,
+    /// The log's screen.
+    Log,
 }
 
 /// How much a command can harm.
@@ -129,7 +153,23 @@ use Danger::{Acts, Records, Safe};
 use Scope::{Plan, Reader, Triage};
 
 /// All commands. Two rows of one scope never share a key; a test keeps it so.
-pub const REGISTRY: &[Spec] = &[
+pub const REGISTRY: &[Spec] = &join::<{ CONSOLE.len() + log::ROWS.len() }>(CONSOLE, log::ROWS);
+
+const fn join<const N: usize>(first: &[Spec], then: &[Spec]) -> [Spec; N] {
+    let mut all = [first[0]; N];
+    let mut i = 0;
+    while i < N {
+        all[i] = if i < first.len() {
+            first[i]
+        } else {
+            then[i - first.len()]
+        };
+        i += 1;
+    }
+    all
+}
+
+const CONSOLE: &[Spec] = &[
     spec(
         C::Down,
         "triage.down",
@@ -383,6 +423,24 @@ pub const REGISTRY: &[Spec] = &[
         "Show the score of the drill.",
     ),
     spec(
+        C::Return,
+        "triage.return",
+        "back to the record",
+        &["esc"],
+        Safe,
+        Triage,
+        "Go back to the record of the log from which you came.",
+    ),
+    spec(
+        C::Timeline,
+        "triage.log",
+        "log",
+        &["L"],
+        Safe,
+        Triage,
+        "Show the decision log of everybody, filtered on the selected alert; Esc shows all of it.",
+    ),
+    spec(
         C::Redraw,
         "redraw",
         "redraw",
@@ -569,6 +627,7 @@ pub fn scope(model: &Model) -> Scope {
     match &model.overlay {
         Overlay::None | Overlay::Reason(_) | Overlay::ConfirmQuit => Scope::Triage,
         Overlay::Plan(_) => Scope::Plan,
+        Overlay::Log => Scope::Log,
         Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Score { .. } => Scope::Reader,
     }
 }

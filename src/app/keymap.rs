@@ -11,6 +11,7 @@ pub struct Keymap {
     triage: BTreeMap<Key, Command>,
     plan: BTreeMap<Key, Command>,
     reader: BTreeMap<Key, Command>,
+    log: BTreeMap<Key, Command>,
 }
 
 impl Default for Keymap {
@@ -31,6 +32,7 @@ impl Default for Keymap {
             triage: table(Scope::Triage),
             plan: table(Scope::Plan),
             reader: table(Scope::Reader),
+            log: table(Scope::Log),
         }
     }
 }
@@ -42,6 +44,7 @@ impl Keymap {
             Scope::Triage => &self.triage,
             Scope::Plan => &self.plan,
             Scope::Reader => &self.reader,
+            Scope::Log => &self.log,
         };
         table.get(&key).copied()
     }

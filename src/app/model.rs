@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tui_input::Input;
 
+use super::timeline::Timeline;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
 use crate::domain::graph::Walk;
@@ -68,6 +69,8 @@ pub enum Overlay {
         /// First line shown.
         scroll: usize,
     },
+    /// The log's screen; what it shows is in [`Model::timeline`].
+    Log,
     /// Really leave?
     ConfirmQuit,
 }
@@ -195,6 +198,36 @@ pub struct SourceView {
     pub text: String,
 }
 
+/// How far the log is ahead of its signed heads that somebody else holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnchorView {
+    /// Whether heads go anywhere at all.
+    pub somewhere: bool,
+    /// How many lines nobody else holds a head of.
+    pub behind: u64,
+    /// When the first of them was written.
+    pub since: Option<Timestamp>,
+    /// Why the last head could not leave.
+    pub problem: Option<String>,
+    /// As many lines are too many.
+    pub warn_lines: u64,
+    /// As many seconds are too long.
+    pub warn_s: i64,
+}
+
+impl AnchorView {
+    /// How long the first line without an anchor has been waiting, in seconds.
+    pub fn age_s(&self, now: Timestamp) -> i64 {
+        self.since
+            .map_or(0, |since| (now.as_second() - since.as_second()).max(0))
+    }
+
+    /// Tells whether people should look: too many lines, or for too long.
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        self.behind > 0 && (self.behind >= self.warn_lines || self.age_s(now) >= self.warn_s)
+    }
+}
+
 /// The drill as the analyst sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DrillView {
@@ -298,6 +331,10 @@ pub struct Model {
     pub id_params: Arc<BTreeMap<String, String>>,
     /// What everybody decided.
     pub decisions: Decisions,
+    /// The records behind that, and the screen that shows them.
+    pub timeline: Timeline,
+    /// Where the log lies, when the console is nothing but its screen.
+    pub log_only: Option<String>,
     /// What providers said.
     pub live: HashMap<IdentityId, Live>,
     /// Plans that this console runs or ran.
@@ -316,6 +353,10 @@ pub struct Model {
     pub drill: Option<DrillView>,
     /// No acting, no recording.
     pub read_only: bool,
+    /// How far the log is ahead of its anchors; `None` where that is nobody's business.
+    pub anchors: Option<AnchorView>,
+    /// How many MiB the log's disk has left, when that is little.
+    pub journal_space: Option<u64>,
     /// Why nothing can be recorded, and therefore nothing done.
     pub journal_problem: Option<String>,
     /// Plans started here that have not ended.
@@ -340,6 +381,26 @@ impl Model {
     /// Tells whether a plan of this console is running.
     pub fn acting(&self) -> bool {
         self.runs.values().any(|run| run.running)
+    }
+
+    /// Returns what lies over the triage screen when nothing is open over that.
+    pub fn resting(&self) -> Overlay {
+        if self.timeline.open {
+            Overlay::Log
+        } else {
+            Overlay::None
+        }
+    }
+
+    /// Returns acts whose outcome nobody knows and that no plan of this console is running, oldest first.
+    pub fn open_unknowns(&self) -> impl Iterator<Item = &Act> {
+        let running = |act: &Act| {
+            let run = self.runs.get(&act.intent.digest);
+            run.is_some_and(|run| run.running)
+        };
+        self.decisions
+            .unknowns()
+            .filter(move |act| act.outcome.is_some() || !running(act))
     }
 
     /// Notes a message and shows it for a while.
@@ -369,11 +430,10 @@ impl Model {
             return RowState::Acting;
         }
         let decided = self.decisions.of_alert(id);
-        let last = decided
-            .iter()
-            .rev()
-            .map(|(_, _, d)| d.kind)
-            .find(|k| *k != DecisionKind::Note);
+        let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| {
+            use DecisionKind::{Confirm, HandOver, Note};
+            !matches!(k, Note | Confirm | HandOver)
+        });
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,
             Some(DecisionKind::CloseContained) => return RowState::Closed,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::keys::Key;
-use super::model::{DrillView, Level, Phase};
+use super::model::{AnchorView, DrillView, Level, Phase};
+use super::timeline::{Found, Verdict};
 use crate::domain::decision::{Decision, Entry};
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
@@ -48,10 +49,38 @@ pub enum Msg {
         /// In words.
         text: String,
     },
+    /// Go on with what is done in slices.
+    Continue,
     /// Records were written, here or elsewhere.
     Journal(Vec<Entry>),
+    /// What stood in the log at the start has been read.
+    LogRead,
+    /// Show the log's screen, and nothing else is there.
+    OpenLog,
+    /// One record in full, or why it cannot be shown.
+    Record {
+        /// Which log.
+        log: String,
+        /// Its place there.
+        seq: u64,
+        /// The record.
+        result: Result<Box<Found>, String>,
+    },
+    /// Verifying has come so far.
+    VerifyProgress {
+        /// Bytes looked at.
+        done: u64,
+        /// Bytes there are.
+        all: u64,
+    },
+    /// The log was verified.
+    Verified(Verdict),
     /// The journal can or cannot be written.
     JournalProblem(Option<String>),
+    /// How many MiB the log's disk has left, when that is little.
+    JournalSpace(Option<u64>),
+    /// How far the log is ahead of what left this machine.
+    Anchors(AnchorView),
     /// A provider answered about an identity.
     Context {
         /// Which identity.
@@ -128,6 +157,17 @@ pub enum Effect {
     Stop(PlanDigest),
     /// Read back every act of an alert whose outcome is unknown.
     Reconcile(AlertId),
+    /// Read one record from the log again, in full.
+    ReadRecord {
+        /// Which log.
+        log: String,
+        /// Its place there.
+        seq: u64,
+    },
+    /// Send [`Msg::Continue`] when nothing more urgent waits.
+    Continue,
+    /// Verify all logs, byte by byte.
+    VerifyLog,
     /// Hand the terminal back to the shell.
     Suspend,
 }

@@ -64,11 +64,7 @@ pub fn stage(model: &mut Model, n: usize, now: Timestamp) -> Vec<Effect> {
     let mut effects = Vec::new();
     // Looking closely enough to stage a plan is taking the alert.
     if model.row_state(&alert) == super::model::RowState::New {
-        let claim = Decision {
-            kind: DecisionKind::Claim,
-            alert: alert.clone(),
-            reason: None,
-        };
+        let claim = Decision::on(alert.clone(), DecisionKind::Claim, None);
         effects.push(Effect::Record(claim));
     }
     effects.push(Effect::BuildPlan {

@@ -7,7 +7,7 @@ use super::command::Command;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Pane, ReasonPrompt, RowState};
 use super::msg::Effect;
-use super::{context, field, planning};
+use super::{context, field, log_screen, planning};
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
@@ -47,7 +47,17 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
         Command::Quit => model.quit = true,
+        Command::Timeline => return log_screen::open(model, now),
+        Command::Return => log_screen::come_back(model),
         Command::Back
+        | Command::Filter
+        | Command::OpenRecord
+        | Command::ToAlert
+        | Command::ToIdentity
+        | Command::OnlyAlert
+        | Command::OnlyIdentity
+        | Command::Out
+        | Command::Verify
         | Command::SwitchButton
         | Command::Accept
         | Command::Stop
@@ -89,7 +99,8 @@ fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
     select(model, to)
 }
 
-fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
+/// Puts the cursor on an alert.
+pub fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     if model.selected == id {
         return Vec::new();
     }
@@ -110,11 +121,8 @@ fn ask(model: &mut Model, kind: DecisionKind) {
 }
 
 fn record(model: &Model, kind: DecisionKind, reason: Option<String>) -> Vec<Effect> {
-    let decision = model.selected.clone().map(|alert| Decision {
-        kind,
-        alert,
-        reason,
-    });
+    let alert = model.selected.clone();
+    let decision = alert.map(|alert| Decision::on(alert, kind, reason));
     decision.map(Effect::Record).into_iter().collect()
 }
 
@@ -181,11 +189,7 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
                 );
                 return Vec::new();
             }
-            let decision = Decision {
-                kind: prompt.kind,
-                alert: prompt.alert.clone(),
-                reason: Some(reason),
-            };
+            let decision = Decision::on(prompt.alert.clone(), prompt.kind, Some(reason));
             model.overlay = Overlay::None;
             return vec![Effect::Record(decision)];
         }

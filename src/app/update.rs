@@ -7,7 +7,7 @@ use super::keymap::Keymap;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, RowState, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::{context, field, planning, triage};
+use super::{context, field, log_screen, planning, triage};
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 
@@ -45,12 +45,32 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.sources.insert(name, SourceView { healthy, text });
             model.dirty = true;
         }
-        Msg::Journal(entries) => return on_journal(model, &entries),
+        Msg::Journal(entries) => {
+            model.timeline.put_off(entries);
+            return go_on(model);
+        }
+        Msg::Continue => return go_on(model),
+        Msg::LogRead => {
+            model.timeline.read = true;
+            model.dirty = true;
+        }
+        Msg::OpenLog => return log_screen::open(model, now),
+        Msg::Record { log, seq, result } => log_screen::take_record(model, &log, seq, result),
+        Msg::VerifyProgress { done, all } => log_screen::take_progress(model, done, all),
+        Msg::Verified(verdict) => log_screen::take_verdict(model, verdict),
         Msg::JournalProblem(problem) => {
             if let Some(text) = &problem {
                 model.say(now, Level::Error, format!("journal: {text}"));
             }
             model.journal_problem = problem;
+            model.dirty = true;
+        }
+        Msg::JournalSpace(left) => {
+            model.journal_space = left;
+            model.dirty = true;
+        }
+        Msg::Anchors(view) => {
+            model.anchors = Some(view);
             model.dirty = true;
         }
         Msg::Context {
@@ -78,10 +98,26 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
     Vec::new()
 }
 
-fn on_journal(model: &mut Model, entries: &[Entry]) -> Vec<Effect> {
-    for entry in entries {
-        model.decisions.apply(entry);
+/// Most records taken in at once; a long log comes in slices, so that keys need not wait for it.
+const AT_ONCE: usize = 200;
+
+/// Does the next slice of what takes long.
+fn go_on(model: &mut Model) -> Vec<Effect> {
+    let entries = model.timeline.take_in(AT_ONCE, &mut model.decisions);
+    let mut effects = if entries.is_empty() {
+        model.timeline.scan_on();
+        model.dirty = true;
+        Vec::new()
+    } else {
+        on_journal(model, &entries)
+    };
+    if model.timeline.has_more() {
+        effects.push(Effect::Continue);
     }
+    effects
+}
+
+fn on_journal(model: &mut Model, entries: &[Entry]) -> Vec<Effect> {
     // Which alerts are over follows from decisions alone.
     let decided = entries.iter().filter(|e| e.kind == RecordType::Decision);
     let alerts: Vec<AlertId> = decided
@@ -94,7 +130,8 @@ fn on_journal(model: &mut Model, entries: &[Entry]) -> Vec<Effect> {
     }
     model.dirty = true;
     // An act has ended, here or elsewhere: what the provider says may have changed.
-    if entries.iter().any(|e| e.kind == RecordType::Verify) {
+    let over = model.timeline.waiting() == 0;
+    if over && entries.iter().any(|e| e.kind == RecordType::Verify) {
         return context::read(model, true);
     }
     Vec::new()
@@ -119,11 +156,12 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
     match &mut model.overlay {
         Overlay::Reason(_) => return triage::reason_key(model, key, now),
         Overlay::ConfirmQuit => {
-            model.overlay = Overlay::None;
+            model.overlay = model.resting();
             model.quit = key == Key::char('Q');
             model.dirty = true;
             return Vec::new();
         }
+        Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key, now),
         _ => {}
     }
     let blind = model.is_blind();
@@ -150,6 +188,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Triage => triage::command(model, command, now),
         Scope::Plan => planning::command(model, command, now),
         Scope::Reader => reader(model, command),
+        Scope::Log => log_screen::command(model, command, now),
     }
 }
 
@@ -166,7 +205,7 @@ fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::PageDown => *scroll += 10,
         Command::PageUp => *scroll = scroll.saturating_sub(10),
         Command::Redraw => model.repaint = true,
-        _ => model.overlay = Overlay::None,
+        _ => model.overlay = model.resting(),
     }
     Vec::new()
 }
@@ -175,6 +214,7 @@ fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
 fn on_paste(model: &mut Model, text: &str, now: Timestamp) {
     match &mut model.overlay {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
+        Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
         Overlay::Plan(view) if view.stage == Stage::Preview => {
             model.say(
                 now,

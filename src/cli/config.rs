@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use super::{Global, exit, setup};
 use crate::config::{Config, EXAMPLE};
 use crate::domain::text::show;
+use crate::ui::theme::Theme;
 
 /// Arguments of `stanch config`.
 #[derive(Debug, clap::Args)]
@@ -58,8 +59,18 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
         }
         ConfigAction::Check => {
             let config = Config::load(&path)?;
-            let parts = setup::load_parts(&config, &path)?;
-            check_secrets(&config, &path)?;
+            let parts = match (
+                setup::load_parts(&config, &path),
+                wrong_inside(&config, &path),
+            ) {
+                (Ok(parts), errors) if errors.is_empty() => parts,
+                (parts, errors) => {
+                    for error in parts.err().into_iter().flatten().chain(errors) {
+                        eprintln!("stanch: {error:#}");
+                    }
+                    return Ok(exit::USAGE);
+                }
+            };
             note_unreachable(&config, &parts);
             let (sources, connectors) = (config.source.len(), config.connector.len());
             let (identities, playbooks) =
@@ -81,21 +92,25 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
     Ok(exit::DONE)
 }
 
-/// Fails on the first secret of the console's own that cannot be read.
-fn check_secrets(config: &Config, path: &Path) -> anyhow::Result<()> {
+/// Returns what is wrong with the secrets of the console's own and with the screen.
+fn wrong_inside(config: &Config, path: &Path) -> Vec<anyhow::Error> {
+    let mut errors = Vec::new();
     for (name, connector) in &config.connector {
         let Some(reference) = connector.auth.secret() else {
             continue;
         };
-        crate::connect::secret::check(reference).map_err(|error| {
-            Config::blame(
-                path,
-                &["connector", name.as_str(), "auth"],
-                error.to_string(),
-            )
-        })?;
+        if let Err(error) = crate::connect::secret::check(reference) {
+            let key = ["connector", name.as_str(), "auth"];
+            errors.push(Config::blame(path, &key, error.to_string()).into());
+        }
     }
-    Ok(())
+    if let Err(error) = setup::anchoring(config) {
+        errors.push(Config::blame(path, &["journal", "anchor", "url"], error).into());
+    }
+    if let Err(error) = Theme::named(&config.ui.theme) {
+        errors.push(Config::blame(path, &["ui", "theme"], error.to_string()).into());
+    }
+    errors
 }
 
 /// Says which identities name a connector that this configuration lacks. Inventories are shared, so it is no error.

@@ -172,7 +172,7 @@ fn headless(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
     })
 }
 
-fn look(global: &Global, config: &Config) -> anyhow::Result<Look> {
+pub(super) fn look(global: &Global, config: &Config) -> anyhow::Result<Look> {
     let plain = match global.color {
         Colour::Always => false,
         Colour::Never => true,

@@ -1,17 +1,18 @@
-//! `stanch log`: reads and verifies decision journals offline, and keeps their keys.
+//! `stanch log`: reads and verifies decision journals offline, and keeps their keys. Alone it opens a screen.
 
 mod course;
 mod export;
 mod filter;
 mod metrics;
 mod report;
+mod screen;
 mod show;
-mod words;
 mod write;
 
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use crate::domain::alert::Alert;
@@ -20,11 +21,13 @@ use crate::journal::{self, JournalConfig};
 
 use filter::Filter;
 
+pub use screen::open as open_screen;
+
 /// Arguments of `stanch log`.
 #[derive(Debug, Args)]
 pub struct LogArgs {
     #[command(subcommand)]
-    command: Box<LogCommand>,
+    command: Option<Box<LogCommand>>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +55,8 @@ enum LogCommand {
     Adopt(write::Reason),
     /// Say that damage or a colleague's changed log was read about, so that actions are possible again.
     Acknowledge(write::Reason),
+    /// Take content out of the own log: old records, single ones, evidence. Hashes stay, so the log verifies.
+    Prune(write::PruneArgs),
     /// Vouch for a colleague's log that goes on under a new key without the old one's signature.
     Countersign(write::CountersignArgs),
 }
@@ -86,6 +91,13 @@ struct VerifyArgs {
     explain: bool,
 }
 
+impl LogArgs {
+    /// Tells whether the screen is wanted rather than text.
+    pub const fn is_screen(&self) -> bool {
+        self.command.is_none()
+    }
+}
+
 /// Where `stanch log` works.
 pub struct Context<'a> {
     /// The store to read unless the arguments name others.
@@ -98,6 +110,8 @@ pub struct Context<'a> {
     pub read_only: bool,
     /// Finds an alert as it was stored here.
     pub alert: &'a dyn Fn(&AlertId) -> Option<Alert>,
+    /// Says something beside the answer, on standard error.
+    pub warn: &'a dyn Fn(&str),
     /// What opens the own log for writing.
     pub journal: &'a dyn Fn() -> anyhow::Result<JournalConfig>,
 }
@@ -115,7 +129,10 @@ impl Context<'_> {
 
 /// Runs `stanch log`; returns the exit code.
 pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
-    match &*args.command {
+    let Some(command) = &args.command else {
+        bail!(screen::NEEDS_TERMINAL);
+    };
+    match &**command {
         LogCommand::Show(filter) => show::show_records(filter, context, out),
         LogCommand::Follow(args) => show::follow(args, context, out),
         LogCommand::Export(args) => export::run(args, context, out),
@@ -128,6 +145,7 @@ pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow
         LogCommand::RotateKey(args) => write::rotate(args, context, out),
         LogCommand::Adopt(args) => write::adopt(args, context, out),
         LogCommand::Acknowledge(args) => write::acknowledge(args, context, out),
+        LogCommand::Prune(args) => write::prune(args, context, out),
         LogCommand::Countersign(args) => write::countersign(args, context, out),
         LogCommand::Verify(args) => match &args.proof {
             Some(file) => {
@@ -159,6 +177,7 @@ fn verify(
             given => given.clone(),
         },
         anchors: args.anchors.clone(),
+        progress: None,
     };
     let report = journal::verify(stores, &options);
     if context.json {

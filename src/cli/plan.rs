@@ -13,6 +13,7 @@ use super::setup::{DrillStart, Setup};
 use super::{Global, exit};
 use crate::app::model::{Detail, Model, Phase};
 use crate::app::msg::Msg;
+use crate::domain::coverage::CellState;
 use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::plan::{Body, Plan, Undo};
 use crate::domain::text::{show, show_identifier};
@@ -180,6 +181,10 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
                 "stanch: read-only: a plan is a record, so none is made; --options lists what could be done"
             );
             return Ok(exit::REFUSED);
+        }
+        // A plan that could not be run is not begun, as on screen.
+        if let Some(reason) = setup.services.journal.blocked().await {
+            return refuse_blocked(&reason, global.json, out);
         }
         let Some(identity) = &detail.identity else {
             eprintln!(
@@ -386,6 +391,9 @@ pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyh
     }
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
+        if let Some(reason) = setup.services.journal.blocked().await {
+            return refuse_blocked(&reason, global.json, out);
+        }
         let Some((digest, state)) = setup.services.journal.plan(&args.digest).await else {
             return Ok(no_plan(&args.digest));
         };
@@ -406,6 +414,9 @@ pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Re
     }
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
+        if let Some(reason) = setup.services.journal.blocked().await {
+            return refuse_blocked(&reason, global.json, out);
+        }
         let Some((digest, _)) = setup.services.journal.plan(&args.digest).await else {
             return Ok(no_plan(&args.digest));
         };
@@ -426,6 +437,17 @@ fn no_plan(digest: &str) -> u8 {
         show(digest)
     );
     exit::USAGE
+}
+
+fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let text = format!("the journal blocks every act: {reason}");
+    if json {
+        let row = json!({ "ran": false, "refused": text, "journal": { "blocked": reason } });
+        writeln!(out, "{row}")?;
+    } else {
+        eprintln!("stanch: not run: {}", show(&text));
+    }
+    Ok(exit::REFUSED)
 }
 
 fn refuse_read_only(global: &Global) -> Option<u8> {
@@ -475,19 +497,30 @@ pub fn reconcile(global: &Global, args: &ReconcileArgs, out: &mut dyn Write) -> 
     }
     with_setup(global, silent(), async |setup, model| {
         let alert = find(&model, &args.alert)?;
-        let lines = read_back::run(&setup.services, &alert)
+        let read = read_back::run(&setup.services, &alert)
             .await
             .map_err(anyhow::Error::msg)?;
-        if lines.is_empty() {
+        if global.json {
+            let rows: Vec<Value> = read
+                .iter()
+                .map(|r| json!({ "step": r.step.as_str(), "state": r.state, "says": r.says }))
+                .collect();
+            writeln!(out, "{}", json!({ "alert": alert.as_str(), "read": rows }))?;
+        } else if read.is_empty() {
             writeln!(out, "nothing of this alert is unknown")?;
-        }
-        for line in &lines {
-            writeln!(out, "{}", show(line))?;
+        } else {
+            for told in &read {
+                writeln!(out, "{}", show(&told.to_string()))?;
+            }
         }
         let after = setup.services.journal.decisions().await?;
-        let open = after
-            .acts_for(&alert)
-            .any(|a| a.cell() == crate::domain::coverage::CellState::Unknown);
-        Ok(if open { exit::NOT_PROVEN } else { exit::DONE })
+        let any = |state| after.acts_for(&alert).any(|a| a.cell() == state);
+        Ok(if any(CellState::Unknown) {
+            exit::NOT_PROVEN
+        } else if read.iter().any(|r| r.state == CellState::Failed) {
+            exit::FAILED
+        } else {
+            exit::DONE
+        })
     })
 }

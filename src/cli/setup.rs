@@ -1,5 +1,7 @@
 //! From options to running parts: configuration or drill, state folder, inventory, connectors, journal, alerts.
 
+pub mod decoders;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -19,10 +21,10 @@ use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::queue::Row;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
-use crate::intake::decode::jwt::KeySet;
 use crate::intake::store::{Store, StoredAlert};
 use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
+use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::services::Services;
 
@@ -107,6 +109,19 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
     })
 }
 
+/// Returns where signed heads go.
+pub fn anchoring(config: &Config) -> Result<Anchoring, String> {
+    let settings = &config.journal.anchor;
+    let poster = (!settings.url.is_empty())
+        .then(|| Poster::new(&settings.url))
+        .transpose()?;
+    Ok(Anchoring {
+        poster,
+        warn_lines: settings.warn_lines.max(1),
+        warn_s: settings.warn_s.into(),
+    })
+}
+
 /// Finds an alert that was stored in a state folder, making nothing there.
 pub fn stored_alert(state: &Path, id: &AlertId) -> Option<Alert> {
     if !state.join("alerts.db").is_file() {
@@ -144,90 +159,61 @@ pub struct Parts {
     pub decoders: Arc<Decoders>,
 }
 
-/// Reads everything that the configuration at `path` names. An error says on which of its lines.
-pub fn load_parts(config: &Config, path: &Path) -> anyhow::Result<Parts> {
-    let inventory =
-        crate::inventory::load(&config.inventory.files).map_err(|error| match error {
-            // Content errors name their own file and line.
-            InventoryError::Content { .. } => error.into(),
-            _ => anyhow::Error::from(Config::blame(
-                path,
-                &["inventory", "files"],
-                error.to_string(),
-            )),
-        })?;
-    let connectors = Connectors::load(&config.connector).map_err(|error| {
-        let fails = |(name, settings): &(&String, &ConnectorSettings)| {
-            Connector::new(name, settings).is_err()
-        };
-        let culprit = config.connector.iter().find(fails);
-        let name = culprit.map_or("", |(name, _)| name.as_str());
-        Config::blame(path, &["connector", name], error.to_string())
-    })?;
-    Ok(Parts {
-        inventory: Arc::new(inventory),
-        connectors: Arc::new(connectors),
-        playbooks: load_playbooks(config, path)?,
-        decoders: Arc::new(load_decoders(config, path)?),
+/// Reads everything that the configuration at `path` names. Each error says on which of its lines.
+pub fn load_parts(config: &Config, path: &Path) -> Result<Parts, Vec<anyhow::Error>> {
+    let inventory = load_inventory(config, path);
+    let connectors = load_connectors(config, path);
+    let playbooks = load_playbooks(config, path);
+    let decoders = decoders::load(config, path);
+    match (inventory, connectors, playbooks, decoders) {
+        (Ok(inventory), Ok(connectors), Ok(playbooks), Ok(decoders)) => Ok(Parts {
+            inventory: Arc::new(inventory),
+            connectors: Arc::new(connectors),
+            playbooks,
+            decoders: Arc::new(decoders),
+        }),
+        (inventory, connectors, playbooks, decoders) => {
+            let mut errors: Vec<_> = inventory.err().into_iter().collect();
+            errors.extend(connectors.err().unwrap_or_default());
+            errors.extend(playbooks.err());
+            errors.extend(decoders.err());
+            Err(errors)
+        }
+    }
+}
+
+/// Makes one error of many.
+fn all(errors: &[anyhow::Error]) -> anyhow::Error {
+    let lines: Vec<String> = errors.iter().map(|e| format!("{e:#}")).collect();
+    anyhow::anyhow!("{}", lines.join("\n"))
+}
+
+fn load_inventory(config: &Config, path: &Path) -> anyhow::Result<Inventory> {
+    crate::inventory::load(&config.inventory.files).map_err(|error| match error {
+        // Content errors name their own file and line.
+        InventoryError::Content { .. } => error.into(),
+        _ => Config::blame(path, &["inventory", "files"], error.to_string()).into(),
     })
 }
 
-/// Reads the mappings and keys of a configuration, and checks that its sources name known kinds.
-fn load_decoders(config: &Config, path: &Path) -> anyhow::Result<Decoders> {
-    let own = &config.decoders;
-    let blame = |key: &[&str], file: &Path, problem: String| {
-        Config::blame(path, key, format!("{}: {problem}", file.display()))
+fn load_connectors(config: &Config, path: &Path) -> Result<Connectors, Vec<anyhow::Error>> {
+    let blame = |name: &str, error: &dyn std::error::Error| {
+        Config::blame(path, &["connector", name], error.to_string()).into()
     };
-    let mut decoders = Decoders::default();
-    for file in &own.mappings {
-        let key = &["decoders", "mappings"];
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| blame(key, file, format!("cannot read: {error}")))?;
-        decoders
-            .add_mapping(&text)
-            .map_err(|error| blame(key, file, error.to_string()))?;
-    }
-    if let Some(file) = &own.token_keys {
-        let key = &["decoders", "token_keys"];
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| blame(key, file, format!("cannot read: {error}")))?;
-        let keys = KeySet::parse(&text).map_err(|error| blame(key, file, error.to_string()))?;
-        decoders.set_keys(keys);
-    }
-    for (index, source) in config.source.iter().enumerate() {
-        let (SourceSettings::File { format, .. } | SourceSettings::Stdin { format, .. }) = source;
-        if let Some(name) = format
-            .as_deref()
-            .filter(|f| *f != "auto" && !decoders.knows(f))
-        {
-            let problem = format!(
-                "`{name}` is no kind of alert; `stanch alerts kinds` lists them, `auto` finds it from each alert"
-            );
-            let at = index.to_string();
-            return Err(Config::blame(path, &["source", &at, "format"], problem).into());
+    Connectors::load(&config.connector).map_err(|first| {
+        let errors: Vec<anyhow::Error> = config
+            .connector
+            .iter()
+            .filter_map(|(name, settings)| {
+                let error = Connector::new(name, settings).err()?;
+                Some(blame(name, &error))
+            })
+            .collect();
+        if errors.is_empty() {
+            vec![blame("", &first)]
+        } else {
+            errors
         }
-    }
-    Ok(decoders)
-}
-
-/// Returns what the configuration says about decoding, if there is one.
-pub fn configured(global: &Global) -> anyhow::Result<super::alerts::Configured> {
-    // Decoding works where there is no place for a configuration at all.
-    let Ok(path) = config_path(global) else {
-        return Ok(super::alerts::Configured::default());
-    };
-    if is_drill(global)? || !path.exists() {
-        return Ok(super::alerts::Configured::default());
-    }
-    let config = Config::load(&path)?;
-    let formats = config.source.iter().filter_map(|source| {
-        let (SourceSettings::File { name, format, .. } | SourceSettings::Stdin { name, format }) =
-            source;
-        Some((name.clone(), format.clone()?))
-    });
-    Ok(super::alerts::Configured {
-        formats: formats.collect(),
-        decoders: load_decoders(&config, &path)?,
     })
 }
 
@@ -308,7 +294,7 @@ impl Setup {
         make_private(&state)?;
         let path = config_path(global)?;
         let config = Config::load(&path)?;
-        let parts = load_parts(&config, &path)?;
+        let parts = load_parts(&config, &path).map_err(|errors| all(&errors))?;
         let keys = keys_dir(global)?;
         Self::assemble(global, state, config, parts, keys, None, report)
     }
@@ -392,11 +378,12 @@ impl Setup {
             drill: drill.is_some(),
             allow_network_fs: config.journal.allow_network_fs,
         };
+        let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
         let services = Services {
             connectors: parts.connectors,
             playbooks: parts.playbooks,
             inventory: parts.inventory,
-            journal: Journal::open(journal, global.read_only, report),
+            journal: Journal::open(journal, global.read_only, anchoring, report),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
         let store = Arc::new(Mutex::new(Store::open(&state)?));

@@ -15,6 +15,7 @@ pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
             Scope::Triage => "triage",
             Scope::Plan => "plan",
             Scope::Reader => "reader",
+            Scope::Log => "log",
         };
         let danger = match spec.danger {
             Danger::Safe => "safe",

@@ -82,6 +82,7 @@ impl RecordType {
                 | Self::Recovered
                 | Self::PeerHeads
                 | Self::Export
+                | Self::Prune
         )
     }
 }
@@ -97,6 +98,10 @@ words! {
         CloseContained = "close_contained",
         /// Chose to do nothing now.
         DoNothing = "do_nothing",
+        /// Confirmed that a plan is to run.
+        Confirm = "confirm",
+        /// Left a step to people of another team.
+        HandOver = "hand_over",
         /// Wrote something down.
         Note = "note",
     }
@@ -109,8 +114,27 @@ pub struct Decision {
     pub kind: DecisionKind,
     /// About which alert.
     pub alert: AlertId,
-    /// Why; required for everything but a claim.
+    /// Why; required for what somebody decides instead of acting.
     pub reason: Option<String>,
+    /// Which plan, for a confirmation or a hand-over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanDigest>,
+    /// Which of its steps, for a hand-over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepId>,
+}
+
+impl Decision {
+    /// A decision about an alert alone.
+    pub const fn on(alert: AlertId, kind: DecisionKind, reason: Option<String>) -> Self {
+        Self {
+            kind,
+            alert,
+            reason,
+            plan: None,
+            step: None,
+        }
+    }
 }
 
 /// Body of a `plan` record.
@@ -237,7 +261,7 @@ pub struct Entry {
 impl Entry {
     /// Reads the body as one of the types above.
     pub fn body_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_value(Value::Object(self.body.clone()))
+        T::deserialize(&self.body)
     }
 }
 
@@ -290,8 +314,10 @@ pub struct PlanState {
 #[derive(Clone, Debug, Default)]
 pub struct Decisions {
     plans: BTreeMap<PlanDigest, PlanState>,
+    plans_of_alert: BTreeMap<AlertId, BTreeSet<PlanDigest>>,
     acts: BTreeMap<IntentId, Act>,
     acts_of_alert: BTreeMap<AlertId, BTreeSet<IntentId>>,
+    unknown: BTreeSet<IntentId>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
     early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
@@ -323,19 +349,24 @@ impl Decisions {
                     .entry(act.intent.alert.clone())
                     .or_default()
                     .insert(id.clone());
-                self.acts.insert(id, act);
+                self.acts.insert(id.clone(), act);
+                self.note_unknown(&id);
             }),
             RecordType::Outcome => entry.body_as::<Outcome>().map(|outcome| {
-                if let Some(act) = self.acts.get_mut(&outcome.intent) {
+                let id = outcome.intent.clone();
+                if let Some(act) = self.acts.get_mut(&id) {
                     act.outcome = Some(outcome);
                     act.last = entry.ts;
                 }
+                self.note_unknown(&id);
             }),
             RecordType::Verify => entry.body_as::<Verify>().map(|verify| {
-                if let Some(act) = self.acts.get_mut(&verify.intent) {
+                let id = verify.intent.clone();
+                if let Some(act) = self.acts.get_mut(&id) {
                     act.verify = Some(verify);
                     act.last = entry.ts;
                 }
+                self.note_unknown(&id);
             }),
             RecordType::Decision => entry.body_as::<Decision>().map(|decision| {
                 let row = (entry.ts, entry.actor.clone(), decision.clone());
@@ -345,6 +376,16 @@ impl Decisions {
         };
         if read.is_err() {
             self.unreadable += 1;
+        }
+    }
+
+    /// Keeps count of acts that nobody can vouch for, so that a screen need not look at all of them.
+    fn note_unknown(&mut self, id: &IntentId) {
+        let unknown = |act: &Act| act.cell() == CellState::Unknown;
+        if self.acts.get(id).is_some_and(unknown) {
+            self.unknown.insert(id.clone());
+        } else {
+            self.unknown.remove(id);
         }
     }
 
@@ -373,17 +414,35 @@ impl Decisions {
             actor: entry.actor.clone(),
             approvals: self.early.remove(&record.digest).unwrap_or_default(),
         };
+        self.plans_of_alert
+            .entry(state.plan.alert.clone())
+            .or_default()
+            .insert(record.digest.clone());
         self.plans.insert(record.digest, state);
     }
 
     /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
     pub fn plan(&self, digest: &str) -> Option<(&PlanDigest, &PlanState)> {
+        if let Some(exact) = self.plans.get_key_value(&PlanDigest::new(digest)) {
+            return Some(exact);
+        }
         let mut found = self
             .plans
             .iter()
             .filter(|(d, _)| d.as_str().starts_with(digest));
         let first = found.next()?;
         (digest.len() >= 8 && found.next().is_none()).then_some(first)
+    }
+
+    /// Returns the plans for one alert.
+    pub fn plans_for(&self, alert: &AlertId) -> impl Iterator<Item = &PlanState> {
+        let digests = self.plans_of_alert.get(alert).into_iter().flatten();
+        digests.filter_map(|digest| self.plans.get(digest))
+    }
+
+    /// Returns the act that begins with this intent.
+    pub fn act(&self, intent: &IntentId) -> Option<&Act> {
+        self.acts.get(intent)
     }
 
     /// Returns all acts, oldest first (UUIDv7 sorts by time).
@@ -447,11 +506,9 @@ impl Decisions {
             .find(|a| a.intent.digest == *digest && a.intent.step == *step && a.intent.undo)
     }
 
-    /// Returns acts that nobody can vouch for.
+    /// Returns acts that nobody can vouch for, oldest first.
     pub fn unknowns(&self) -> impl Iterator<Item = &Act> {
-        self.acts
-            .values()
-            .filter(|a| a.cell() == CellState::Unknown)
+        self.unknown.iter().filter_map(|id| self.acts.get(id))
     }
 
     /// Returns what was decided about an alert, oldest first.

@@ -36,14 +36,21 @@ impl Actor {
             "host": host,
             "tty": tty(),
             // The environment is the user's to write, hence the word.
-            "ssh_from": std::env::var("SSH_CONNECTION").ok()
-                .and_then(|c| c.split(' ').next().map(|a| json!({"claimed": a.chars().take(64).collect::<String>()}))),
+            "ssh_from": claimed("SSH_CONNECTION"),
+            "sudo_from": claimed("SUDO_USER"),
             "pid": process.pid,
             "start": process.start,
             "boot": process.boot,
         });
         Self { user, host, value }
     }
+}
+
+/// The first word of an environment variable, marked as what it is.
+fn claimed(name: &str) -> Option<Value> {
+    let text = std::env::var(name).ok()?;
+    let word: String = text.split(' ').next()?.chars().take(64).collect();
+    Some(json!({"claimed": word}))
 }
 
 /// Returns this process, told apart from a later one with the same number.

@@ -41,6 +41,8 @@ pub struct AnchorState {
     pub anchored: u64,
     /// When the first of the others was written; `None` when there are none.
     pub since: Option<Timestamp>,
+    /// Whether heads go to the system's log.
+    pub syslog: bool,
 }
 
 /// Hands heads out and keeps count.
@@ -135,6 +137,7 @@ impl Anchors {
             size: self.size,
             anchored: self.anchored.min(self.size),
             since: self.open.front().map(|(_, since)| *since),
+            syslog: self.socket.is_some(),
         }
     }
 }
@@ -165,6 +168,7 @@ mod tests {
             size: 6,
             anchored,
             since: since.map(at),
+            syslog: false,
         };
         assert_eq!(anchors.state(), state(0, Some(1)));
         assert_eq!(anchors.take().len(), 3);

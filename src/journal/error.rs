@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::agent::AgentError;
 use super::keys::KeyError;
 use super::record::WriteError;
 
@@ -109,9 +110,18 @@ pub enum JournalError {
         /// Why not.
         why: String,
     },
+    /// Nothing was taken out.
+    #[error("nothing was taken out of the log: {why}")]
+    Prune {
+        /// Why not.
+        why: String,
+    },
     /// A record that cannot be framed.
     #[error(transparent)]
     Record(#[from] WriteError),
+    /// The person's own key did not sign.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// No signing key.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -113,6 +113,14 @@ pub trait Fs: Send + Sync {
         Ok(rustix::fs::unlinkat(dir, name, AtFlags::empty())?)
     }
 
+    /// Reads `CLOCK_BOOTTIME`, in nanoseconds.
+    fn boot_clock(&self) -> u64 {
+        let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        (t.tv_sec as u64)
+            .saturating_mul(1_000_000_000)
+            .saturating_add(t.tv_nsec as u64)
+    }
+
     /// Lists names in a directory, sorted; names that are not UTF-8 are left out.
     fn list(&self, dir: &File) -> io::Result<Vec<String>> {
         let mut names = Vec::new();

@@ -17,7 +17,7 @@ use crate::domain::text::show;
 use super::checkpoint::Head;
 use super::fs::{How, read_from};
 use super::json;
-use super::layout::{HEAD_FILE, KEY_FILE, LogDir, segment_name};
+use super::layout::{HEAD_FILE, KEY_FILE, LogDir};
 use super::merkle::hex;
 use super::note::{MAX_NOTE, Verifier};
 use super::reader::logs_in;
@@ -118,7 +118,7 @@ fn published_key(log: &LogDir) -> Option<Verifier> {
     if let Some(key) = text_of(log, KEY_FILE, 1024) {
         return Verifier::from_vkey(key.trim_end());
     }
-    let line = text_of(log, &segment_name(0), MAX_LINE)?;
+    let line = text_of(log, &log.segment_file(0).0, MAX_LINE)?;
     let record = record::read(line.lines().next()?.as_bytes()).ok()?;
     Verifier::from_vkey(record.body.get("key")?.as_str()?)
 }

@@ -46,10 +46,16 @@ pub fn segment_name(first: u64) -> String {
     format!("{first:020}.jsonl")
 }
 
+/// Name of a segment some of whose content was withheld: such a line is the hex leaf hash of what stood there.
+pub fn pruned_name(first: u64) -> String {
+    format!("{first:020}.pruned")
+}
+
 /// Reads a segment's first sequence number from its name.
 pub fn segment_first(name: &str) -> Option<u64> {
-    let first = name.strip_suffix(".jsonl")?.parse().ok()?;
-    (segment_name(first) == name).then_some(first)
+    let (first, _) = name.split_once('.')?;
+    let first = first.parse().ok()?;
+    (segment_name(first) == name || pruned_name(first) == name).then_some(first)
 }
 
 /// One log's directory, held open so that nobody can exchange it underneath.
@@ -196,6 +202,18 @@ impl LogDir {
             .map_err(failed("open", &path))
     }
 
+    /// Returns the file of a segment, and whether content was withheld from it. A whole segment wins: withholding was
+    /// not finished then.
+    pub fn segment_file(&self, first: u64) -> (String, bool) {
+        let there = |name: &str| self.fs.open(&self.dir, name, How::Read, 0).is_ok();
+        let pruned = pruned_name(first);
+        if !there(&segment_name(first)) && there(&pruned) {
+            (pruned, true)
+        } else {
+            (segment_name(first), false)
+        }
+    }
+
     /// Lists the first sequence numbers of all segments, ascending, and names that are none of ours.
     pub fn segments(&self) -> Result<(Vec<u64>, Vec<String>), JournalError> {
         let names = self
@@ -219,6 +237,7 @@ impl LogDir {
             }
         }
         firsts.sort_unstable();
+        firsts.dedup();
         Ok((firsts, strange))
     }
 
@@ -295,6 +314,8 @@ mod tests {
     #[case("415.jsonl", None)]
     #[case("+0000000000000000415.jsonl", None)]
     #[case("00000000000000000415.jsonl.bak", None)]
+    #[case("00000000000000000415.pruned", Some(415))]
+    #[case("415.pruned", None)]
     fn reads_segment_names(#[case] name: &str, #[case] first: Option<u64>) {
         assert_eq!(segment_first(name), first);
     }

@@ -27,6 +27,15 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
         .into()
 }
 
+/// Reads 64 lower-case hex digits.
+pub fn unhex(text: &[u8]) -> Option<Hash> {
+    let mut hash = ZERO;
+    for (byte, pair) in hash.iter_mut().zip(text.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    (hex(&hash).as_bytes() == text).then_some(hash)
+}
+
 /// Returns a hash as 64 lower-case hex digits.
 pub fn hex(hash: &[u8]) -> String {
     use std::fmt::Write as _;

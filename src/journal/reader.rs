@@ -15,6 +15,7 @@ use super::actor::{host_name, safe_name, user_name};
 use super::fs::{Fs, How, Real};
 use super::layout::{LogDir, segment_name};
 use super::record;
+use super::remains::Remains;
 use super::walk::{Event, Walk};
 
 /// Most logs of one store that are read.
@@ -27,6 +28,8 @@ pub struct Problem {
     pub log: String,
     /// In words, safe to draw.
     pub text: String,
+    /// Whether records are lost or not what was signed; else somebody should look.
+    pub grave: bool,
 }
 
 impl Problem {
@@ -34,6 +37,7 @@ impl Problem {
         Self {
             log: show(log).into_owned(),
             text: show(&text.to_string()).into_owned(),
+            grave: true,
         }
     }
 }
@@ -163,6 +167,7 @@ pub struct LogReader {
     first: bool,
     told: Option<Problem>,
     keys: usize,
+    rest: (u64, u64, u64),
 }
 
 impl LogReader {
@@ -176,6 +181,7 @@ impl LogReader {
             first: true,
             told: None,
             keys: 0,
+            rest: (0, 0, 0),
         }
     }
 
@@ -200,8 +206,11 @@ impl LogReader {
             .split_once('/')
             .map_or_else(String::new, |(host, user)| format!("{user}@{host}"));
         let owner = self.owner.clone();
+        let before = Remains::of(&self.log);
         let ended = self.walk.run(&self.log, &mut |event| match event {
             Event::Line { bytes, .. } => pending.push(bytes.to_vec()),
+            // That it was withheld stands in a record of its own.
+            Event::Withheld { .. } => {}
             Event::Commit(head) => {
                 for raw in pending.drain(..) {
                     match entry(&raw, &head.origin, &actor) {
@@ -234,25 +243,45 @@ impl LogReader {
         self.keys = self.walk.keys.len();
         let problem = match ended {
             Err(e) => Some(Problem::new(&owner, e)),
-            // Bytes behind the last checkpoint may be a write that is under way right now.
-            Ok(tail) => tail.bad.map(|bad| {
-                let place = format!("{} at byte {}", segment_name(bad.segment), bad.offset);
-                let text = format!(
-                    "records from {} on are not trustworthy ({place}): {}",
-                    bad.from, bad.why
-                );
-                Problem::new(&owner, text)
-            }),
+            Ok(tail) => tail
+                .bad
+                .map(|bad| {
+                    let place = format!("{} at byte {}", segment_name(bad.segment), bad.offset);
+                    format!(
+                        "records from {} on are not trustworthy ({place}): {}",
+                        bad.from, bad.why
+                    )
+                })
+                .or_else(|| before.missing(&self.log, &self.walk))
+                .map(|text| Problem::new(&owner, text))
+                .or_else(|| self.cut(tail.rest)),
         };
         if problem.is_some() && problem != self.told {
             problems.extend(problem.clone());
         }
         self.told = problem;
     }
+
+    /// Says that bytes stand behind the last checkpoint. They may be a write that is under way right now, so who follows
+    /// a log says so only when they stay.
+    fn cut(&mut self, rest: u64) -> Option<Problem> {
+        let at = (self.walk.good.segment, self.walk.good.offset, rest);
+        let stays = self.first || self.rest == at;
+        self.rest = at;
+        (rest > 0 && stays).then(|| Problem {
+            grave: false,
+            ..Problem::new(
+                &self.owner,
+                format!(
+                    "{rest} bytes after the last signed head are no records yet: a write that was cut short, or is under way"
+                ),
+            )
+        })
+    }
 }
 
 /// Whose log it stands in says who wrote it; what the line claims about its actor proves nothing.
-fn entry(raw: &[u8], log: &str, actor: &str) -> Result<Entry, record::ReadError> {
+pub(super) fn entry(raw: &[u8], log: &str, actor: &str) -> Result<Entry, record::ReadError> {
     let record = record::read(raw)?;
     if record.kind == RecordType::Checkpoint {
         return Err(record::ReadError::Frame("note"));

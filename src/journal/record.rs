@@ -17,8 +17,8 @@ use super::merkle::Hash;
 pub const MAX_LINE: usize = 64 * 1024;
 
 /// Keys that frame a record and cannot stand in a body.
-const FRAME: [&str; 9] = [
-    "v", "seq", "prev", "type", "ts", "actor", "drill", "mono", "note",
+const FRAME: [&str; 10] = [
+    "v", "seq", "prev", "type", "ts", "actor", "drill", "mono", "clk", "note",
 ];
 
 /// What stands around a body.
@@ -36,6 +36,8 @@ pub struct Frame<'a> {
     pub drill: bool,
     /// `CLOCK_BOOTTIME` in nanoseconds.
     pub mono: u64,
+    /// Whether the wall clock was synchronised; `None` when nothing tells.
+    pub synchronised: Option<bool>,
 }
 
 /// Why a record cannot be written.
@@ -88,7 +90,11 @@ pub fn write(frame: &Frame<'_>, kind: RecordType, body: &Value) -> Result<Vec<u8
     if frame.drill {
         out.extend_from_slice(b",\"drill\":true");
     }
-    out.extend_from_slice(format!(",\"mono\":{}", frame.mono).as_bytes());
+    let sync = frame
+        .synchronised
+        .map_or("null", |s| if s { "true" } else { "false" });
+    let clocks = format!(",\"mono\":{},\"clk\":{{\"sync\":{sync}}}", frame.mono);
+    out.extend_from_slice(clocks.as_bytes());
     for (key, value) in body {
         out.push(b',');
         json::write_member(key, value, &mut out);
@@ -118,6 +124,8 @@ pub struct Record {
     pub drill: bool,
     /// `CLOCK_BOOTTIME` in nanoseconds.
     pub mono: Option<u64>,
+    /// Whether the wall clock was synchronised, where that was known.
+    pub synchronised: Option<bool>,
     /// Everything else.
     pub body: Map<String, Value>,
 }
@@ -164,6 +172,9 @@ pub fn read(line: &[u8]) -> Result<Record, ReadError> {
     };
     let drill = map.shift_remove("drill") == Some(Value::Bool(true));
     let mono = map.shift_remove("mono").and_then(|m| m.as_u64());
+    let synchronised = map
+        .shift_remove("clk")
+        .and_then(|clk| clk.get("sync")?.as_bool());
     Ok(Record {
         seq,
         kind,
@@ -171,6 +182,7 @@ pub fn read(line: &[u8]) -> Result<Record, ReadError> {
         actor,
         drill,
         mono,
+        synchronised,
         body: map,
     })
 }
@@ -204,6 +216,7 @@ mod tests {
             actor,
             drill: false,
             mono: 7,
+            synchronised: None,
         }
     }
 
@@ -217,7 +230,7 @@ mod tests {
         )
         .unwrap();
         let want = format!(
-            r#"{{"v":1,"seq":41,"prev":"{}","type":"note","ts":"2026-11-21T08:15:00.123456789Z","actor":{{"user":"alice"}},"mono":7,"text":"caf\u00e9"}}"#,
+            r#"{{"v":1,"seq":41,"prev":"{}","type":"note","ts":"2026-11-21T08:15:00.123456789Z","actor":{{"user":"alice"}},"mono":7,"clk":{{"sync":null}},"text":"caf\u00e9"}}"#,
             "0".repeat(64)
         );
         assert_eq!(String::from_utf8(line).unwrap(), want);

@@ -1,9 +1,13 @@
 //! Behaviour of the journal as a whole.
 
+mod agents;
+mod clocks;
 mod damage;
 mod failing;
+mod holes;
 mod killing;
 mod peers;
+mod pruning;
 mod reading;
 mod rotating;
 mod tamper;
@@ -24,6 +28,15 @@ use super::error::JournalError;
 use super::fs::{Fs, Real};
 use super::verify::{Options, Report, verify};
 use super::writer::{JournalConfig, Opened, Writer};
+
+/// The system with both clocks standing still, as the tests write everything at one moment.
+struct Still;
+
+impl Fs for Still {
+    fn boot_clock(&self) -> u64 {
+        1
+    }
+}
 
 /// A store with its keys in a directory that goes away.
 struct Place {
@@ -77,13 +90,13 @@ impl Place {
     }
 
     fn open(&self) -> (Writer, Opened) {
-        self.try_open(Arc::new(Real)).unwrap()
+        self.try_open(Arc::new(Still)).unwrap()
     }
 
     fn open_user(&self, user: &str) -> Writer {
         let mut config = self.config();
         config.keys = self.dir.path().join(format!("keys-{user}"));
-        Writer::open_as(config, actor(user), Arc::new(Real), now())
+        Writer::open_as(config, actor(user), Arc::new(Still), now())
             .unwrap()
             .0
     }

@@ -5,8 +5,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use ed25519_dalek::VerifyingKey;
 use serde::Deserialize;
 
+use super::agent::{fingerprint, read_public};
 use super::merkle::hex;
 use super::note::Verifier;
 
@@ -43,6 +45,14 @@ pub enum TrustError {
         "{text:?} is no key of the form `origin+id+base64`: take it from `log verify` of a log you trust"
     )]
     Key {
+        /// What stands there.
+        text: String,
+    },
+    /// No usable ssh key.
+    #[error(
+        "{text:?} is no Ed25519 key as ssh writes it (`ssh-ed25519 AAAA…`): take it from `ssh-add -L`"
+    )]
+    SshKey {
         /// What stands there.
         text: String,
     },
@@ -92,6 +102,8 @@ struct PersonRow {
     keys: Vec<String>,
     #[serde(default)]
     uids: Vec<u32>,
+    #[serde(default)]
+    ssh_keys: Vec<String>,
 }
 
 /// Somebody who writes logs.
@@ -103,6 +115,8 @@ pub struct Person {
     pub keys: Vec<Verifier>,
     /// Their user ids; none listed means that any is accepted.
     pub uids: BTreeSet<u32>,
+    /// Keys of their own, in an ssh-agent, that sign approvals and countersignatures.
+    pub ssh: Vec<VerifyingKey>,
 }
 
 /// Pinned keys and the roster.
@@ -134,7 +148,7 @@ impl Trust {
         }
     }
 
-    /// Reads `[[log]]` tables (`origin`, `keys`) and `[[person]]` tables (`name`, `keys`, `uids`).
+    /// Reads `[[log]]` tables (`origin`, `keys`) and `[[person]]` tables (`name`, `keys`, `uids`, `ssh_keys`).
     pub fn parse(text: &str) -> Result<Self, TrustError> {
         let file: File = toml::from_str(text).map_err(|e| TrustError::Format {
             path: PathBuf::new(),
@@ -165,7 +179,18 @@ impl Trust {
                 }
             }
             trust.keys.extend(keys.iter().cloned());
+            let ssh = read_ssh(&row.ssh_keys)?;
+            for key in &ssh {
+                if let Some(other) = trust.holder_of_ssh(key).filter(|p| p.name != row.name) {
+                    return Err(TrustError::Shared {
+                        key: fingerprint(key),
+                        first: other.name.clone(),
+                        second: row.name,
+                    });
+                }
+            }
             trust.people.push(Person {
+                ssh,
                 name: row.name,
                 keys,
                 uids: row.uids.into_iter().collect(),
@@ -196,11 +221,23 @@ impl Trust {
         self.people.iter().find(has)
     }
 
+    /// Returns whose ssh key this is.
+    pub fn holder_of_ssh(&self, key: &VerifyingKey) -> Option<&Person> {
+        self.people.iter().find(|p| p.ssh.contains(key))
+    }
+
     /// Returns who writes the log of this origin.
     pub fn writer_of(&self, origin: &str) -> Option<&Person> {
         let has = |p: &&Person| p.keys.iter().any(|k| k.name == origin);
         self.people.iter().find(has)
     }
+}
+
+fn read_ssh(lines: &[String]) -> Result<Vec<VerifyingKey>, TrustError> {
+    lines
+        .iter()
+        .map(|line| read_public(line).ok_or_else(|| TrustError::SshKey { text: line.clone() }))
+        .collect()
 }
 
 fn read_keys(texts: &[String]) -> Result<Vec<Verifier>, TrustError> {

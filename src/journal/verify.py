@@ -14,6 +14,11 @@ def root(peaks):
     for _, left in reversed(peaks[:-1]): right = sha(b"\1" + left + right)
     return right
 
+def add(peaks, leaf):
+    height, node = 0, leaf
+    while peaks and peaks[-1][0] == height: node, height = sha(b"\1" + peaks.pop()[1] + node), height + 1
+    return peaks + [(height, node)]
+
 def signed_by(key, text, signature):
     spki = bytes.fromhex("302a300506032b6570032100") + key
     pem = b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(spki) + b"\n-----END PUBLIC KEY-----\n"
@@ -31,10 +36,19 @@ def read_key(vkey, seq):
 
 def main(log):
     seq, prev, peaks, key, committed, new, epoch, last = 0, bytes(32), [], None, 0, None, False, None
-    for path in sorted(glob.glob(os.path.join(log, "*.jsonl"))):
-        if os.path.basename(path) != f"{seq:020}.jsonl": die(seq, f"expected segment {seq:020}.jsonl, found {path}")
+    whole = glob.glob(os.path.join(log, "*.jsonl"))
+    pruned = [p for p in glob.glob(os.path.join(log, "*.pruned")) if p[:-7] + ".jsonl" not in whole]
+    withheld, excused = [], []
+    for path in sorted(whole + pruned):
+        if os.path.basename(path).split(".")[0] != f"{seq:020}": die(seq, f"expected segment {seq:020}, found {path}")
         data = open(path, "rb").read()
         for nth, line in enumerate(data.split(b"\n")[:-1]):
+            if path in pruned and len(line) == 64 and key:
+                prev = bytes.fromhex(line.decode("ascii"))
+                withheld.append(seq)
+                peaks = add(peaks, prev)
+                seq += 1
+                continue
             if any(not 0x20 <= b < 0x7F for b in line): die(seq, "a byte that a journal never holds")
             if not line.startswith(b'{"v":1,"seq":%d,"prev":"%s","type":"' % (seq, prev.hex().encode())):
                 die(seq, "does not continue the chain")
@@ -64,11 +78,12 @@ def main(log):
                 if same != line: die(seq, "not in canonical form")
                 committed = seq + 1
             prev = sha(b"\0" + line)
-            height, node = 0, prev
-            while peaks and peaks[-1][0] == height: node, height = sha(b"\1" + peaks.pop()[1] + node), height + 1
-            peaks.append((height, node))
+            if record["type"] == "prune": excused += record.get("withheld", [])
+            peaks = add(peaks, prev)
             seq += 1
         if not data.endswith(b"\n"): die(seq, "cut short")
+    for n in withheld:
+        if not any(a <= n <= b for a, b in excused): die(n, "content was taken out, and no record says so")
     if not committed or committed != seq: die(committed, "not covered by a signed checkpoint")
     print(f"{key[0]} key {key[1]}: {seq} lines intact; a removed tail cannot be detected without an anchor")
 

@@ -2,7 +2,10 @@
 //!
 //! A log can never prove that its own tail was not cut: that takes an anchor outside the writer's power.
 
+mod clock;
 mod content;
+mod evidence;
+mod head;
 mod text;
 mod trusted;
 mod vouched;
@@ -10,6 +13,8 @@ mod witness;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -24,7 +29,7 @@ use super::merkle::{Hash, hex};
 use super::note::Verifier;
 use super::reader::{Line, logs_in};
 use super::record::{self, Record};
-use super::recovery::stored_head;
+use super::remains::Remains;
 use super::trust::Trust;
 use super::walk::{Bad, Event, Walk, Why};
 
@@ -45,6 +50,8 @@ pub struct Options {
     pub seen: Option<PathBuf>,
     /// Files with signed heads kept elsewhere: lines of the system's log, or what a webhook received.
     pub anchors: Vec<PathBuf>,
+    /// Grows by the bytes that were looked at.
+    pub progress: Option<Arc<AtomicU64>>,
 }
 
 /// How bad a finding is.
@@ -127,10 +134,24 @@ pub struct LogReport {
     pub head_size: u64,
     /// Root of the last good checkpoint, hex.
     pub head_root: Option<String>,
+    /// Records written while the host's clock was known not to be synchronised.
+    pub unsynchronised: u64,
+    /// Records for which nothing told whether it was.
+    pub sync_unknown: u64,
     /// Torn writes that were put aside.
     pub recovered: u64,
+    /// Files of evidence that are there with the bytes that were hashed.
+    pub evidence: u64,
+    /// Files of evidence that a record says were removed.
+    pub evidence_pruned: u64,
+    /// Records whose content a later record says was withheld.
+    pub withheld: u64,
     /// Who holds a signed head of this log that was compared with it, and over how many lines.
     pub witnessed: BTreeMap<String, u64>,
+    /// Lines after the longest head that somebody else holds: only these could be cut off unseen.
+    pub unanchored_lines: u64,
+    /// When the first of them was written.
+    pub unanchored_since: Option<Timestamp>,
     /// Anchors that the log itself claims, by kind, and over how many lines.
     pub claimed: BTreeMap<String, u64>,
     /// What broke the chain.
@@ -238,6 +259,8 @@ struct Facts {
     roots: BTreeMap<u64, Hash>,
     /// Heads of others that it recorded, and where.
     saw: Vec<(u64, Value)>,
+    /// First record of each write, and its time.
+    times: Vec<(u64, Timestamp)>,
     /// Keys of others that it vouches for: `{"origin", "vkey", "seq"}`.
     vouches: Vec<Value>,
 }
@@ -249,7 +272,9 @@ struct Audit<'o> {
     options: &'o Options,
     uids: BTreeMap<u32, u64>,
     facts: Facts,
-    before: Option<(u64, Timestamp, Option<u64>, String)>,
+    before: Option<clock::Before>,
+    evidence: evidence::Evidence,
+    committed: bool,
 }
 
 impl<'o> Audit<'o> {
@@ -264,6 +289,8 @@ impl<'o> Audit<'o> {
             uids: BTreeMap::new(),
             facts: Facts::default(),
             before: None,
+            evidence: evidence::Evidence::default(),
+            committed: false,
         }
     }
 
@@ -284,6 +311,7 @@ impl<'o> Audit<'o> {
     }
 
     fn run(mut self, log: &LogDir) -> (LogReport, Facts) {
+        let before = Remains::of(log);
         let mut walk = self.walk.clone();
         let ended = walk.run(log, &mut |event| self.meet(log, &event));
         if self.options.quick && !walk.confirm() {
@@ -310,7 +338,8 @@ impl<'o> Audit<'o> {
                 self.report.uncommitted = tail.uncommitted;
             }
         }
-        self.compare_head(log);
+        head::check(&mut self, log, &before);
+        evidence::check(&mut self, log);
         self.strange_files(log);
         self.summarise();
         if let Some(trust) = &self.options.trust {
@@ -371,6 +400,9 @@ impl<'o> Audit<'o> {
                 segment,
             } => {
                 self.report.segments += u64::from(*offset == 0);
+                if let Some(progress) = &self.options.progress {
+                    progress.fetch_add(bytes.len() as u64 + 1, Ordering::Relaxed);
+                }
                 match record::read(bytes) {
                     Ok(record) => self.record(log, *segment, &record),
                     Err(e) => self.find(
@@ -381,8 +413,10 @@ impl<'o> Audit<'o> {
                     ),
                 }
             }
+            Event::Withheld { seq } => self.evidence.withheld(*seq),
             Event::Commit(head) => {
                 self.facts.roots.insert(head.size, head.root);
+                self.committed = true;
             }
             Event::Damage(bad) => {
                 let text = format!("record {}: {}", bad.seq, bad.why);
@@ -393,8 +427,13 @@ impl<'o> Audit<'o> {
 
     fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {
         self.report.first.get_or_insert(record.ts);
+        if self.facts.times.is_empty() || self.committed {
+            self.facts.times.push((record.seq, record.ts));
+            self.committed = false;
+        }
         self.report.last = Some(record.ts);
-        self.clock(record);
+        clock::check(self, record);
+        self.evidence.record(record);
         if let Some(uid) = record.actor.get("uid").and_then(Value::as_u64) {
             let uid = u32::try_from(uid).unwrap_or(u32::MAX);
             self.uids.entry(uid).or_insert(record.seq);
@@ -432,34 +471,6 @@ impl<'o> Audit<'o> {
         }
     }
 
-    /// A clock that steps is a warning, never an integrity failure.
-    fn clock(&mut self, record: &Record) {
-        let boot = record
-            .actor
-            .get("boot")
-            .and_then(|b| b.as_str())
-            .unwrap_or_default()
-            .to_owned();
-        if let Some((seq, ts, mono, before)) = &self.before {
-            let back = ts.duration_since(record.ts).as_millis();
-            let passed = match (mono, record.mono) {
-                (Some(a), Some(b)) if *before == boot => format!(
-                    " while {} ms passed since boot",
-                    (b.saturating_sub(*a)) / 1_000_000
-                ),
-                _ => String::new(),
-            };
-            if back > 0 {
-                let text = format!(
-                    "from record {seq} to {} the wall clock stepped back {back} ms{passed}",
-                    record.seq
-                );
-                self.find(Level::Warning, "clock", Some(record.seq), text);
-            }
-        }
-        self.before = Some((record.seq, record.ts, record.mono, boot));
-    }
-
     fn quarantined(&mut self, log: &LogDir, record: &Record) {
         let field = |name: &str| {
             record
@@ -485,35 +496,6 @@ impl<'o> Audit<'o> {
                 record.seq
             );
             self.find(Level::Warning, "recovered", Some(record.seq), text);
-        }
-    }
-
-    /// The published head is never ahead of the log, so one that is means that records are gone.
-    fn compare_head(&mut self, log: &LogDir) {
-        let keys = self.walk.keys.clone();
-        if keys.is_empty() {
-            return;
-        }
-        // A console that stopped between rotating its key and publishing leaves a head of the old one.
-        let stored = keys.iter().rev().find_map(|k| stored_head(log, &k.by));
-        let Some((head, _)) = stored else {
-            let text = "there is no usable signed head in the file `checkpoint`, so a cut tail is even harder to see";
-            self.find(Level::Warning, "head", None, text);
-            return;
-        };
-        let known = self.walk.head.as_ref().map_or(0, |(h, _)| h.size);
-        if head.size > known {
-            let text = format!(
-                "the signed head in `checkpoint` covers {} lines, only {known} are here: the tail was removed or changed",
-                head.size
-            );
-            self.find(Level::Failure, "head", Some(known), text);
-        } else if self.facts.roots.get(&head.size) != Some(&head.root) {
-            let text = format!(
-                "the signed head in `checkpoint` for {} lines has another root: this key signed two histories",
-                head.size
-            );
-            self.find(Level::Failure, "head", Some(head.size), text);
         }
     }
 

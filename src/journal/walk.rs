@@ -13,7 +13,7 @@ use super::checkpoint::{self, Head, Invalid, prefix};
 use super::error::JournalError;
 use super::fs::How;
 use super::layout::{LogDir, segment_name};
-use super::merkle::{CompactRange, Hash, ZERO, leaf_hash};
+use super::merkle::{CompactRange, Hash, ZERO, leaf_hash, unhex};
 use super::note::Verifier;
 use super::record::{self, MAX_LINE};
 
@@ -53,11 +53,16 @@ impl Point {
     /// Goes past one line (without its line feed) and returns its leaf hash.
     pub fn pass(&mut self, line: &[u8]) -> Hash {
         let leaf = leaf_hash(line);
+        self.step(leaf, line.len());
+        leaf
+    }
+
+    /// Goes past a line of which only the leaf hash is left, in `len` bytes.
+    pub fn step(&mut self, leaf: Hash, len: usize) {
         self.seq += 1;
         self.prev = leaf;
         self.range.push(leaf);
-        self.offset += line.len() as u64 + 1;
-        leaf
+        self.offset += len as u64 + 1;
     }
 }
 
@@ -125,6 +130,11 @@ pub enum Event<'a> {
         offset: u64,
         /// Its bytes without the line feed.
         bytes: &'a [u8],
+    },
+    /// A line whose content was withheld; its leaf hash still holds the place.
+    Withheld {
+        /// Its number.
+        seq: u64,
     },
     /// A valid checkpoint: everything before is committed.
     Commit(&'a Head),
@@ -196,7 +206,22 @@ pub struct Walk {
     pub leaves: Option<Vec<Hash>>,
     every_signature: bool,
     incoming: Option<Incoming>,
+    /// Whether content was withheld from the segment that is read.
+    pruned: bool,
     at: Point,
+}
+
+/// Finds where the line after the first `lines` lines begins.
+fn offset_of(log: &LogDir, file: &File, name: &str, lines: u64) -> Result<u64, JournalError> {
+    let bytes = super::fs::read_from(&*log.fs, file, 0, SEGMENT_CAP as usize)
+        .map_err(log.failed("read", name))?;
+    let mut ends = memchr::memchr_iter(b'\n', &bytes);
+    let end = usize::try_from(lines)
+        .ok()
+        .and_then(|n| n.checked_sub(1))
+        .and_then(|n| ends.nth(n));
+    // Fewer lines than were read already: what is missing shows as a segment that became shorter.
+    Ok(end.map_or(bytes.len() as u64 + 1, |at| at as u64 + 1))
 }
 
 impl Walk {
@@ -214,6 +239,7 @@ impl Walk {
             checkpoints: 0,
             passed: 0,
             every_signature,
+            pruned: false,
             at: Point::start(),
         }
     }
@@ -342,7 +368,7 @@ impl Walk {
         if next <= first {
             return Ok(false);
         }
-        let name = segment_name(next);
+        let (name, _) = log.segment_file(next);
         let file = log.open(&name, How::Read)?;
         let bytes = super::fs::read_from(&*log.fs, &file, 0, MAX_LINE + 1)
             .map_err(log.failed("read", &name))?;
@@ -366,8 +392,15 @@ impl Walk {
         log: &LogDir,
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<(Option<Bad>, u64), JournalError> {
-        let name = segment_name(self.at.segment);
+        let (name, pruned) = log.segment_file(self.at.segment);
         let file = log.open(&name, How::Read)?;
+        self.pruned = pruned;
+        if pruned && self.at.offset > 0 {
+            // Content may have been withheld since this walk stood here: the lines are as many, and shorter.
+            let offset = offset_of(log, &file, &name, self.at.seq - self.at.segment)?;
+            self.at.offset = offset;
+            self.good.offset = offset;
+        }
         let len = log.fs.len(&file).map_err(log.failed("look at", &name))?;
         if len > SEGMENT_CAP {
             let what = format!("{len} bytes large, more than any segment");
@@ -424,6 +457,16 @@ impl Walk {
     }
 
     fn line(&mut self, line: &[u8], sink: &mut dyn FnMut(Event<'_>)) -> Result<(), Why> {
+        if let Some(leaf) = self.pruned.then(|| unhex(line)).flatten() {
+            if self.verifier.is_none() {
+                return Err(Why::Genesis("its content was withheld".into()));
+            }
+            let seq = self.at.seq;
+            self.at.step(leaf, line.len());
+            self.keep_leaf(seq, leaf);
+            sink(Event::Withheld { seq });
+            return Ok(());
+        }
         if line.len() > MAX_LINE {
             return Err(Why::TooLong);
         }
@@ -502,11 +545,15 @@ impl Walk {
     }
 
     fn pass(&mut self, line: &[u8]) {
-        let seq = self.at.seq as usize;
+        let seq = self.at.seq;
         let leaf = self.at.pass(line);
+        self.keep_leaf(seq, leaf);
+    }
+
+    fn keep_leaf(&mut self, seq: u64, leaf: Hash) {
         if let Some(leaves) = &mut self.leaves {
             // Lines that were void after damage are replaced.
-            leaves.truncate(seq);
+            leaves.truncate(seq as usize);
             leaves.push(leaf);
         }
     }

@@ -3,7 +3,10 @@
 //! Under the lock: look whether another console of this user wrote, frame the batch, end it in a signed checkpoint,
 //! hand it to the system in one call, wait for the device, and only then say so.
 
+mod clock;
+mod first;
 mod peers;
+mod prune;
 mod rotate;
 
 use std::fs::File;
@@ -30,8 +33,10 @@ use super::note::Verifier;
 use super::record::{self, Frame};
 use super::recovery::{self, Damaged, Finding, Recovered};
 use super::redact;
-use super::walk::{Event, Point, SEGMENT_LIMIT, Walk};
+use super::walk::{Point, SEGMENT_LIMIT, Walk};
+use first::{First, first_walk};
 use peers::Peers;
+pub use prune::{Prune, Pruned};
 
 /// Room kept for one outcome, in bytes: the longest line.
 const RESERVE_EACH: u64 = 64 * 1024;
@@ -128,6 +133,7 @@ pub struct Writer {
     peers: Peers,
     /// The key that takes over with the next commit.
     next: Option<SigningKey>,
+    clock: clock::Watch,
 }
 
 impl std::fmt::Debug for Writer {
@@ -233,6 +239,7 @@ impl Writer {
             damaged,
             peers,
             next: None,
+            clock: clock::Watch::default(),
         };
         if let Some(reason) = adopt {
             writer.begin_epoch(now, reason)?;
@@ -284,7 +291,8 @@ impl Writer {
         } else {
             Vec::new()
         };
-        let mut all = Self::records_of(&heads);
+        let mut all = self.clock_step(now);
+        all.extend(Self::records_of(&heads));
         let own = all.len();
         all.extend_from_slice(records);
         let mut written = self.commit(now, &all)?;
@@ -514,7 +522,8 @@ impl Writer {
         let mut at = self.walk.good.clone();
         let mut bytes = Vec::new();
         let mut written = Vec::new();
-        let mono = boot_clock();
+        let mono = self.log.fs.boot_clock();
+        let synchronised = super::clock::synchronised();
         for (kind, body) in records {
             let frame = Frame {
                 seq: at.seq,
@@ -523,6 +532,7 @@ impl Writer {
                 actor: &self.actor.value,
                 drill: self.config.drill,
                 mono,
+                synchronised,
             };
             let mut body = body.clone();
             redact::record(*kind, &mut body);
@@ -625,56 +635,4 @@ impl Writer {
             let _ = fs.rename(&self.log.dir, &temporary, &self.log.dir, HEAD_FILE);
         }
     }
-}
-
-/// What the first walk over a log tells.
-#[derive(Default)]
-struct First {
-    /// Why actions must wait: damage that was never acknowledged.
-    pending: Option<String>,
-    /// How far anchors reach.
-    anchored: u64,
-}
-
-/// Walks a whole log at first sight.
-fn first_walk(log: &LogDir, walk: &mut Walk) -> Result<First, JournalError> {
-    const KINDS: [RecordType; 4] = [
-        RecordType::Genesis,
-        RecordType::Segment,
-        RecordType::Anomaly,
-        RecordType::Anchor,
-    ];
-    for every_signature in [false, true] {
-        *walk = Walk::new(walk.owner.clone(), every_signature);
-        let mut first = First::default();
-        walk.run(log, &mut |event| {
-            if let Event::Line { bytes, .. } = event
-                && let Some(record) = record::read_if(bytes, &KINDS)
-            {
-                if record.kind == RecordType::Anchor {
-                    let size = record.body.get("size").and_then(Value::as_u64);
-                    // No anchor reaches beyond the record that names it.
-                    first.anchored = first.anchored.max(size.unwrap_or(0).min(record.seq));
-                } else if record.body.contains_key("damaged") {
-                    let why = &record.body["damaged"]["why"];
-                    let why = why.as_str().unwrap_or("the journal was damaged");
-                    first.pending = Some(why.to_owned());
-                } else if record.body.get("acknowledged") == Some(&Value::Bool(true)) {
-                    first.pending = None;
-                }
-            }
-        })?;
-        // When the last signature is not good, the last good one is looked for with all of them checked.
-        if walk.confirm() {
-            return Ok(first);
-        }
-    }
-    Ok(First::default())
-}
-
-fn boot_clock() -> u64 {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    (t.tv_sec as u64)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(t.tv_nsec as u64)
 }

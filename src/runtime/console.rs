@@ -66,6 +66,8 @@ pub struct Console {
     script: Option<Script>,
     /// Whether a frame was drawn since the last key.
     answered: bool,
+    /// Whether the model has more to do as soon as nothing else is.
+    more: bool,
 }
 
 struct Script {
@@ -148,6 +150,7 @@ impl Console {
             inbox,
             script: None,
             answered: false,
+            more: false,
         }
     }
 
@@ -177,6 +180,7 @@ impl Console {
                 Some(asked) = signals.next() => self.on_signal(&asked),
                 event = next_key(&mut keys) => self.on_event(event),
                 Some(msg) = self.inbox.recv() => self.take(msg),
+                () = std::future::ready(()), if self.more => self.go_on(),
                 () = sleep_until(tick_at) => self.take(Msg::Tick),
             };
             if suspend && let Screen::Terminal(session) = &mut self.screen {
@@ -218,6 +222,7 @@ impl Console {
             }
             tokio::select! {
                 Some(msg) = self.inbox.recv() => { self.take(msg); }
+                () = std::future::ready(()), if self.more => { self.go_on(); }
                 _ = pace.tick() => {}
             }
         };
@@ -247,6 +252,7 @@ impl Console {
             let Some(msg) = next else { break };
             for effect in update(&mut self.model, &self.keymap, msg, Timestamp::now()) {
                 suspend |= matches!(effect, Effect::Suspend);
+                self.more |= matches!(effect, Effect::Continue);
                 self.effects.start(effect);
             }
             next = if suspend {
@@ -256,6 +262,11 @@ impl Console {
             };
         }
         suspend
+    }
+
+    fn go_on(&mut self) -> bool {
+        self.more = false;
+        self.take(Msg::Continue)
     }
 
     fn on_event(&mut self, event: Option<std::io::Result<crossterm::event::Event>>) -> bool {

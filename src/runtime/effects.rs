@@ -10,9 +10,10 @@ use tokio_util::task::TaskTracker;
 
 use super::journal::Report;
 use super::services::Services;
-use super::{execute, planner, reconcile};
+use super::{execute, planner, reconcile, timeline};
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
+use crate::domain::coverage::CellState;
 use crate::domain::decision::RecordType;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, PlanDigest};
@@ -80,7 +81,13 @@ impl Effects {
                 }
             }
             Effect::Reconcile(alert) => self.reconcile(alert),
-            Effect::Suspend => {}
+            Effect::ReadRecord { log, seq } => {
+                tokio::spawn(timeline::read(services.journal, log, seq, report));
+            }
+            Effect::VerifyLog => {
+                tokio::spawn(timeline::verify(services.journal, report));
+            }
+            Effect::Suspend | Effect::Continue => {}
         }
     }
 
@@ -126,7 +133,12 @@ impl Effects {
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
             let (level, text) = match reconcile::run(&services, &alert).await {
-                Ok(lines) => (Level::Info, lines.join("; ")),
+                Ok(told) => {
+                    let closed = told.iter().all(|t| t.state == CellState::Proven);
+                    let level = if closed { Level::Info } else { Level::Warn };
+                    let lines: Vec<String> = told.iter().map(ToString::to_string).collect();
+                    (level, lines.join("; "))
+                }
                 Err(error) => (Level::Error, error),
             };
             report(Msg::Notice { level, text });

@@ -12,7 +12,9 @@ use crate::app::model::Phase;
 use crate::app::msg::Msg;
 use crate::connect::Connector;
 use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
-use crate::domain::decision::{Intent, Outcome, PlanState, RecordType, Verify};
+use crate::domain::decision::{
+    Decision, DecisionKind, Intent, Outcome, PlanState, RecordType, Verify,
+};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{IntentId, PlanDigest, StepId};
 use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
@@ -74,8 +76,24 @@ pub async fn run(
     let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
         return Ended::refused(format!("the journal holds no plan {}", digest.short()));
     };
+    // Nothing is begun that could not be written down: a log that is damaged or lost its disk stops every act.
+    if let Some(reason) = services.journal.blocked().await {
+        return Ended::refused(format!("nothing can be recorded: {reason}"));
+    }
     if let Err(reason) = allowed(services, &digest, &state).await {
         return Ended::refused(reason);
+    }
+    // Who confirmed it stands in the log by itself, before the first step does.
+    let confirmed = Decision {
+        plan: Some(digest.clone()),
+        ..Decision::on(state.plan.alert.clone(), DecisionKind::Confirm, None)
+    };
+    if let Err(error) = services
+        .journal
+        .record(RecordType::Decision, &confirmed)
+        .await
+    {
+        return Ended::refused(format!("the confirmation could not be recorded: {error}"));
     }
     report(Msg::Started {
         digest: digest.clone(),
@@ -200,13 +218,21 @@ impl Run<'_> {
         begun: &mut bool,
     ) -> Result<Option<CellState>, NotRecorded> {
         if step.verb.is_manual() {
-            self.phase(
-                &step.id,
-                Phase::Ended(
-                    CellState::HandedOff,
-                    format!("{} does this by hand", step.team),
-                ),
-            );
+            let says = format!("{} does this by hand", step.team);
+            let handed = Decision {
+                plan: Some(self.digest.clone()),
+                step: Some(step.id.clone()),
+                ..Decision::on(
+                    plan.alert.clone(),
+                    DecisionKind::HandOver,
+                    Some(format!("{}: {says}", step.title)),
+                )
+            };
+            self.services
+                .journal
+                .record(RecordType::Decision, &handed)
+                .await?;
+            self.phase(&step.id, Phase::Ended(CellState::HandedOff, says));
             return Ok(Some(CellState::HandedOff));
         }
         let intent = self.intent(plan, step, false).await?;
@@ -485,6 +511,9 @@ pub async fn undo(
     let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
         return Ended::refused(format!("the journal holds no plan {}", digest.short()));
     };
+    if let Some(reason) = services.journal.blocked().await {
+        return Ended::refused(format!("nothing can be recorded: {reason}"));
+    }
     let Some(step) = state.plan.step(step) else {
         return Ended::refused(format!("the plan has no step {step}"));
     };

@@ -1,7 +1,7 @@
 //! The journal as the rest of the console uses it: one thread owns the writer, because `fsync` waits, and keeps the
 //! fold of all logs up to date.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,14 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::anchor::{Anchoring, Posting};
+use super::distance::Distance;
+use super::space::Space;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
 use crate::domain::ids::PlanDigest;
-use crate::journal::{Follower, Health, JournalConfig, Writer};
+use crate::journal::{Follower, Health, JournalConfig, JournalError, SEEN_FILE, Writer};
 
 /// Where messages for the console go; subcommands print some of them.
 pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
@@ -26,8 +29,13 @@ pub struct NotRecorded(pub String);
 
 /// How often the heads of other logs are recorded in a quiet console.
 const HEADS_EVERY: Duration = Duration::from_mins(5);
+/// How often the distance to the last anchor is looked at in a quiet console.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-enum Order {
+/// Why a console that only looks cannot write.
+const NO_WRITER: &str = "this console has no journal to write to";
+
+pub(super) enum Order {
     Append(
         Vec<(RecordType, Value)>,
         oneshot::Sender<Result<(), NotRecorded>>,
@@ -41,6 +49,9 @@ enum Order {
     ),
     Plan(String, oneshot::Sender<Option<(PlanDigest, PlanState)>>),
     Decisions(oneshot::Sender<Decisions>),
+    Health(oneshot::Sender<Option<String>>),
+    /// The head over so many lines left, or could not.
+    Anchored(u64, Result<(), String>),
     Poll,
     End(oneshot::Sender<()>),
 }
@@ -50,22 +61,42 @@ enum Order {
 pub struct Journal {
     orders: mpsc::Sender<Order>,
     store: PathBuf,
+    seen: PathBuf,
+    posting: Option<Posting>,
 }
 
 impl Journal {
     /// Opens the log of this user and reads all logs of the store. A read-only journal has no writer and refuses every
     /// record. Problems go to `report`; the console goes on without acting.
-    pub fn open(config: JournalConfig, read_only: bool, report: Report) -> Self {
+    pub fn open(
+        config: JournalConfig,
+        read_only: bool,
+        anchoring: Anchoring,
+        report: Report,
+    ) -> Self {
         let (orders, inbox) = mpsc::channel();
+        // The drill's heads are nobody's business, and whoever only looks has none.
+        let poster = anchoring.poster.clone();
+        let poster = poster.filter(|_| !read_only && !config.drill);
+        let (heads, posting) = poster.map(|p| p.start(orders.clone())).unzip();
         let store = config.store.clone();
+        let seen = config.keys.join(SEEN_FILE);
         let thread = Thread {
             report,
             follower: Follower::new(&store),
             decisions: Decisions::default(),
             writer: None,
+            closed: NO_WRITER.to_owned(),
+            anchors: Distance::new(anchoring, heads, config.drill),
+            space: Space::new(&store),
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
-        Self { orders, store }
+        Self {
+            orders,
+            store,
+            seen,
+            posting,
+        }
     }
 
     /// Writes records durably: when this returns, they are on the disk, or an error says that they are not.
@@ -108,8 +139,28 @@ impl Journal {
         self.ask(Order::Decisions).await
     }
 
+    /// Returns the folder of all logs.
+    pub fn store(&self) -> &Path {
+        &self.store
+    }
+
+    /// Returns the file of heads of logs that this user saw.
+    pub fn seen(&self) -> Option<&Path> {
+        self.seen.exists().then_some(&self.seen)
+    }
+
+    /// Returns why nothing may be acted on, if so: the log is damaged, its disk failed, or it could not be opened.
+    pub async fn blocked(&self) -> Option<String> {
+        self.ask(Order::Health)
+            .await
+            .unwrap_or_else(|gone| Some(gone.0))
+    }
+
     /// Ends the thread after everything ordered before.
     pub async fn end(&self) {
+        if let Some(posting) = &self.posting {
+            posting.flush().await;
+        }
         // A thread that is gone already has nothing left to end.
         let _ = self.ask(Order::End).await;
     }
@@ -136,18 +187,55 @@ impl Journal {
     }
 }
 
+/// Writes records; what an act came to is tried until it stands, as it happened already. A new act is refused after the
+/// first try, so that nobody acts while another console holds the log.
+fn insist(
+    writer: &mut Writer,
+    records: &[(RecordType, Value)],
+    report: &Report,
+) -> Result<(), JournalError> {
+    let happened = |kind| matches!(kind, RecordType::Outcome | RecordType::Verify);
+    let must = records.iter().any(|(kind, _)| happened(*kind));
+    let mut waiting = false;
+    loop {
+        match writer.append(Timestamp::now(), records) {
+            Err(JournalError::Locked { path, holder }) if must => {
+                if !waiting {
+                    let place = path.display();
+                    let text = format!(
+                        "NOT RECORDED yet: {holder} holds the log {place}; what the act came to is tried until it stands"
+                    );
+                    report(Msg::JournalProblem(Some(text)));
+                }
+                waiting = true;
+            }
+            other => {
+                if waiting && other.is_ok() {
+                    report(Msg::JournalProblem(None));
+                }
+                return other.map(|_| ());
+            }
+        }
+    }
+}
+
 struct Thread {
     report: Report,
     follower: Follower,
     decisions: Decisions,
     writer: Option<Writer>,
+    /// Why there is no writer, when there is none.
+    closed: String,
+    anchors: Distance,
+    space: Space,
 }
 
 impl Thread {
     fn run(mut self, config: JournalConfig, read_only: bool, inbox: &mpsc::Receiver<Order>) {
         if !read_only {
             match Writer::open(config, Timestamp::now()) {
-                Ok((writer, opened)) => {
+                Ok((mut writer, opened)) => {
+                    writer.watch_clock();
                     if let Some(recovered) = &opened.recovered {
                         self.say(Some(format!(
                             "a torn write of {} bytes was put aside",
@@ -162,12 +250,20 @@ impl Thread {
                     }
                     self.writer = Some(writer);
                 }
-                Err(error) => (self.report)(Msg::JournalProblem(Some(error.to_string()))),
+                Err(error) => {
+                    self.closed = error.to_string();
+                    (self.report)(Msg::JournalProblem(Some(error.to_string())));
+                }
             }
         }
         self.poll();
+        (self.report)(Msg::LogRead);
         let mut due = Instant::now() + HEADS_EVERY;
         loop {
+            self.anchors.look(self.writer.as_mut(), &self.report);
+            if self.writer.is_some() {
+                self.space.look(&self.report);
+            }
             if Instant::now() >= due {
                 due = Instant::now() + HEADS_EVERY;
                 if let Some(writer) = &mut self.writer {
@@ -175,17 +271,24 @@ impl Thread {
                     let _ = writer.peer_heads(Timestamp::now());
                 }
             }
-            let order = match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            let wait = due
+                .saturating_duration_since(Instant::now())
+                .min(LOOK_EVERY);
+            let order = match inbox.recv_timeout(wait) {
                 Ok(order) => order,
                 Err(mpsc::RecvTimeoutError::Timeout) => continue,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
             match order {
                 Order::Append(records, answer) => {
-                    let written = self.with_writer(|writer| {
-                        writer.append(Timestamp::now(), &records).map(|_| ())
-                    });
+                    let report = Arc::clone(&self.report);
+                    let written = self.with_writer(|writer| insist(writer, &records, &report));
+                    if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
+                        self.say(Some(format!("{step}; expiry times may be off")));
+                    }
                     self.poll();
+                    // Before the answer: who ends the journal next waits for the head that is handed on here.
+                    self.anchors.look(self.writer.as_mut(), &self.report);
                     let _ = answer.send(written);
                 }
                 Order::Reserve(in_flight, answer) => {
@@ -211,6 +314,13 @@ impl Thread {
                 Order::Decisions(answer) => {
                     let _ = answer.send(self.decisions.clone());
                 }
+                Order::Health(answer) => {
+                    let _ = answer.send(self.blocked());
+                }
+                Order::Anchored(size, sent) => {
+                    self.anchors
+                        .sent(self.writer.as_mut(), size, sent, &self.report);
+                }
                 Order::Poll => self.poll(),
                 Order::End(answer) => {
                     let _ = answer.send(());
@@ -220,14 +330,20 @@ impl Thread {
         }
     }
 
+    fn blocked(&self) -> Option<String> {
+        match self.writer.as_ref().map(Writer::health) {
+            Some(Health::Ok) => None,
+            Some(Health::Blocked(reason)) => Some(reason),
+            None => Some(self.closed.clone()),
+        }
+    }
+
     fn with_writer<T>(
         &mut self,
-        act: impl FnOnce(&mut Writer) -> Result<T, crate::journal::JournalError>,
+        act: impl FnOnce(&mut Writer) -> Result<T, JournalError>,
     ) -> Result<T, NotRecorded> {
         let Some(writer) = &mut self.writer else {
-            return Err(NotRecorded(
-                "this console has no journal to write to".to_owned(),
-            ));
+            return Err(NotRecorded(self.closed.clone()));
         };
         let done = act(writer).map_err(|error| NotRecorded(error.to_string()));
         // A full disk may have room again at the next try; only a log that is blocked stops everything.

@@ -1,51 +1,64 @@
 //! Acts whose outcome nobody knows: they are read back, never sent again.
 
+use std::fmt;
+
 use super::services::Services;
-use crate::domain::coverage::{CellState, Proof, cell};
+use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
 use crate::domain::decision::{Act, RecordType, Verify};
-use crate::domain::ids::AlertId;
+use crate::domain::ids::{AlertId, StepId};
 use crate::domain::plan::{RenderedVerify, Undo};
 
-/// Reads back every unknown act of an alert and records what was told. Returns one line an act.
-pub async fn run(services: &Services, alert: &AlertId) -> Result<Vec<String>, String> {
+/// What a provider said about an act whose outcome nobody knew.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Which step it was.
+    pub step: StepId,
+    /// What that makes of it.
+    pub state: CellState,
+    /// What was read, or why nothing was.
+    pub says: String,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}: {}, {}", self.step, self.state, self.says)
+    }
+}
+
+/// Reads back every unknown act of an alert and records what was told.
+pub async fn run(services: &Services, alert: &AlertId) -> Result<Vec<Told>, String> {
     let decisions = services
         .journal
         .decisions()
         .await
         .map_err(|e| e.to_string())?;
-    let mut lines = Vec::new();
+    let mut told = Vec::new();
     for act in decisions
         .acts_for(alert)
         .filter(|a| a.cell() == CellState::Unknown)
     {
         if act.outcome.is_none() && crate::journal::is_alive(&act.intent.process) {
-            lines.push(format!(
-                "step {}: process {} is still at it",
-                act.intent.step, act.intent.process.pid
-            ));
+            told.push(Told {
+                step: act.intent.step.clone(),
+                state: CellState::Unknown,
+                says: format!("process {} is still at it", act.intent.process.pid),
+            });
             continue;
         }
         let verify = ask(services, act).await;
-        let state = act.outcome.as_ref().map_or_else(
-            || {
-                cell(
-                    crate::domain::coverage::WireOutcome::Unknown,
-                    Some(verify.proof),
-                )
-            },
-            |o| cell(o.outcome, Some(verify.proof)),
-        );
-        lines.push(format!(
-            "step {}: {state}, {}",
-            act.intent.step, verify.says
-        ));
+        let outcome = act.outcome.as_ref().map(|o| o.outcome);
+        told.push(Told {
+            step: act.intent.step.clone(),
+            state: cell(outcome.unwrap_or(WireOutcome::Unknown), Some(verify.proof)),
+            says: verify.says.clone(),
+        });
         services
             .journal
             .record(RecordType::Verify, &verify)
             .await
             .map_err(|e| format!("not recorded: {e}"))?;
     }
-    Ok(lines)
+    Ok(told)
 }
 
 async fn ask(services: &Services, act: &Act) -> Verify {

@@ -22,6 +22,7 @@ pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     for (scope, title) in [
         (Scope::Triage, "Triage"),
         (Scope::Plan, "Plan"),
+        (Scope::Log, "Log"),
         (Scope::Reader, "Help, messages, score"),
     ] {
         lines.push(Line::default());
@@ -122,7 +123,7 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         DecisionKind::Dismiss => "Dismiss: why is this no case?",
         DecisionKind::DoNothing => "Do nothing for now: why?",
         DecisionKind::Note => "Note",
-        DecisionKind::Claim | DecisionKind::CloseContained => "Why?",
+        _ => "Why?",
     };
     let inside = dialog(title, 78, 7, ui, area, buf);
     let text = vec![

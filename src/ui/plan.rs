@@ -272,7 +272,8 @@ fn nodes(what: &str, nodes: &[ImpactNode], ui: Ui<'_>) -> Vec<(String, Role)> {
     rows
 }
 
-fn step_lines(step: &PlanStep, ui: Ui<'_>) -> Vec<Line<'static>> {
+/// Returns a step with its exact requests.
+pub(super) fn step_lines(step: &PlanStep, ui: Ui<'_>) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(vec![
         Span::styled(
             format!("{} {}", step.id, show(&step.title)),

@@ -116,14 +116,7 @@ impl Columns {
     }
 
     fn header(&self, ui: Ui<'_>) -> Line<'static> {
-        let words = [
-            "sev",
-            "exposed",
-            "identity",
-            "what happened",
-            "target",
-            "state",
-        ];
+        let words = ["sev", "age", "identity", "what happened", "target", "state"];
         Line::styled(
             format!("  {}", self.line(ui, words)),
             ui.theme.style(Role::Muted),

@@ -9,8 +9,7 @@ use ratatui::widgets::{Paragraph, Widget};
 use super::Ui;
 use super::theme::Role;
 use crate::app::command::{Command, Scope, scope};
-use crate::app::model::{Level, Model, Overlay, Stage};
-use crate::domain::coverage::CellState;
+use crate::app::model::{AnchorView, Level, Model, Overlay, Stage};
 use crate::domain::text::{cells, fit, show};
 
 /// Returns the header: a banner in the drill, then one line of health.
@@ -22,11 +21,15 @@ pub fn head_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
         } else {
             "intruder out"
         };
-        let text = format!(
-            " DRILL  {}  {}   nothing here is real; connect real systems: stanch init",
-            show(&drill.title),
-            intruder
-        );
+        let begin = format!(" DRILL  {}  {intruder}", show(&drill.title));
+        let says = [
+            "nothing here is real; connect real systems: stanch init",
+            "not real; connect real systems: stanch init",
+            "not real; for real: stanch init",
+        ];
+        let room = usize::from(width).saturating_sub(cells(&begin) + 3);
+        let fits = says.iter().find(|words| cells(words) <= room);
+        let text = format!("{begin}   {}", fits.unwrap_or(&says[2]));
         lines.push(bar(&text, width, ui.theme.style(Role::Banner), ui));
     }
     lines.push(health(model, ui, width));
@@ -41,11 +44,15 @@ fn bar(text: &str, width: u16, style: Style, ui: Ui<'_>) -> Line<'static> {
 
 fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     let mut parts: Vec<(String, Role)> = vec![(" stanch".into(), Role::Title)];
-    if model.drill.is_none() {
+    if model.drill.is_none() && model.log_only.is_none() {
         parts.push(("LIVE".into(), Role::Warn));
     }
     if model.read_only {
         parts.push(("READ-ONLY".into(), Role::Warn));
+    }
+    if let Some(place) = &model.log_only {
+        parts.push((format!("log of {place}"), Role::Base));
+        return fit_parts(parts, ui, width);
     }
     parts.push((format!("{} open", model.queue.open()), Role::Base));
     let sick: Vec<String> = model
@@ -68,34 +75,35 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     }
     match &model.journal_problem {
         Some(problem) => parts.push((format!("JOURNAL {problem}"), Role::Error)),
-        None => parts.push(("journal ok".into(), Role::Base)),
+        None => parts.push(match model.journal_space {
+            None => ("journal ok".into(), Role::Base),
+            Some(mib) => (format!("journal: {mib} MiB free"), Role::Warn),
+        }),
     }
-    let unknowns = model
-        .decisions
-        .acts()
-        .filter(|a| a.cell() == CellState::Unknown && a.outcome.is_some())
-        .count()
-        + orphans(model);
+    parts.extend(model.anchors.as_ref().map(|view| anchors(view, ui.now)));
+    let unknowns = model.open_unknowns().count();
     if unknowns > 0 {
         parts.push((format!("{unknowns} UNKNOWN"), Role::Error));
     }
     fit_parts(parts, ui, width)
 }
 
-/// Counts acts without an outcome that no plan of this console is running.
-fn orphans(model: &Model) -> usize {
-    let running = |act: &&crate::domain::decision::Act| {
-        model
-            .runs
-            .get(&act.intent.digest)
-            .is_some_and(|run| run.running)
+/// Says how far the log is ahead of what left this machine: only that much could be cut off unseen.
+fn anchors(view: &AnchorView, now: jiff::Timestamp) -> (String, Role) {
+    let age = view.age_s(now);
+    let age = match age {
+        0..120 => format!("{age} s"),
+        120..7200 => format!("{} min", age / 60),
+        _ => format!("{} h", age / 3600),
     };
-    model
-        .decisions
-        .acts()
-        .filter(|a| a.outcome.is_none())
-        .filter(|a| !running(a))
-        .count()
+    let behind = format!("{} lines, {age}", view.behind);
+    match &view.problem {
+        Some(_) => (format!("ANCHOR FAILS, {behind} behind"), Role::Warn),
+        None if view.behind == 0 => ("anchored".into(), Role::Base),
+        None if view.is_late(now) => (format!("UN-ANCHORED {behind}"), Role::Warn),
+        None if !view.somewhere => ("no anchor".into(), Role::Base),
+        None => (format!("{behind} un-anchored"), Role::Base),
+    }
 }
 
 /// Joins parts with two spaces, leaving out what does not fit from the right.
@@ -139,6 +147,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             &[Command::Back, Command::Rebuild, Command::PageDown]
         }
         (Overlay::Plan(view), _) => plan_hints(&view.stage),
+        (_, Scope::Log) => log_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Down,
@@ -149,10 +158,20 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Command::Progress,
             Command::Help,
             Command::Quit,
+            Command::Timeline,
         ],
     };
     let mut room = usize::from(width);
     let mut spans = Vec::new();
+    if scope == Scope::Log && model.timeline.typing {
+        for (key, title) in [("enter", "keep"), ("esc", "clear"), ("up/down", "move")] {
+            push_hint(&mut spans, &mut room, key, title, ui);
+        }
+        return Line::from(spans);
+    }
+    if scope == Scope::Triage && model.timeline.away {
+        push_hint(&mut spans, &mut room, "esc", "back to the record", ui);
+    }
     if scope == Scope::Triage {
         push_hint(&mut spans, &mut room, "1-9", "stage", ui);
     }
@@ -166,6 +185,30 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         );
     }
     Line::from(spans)
+}
+
+const fn log_hints(model: &Model) -> &'static [Command] {
+    if model.timeline.record.is_some() {
+        return &[
+            Command::Down,
+            Command::PageDown,
+            Command::ToAlert,
+            Command::ToIdentity,
+            Command::Out,
+        ];
+    }
+    &[
+        Command::Filter,
+        Command::OpenRecord,
+        Command::ToAlert,
+        Command::ToIdentity,
+        Command::Verify,
+        Command::Help,
+        Command::Out,
+        Command::OnlyAlert,
+        Command::OnlyIdentity,
+        Command::Back,
+    ]
 }
 
 const fn plan_hints(stage: &Stage) -> &'static [Command] {
@@ -193,4 +236,47 @@ fn push_hint(spans: &mut Vec<Span<'static>>, room: &mut usize, key: &str, title:
     *room -= width;
     spans.push(Span::styled(format!(" {key}"), ui.theme.style(Role::Key)));
     spans.push(Span::raw(format!(" {title}  ")));
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, 0, None, true, "anchored", Role::Base)]
+    #[case(3, 40, None, true, "3 lines, 40 s un-anchored", Role::Base)]
+    #[case(3, 1_000, None, true, "UN-ANCHORED 3 lines, 16 min", Role::Warn)]
+    #[case(100, 1, None, true, "UN-ANCHORED 100 lines, 1 s", Role::Warn)]
+    #[case(3, 40, None, false, "no anchor", Role::Base)]
+    #[case(
+        3,
+        8_000,
+        Some("503"),
+        true,
+        "ANCHOR FAILS, 3 lines, 2 h behind",
+        Role::Warn
+    )]
+    fn the_distance_to_the_last_anchor_is_seen(
+        #[case] behind: u64,
+        #[case] age: i64,
+        #[case] problem: Option<&str>,
+        #[case] somewhere: bool,
+        #[case] text: &str,
+        #[case] role: Role,
+    ) {
+        let view = AnchorView {
+            somewhere,
+            behind,
+            since: (behind > 0).then_some(Timestamp::UNIX_EPOCH),
+            problem: problem.map(str::to_owned),
+            warn_lines: 100,
+            warn_s: 900,
+        };
+        let now = Timestamp::from_second(age).unwrap();
+        let (said, how) = anchors(&view, now);
+        assert_eq!((said.as_str(), how), (text, role));
+    }
 }

@@ -171,6 +171,22 @@ fn a_broken_inventory_and_a_broken_playbook_are_named_too() {
 }
 
 #[test]
+fn the_check_names_everything_that_is_wrong_at_once() {
+    let desk = Desk::new();
+    let config = "[inventory]\nfiles = ['nowhere.toml']\n[playbooks]\nfiles = ['no.toml']\n[ui]\ntheme = 'pink'\n\
+                  [connector.a]\npreset = 'oath'\nbase_url = 'https://sso.example.org'\n\
+                  [connector.b]\npreset = 'oauth'\nbase_url = 'https://sso.example.org'\nauth = { kind = 'bearer', token = 'env:STANCH_NOT_SET' }\n";
+    desk.write("config.toml", config);
+    desk.run(&["config", "check"]).ends(2).tells(&[
+        "line 2: inventory.files:",
+        "line 4: playbooks.files:",
+        "line 6: ui.theme: there is no theme `pink`; have:",
+        "line 7: connector.a:",
+        "line 13: connector.b.auth:",
+    ]);
+}
+
+#[test]
 fn without_its_configuration_file_it_says_how_to_get_one() {
     let desk = Desk::new();
     desk.run(&["config", "check"])

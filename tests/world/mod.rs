@@ -29,6 +29,8 @@ pub fn now() -> Timestamp {
     "2026-11-21T03:14:00Z".parse().unwrap()
 }
 
+pub mod records;
+
 /// A console without its outside.
 pub struct World {
     /// Its state.
@@ -161,6 +163,9 @@ impl World {
                 world.run("running");
                 world.press("esc q");
             }
+            "log" | "log_filtered" | "log_typing" | "log_broken" | "log_only" => world.log(screen),
+            "log_hostile" | "log_hostile_record" => world.hostile_log(screen),
+            "log_plan" | "log_outcome" => world.log_record(screen),
             "read_only" => {
                 world.model.read_only = true;
                 world.press("1");
@@ -208,7 +213,7 @@ impl World {
                 60 * 5,
             ),
         ];
-        if screen == "hostile" {
+        if screen == "hostile" || screen == "log_hostile" {
             let title =
                 "\u{1b}]0;pwned\u{7}Quarterly \u{202e}gpj.exe\u{200b} \u{9b}31m report\r\nrow";
             findings.push(finding(

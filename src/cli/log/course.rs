@@ -118,7 +118,10 @@ impl Course {
                         DecisionKind::Dismiss | DecisionKind::DoNothing => {
                             self.decided.get_or_insert(ts)
                         }
-                        DecisionKind::Note | DecisionKind::CloseContained => continue,
+                        DecisionKind::Note
+                        | DecisionKind::CloseContained
+                        | DecisionKind::Confirm
+                        | DecisionKind::HandOver => continue,
                     };
                 }
                 RecordType::Plan => {

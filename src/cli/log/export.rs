@@ -18,7 +18,7 @@ use crate::domain::text::show;
 use crate::journal::{Line, MAX_PROOF, Proof, Prover, Trust, Writer};
 
 use super::Context;
-use super::filter::{Filter, Loaded, load};
+use super::filter::{Filter, load};
 
 pub use markdown::{escape, table};
 
@@ -71,15 +71,8 @@ pub fn run(args: &ExportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
     let name = args.format.to_possible_value();
     let format = name.as_ref().map_or("?", |n| n.get_name());
     record(context, format, &chosen, &bytes);
-    tell(&loaded);
-    Ok(u8::from(!loaded.problems.is_empty()))
-}
-
-/// Says on standard error what is missing from the export.
-pub fn tell(loaded: &Loaded) {
-    for problem in &loaded.problems {
-        eprintln!("stanch: {}", show(&problem.to_string()));
-    }
+    loaded.tell_about(&args.filter, context);
+    Ok(loaded.exit_code())
 }
 
 /// Writes to a file that is not there yet, or to the given output.
@@ -117,10 +110,7 @@ pub fn record(context: &Context<'_>, format: &str, chosen: &[&Line], bytes: &[u8
         Ok(())
     });
     if let Err(error) = written {
-        eprintln!(
-            "stanch: this export is not recorded: {}",
-            show(&format!("{error:#}"))
-        );
+        (context.warn)(&format!("this export is not recorded: {error:#}"));
     }
 }
 

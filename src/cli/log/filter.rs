@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::domain::coverage::{CellState, WireOutcome};
-use crate::domain::decision::{Decisions, Entry, RecordType};
+use crate::domain::decision::{DecisionKind, Decisions, RecordType};
+use crate::domain::wanted::{
+    ActState, Facts, Named, Wanted, outcomes, parse_time as parse_time_at,
+};
+use crate::domain::words::{self, Field};
 use crate::journal::{self, Line, Problem};
 
-use super::{Context, words};
+use super::Context;
 
 /// Which records.
 #[derive(Clone, Debug, Args)]
@@ -21,13 +24,13 @@ pub struct Filter {
     /// Only records of this type: intent, outcome, plan, decision, … (repeatable).
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
     types: Vec<RecordType>,
-    /// Only decisions of this kind: claim, dismiss, note, … (repeatable).
-    #[arg(long, value_name = "KIND")]
-    kind: Vec<String>,
-    /// Only records that name this identity.
+    /// Only decisions of this kind: claim, confirm, hand_over, dismiss, note, … (repeatable).
+    #[arg(long, value_name = "KIND", value_parser = parse_kind)]
+    kind: Vec<DecisionKind>,
+    /// Only records about this identity: its id (`sso:svc-deploy`), a part of it, or its name.
     #[arg(long, value_name = "ID")]
     identity: Option<String>,
-    /// Only records that name this alert.
+    /// Only records that name this alert, or one whose id contains this.
     #[arg(long, value_name = "ID")]
     alert: Option<String>,
     /// Only records of this analyst: `alice`, `alice@jump1`, or a log's origin.
@@ -95,84 +98,184 @@ pub fn must_exist(stores: &[PathBuf]) -> anyhow::Result<()> {
 }
 
 impl Loaded {
+    /// Says what is wrong with the logs.
+    pub fn tell(&self, context: &Context<'_>) {
+        for problem in &self.problems {
+            (context.warn)(&told(problem));
+        }
+    }
+
+    /// Returns 1 when records are lost or not what was signed.
+    pub fn exit_code(&self) -> u8 {
+        u8::from(self.problems.iter().any(|p| p.grave))
+    }
+
+    /// Says what is wrong with the logs, and which values of a filter nothing knows.
+    pub fn tell_about(&self, filter: &Filter, context: &Context<'_>) {
+        self.tell(context);
+        for text in filter.strangers(&self.lines, &self.decisions) {
+            (context.warn)(&text);
+        }
+    }
+
     /// Returns the records that are asked for.
     pub fn chosen(&self, filter: &Filter) -> Vec<&Line> {
-        let wanted = self
-            .lines
-            .iter()
-            .filter(|l| filter.wants(l, &self.decisions));
-        let chosen: Vec<&Line> = wanted.collect();
+        let wanted = settled(filter.wanted(), &self.lines, &self.decisions);
+        let lines = self.lines.iter();
+        let chosen: Vec<&Line> = lines
+            .filter(|line| wants(&wanted, line, &self.decisions))
+            .collect();
         let from = filter.last.map_or(0, |n| chosen.len().saturating_sub(n));
         chosen[from..].to_vec()
     }
 }
 
+/// A problem as it is said beside an answer.
+pub fn told(problem: &Problem) -> String {
+    let word = if problem.grave { "PROBLEM" } else { "note:" };
+    format!("{word} {problem}")
+}
+
 impl Filter {
-    /// Tells whether a record is asked for.
-    pub fn wants(&self, line: &Line, decisions: &Decisions) -> bool {
-        let entry = &line.entry;
-        let has = |field: &str, wanted: &Option<String>| {
-            wanted
-                .as_ref()
-                .is_none_or(|w| words::names(entry, field, w, decisions))
-        };
-        (self.types.is_empty() || self.types.contains(&entry.kind))
-            && self.since.is_none_or(|t| entry.ts >= t)
-            && self.until.is_none_or(|t| entry.ts <= t)
-            && self.analyst.as_ref().is_none_or(|who| is_by(entry, who))
-            && (self.kind.is_empty() || self.is_of_kind(entry))
-            && has("identity", &self.identity)
-            && has("alert", &self.alert)
-            && (self.outcome.is_empty() || self.came_to(entry, decisions))
-            && (!self.unknown || is_unknown(entry, decisions))
-            && self
-                .grep
-                .as_ref()
-                .is_none_or(|text| contains(line, text, decisions))
+    /// Returns what is asked for, before anything is known about the records.
+    pub fn wanted(&self) -> Wanted {
+        let named = |word: &Option<String>| word.as_deref().map(Named::new);
+        Wanted {
+            types: self.types.clone(),
+            kinds: self.kind.iter().map(|k| k.as_str().to_owned()).collect(),
+            identity: named(&self.identity),
+            alert: named(&self.alert),
+            analyst: named(&self.analyst),
+            outcomes: self.outcome.clone(),
+            since: self.since,
+            until: self.until,
+            unknown: self.unknown,
+            texts: self.grep.iter().map(|text| text.to_lowercase()).collect(),
+        }
     }
 
-    fn is_of_kind(&self, entry: &Entry) -> bool {
+    /// Says which given values occur in no record at all: an empty answer would read as if nothing had been done.
+    pub fn strangers(&self, lines: &[Line], decisions: &Decisions) -> Vec<String> {
+        let wanted = self.wanted();
+        let any = |means: &dyn Fn(&Record<'_>) -> bool| {
+            lines.iter().any(|line| means(&Record { line, decisions }))
+        };
+        let mut said = Vec::new();
+        if let Some(identity) = wanted.identity.filter(|i| !any(&|r| r.names_identity(i))) {
+            said.push(format!("no record names identity {}", identity.word()));
+        }
+        if let Some(alert) = wanted.alert.filter(|a| !any(&|r| r.names_alert(a))) {
+            said.push(format!("no record names alert {}", alert.word()));
+        }
+        if let Some(who) = wanted.analyst.filter(|w| !any(&|r| r.is_by(w))) {
+            said.push(format!("no record names analyst {}", who.word()));
+        }
+        said
+    }
+}
+
+/// Finds out which names stand in these records exactly as they were given.
+pub fn settled(mut wanted: Wanted, lines: &[Line], decisions: &Decisions) -> Wanted {
+    if let Some(identity) = &mut wanted.identity {
+        let is = |l: &Line| {
+            words::identity_of(&l.entry, decisions).is_some_and(|id| id.as_str() == identity.word())
+        };
+        let exact = identity.is_exact() || lines.iter().any(is);
+        identity.settle(exact);
+    }
+    if let Some(alert) = &mut wanted.alert {
+        let is = |l: &Line| {
+            words::alert_of(&l.entry, decisions).is_some_and(|id| id.as_str() == alert.word())
+        };
+        let exact = alert.is_exact() || lines.iter().any(is);
+        alert.settle(exact);
+    }
+    if let Some(who) = &mut wanted.analyst {
+        let is = |l: &Line| names_of(l).any(|name| who.is_analyst(name));
+        who.settle(who.is_exact() || lines.iter().any(is));
+    }
+    wanted
+}
+
+/// Tells whether a record is asked for.
+pub fn wants(wanted: &Wanted, line: &Line, decisions: &Decisions) -> bool {
+    wanted.wants(&Record { line, decisions })
+}
+
+/// Everybody a record speaks for.
+fn names_of(line: &Line) -> impl Iterator<Item = &str> {
+    let entry = &line.entry;
+    let by = entry.body.get("by").and_then(|b| b.as_str());
+    [Some(entry.actor.as_str()), Some(entry.log.as_str()), by]
+        .into_iter()
+        .flatten()
+}
+
+/// A record as it stands in the log.
+struct Record<'a> {
+    line: &'a Line,
+    decisions: &'a Decisions,
+}
+
+impl Facts for Record<'_> {
+    fn ts(&self) -> Timestamp {
+        self.line.entry.ts
+    }
+
+    fn kind(&self) -> RecordType {
+        self.line.entry.kind
+    }
+
+    fn is_decision(&self, kinds: &[String]) -> bool {
+        let entry = &self.line.entry;
         let kind = entry.body.get("kind").and_then(|k| k.as_str());
-        entry.kind == RecordType::Decision && kind.is_some_and(|k| self.kind.iter().any(|w| w == k))
+        entry.kind == RecordType::Decision && kind.is_some_and(|k| kinds.iter().any(|w| w == k))
     }
 
-    fn came_to(&self, entry: &Entry, decisions: &Decisions) -> bool {
-        let Some(act) = words::act_of(entry, decisions) else {
-            return false;
-        };
-        let wire = act.outcome.as_ref().map(|o| o.outcome.as_str());
-        let is = |w: &String| w == act.cell().as_str() || Some(w.as_str()) == wire;
-        self.outcome.iter().any(is)
+    fn is_by(&self, who: &Named) -> bool {
+        names_of(self.line).any(|name| who.means_analyst(name))
     }
-}
 
-fn is_by(entry: &Entry, who: &str) -> bool {
-    entry.actor == who
-        || entry.log == who
-        || entry.actor.split('@').next() == Some(who)
-        || entry.body.get("by").and_then(|b| b.as_str()) == Some(who)
-}
+    fn names_identity(&self, identity: &Named) -> bool {
+        words::identity_of(&self.line.entry, self.decisions)
+            .is_some_and(|id| identity.means(id.as_str()))
+            || words::names(
+                &self.line.entry,
+                Field::Identity,
+                identity.word(),
+                self.decisions,
+            )
+    }
 
-fn contains(line: &Line, text: &str, decisions: &Decisions) -> bool {
-    let text = text.to_lowercase();
-    let has = |hay: &str| hay.to_lowercase().contains(&text);
-    has(&String::from_utf8_lossy(&line.raw)) || has(&words::summary(&line.entry, decisions))
-}
+    fn names_alert(&self, alert: &Named) -> bool {
+        words::alert_of(&self.line.entry, self.decisions).is_some_and(|id| alert.means(id.as_str()))
+            || words::names(&self.line.entry, Field::Alert, alert.word(), self.decisions)
+    }
 
-fn is_unknown(entry: &Entry, decisions: &Decisions) -> bool {
-    entry.kind == RecordType::Intent
-        && words::act_of(entry, decisions).is_some_and(|act| act.cell() == CellState::Unknown)
+    fn state(&self) -> Option<ActState> {
+        words::act_of(&self.line.entry, self.decisions).map(ActState::from)
+    }
+
+    fn contains(&self, _: usize, text: &str) -> bool {
+        let has = |hay: &str| hay.to_lowercase().contains(text);
+        has(&String::from_utf8_lossy(&self.line.raw))
+            || has(&words::summary(&self.line.entry, self.decisions))
+    }
 }
 
 fn parse_outcome(word: &str) -> Result<String, String> {
-    let cells = CellState::ALL.iter().map(|c| c.as_str());
-    let all: Vec<&str> = cells
-        .chain(WireOutcome::ALL.iter().map(|w| w.as_str()))
-        .collect();
-    if all.contains(&word) {
+    if outcomes().any(|known| known == word) {
         return Ok(word.to_owned());
     }
+    let all: Vec<&str> = outcomes().collect();
     Err(format!("no such outcome; there are {}", all.join(", ")))
+}
+
+fn parse_kind(word: &str) -> Result<DecisionKind, String> {
+    DecisionKind::parse(word).ok_or_else(|| {
+        let all: Vec<&str> = DecisionKind::ALL.iter().map(|k| k.as_str()).collect();
+        format!("no such kind of decision; there are {}", all.join(", "))
+    })
 }
 
 fn parse_type(word: &str) -> Result<RecordType, String> {
@@ -182,34 +285,7 @@ fn parse_type(word: &str) -> Result<RecordType, String> {
     })
 }
 
-/// Reads an RFC 3339 time, or a span before now.
+/// Reads a time as it is given on the command line.
 pub fn parse_time(text: &str) -> Result<Timestamp, String> {
-    if let Ok(time) = text.parse() {
-        return Ok(time);
-    }
-    let (number, unit) = text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    );
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        "w" => 7 * 24 * 60 * 60,
-        _ => return Err(TIME_HELP.to_owned()),
-    };
-    number
-        .parse::<i64>()
-        .ok()
-        .and_then(|n| n.checked_mul(seconds))
-        .and_then(|s| {
-            Timestamp::now()
-                .checked_sub(SignedDuration::from_secs(s))
-                .ok()
-        })
-        .ok_or_else(|| TIME_HELP.to_owned())
+    parse_time_at(text, Timestamp::now())
 }
-
-const TIME_HELP: &str =
-    "give a time like 2026-11-21T08:00:00Z, or a span before now like 30m, 2h, 3d";

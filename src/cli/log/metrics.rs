@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::course::{Course, STAGES, alerts_of, span};
-use super::export::tell;
 use super::filter::{load, parse_time};
 
 /// Arguments of `stanch log metrics`.
@@ -30,7 +29,7 @@ pub struct MetricsArgs {
 /// Measures every alert.
 pub fn run(args: &MetricsArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
     let loaded = load(&args.store, context)?;
-    tell(&loaded);
+    loaded.tell(context);
     let courses: Vec<Course> = alerts_of(&loaded.lines)
         .iter()
         .filter(|id| args.alert.as_ref().is_none_or(|w| id.as_str() == w))

@@ -18,10 +18,11 @@ use crate::domain::plan::Plan;
 use crate::domain::text::show;
 use crate::journal::{self, Line};
 
+use super::Context;
 use super::course::{Course, alerts_of};
-use super::export::{deliver, record, tell};
+use super::export::{deliver, record};
 use super::filter::load;
-use super::{Context, words};
+use crate::domain::words;
 
 pub use frameworks::Tag;
 
@@ -75,12 +76,19 @@ pub struct Incident<'a> {
 /// Writes the report, and records that it left.
 pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
     let loaded = load(&args.store, context)?;
-    tell(&loaded);
+    loaded.tell(context);
     let id = find(&args.alert, &loaded.lines)?;
     let lines: Vec<&Line> = loaded
         .lines
         .iter()
-        .filter(|l| words::names(&l.entry, "alert", id.as_str(), &loaded.decisions))
+        .filter(|l| {
+            words::names(
+                &l.entry,
+                words::Field::Alert,
+                id.as_str(),
+                &loaded.decisions,
+            )
+        })
         .collect();
     let alert = (context.alert)(&id);
     let course = Course::of(&id, alert.as_ref(), &loaded.lines, &loaded.decisions);
@@ -113,7 +121,7 @@ pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
         "report md"
     };
     record(context, format, &incident.lines, bytes.as_bytes());
-    Ok(u8::from(!loaded.problems.is_empty()))
+    Ok(loaded.exit_code())
 }
 
 fn find(wanted: &str, lines: &[Line]) -> anyhow::Result<AlertId> {

@@ -9,8 +9,9 @@ use crate::domain::decision::{Decisions, Entry};
 use crate::domain::text::show;
 use crate::journal::{Follower, Line};
 
-use super::filter::{Filter, load, must_exist};
-use super::{Context, words};
+use super::Context;
+use super::filter::{Filter, load, must_exist, settled, told, wants};
+use crate::domain::words;
 
 /// How many records `follow` begins with.
 const BEFORE: usize = 10;
@@ -32,13 +33,8 @@ pub fn show_records(
     for line in loaded.chosen(filter) {
         print(line, &loaded.decisions, context.json, out)?;
     }
-    for problem in &loaded.problems {
-        // Standard output may be a pipe into a JSON reader.
-        if !context.json {
-            writeln!(out, "PROBLEM {problem}")?;
-        }
-    }
-    Ok(u8::from(!loaded.problems.is_empty()))
+    loaded.tell_about(filter, context);
+    Ok(loaded.exit_code())
 }
 
 /// Shows records as anybody writes them, until the reader of the output goes away.
@@ -56,15 +52,17 @@ pub fn follow(args: &FollowArgs, context: &Context<'_>, out: &mut dyn Write) -> 
     runtime.block_on(async {
         let mut follower = Follower::new(store);
         let mut decisions = Decisions::default();
+        let mut wanted = filter.wanted();
         let mut skip = true;
         loop {
             let (lines, problems) = follower.poll_lines();
             for line in &lines {
                 decisions.apply(&line.entry);
             }
+            wanted = settled(wanted, &lines, &decisions);
             let chosen: Vec<&Line> = lines
                 .iter()
-                .filter(|l| filter.wants(l, &decisions))
+                .filter(|l| wants(&wanted, l, &decisions))
                 .collect();
             let last = filter.last.unwrap_or(BEFORE);
             let from = if skip {
@@ -72,12 +70,17 @@ pub fn follow(args: &FollowArgs, context: &Context<'_>, out: &mut dyn Write) -> 
             } else {
                 0
             };
+            if skip {
+                for text in filter.strangers(&lines, &decisions) {
+                    (context.warn)(&text);
+                }
+            }
             skip = false;
             for line in &chosen[from..] {
                 print(line, &decisions, context.json, out)?;
             }
-            for problem in problems.iter().filter(|_| !context.json) {
-                writeln!(out, "PROBLEM {problem}")?;
+            for problem in &problems {
+                (context.warn)(&told(problem));
             }
             out.flush()?;
             follower.changed().await?;

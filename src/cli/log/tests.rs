@@ -12,6 +12,8 @@ use crate::journal::{JournalConfig, Writer};
 use super::filter::parse_time;
 use super::*;
 
+mod asking;
+
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
@@ -38,6 +40,7 @@ fn context(store: &Path, read_only: bool) -> Context<'static> {
         json: false,
         read_only,
         alert: &|_| None,
+        warn: &|_| (),
         journal: Box::leak(Box::new(move || Ok(config(&own)))),
     }
 }
@@ -57,6 +60,7 @@ fn incident() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let start: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
     let (mut writer, _) = Writer::open(config(&dir.path().join("store")), start).unwrap();
+    let kept = writer.put_blob(b"{\"a\":1}").unwrap();
     let mut minute = 0;
     let mut write = |kind: RecordType, body: serde_json::Value| {
         minute += 1;
@@ -90,7 +94,7 @@ fn incident() -> tempfile::TempDir {
         json!({
             "intent": id, "outcome": word, "http_status": 204, "provider_request_id": null, "attempts": 1,
             "error": null, "body_sha256": null,
-            "evidence": [{"name": "user.json", "sha256": "ab", "size": 7, "source": "kc"}],
+            "evidence": [{"name": "user.json", "sha256": kept.sha256, "size": kept.size, "source": "kc"}],
         })
     };
     let proof = json!({"intent": "i-1", "proof": "agrees", "says": "no sessions", "tries": 1, "evidence_sha256": "cd"});
@@ -119,6 +123,8 @@ fn incident() -> tempfile::TempDir {
         intent("i-3", "1", "revoke_sessions", true),
     );
     write(RecordType::Outcome, outcome("i-3", "accepted"));
+    let handed = json!({"kind": "hand_over", "alert": "siem/7", "plan": digest, "step": "3", "reason": "SRE does this"});
+    write(RecordType::Decision, handed);
     dir
 }
 
@@ -135,7 +141,7 @@ fn an_incident_is_reported_with_what_is_left() {
         "Time to decide: 1m00s",
         "| 1 | do \\| revoke\\_sessions | svc | D3-ST | proven |",
         "approved by bob – go",
-        "Before: user.json from kc, 7 bytes, SHA-256 ab",
+        "Before: user.json from kc, 7 bytes, SHA-256 015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862",
         "read-back agrees – no sessions, answers SHA-256 cd",
         "tokens: tokens live on (for at most 1h00m)",
         "left out: notify_owner (no owner)",
@@ -253,7 +259,7 @@ fn says_it_in_words() {
         line.starts_with("2026-11-21T08:15:00.000Z      2  "),
         "{line}"
     );
-    let want = r"about to disable_credential on keycloak:svc\u{202e}x (plan abababababab step 1, alert siem/7): unknown";
+    let want = r"about to disable_credential on keycloak:svc\u{202e}x (plan abababababab step 1, alert siem/7)";
     assert!(line.ends_with(want), "{line}");
     assert!(text.contains("claimed alert siem/8"), "{text}");
 }

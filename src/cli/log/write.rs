@@ -1,6 +1,7 @@
 //! The few commands that write into the own log: keys, epochs and acknowledgements.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::domain::text::show;
-use crate::journal::Writer;
+use crate::journal::{Agent, Prune, Signer, Writer};
 
 use super::Context;
 
@@ -25,6 +26,34 @@ pub struct Reason {
 pub struct CountersignArgs {
     /// Which log: `site/host/user`.
     origin: String,
+    #[command(flatten)]
+    reason: Reason,
+    /// Sign it with your own Ed25519 key in the ssh-agent too; `verify --trust` holds it against `ssh_keys` of the roster.
+    #[arg(long)]
+    agent: bool,
+    /// Which key of the agent, by its comment or fingerprint, where it holds several.
+    #[arg(long, value_name = "KEY", requires = "agent", default_value = "")]
+    agent_key: String,
+    /// Socket of the agent instead of SSH_AUTH_SOCK.
+    #[arg(long, value_name = "PATH", requires = "agent")]
+    agent_socket: Option<PathBuf>,
+}
+
+/// What is taken out.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Content and evidence of everything before: `2026-01-01T00:00:00Z`, or `400d` before now.
+    #[arg(long, value_name = "TIME", value_parser = super::filter::parse_time)]
+    before: Option<Timestamp>,
+    /// Content of one record, by its number (repeatable).
+    #[arg(long, value_name = "N")]
+    record: Vec<u64>,
+    /// One file of evidence, by its SHA-256 (repeatable).
+    #[arg(long, value_name = "SHA256")]
+    blob: Vec<String>,
+    /// Only say what would be taken out.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     reason: Reason,
 }
@@ -103,6 +132,40 @@ pub fn acknowledge(
     )
 }
 
+/// Takes content out of the own log.
+pub fn prune(args: &PruneArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let reason = args.reason.text()?;
+    let what = Prune {
+        before: args.before,
+        records: args.record.iter().copied().collect(),
+        blobs: args.blob.iter().cloned().collect(),
+    };
+    if what == Prune::default() {
+        bail!("say what to take out with --before, --record or --blob");
+    }
+    let done = open(context)?.prune(Timestamp::now(), &what, reason, args.dry_run)?;
+    if context.json {
+        let row = json!({"dry_run": args.dry_run, "records": done.records, "blobs": done.blobs});
+        writeln!(out, "{row}")?;
+    } else {
+        let verb = if args.dry_run { "would take" } else { "took" };
+        let (records, blobs) = (done.records.len(), done.blobs.len());
+        writeln!(
+            out,
+            "{verb} out the content of {records} records and {blobs} files of evidence"
+        )?;
+    }
+    Ok(0)
+}
+
+fn signer(args: &CountersignArgs) -> anyhow::Result<Signer> {
+    let agent = match &args.agent_socket {
+        Some(socket) => Agent::at(socket)?,
+        None => Agent::of_session()?,
+    };
+    Ok(Signer::new(agent, &args.agent_key)?)
+}
+
 /// Vouches for another log's new key.
 pub fn countersign(
     args: &CountersignArgs,
@@ -110,6 +173,20 @@ pub fn countersign(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let reason = args.reason.text()?;
-    let vkey = open(context)?.countersign(Timestamp::now(), &args.origin, reason)?;
-    say(context, &format!("vouched for {}", args.origin), &vkey, out)
+    let mut signer = args.agent.then(|| signer(args)).transpose()?;
+    let vkey =
+        open(context)?.countersign(Timestamp::now(), &args.origin, reason, signer.as_mut())?;
+    let with = signer.map_or_else(String::new, |s| {
+        format!(
+            " with the ssh key {} ({})",
+            s.key().fingerprint(),
+            s.key().comment
+        )
+    });
+    say(
+        context,
+        &format!("vouched for {}{with}", args.origin),
+        &vkey,
+        out,
+    )
 }

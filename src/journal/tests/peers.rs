@@ -232,6 +232,7 @@ fn anchors_reach_as_far_as_somebody_confirmed() {
         size: 3,
         anchored: 3,
         since: None,
+        syslog: false,
     };
     assert_eq!(writer.anchor_state(), done);
     // The record of the anchor asks for none itself.

@@ -34,13 +34,10 @@ fn logs_are_merged_by_time_and_each_keeps_its_order() {
             report.exit_code(false),
             report.exit_code(true)
         ),
-        (1, 0, 3)
+        (3, 0, 3),
+        "two steps forward, one back"
     );
-    assert!(
-        report.logs[0].findings[0]
-            .text
-            .contains("stepped back 4000 ms")
-    );
+    assert!(report.logs[0].findings[1].text.contains("stepped back 400"));
 }
 
 #[test]

@@ -238,16 +238,21 @@ fn a_lost_key_begins_an_epoch_that_somebody_must_vouch_for() {
     }
     let mut bob = place.open_user("bob");
     assert!(
-        bob.countersign(now(), "soc.example/jump1/bob", "me")
+        bob.countersign(now(), "soc.example/jump1/bob", "me", None)
             .is_err()
     );
     assert!(
-        bob.countersign(now(), "soc.example/jump1/nobody", "who")
+        bob.countersign(now(), "soc.example/jump1/nobody", "who", None)
             .is_err()
     );
     assert_eq!(
-        bob.countersign(now(), "soc.example/jump1/alice", "I saw her laptop drown")
-            .unwrap(),
+        bob.countersign(
+            now(),
+            "soc.example/jump1/alice",
+            "I saw her laptop drown",
+            None
+        )
+        .unwrap(),
         new
     );
     let report = place.verify();

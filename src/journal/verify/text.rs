@@ -34,7 +34,7 @@ pub fn write_text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let warnings = report.warnings();
     let unknown = report.content.unknown.len();
-    if report.empty && report.refused.is_empty() {
+    if report.empty && report.intact() {
         writeln!(out, "RESULT: NO LOG HERE")
     } else if report.intact() {
         write!(out, "RESULT: INTACT")?;
@@ -83,7 +83,7 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "  chain        {:<4} {} links, recomputed from {} bytes in {} segment{}",
-        ok(&["chain", "segments", "damaged", "records"]),
+        ok(&["chain", "segments", "damaged", "records", "head"]),
         log.records,
         log.bytes,
         log.segments,
@@ -96,7 +96,8 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         log.checkpoints
     )?;
     write_anchors(log, out)?;
-    writeln!(out, "  clock        {}", ok(&["clock"]))?;
+    write_clock(log, ok(&["clock"]), out)?;
+    write_evidence(log, ok(&["evidence"]), out)?;
     if log.recovered > 0 {
         writeln!(
             out,
@@ -142,6 +143,47 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+fn write_clock(log: &LogReport, state: &str, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "  clock        {state:<4}")?;
+    if log.unsynchronised > 0 {
+        write!(
+            out,
+            " host not synchronised for {} records",
+            log.unsynchronised
+        )?;
+    } else if log.sync_unknown > 0 {
+        write!(
+            out,
+            " nothing told whether the host was synchronised for {} records",
+            log.sync_unknown
+        )?;
+    }
+    writeln!(out)
+}
+
+fn write_evidence(log: &LogReport, state: &str, out: &mut dyn Write) -> io::Result<()> {
+    if log.withheld > 0 {
+        writeln!(
+            out,
+            "  withheld     {state:<4} content of {} records withheld, as a later record says; their hashes hold the chain",
+            log.withheld
+        )?;
+    }
+    if log.evidence + log.evidence_pruned == 0 {
+        return Ok(());
+    }
+    let files = plural(log.evidence as usize);
+    write!(
+        out,
+        "  evidence     {state:<4} {} file{files} hashed again",
+        log.evidence
+    )?;
+    if log.evidence_pruned > 0 {
+        write!(out, ", {} removed by record", log.evidence_pruned)?;
+    }
+    writeln!(out)
+}
+
 fn write_keys(log: &LogReport, key: &str, out: &mut dyn Write) -> io::Result<()> {
     let person = log
         .person
@@ -176,18 +218,20 @@ fn write_anchors(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
         let all: Vec<String> = by.iter().map(|(who, n)| format!("{who} {n}")).collect();
         all.join(", ")
     };
-    let reach = log.witnessed.values().max().copied().unwrap_or(0);
     if log.witnessed.is_empty() {
         writeln!(
             out,
             "  anchors      none  nobody else's copy of a head was compared"
         )?;
     } else {
-        let open = log.head_size.saturating_sub(reach);
         let held = held(&log.witnessed);
+        let since = log
+            .unanchored_since
+            .map_or_else(String::new, |t| format!(", since {t:.0}"));
         writeln!(
             out,
-            "  anchors      {state:<4} {held} (un-anchored: the last {open} lines)"
+            "  anchors      {state:<4} {held} (un-anchored: the last {} lines{since})",
+            log.unanchored_lines
         )?;
     }
     if !log.claimed.is_empty() {

@@ -62,6 +62,14 @@ pub fn check(options: &Options, facts: &[Facts], report: &mut Report) {
     for witness in &witnesses {
         compare(options, facts, report, witness);
     }
+    for (log, known) in report.logs.iter_mut().zip(facts) {
+        let reach = log.witnessed.values().max().copied().unwrap_or(0);
+        log.unanchored_lines = log.head_size.saturating_sub(reach);
+        let later = known.times.iter().find(|(seq, _)| *seq >= reach);
+        log.unanchored_since = later
+            .map(|(_, ts)| *ts)
+            .filter(|_| log.unanchored_lines > 0);
+    }
 }
 
 fn witness(by: String, seen: SeenHead, hearsay: bool) -> Witness {

@@ -17,6 +17,7 @@ use super::super::merkle::hex;
 use super::super::note::Verifier;
 use super::super::reader::logs_in;
 use super::super::recovery::{self, Finding};
+use super::super::statement::{self, Signer};
 use super::super::walk::Walk;
 use super::Writer;
 
@@ -64,12 +65,14 @@ impl Writer {
         Ok(self.vkey())
     }
 
-    /// Vouches for a log that goes on under a key which the key before did not sign. Returns that key.
+    /// Vouches for a log that goes on under a key which the key before did not sign; with a signer, in a statement
+    /// that a person's own key signs too. Returns that key.
     pub fn countersign(
         &mut self,
         now: Timestamp,
         origin: &str,
         reason: &str,
+        signer: Option<&mut Signer>,
     ) -> Result<String, JournalError> {
         let refuse = |why: String| JournalError::Countersign {
             origin: origin.to_owned(),
@@ -94,10 +97,12 @@ impl Writer {
         let span =
             open.ok_or_else(|| refuse("every key of it was signed by the one before".to_owned()))?;
         let vkey = span.by.to_vkey();
-        let body = json!({
-            "countersigned": {"origin": origin, "vkey": vkey, "seq": span.seq},
-            "reason": reason,
-        });
+        let mut vouched = json!({"origin": origin, "vkey": vkey, "seq": span.seq});
+        if let Some(signer) = signer {
+            let text = statement::countersignature(origin, &vkey, span.seq);
+            vouched["signed"] = signer.sign(&self.verifier.name, &text)?;
+        }
+        let body = json!({"countersigned": vouched, "reason": reason});
         self.append(now, &[(RecordType::Anomaly, body)])?;
         // Not a record that waits for the device by itself, and nothing to lose.
         let held = Lock::take(&self.log, &self.lock)?;

@@ -6,7 +6,7 @@ use crate::domain::decision::Decisions;
 use crate::domain::text::show;
 use crate::journal::Line;
 
-use super::super::words;
+use crate::domain::words;
 
 /// First row.
 const HEAD: [&str; 17] = [

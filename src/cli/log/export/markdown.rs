@@ -6,7 +6,7 @@ use crate::domain::decision::Decisions;
 use crate::domain::text::show;
 use crate::journal::Line;
 
-use super::super::words;
+use crate::domain::words;
 
 /// Writes a timeline.
 pub fn timeline(lines: &[&Line], decisions: &Decisions) -> Vec<u8> {

@@ -9,7 +9,7 @@ use crate::domain::text::show;
 use crate::domain::vocabulary::Verb;
 use crate::journal::Line;
 
-use super::super::words;
+use crate::domain::words;
 
 /// Writes one line of JSON for each intent among the records.
 pub fn write(lines: &[&Line], decisions: &Decisions) -> Vec<u8> {
