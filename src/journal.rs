@@ -47,7 +47,7 @@ pub use follow::Follower;
 pub use heads::SEEN_FILE;
 pub use keys::KeyError;
 pub use proof::{MAX_PROOF, Proof, ProofError, Prover};
-pub use reader::{Line, Problem, merge, read_lines, read_store};
+pub use reader::{Line, Problem, check_chains, merge, read_lines, read_store};
 pub use record::MAX_LINE;
 pub use recovery::{Damaged, Recovered};
 pub use statement::{Signer, approval as approval_text, check as check_statement};

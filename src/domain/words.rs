@@ -109,17 +109,31 @@ pub fn alert_of(entry: &Entry, decisions: &Decisions) -> Option<AlertId> {
         })
 }
 
-/// Finds the identity that a record is about, itself or through its act or plan.
+/// Finds the identity that a record is about: itself, or through its act, its plan or the plans of its alert.
 pub fn identity_of(entry: &Entry, decisions: &Decisions) -> Option<IdentityId> {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(IdentityId::new);
-    text(entry.body.get("identity"))
-        .or_else(|| text(entry.body.get("plan").and_then(|p| p.get("identity"))))
-        .or_else(|| act_of(entry, decisions).map(|act| act.intent.identity.clone()))
-        .or_else(|| {
-            let digest = entry.body.get("digest").and_then(Value::as_str)?;
-            let (_, state) = decisions.plan(digest)?;
-            Some(state.plan.identity.clone())
-        })
+    let body = |key: &str| entry.body.get(key).and_then(Value::as_str);
+    let planned = || {
+        entry
+            .body
+            .get("plan")
+            .and_then(|p| p.get("identity"))
+            .and_then(Value::as_str)
+    };
+    if let Some(id) = body("identity").or_else(planned) {
+        return Some(IdentityId::new(id));
+    }
+    if let Some(act) = act_of(entry, decisions) {
+        return Some(act.intent.identity.clone());
+    }
+    let digest = body("digest").or_else(|| body("plan"));
+    if let Some((_, state)) = digest.and_then(|digest| decisions.plan(digest)) {
+        return Some(state.plan.identity.clone());
+    }
+    // A claim or a note names an alert alone; whose access that is, its plans say.
+    let alert = body("alert").filter(|_| entry.kind == RecordType::Decision)?;
+    let alert = AlertId::new(alert);
+    let state = decisions.plans_for(&alert).next()?;
+    Some(state.plan.identity.clone())
 }
 
 /// What a record can be asked for by.

@@ -120,6 +120,15 @@ pub enum Invalid {
     },
 }
 
+/// Reads the note of a line that may be a checkpoint; nothing about the line is checked.
+pub fn signed_note(line: &[u8]) -> Option<String> {
+    let head = line.get(..line.len().min(140))?;
+    memchr::memmem::find(head, b",\"type\":\"checkpoint\",\"note\":")?;
+    let text = std::str::from_utf8(line).ok()?;
+    let at = text.find(",\"note\":")? + 8;
+    serde_json::from_str(text.get(at..text.len().checked_sub(1)?)?).ok()
+}
+
 /// Reads the note out of a checkpoint line that starts with `start` (see [`prefix`]), canonical form checked.
 pub fn note_in(line_bytes: &[u8], seq: u64, prev: &Hash) -> Result<String, Invalid> {
     let text = std::str::from_utf8(line_bytes).map_err(|_| Invalid::NotCanonical)?;

@@ -38,12 +38,13 @@ pub fn unhex(text: &[u8]) -> Option<Hash> {
 
 /// Returns a hash as 64 lower-case hex digits.
 pub fn hex(hash: &[u8]) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::with_capacity(64), |mut out, b| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{b:02x}");
-        out
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(hash.len() * 2);
+    for byte in hash {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    out
 }
 
 /// The hashes of the perfect subtrees that make up a tree of `size` leaves, largest first.

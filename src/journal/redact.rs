@@ -3,6 +3,8 @@
 //! Secrets travel as references, so this catches only what a person typed or a provider said. Plans are left alone, as
 //! their digest is over every byte; identifiers (`AKIA…`, digests, UUIDs) are no secrets and stay readable.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::domain::decision::RecordType;
@@ -62,6 +64,10 @@ fn walk(value: &mut Value, free: bool) {
 
 /// Returns the text with secrets masked as `first4…last4`; `None` when there are none.
 pub fn mask(text: &str) -> Option<String> {
+    mask_where(text, is_secret)
+}
+
+fn mask_where(text: &str, is_secret: fn(&str) -> bool) -> Option<String> {
     let text_or_key = without_keys(text);
     let text = text_or_key.as_deref().unwrap_or(text);
     let mut out = String::with_capacity(text.len());
@@ -85,27 +91,49 @@ pub fn mask(text: &str) -> Option<String> {
     changed.then_some(out)
 }
 
-/// Cuts the content of PEM private keys out.
+/// Cuts the content of PEM private keys out. Goes along the text once: it may be long and hostile.
 fn without_keys(text: &str) -> Option<String> {
-    let begin = text.find("PRIVATE KEY-----")?;
-    let after = begin + "PRIVATE KEY-----".len();
-    let end = text[after..]
-        .find("-----END")
-        .map_or(text.len(), |at| after + at);
-    let rest = without_keys(&text[end..].replacen("PRIVATE KEY-----", "KEY-----", 1));
-    let rest = rest.unwrap_or_else(|| text[end..].to_owned());
-    Some(format!("{}\u{2026}{rest}", &text[..after]))
+    const MARK: &str = "PRIVATE KEY-----";
+    const END: &str = "-----END ";
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(begin) = rest.find(MARK) {
+        let (head, tail) = rest.split_at(begin + MARK.len());
+        out.push_str(head);
+        out.push('\u{2026}');
+        rest = tail.find(END).map_or("", |end| &tail[end..]);
+        // The line that ends a key holds the same words and begins none.
+        let line_end = rest.find(MARK).map_or(0, |own| own + MARK.len());
+        if line_end <= END.len() + "ENCRYPTED ".len() + MARK.len() {
+            out.push_str(&rest[..line_end]);
+            rest = &rest[line_end..];
+        }
+    }
+    if out.is_empty() {
+        return None;
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+/// Masks what says itself that it is a secret in evidence, which is a provider's answer; anything else may be a fact.
+pub fn evidence(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let text = std::str::from_utf8(bytes).ok();
+    let masked = text.and_then(|t| mask_where(t, is_known));
+    masked.map_or(Cow::Borrowed(bytes), |t| Cow::Owned(t.into_bytes()))
 }
 
 const fn is_token_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-' | '.' | '~')
 }
 
+fn is_known(token: &str) -> bool {
+    let known = |(start, least): &(&str, usize)| token.len() >= *least && token.starts_with(start);
+    KNOWN.iter().any(known)
+}
+
 fn is_secret(token: &str) -> bool {
-    if KNOWN
-        .iter()
-        .any(|(start, least)| token.len() >= *least && token.starts_with(start))
-    {
+    if is_known(token) {
         return true;
     }
     let has = |test: fn(&char) -> bool| token.chars().any(|c| test(&c));
@@ -163,6 +191,25 @@ mod tests {
         let mut plan = body.clone();
         record(RecordType::Plan, &mut plan);
         assert_eq!(plan, body);
+    }
+
+    #[test]
+    fn evidence_loses_tokens_and_keys_and_no_facts() {
+        let key = "-----BEGIN RSA PRIVATE KEY-----\\nMC4CAQ\\n-----END RSA PRIVATE KEY-----";
+        let token = "ghp_0123456789abcdefABCDEF0123456789abcd";
+        let text = format!(
+            r#"{{"id":"Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8","a":"{token}","k":["{key}","{key}"]}}"#
+        );
+        let done = String::from_utf8(evidence(text.as_bytes()).into_owned()).unwrap();
+        assert!(!done.contains("MC4CAQ") && !done.contains(token), "{done}");
+        assert!(done.contains("Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8"), "{done}");
+        assert!(serde_json::from_str::<Value>(&done).is_ok(), "{done}");
+        assert!(matches!(evidence(b"\xff\x00"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn many_keys_are_no_deep_water() {
+        assert!(mask(&"-----BEGIN PRIVATE KEY-----x".repeat(50_000)).is_some());
     }
 
     proptest! {

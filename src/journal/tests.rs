@@ -2,16 +2,20 @@
 
 mod agents;
 mod clocks;
+mod crashing;
 mod damage;
 mod failing;
 mod holes;
 mod killing;
 mod peers;
 mod pruning;
+mod racing;
 mod reading;
 mod rotating;
 mod tamper;
+mod torn;
 mod trusting;
+mod users;
 mod writing;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ mod clock;
 mod content;
 mod evidence;
 mod head;
+mod queue;
 mod text;
 mod trusted;
 mod vouched;
@@ -14,7 +15,7 @@ mod witness;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -28,10 +29,10 @@ use super::layout::{LogDir, QUARANTINE, segment_name};
 use super::merkle::{Hash, hex};
 use super::note::Verifier;
 use super::reader::{Line, logs_in};
-use super::record::{self, Record};
+use super::record::Record;
 use super::remains::Remains;
 use super::trust::Trust;
-use super::walk::{Bad, Event, Walk, Why};
+use super::walk::{Bad, Walk, Why};
 
 pub use content::Content;
 pub use text::write_text;
@@ -242,11 +243,10 @@ fn one_store(
             .map(|p| format!("{}: {}", p.log, p.text)),
     );
     for (owner, log) in logs {
-        let (one, known) = Audit::new(&owner, options).run(&log);
+        let (one, known, some) = Audit::new(&owner, options).run(&log);
         report.logs.push(one);
         facts.push(known);
-        let mut problems = Vec::new();
-        super::reader::LogReader::new(owner, log).read(lines, &mut problems);
+        lines.extend(some);
     }
 }
 
@@ -275,6 +275,7 @@ struct Audit<'o> {
     before: Option<clock::Before>,
     evidence: evidence::Evidence,
     committed: bool,
+    queue: queue::Queue,
 }
 
 impl<'o> Audit<'o> {
@@ -291,6 +292,7 @@ impl<'o> Audit<'o> {
             before: None,
             evidence: evidence::Evidence::default(),
             committed: false,
+            queue: queue::Queue::default(),
         }
     }
 
@@ -310,11 +312,14 @@ impl<'o> Audit<'o> {
         });
     }
 
-    fn run(mut self, log: &LogDir) -> (LogReport, Facts) {
+    fn run(mut self, log: &LogDir) -> (LogReport, Facts, Vec<Line>) {
         let before = Remains::of(log);
         let mut walk = self.walk.clone();
         let ended = walk.run(log, &mut |event| self.meet(log, &event));
+        self.look(log);
+        let mut lines = std::mem::take(&mut self.queue.lines);
         if self.options.quick && !walk.confirm() {
+            lines.clear();
             self.find(
                 Level::Failure,
                 "checkpoints",
@@ -351,7 +356,7 @@ impl<'o> Audit<'o> {
             .iter()
             .map(|k| (k.from, k.by.clone()))
             .collect();
-        (self.report, self.facts)
+        (self.report, self.facts, lines)
     }
 
     fn unreadable(&mut self, error: &JournalError) {
@@ -389,40 +394,6 @@ impl<'o> Audit<'o> {
             expected,
             found,
         });
-    }
-
-    fn meet(&mut self, log: &LogDir, event: &Event<'_>) {
-        match event {
-            Event::Line {
-                seq,
-                offset,
-                bytes,
-                segment,
-            } => {
-                self.report.segments += u64::from(*offset == 0);
-                if let Some(progress) = &self.options.progress {
-                    progress.fetch_add(bytes.len() as u64 + 1, Ordering::Relaxed);
-                }
-                match record::read(bytes) {
-                    Ok(record) => self.record(log, *segment, &record),
-                    Err(e) => self.find(
-                        Level::Warning,
-                        "records",
-                        Some(*seq),
-                        format!("record {seq} cannot be read: {e}"),
-                    ),
-                }
-            }
-            Event::Withheld { seq } => self.evidence.withheld(*seq),
-            Event::Commit(head) => {
-                self.facts.roots.insert(head.size, head.root);
-                self.committed = true;
-            }
-            Event::Damage(bad) => {
-                let text = format!("record {}: {}", bad.seq, bad.why);
-                self.find(Level::Failure, "damaged", Some(bad.seq), text);
-            }
-        }
     }
 
     fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {

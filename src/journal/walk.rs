@@ -3,6 +3,8 @@
 //! What counts as recorded ends at the last *valid* checkpoint. A line that follows one, however well it fits, is not
 //! committed yet: a rule that trusts a fitting `prev` alone accepts torn data.
 
+mod ahead;
+
 use std::fs::File;
 
 use serde_json::Value;
@@ -16,12 +18,13 @@ use super::layout::{LogDir, segment_name};
 use super::merkle::{CompactRange, Hash, ZERO, leaf_hash, unhex};
 use super::note::Verifier;
 use super::record::{self, MAX_LINE};
+use ahead::Ahead;
 
 /// A writer begins a new segment beyond this many bytes.
 pub const SEGMENT_LIMIT: u64 = 64 * 1024 * 1024;
 /// A reader refuses a segment beyond this many bytes.
 const SEGMENT_CAP: u64 = 4 * SEGMENT_LIMIT;
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 4 * 1024 * 1024;
 
 /// A place between two lines, with everything needed to go on from it.
 #[derive(Clone, Debug)]
@@ -57,7 +60,7 @@ impl Point {
         leaf
     }
 
-    /// Goes past a line of which only the leaf hash is left, in `len` bytes.
+    /// Goes past a line of `len` bytes of which the leaf hash is known, or all that is left.
     pub fn step(&mut self, leaf: Hash, len: usize) {
         self.seq += 1;
         self.prev = leaf;
@@ -436,14 +439,18 @@ impl Walk {
             }
             read += chunk.len() as u64;
             buffer.extend_from_slice(&chunk);
+            let by = self.verifier.clone().filter(|_| self.every_signature);
+            let ahead = ahead::look(&buffer, by.as_ref());
             let mut from = 0;
-            while let Some(end) = memchr::memchr(b'\n', &buffer[from..]) {
+            for mut known in ahead {
+                known.signed &= self.verifier == by;
+                let line = &buffer[from..from + known.len];
                 let (segment, offset) = (self.at.segment, self.at.offset);
-                if let Err(why) = self.line(&buffer[from..from + end], sink) {
+                if let Err(why) = self.line(line, &known, sink) {
                     let len = log.fs.len(file).map_err(log.failed("look at", name))?;
                     return Ok((Some(self.bad(segment, offset, why)), len));
                 }
-                from += end + 1;
+                from += known.len + 1;
             }
             buffer.drain(..from);
             if buffer.len() > MAX_LINE {
@@ -456,7 +463,12 @@ impl Walk {
         }
     }
 
-    fn line(&mut self, line: &[u8], sink: &mut dyn FnMut(Event<'_>)) -> Result<(), Why> {
+    fn line(
+        &mut self,
+        line: &[u8],
+        known: &Ahead,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Why> {
         if let Some(leaf) = self.pruned.then(|| unhex(line)).flatten() {
             if self.verifier.is_none() {
                 return Err(Why::Genesis("its content was withheld".into()));
@@ -470,8 +482,8 @@ impl Walk {
         if line.len() > MAX_LINE {
             return Err(Why::TooLong);
         }
-        if let Some(byte) = line.iter().find(|b| !(0x20..0x7f).contains(*b)) {
-            return Err(Why::Byte(*byte));
+        if let Some(byte) = known.strange {
+            return Err(Why::Byte(byte));
         }
         let start = prefix(self.at.seq, &self.at.prev);
         let Some(rest) = line.strip_prefix(start.as_bytes()) else {
@@ -482,7 +494,7 @@ impl Walk {
             });
         };
         if rest.starts_with(b"checkpoint\"") {
-            return self.checkpoint(line, sink);
+            return self.checkpoint(line, known, sink);
         }
         if self.at.seq == 0 {
             self.verifier = Some(self.genesis(line).map_err(Why::Genesis)?);
@@ -492,7 +504,7 @@ impl Walk {
             self.incoming = Some(self.key_change(line).map_err(Why::Key)?);
         }
         let (seq, segment, offset) = (self.at.seq, self.at.segment, self.at.offset);
-        self.pass(line);
+        self.pass(known);
         sink(Event::Line {
             seq,
             segment,
@@ -502,7 +514,12 @@ impl Walk {
         Ok(())
     }
 
-    fn checkpoint(&mut self, line: &[u8], sink: &mut dyn FnMut(Event<'_>)) -> Result<(), Why> {
+    fn checkpoint(
+        &mut self,
+        line: &[u8],
+        known: &Ahead,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Why> {
         let Some(by) = &self.verifier else {
             return Err(Why::Genesis("a checkpoint comes first".into()));
         };
@@ -513,7 +530,7 @@ impl Walk {
             root: self.at.range.root(),
         };
         // Where the key changes, the signatures are all that vouches for it.
-        let every = self.every_signature || self.incoming.is_some();
+        let every = (self.every_signature && !known.signed) || self.incoming.is_some();
         let both;
         let signers: &[&Verifier] = match &self.incoming {
             None => &[by],
@@ -530,7 +547,7 @@ impl Walk {
         if let Some(new) = self.incoming.take() {
             self.take_key(new.seq, head.size, new.by, new.epoch);
         }
-        self.pass(line);
+        self.pass(known);
         self.passed += self.at.offset
             - if self.good.segment == self.at.segment {
                 self.good.offset
@@ -544,10 +561,10 @@ impl Walk {
         Ok(())
     }
 
-    fn pass(&mut self, line: &[u8]) {
+    fn pass(&mut self, known: &Ahead) {
         let seq = self.at.seq;
-        let leaf = self.at.pass(line);
-        self.keep_leaf(seq, leaf);
+        self.at.step(known.leaf, known.len);
+        self.keep_leaf(seq, known.leaf);
     }
 
     fn keep_leaf(&mut self, seq: u64, leaf: Hash) {

@@ -133,6 +133,8 @@ pub struct Writer {
     peers: Peers,
     /// The key that takes over with the next commit.
     next: Option<SigningKey>,
+    /// Whether a write before may be in the system's hands only.
+    unsynced: bool,
     clock: clock::Watch,
 }
 
@@ -239,6 +241,7 @@ impl Writer {
             damaged,
             peers,
             next: None,
+            unsynced: true,
             clock: clock::Watch::default(),
         };
         if let Some(reason) = adopt {
@@ -318,9 +321,9 @@ impl Writer {
         }
     }
 
-    /// Stores evidence durably beside the log.
+    /// Stores evidence durably beside the log; tokens and keys in it are masked before it is hashed.
     pub fn put_blob(&mut self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
-        blob::put(&self.log, bytes)
+        blob::put(&self.log, &redact::evidence(bytes))
     }
 
     /// Tells whether actions may be recorded.
@@ -397,6 +400,7 @@ impl Writer {
         if found == known && segments.last() == Some(&self.walk.good.segment) {
             return Ok(());
         }
+        self.unsynced = true;
         self.settle(now)?;
         if let Some(damaged) = self.damaged.take() {
             self.state = State::Blocked(damaged.why);
@@ -459,10 +463,17 @@ impl Writer {
             "epoch": 1,
             "version": env!("CARGO_PKG_VERSION"),
         });
+        self.sync_names()?;
         self.commit(now, &[(RecordType::Genesis, body)])?;
         self.walk.keys.clear();
         self.walk.take_key(0, 0, self.verifier.clone(), false);
         let _ = self.walk.confirm();
+        Ok(())
+    }
+
+    /// A segment's name must be on the device before the head of what stands in it is published: else a power cut
+    /// could leave the head of a log that is not there.
+    fn sync_names(&self) -> Result<(), JournalError> {
         self.log
             .fs
             .sync_dir(&self.log.dir)
@@ -491,12 +502,10 @@ impl Writer {
         self.segment = segment;
         self.walk.good.segment = seq;
         self.walk.good.offset = 0;
+        self.sync_names()?;
         self.genesis(now)?;
         self.commit(now, &[(RecordType::Segment, body.clone())])?;
-        self.log
-            .fs
-            .sync_dir(&self.log.dir)
-            .map_err(self.log.failed("sync", ""))
+        Ok(())
     }
 
     /// Begins a new segment when the console before lost its disk: its last pages may be on no device.
@@ -558,7 +567,13 @@ impl Writer {
         at.pass(&line);
         bytes.extend_from_slice(&line);
         bytes.push(b'\n');
+        if self.unsynced {
+            // A power cut may leave the later of two writes alone. Two checkpoints after a hole would look like damage,
+            // so no write begins while another may be missing.
+            self.flush()?;
+        }
         self.write(&bytes)?;
+        self.unsynced = true;
         let durable = records
             .iter()
             .any(|(kind, _)| kind.is_decision_class() || *kind == RecordType::Segment);
@@ -609,7 +624,9 @@ impl Writer {
             let error = self.failed("bring to the disk")(source);
             self.poison(&error.to_string());
             error
-        })
+        })?;
+        self.unsynced = false;
+        Ok(())
     }
 
     fn poison(&mut self, why: &str) {

@@ -32,6 +32,9 @@ const HEADS_EVERY: Duration = Duration::from_mins(5);
 /// How often the distance to the last anchor is looked at in a quiet console.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// How many callers' records are written in one piece.
+const MOST_TOGETHER: usize = 64;
+
 /// Why a console that only looks cannot write.
 const NO_WRITER: &str = "this console has no journal to write to";
 
@@ -89,6 +92,7 @@ impl Journal {
             closed: NO_WRITER.to_owned(),
             anchors: Distance::new(anchoring, heads, config.drill),
             space: Space::new(&store),
+            next: None,
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
         Self {
@@ -228,7 +232,15 @@ struct Thread {
     closed: String,
     anchors: Distance,
     space: Space,
+    /// An order that came while records were gathered.
+    next: Option<Order>,
 }
+
+/// Records of one caller, and who waits for them.
+type Wanted = (
+    Vec<(RecordType, Value)>,
+    oneshot::Sender<Result<(), NotRecorded>>,
+);
 
 impl Thread {
     fn run(mut self, config: JournalConfig, read_only: bool, inbox: &mpsc::Receiver<Order>) {
@@ -274,23 +286,17 @@ impl Thread {
             let wait = due
                 .saturating_duration_since(Instant::now())
                 .min(LOOK_EVERY);
-            let order = match inbox.recv_timeout(wait) {
+            let order = match self
+                .next
+                .take()
+                .map_or_else(|| inbox.recv_timeout(wait), Ok)
+            {
                 Ok(order) => order,
                 Err(mpsc::RecvTimeoutError::Timeout) => continue,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
             match order {
-                Order::Append(records, answer) => {
-                    let report = Arc::clone(&self.report);
-                    let written = self.with_writer(|writer| insist(writer, &records, &report));
-                    if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
-                        self.say(Some(format!("{step}; expiry times may be off")));
-                    }
-                    self.poll();
-                    // Before the answer: who ends the journal next waits for the head that is handed on here.
-                    self.anchors.look(self.writer.as_mut(), &self.report);
-                    let _ = answer.send(written);
-                }
+                Order::Append(records, answer) => self.append((records, answer), inbox),
                 Order::Reserve(in_flight, answer) => {
                     let _ = answer.send(self.with_writer(|writer| writer.reserve(in_flight)));
                 }
@@ -327,6 +333,50 @@ impl Thread {
                     return;
                 }
             }
+        }
+    }
+
+    /// Writes what one caller wants, and with it what others asked for while the disk was busy: one wait serves all.
+    fn append(&mut self, first: Wanted, inbox: &mpsc::Receiver<Order>) {
+        let mut lot = vec![first];
+        while lot.len() < MOST_TOGETHER && self.next.is_none() {
+            match inbox.try_recv() {
+                Ok(Order::Append(records, answer)) => lot.push((records, answer)),
+                Ok(other) => self.next = Some(other),
+                Err(_) => break,
+            }
+        }
+        let append = |thread: &mut Self, records: &[(RecordType, Value)]| {
+            let report = Arc::clone(&thread.report);
+            thread.with_writer(|writer| insist(writer, records, &report))
+        };
+        let all: Vec<_> = lot
+            .iter()
+            .flat_map(|(records, _)| records)
+            .cloned()
+            .collect();
+        let together = match (lot.len(), &mut self.writer) {
+            // What is wrong with one record must not refuse another caller's: then each is tried alone, and told.
+            (2.., Some(writer)) => writer.append(Timestamp::now(), &all).is_ok(),
+            _ => false,
+        };
+        let mut answers = Vec::new();
+        for (records, answer) in lot {
+            let written = if together {
+                Ok(())
+            } else {
+                append(self, &records)
+            };
+            answers.push((answer, written));
+        }
+        if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
+            self.say(Some(format!("{step}; expiry times may be off")));
+        }
+        self.poll();
+        // Before the answers: who ends the journal next waits for the head that is handed on here.
+        self.anchors.look(self.writer.as_mut(), &self.report);
+        for (answer, written) in answers {
+            let _ = answer.send(written);
         }
     }
 

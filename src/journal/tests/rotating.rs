@@ -379,3 +379,37 @@ fn the_kth_call_fails_while_the_key_changes() {
         }
     }
 }
+
+/// Whoever keeps the old key can sign any head; only those of its own time count.
+#[test]
+fn a_head_by_the_old_key_counts_only_up_to_the_rotation() {
+    use super::super::checkpoint::Head;
+    use super::super::note::Verifier;
+    let place = Place::new();
+    let (mut writer, _) = place.open();
+    write(&mut writer, &["one"]);
+    let old = super::super::keys::load(&place.config().keys.join("jump1.pem")).unwrap();
+    let heads = |writer: &mut Writer| writer.take_unanchored().pop().unwrap();
+    let before = heads(&mut writer);
+    writer.rotate_key(now(), "every year").unwrap();
+    write(&mut writer, &["two"]);
+    let after = heads(&mut writer);
+    let new = Verifier::from_vkey(&writer.vkey()).unwrap();
+    let late = Head::open(&after.note, &new).unwrap().sign(&old);
+    let kept = place.dir.path().join("kept");
+    let judge = |note: &str| {
+        put(&kept, note.as_bytes());
+        let anchors = vec![kept.clone()];
+        let options = Options {
+            anchors,
+            ..Options::default()
+        };
+        let report = verify(&[place.store()], &options);
+        assert!(report.intact(), "{}", text_of(&report));
+        let reach = report.logs[0].witnessed.get("kept").copied();
+        (reach, text_of(&report).contains("signs no more"))
+    };
+    assert_eq!(judge(&before.note), (Some(before.size), false));
+    assert_eq!(judge(&after.note), (Some(after.size), false));
+    assert_eq!(judge(&late), (None, true));
+}

@@ -98,6 +98,7 @@ impl Writer {
         if let Some((head, signed)) = self.walk.head.clone()
             && self.log.fs.sync(&self.segment).is_ok()
         {
+            self.unsynced = false;
             self.hand_out(&head, &signed, now);
         }
         let peers = heads::published(&self.config.store, &self.verifier.name);

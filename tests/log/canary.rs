@@ -1,0 +1,278 @@
+//! Secrets are put into everything that comes in, and are looked for in everything that is left behind.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+/// Never in any file, stream or answer: what references lead to, and the console's surroundings.
+const REFERRED: [(&str, &str); 4] = [
+    ("file", "pw-File0canary1Q9z8Y7x6W5v4U3t2S1r0"),
+    ("env", "pw-Env00canary2Q9z8Y7x6W5v4U3t2S1r0"),
+    ("cmd", "pw-Cmd00canary3Q9z8Y7x6W5v4U3t2S1r0"),
+    ("surroundings", "pw-Around0canary4Q9z8Y7x6W5v4U3t2S1"),
+];
+/// Typed, or told by others: masked wherever a person's or a provider's words are kept.
+const TYPED: &str = "ghp_Typed0canary5Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh8";
+const ANSWERED: &str = "ghp_Answer0canary6Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
+const BEARER: &str = "eyJhbGciOiJub25lIn0.eyJjYW5hcnkiOiI3In0.Bearer0canary7Aa1Bb2";
+const HEADER: &str = "ghp_Header0canary8Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
+/// In an alert: its raw bytes belong to the alert store, and nowhere else.
+const ALERTED: &str = "ghp_Alert00canary9Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
+/// In the inventory, which is read and not copied.
+const LISTED: &str = "ghp_Listed0canaryAAa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
+
+/// Answers introspection with a secret in its body and a header, and revocation with an error that repeats the request.
+fn provider() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut request = vec![0; 65_536];
+                let mut got = 0;
+                while let Ok(n) = stream.read(&mut request[got..]) {
+                    got += n;
+                    let text = String::from_utf8_lossy(&request[..got]).into_owned();
+                    let body = text.split_once("\r\n\r\n").map_or("", |(_, b)| b);
+                    if n > 0 && !body.contains("token=") {
+                        continue;
+                    }
+                    let (status, answer) = if text.contains("/revoke") {
+                        let echo = text.replace(['"', '\\', '\r', '\n'], " ");
+                        (
+                            "500 Oh no",
+                            format!(
+                                "{{\"error\":\"cannot do {ANSWERED} Bearer {BEARER}: {echo}\"}}"
+                            ),
+                        )
+                    } else {
+                        (
+                            "200 OK",
+                            format!(
+                                "{{\"active\":true,\"client_id\":\"svc\",\"note\":\"{ANSWERED}\",\"password\":\"{ANSWERED}\"}}"
+                            ),
+                        )
+                    };
+                    let _ = write!(
+                        stream,
+                        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-Api-Key: {HEADER}\r\nSet-Cookie: s={HEADER}\r\n\
+                         Connection: close\r\nContent-Length: {}\r\n\r\n{answer}",
+                        answer.len()
+                    );
+                    return;
+                }
+            });
+        }
+    });
+    port
+}
+
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        let port = provider();
+        let [(_, file), _, (_, cmd), _] = REFERRED;
+        let file = desk.secret("secrets/token", file);
+        let script = desk.secret("secrets/print", &format!("#!/bin/sh\necho {cmd}\n"));
+        std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700)).unwrap();
+        desk.write(
+            "stanch.toml",
+            &format!(
+                "[[source]]\nkind='file'\nname='siem'\npath='alerts.jsonl'\n[inventory]\nfiles=['inventory.toml']\n\
+                 [connector.as]\npreset='oauth'\nbase_url='http://127.0.0.1:{port}'\ntimeout_s=5\n\
+                 auth={{kind='basic',username='console',password='env:CANARY'}}\n\
+                 [connector.other]\npreset='oauth'\nbase_url='http://127.0.0.1:{port}'\ntimeout_s=5\n\
+                 auth={{kind='basic',username='console',password='cmd:{}'}}\n",
+                script.display()
+            ),
+        );
+        let identity = |name: &str, connector: &str| {
+            format!(
+                "[[identity]]\nid='{connector}:{name}'\nname='{name}'\nkind='oauth_client'\nconnector='{connector}'\naliases=['{name}']\n\
+                 business_owner='asks for {LISTED}'\nparams={{client_id='{name}'}}\n\
+                 [[identity.credential]]\nid='t1'\nkind='access_token'\nsecret_ref='file:{}'\n",
+                file.display()
+            )
+        };
+        desk.write(
+            "inventory.toml",
+            &(identity("svc", "as") + &identity("bot", "other")),
+        );
+        let alert = |n: usize, name: &str| {
+            format!(
+                r#"{{"class_uid":2004,"category_uid":2,"activity_id":1,"type_uid":200401,"time":1794000000000,"severity_id":4,"confidence_score":90,"metadata":{{"version":"1.5.0","product":{{"name":"detector","vendor_name":"Example"}}}},"finding_info":{{"uid":"f-{n}","title":"Token {ALERTED} of {name}","desc":"Authorization: Bearer {ALERTED}","types":["token_replay"]}},"unmapped":{{"password":"{ALERTED}"}},"evidences":[{{"actor":{{"user":{{"uid":"{name}","name":"{name}","type_id":4}}}}}}]}}"#
+            )
+        };
+        desk.write(
+            "alerts.jsonl",
+            &format!("{}\n{}\n", alert(1, "svc"), alert(2, "bot")),
+        );
+        desk
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn secret(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.write(name, text);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        path
+    }
+
+    /// Runs to the end and returns both streams.
+    fn run(&self, args: &[&str]) -> (String, String) {
+        let [_, (_, env), _, (_, around)] = REFERRED;
+        let done = Command::new(env!("CARGO_BIN_EXE_stanch"))
+            .args(args)
+            .args([
+                "--config",
+                "stanch.toml",
+                "--state-dir",
+                "state",
+                "--verbose",
+            ])
+            .current_dir(self.0.path())
+            .env("HOME", self.0.path())
+            .env("CANARY", env)
+            .env("AWS_SECRET_ACCESS_KEY", around)
+            .output()
+            .unwrap();
+        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        (text(&done.stdout), text(&done.stderr))
+    }
+}
+
+fn files(dir: &Path, all: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        if entry.path().is_dir() {
+            files(&entry.path(), all);
+        } else {
+            all.push(entry.path());
+        }
+    }
+}
+
+/// A secret as it stands, and as it may have been written down by a program.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let basic = format!("console:{secret}");
+    let hex = secret
+        .bytes()
+        .fold(String::new(), |out, b| format!("{out}{b:02x}"));
+    let reversed: String = secret.chars().rev().collect();
+    let mut all = vec![
+        secret.to_owned(),
+        hex,
+        reversed,
+        secret.replace('_', "%5F").replace('-', "%2D"),
+    ];
+    for text in [secret, basic.as_str()] {
+        // Without the last digits, which depend on what follows.
+        all.extend(
+            [STANDARD.encode(text), URL_SAFE_NO_PAD.encode(text)]
+                .map(|t| t[..t.len() - 4].to_owned()),
+        );
+    }
+    all.into_iter().map(String::into_bytes).collect()
+}
+
+#[test]
+fn no_secret_is_left_behind() {
+    let desk = Desk::new();
+    let mut streams = Vec::new();
+    let mut run = |args: &[&str]| {
+        let (out, err) = desk.run(args);
+        streams.push((args.join(" "), out.clone(), err));
+        out
+    };
+    for alert in ["siem/f-1", "siem/f-2"] {
+        run(&["plan", alert, "--options"]);
+        let plan = run(&["plan", alert, "--playbook", "cut-live-access", "--json"]);
+        let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        run(&["contain", plan["digest"].as_str().unwrap()]);
+        run(&["reconcile", alert]);
+        run(&["identity", "show", "svc"]);
+    }
+    run(&[
+        "log",
+        "acknowledge",
+        "--reason",
+        &format!("he said {TYPED} and Authorization: Bearer {BEARER}"),
+    ]);
+    run(&["config", "check"]);
+    run(&["log", "verify"]);
+    run(&["log", "show"]);
+    run(&["log", "report", "siem/f-1"]);
+    for format in ["jsonl", "csv", "md", "ocsf"] {
+        run(&["log", "export", "--format", format]);
+    }
+    let intents = run(&["log", "show", "--type", "intent", "--json"]);
+    assert!(
+        intents.lines().count() >= 2,
+        "nothing was sent: {streams:?}"
+    );
+
+    let mut left = Vec::new();
+    files(desk.0.path(), &mut left);
+    let inputs = ["secrets", "alerts.jsonl", "inventory.toml", "stanch.toml"];
+    left.retain(|p| !inputs.iter().any(|i| p.starts_with(desk.0.path().join(i))));
+    let name = |p: &Path| p.strip_prefix(desk.0.path()).unwrap().display().to_string();
+    let mut places: Vec<(String, Vec<u8>)> = left
+        .iter()
+        .map(|p| (name(p), std::fs::read(p).unwrap()))
+        .collect();
+    assert!(
+        places.iter().any(|(name, _)| name.contains("/journal/")),
+        "no journal"
+    );
+    for (args, out, err) in streams {
+        places.push((format!("output of {args}"), out.into_bytes()));
+        places.push((format!("errors of {args}"), err.into_bytes()));
+    }
+    // They did come in: what stands in their place is here.
+    let masked = |(name, bytes): &(String, Vec<u8>)| {
+        name.contains("/journal/") && memchr::memmem::find(bytes, b"ghp_\\u2026").is_some()
+    };
+    assert!(
+        places.iter().any(masked),
+        "what was typed is not in the log"
+    );
+    let mut found = Vec::new();
+    let others = [
+        ("typed", TYPED),
+        ("answered", ANSWERED),
+        ("bearer", BEARER),
+        ("header", HEADER),
+        ("alerted", ALERTED),
+        ("listed", LISTED),
+    ];
+    for (kind, secret) in REFERRED.into_iter().chain(others) {
+        for (place, bytes) in &places {
+            // The store of raw alerts holds them as they came; that is what it is for. People read their titles.
+            let raw = place.starts_with("state/") && !place.contains("/journal/");
+            let shown =
+                place.starts_with("output of plan") || place.starts_with("output of identity");
+            if (kind == "alerted" && raw) || (["alerted", "listed"].contains(&kind) && shown) {
+                continue;
+            }
+            if forms(secret)
+                .iter()
+                .any(|form| memchr::memmem::find(bytes, form).is_some())
+            {
+                found.push(format!("{kind} in {place}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} hits: {found:#?}", found.len());
+    println!("{} places, no secret", places.len());
+}
