@@ -349,7 +349,7 @@ fn show_one(
     Ok(DONE)
 }
 
-/// Finds an alert by its key, else by the source's own id if only one source has it.
+/// Finds an alert by its key, else by the source's own id if only one alert has it.
 fn find(store: &Store, id: &str) -> anyhow::Result<Option<StoredAlert>> {
     if let Some(row) = store.alert(&AlertId::new(id))? {
         return Ok(Some(row));
@@ -358,10 +358,15 @@ fn find(store: &Store, id: &str) -> anyhow::Result<Option<StoredAlert>> {
     for source in store.sources()? {
         found.extend(store.alert(&AlertId::new(format!("{source}/{id}")))?);
     }
+    if found.is_empty() {
+        // Where the source's ids are not unique, the key says more than the id that `list` and `decode` print.
+        let all = store.alerts(usize::MAX)?;
+        found.extend(all.into_iter().filter(|row| row.alert.own_id() == id));
+    }
     if found.len() > 1 {
         let keys: Vec<String> = found.iter().map(|row| row.alert.id.to_string()).collect();
         anyhow::bail!(
-            "several sources have `{}`: give one of {}",
+            "several alerts have the id `{}`: give one of {}",
             show(id),
             keys.join(", ")
         );

@@ -128,17 +128,21 @@ async fn caught_up(setup: &Setup) -> anyhow::Result<Model> {
     Ok(model)
 }
 
-/// Finds an alert by its id or the end of it.
+/// Finds an alert by its id, the end of it, or the source's own id.
 fn find(model: &Model, wanted: &str) -> anyhow::Result<AlertId> {
     let exact = AlertId::new(wanted);
     if model.queue.get(&exact).is_some() {
         return Ok(exact);
     }
+    let has_own_id = |id: &AlertId| {
+        let row = model.queue.get(id);
+        row.is_some_and(|row| row.alert.own_id() == wanted)
+    };
     let found: Vec<&AlertId> = model
         .queue
         .order()
         .iter()
-        .filter(|id| id.as_str().ends_with(wanted))
+        .filter(|id| id.as_str().ends_with(wanted) || has_own_id(id))
         .collect();
     match found.as_slice() {
         [one] => Ok((*one).clone()),
@@ -147,7 +151,7 @@ fn find(model: &Model, wanted: &str) -> anyhow::Result<AlertId> {
             show(wanted)
         ),
         many => bail!(
-            "{} alerts end in `{}`; give more of the id",
+            "{} alerts match `{}`; give more of the id",
             many.len(),
             show(wanted)
         ),

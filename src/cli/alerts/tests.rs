@@ -203,13 +203,33 @@ fn show_takes_the_sources_own_id_where_it_is_clear() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "several sources have `f1`: give one of other/f1, siem/f1"
+        "several alerts have the id `f1`: give one of other/f1, siem/f1"
     );
     let (code, out, err) = call(dir.path(), false, &["show", "f2"]);
     assert_eq!((code, out.as_str()), (1, ""));
     assert_eq!(
         err,
         "no stored alert `f2`; `stanch alerts list` shows their ids\n"
+    );
+}
+
+#[test]
+fn show_takes_an_id_that_is_a_part_of_the_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let alert = |number: u32, name: &str| {
+        let repository = json!({ "id": number, "full_name": name });
+        let alert = json!({ "number": number, "secret_type": "x", "state": "open", "created_at": "2026-11-21T08:00:00Z" });
+        json!({ "action": "created", "alert": alert, "repository": repository }).to_string()
+    };
+    let lines = [alert(42, "acme/app"), alert(43, "acme/app")].join("\n");
+    let path = file(dir.path(), "github.jsonl", lines.as_bytes());
+    let (code, _, err) = call(dir.path(), false, &["import", &path]);
+    assert_eq!(code, 0, "{err}");
+    let (code, out, err) = call(dir.path(), false, &["show", "42"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.contains("acme/app#42") || out.contains("acme/app/42"),
+        "{out}"
     );
 }
 
