@@ -4,6 +4,7 @@
 pub(in crate::intake::decode) const fn shipped() -> &'static [&'static str] {
     &[
         include_str!("shipped/aws_cloudtrail.toml"),
+        include_str!("shipped/aws_health.toml"),
         include_str!("shipped/gcp_audit.toml"),
         include_str!("shipped/gcp_scc.toml"),
         include_str!("shipped/k8s_audit.toml"),
