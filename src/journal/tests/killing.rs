@@ -96,7 +96,7 @@ fn no_acknowledged_record_is_lost_to_kill_9() {
     let rounds: usize = std::env::var("STANCH_KILL_ROUNDS")
         .ok()
         .and_then(|n| n.parse().ok())
-        .unwrap_or(40);
+        .unwrap_or(8);
     let place = Place::new();
     let users = [
         "shared", "shared", "shared", "shared", "own1", "own2", "own3", "own4",
