@@ -43,6 +43,8 @@ fn row(id: &str, confidence: u8) -> Row {
     let at = start();
     let alert = Alert {
         id: AlertId::new(format!("test/{id}")),
+        native_id: None,
+        candidates: Vec::new(),
         source: "test".into(),
         format: "ocsf_detection_finding".into(),
         time: Some(at),

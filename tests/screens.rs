@@ -90,6 +90,7 @@ fn name(style: Style) -> Option<String> {
 #[case("quit", 80, 24)]
 #[case("empty", 80, 24)]
 #[case("unresolved", 80, 24)]
+#[case("hinted", 80, 24)]
 #[case("hostile", 120, 40)]
 #[case("read_only", 80, 24)]
 #[case("no_journal", 80, 24)]

@@ -12,7 +12,7 @@ use super::{field, triage};
 use crate::domain::alert::Subject;
 use crate::domain::filter::{Filter, Test};
 use crate::domain::inventory::Resolution;
-use crate::domain::queue::{Facts, Slot};
+use crate::domain::queue::{Facts, Queue, Row, Slot};
 
 /// What is typed to filter the queue.
 #[derive(Debug, Default)]
@@ -123,6 +123,21 @@ pub fn look_on(model: &mut Model) -> Vec<Effect> {
     }
     let first = model.queue.at(0);
     triage::select(model, first)
+}
+
+/// Tells for each of these alerts whether a filter lets it through, for lists outside the screen. The queue then holds
+/// these alerts only.
+pub fn passing(model: &mut Model, filter: &Filter, rows: &[Row], now: Timestamp) -> Vec<bool> {
+    model.queue = Queue::default();
+    model.queue.take(rows, true);
+    model.sift.filter = filter.clone();
+    again(model, now);
+    while model.queue.is_looking() {
+        look_on(model);
+    }
+    rows.iter()
+        .map(|row| model.queue.position(&row.alert.id).is_some())
+        .collect()
 }
 
 /// Returns how the alerts stand that anything was decided or done about; all others are new.

@@ -272,6 +272,7 @@ impl Running {
         for source in self.setup.sources.clone() {
             tokio::spawn(source::run(
                 source,
+                self.setup.decoders.clone(),
                 self.setup.store.clone(),
                 sender.clone(),
                 self.cancel.clone(),

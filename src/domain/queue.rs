@@ -329,14 +329,6 @@ impl Queue {
         self.by_id.find(hash, is).map(|at| Slot::new(*at as usize))
     }
 
-    /// Finds alerts whose id ends like this.
-    pub fn ending(&self, end: &str) -> Vec<AlertId> {
-        let all = (0..self.rows.len()).map(|at| self.texts.ids.get(at));
-        all.filter(|id| id.ends_with(end))
-            .map(AlertId::new)
-            .collect()
-    }
-
     /// Returns what a line shows of an alert.
     pub fn shown(&self, slot: Slot) -> Shown<'_> {
         let slim = &self.rows[slot.at()];
@@ -411,6 +403,8 @@ pub(crate) mod tests {
     pub(crate) fn alert(id: &str, severity: Option<Severity>, exposed: i64) -> Alert {
         Alert {
             id: AlertId::new(id),
+            native_id: None,
+            candidates: Vec::new(),
             source: "test".into(),
             format: "ocsf_detection_finding".into(),
             time: Timestamp::from_second(exposed).ok(),
@@ -610,12 +604,5 @@ pub(crate) mod tests {
         filter(&mut queue, "");
         assert_eq!(shown(&queue), ["siem/b-2", "edr/c-3", "siem/A-1"]);
         assert_eq!(queue.position(&AlertId::new("siem/A-1")), Some(2));
-    }
-
-    #[test]
-    fn ends_of_ids_find_alerts() {
-        let queue = rich();
-        assert_eq!(queue.ending("-2"), [AlertId::new("siem/b-2")]);
-        assert_eq!(queue.ending("").len(), 3);
     }
 }
