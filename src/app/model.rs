@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
+use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
 use crate::domain::coverage::CellState;
@@ -73,6 +74,8 @@ pub enum Overlay {
     },
     /// The log's screen; what it shows is in [`Model::timeline`].
     Log,
+    /// The views to choose from.
+    Views,
     /// Really leave?
     ConfirmQuit,
 }
@@ -126,8 +129,8 @@ pub struct PlanView {
 pub struct ReasonPrompt {
     /// What will be recorded.
     pub kind: DecisionKind,
-    /// About which alert.
-    pub alert: AlertId,
+    /// About which alerts.
+    pub alerts: Vec<AlertId>,
     /// What is typed.
     pub input: Input,
 }
@@ -285,6 +288,8 @@ pub enum RowState {
     Closed,
     /// Judged no case.
     Dismissed,
+    /// Put off for a while.
+    Snoozed,
 }
 
 impl RowState {
@@ -302,6 +307,7 @@ impl RowState {
             Self::Proven => "proven",
             Self::Closed => "closed",
             Self::Dismissed => "dismissed",
+            Self::Snoozed => "snoozed",
         }
     }
 }
@@ -317,6 +323,12 @@ pub struct Model {
     pub alerts: Alerts,
     /// The alert that has the cursor.
     pub selected: Option<AlertId>,
+    /// Alerts that a decision is to be about, besides the selected one.
+    pub marks: BTreeSet<AlertId>,
+    /// Alerts that were put off, and until when.
+    pub asleep: BTreeMap<AlertId, Timestamp>,
+    /// How fast things have to be, and the views to choose from.
+    pub desk: Desk,
     /// The analyst has pressed a key: from now on rows stay where they are until they are asked to move.
     pub touched: bool,
     /// Columns and rows of the screen; zero while nobody has measured it.
@@ -437,8 +449,8 @@ impl Model {
         }
         let decided = self.decisions.of_alert(id);
         let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| {
-            use DecisionKind::{Confirm, HandOver, Note};
-            !matches!(k, Note | Confirm | HandOver)
+            use DecisionKind::{Confirm, HandOver, Note, Snooze, Wake};
+            !matches!(k, Note | Confirm | HandOver | Snooze | Wake)
         });
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,
@@ -446,7 +458,10 @@ impl Model {
             _ => {}
         }
         self.acts_state(id).unwrap_or(match last {
-            Some(DecisionKind::Claim | DecisionKind::DoNothing) => RowState::Claimed,
+            _ if self.asleep.contains_key(id) => RowState::Snoozed,
+            Some(DecisionKind::Claim | DecisionKind::Assign | DecisionKind::DoNothing) => {
+                RowState::Claimed
+            }
             _ => RowState::New,
         })
     }

@@ -162,7 +162,7 @@ pub enum Effect {
         playbook: String,
     },
     /// Write a decision down.
-    Record(Decision),
+    Record(Vec<Decision>),
     /// Run the plan that the journal holds under this digest.
     Run(PlanDigest),
     /// Stop a running plan after the current step.

@@ -96,6 +96,12 @@ words! {
         Dismiss = "dismiss",
         /// Judged it over, everything proven.
         CloseContained = "close_contained",
+        /// Gave it to somebody, with a word on how it stands.
+        Assign = "assign",
+        /// Put it off until a time.
+        Snooze = "snooze",
+        /// Took it up before that time.
+        Wake = "wake",
         /// Chose to do nothing now.
         DoNothing = "do_nothing",
         /// Confirmed that a plan is to run.
@@ -122,6 +128,12 @@ pub struct Decision {
     /// Which of its steps, for a hand-over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
+    /// To whom it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Until when it is put off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl Decision {
@@ -133,6 +145,8 @@ impl Decision {
             reason,
             plan: None,
             step: None,
+            to: None,
+            until: None,
         }
     }
 }
@@ -514,6 +528,16 @@ impl Decisions {
     /// Returns the alerts that anything was decided or done about.
     pub fn alerts(&self) -> impl Iterator<Item = &AlertId> {
         self.alerts.keys().chain(self.acts_of_alert.keys())
+    }
+
+    /// Returns who has an alert: took it, or was given it, last.
+    pub fn analyst(&self, alert: &AlertId) -> Option<&str> {
+        let mut last = self.of_alert(alert).iter().rev();
+        last.find_map(|(_, actor, decision)| match decision.kind {
+            DecisionKind::Claim => Some(actor.as_str()),
+            DecisionKind::Assign => decision.to.as_deref(),
+            _ => None,
+        })
     }
 
     /// Returns what was decided about an alert, oldest first.

@@ -290,7 +290,7 @@ fn what(intent: &IntentId, decisions: &Decisions) -> String {
 fn decision(decision: &Decision) -> String {
     let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
     let step = decision.step.as_ref().map_or("?", StepId::as_str);
-    let (handed, confirmed);
+    let (handed, confirmed, given, put_off);
     let verb = match decision.kind {
         DecisionKind::Confirm => {
             confirmed = format!("confirmed plan {plan} for");
@@ -300,6 +300,16 @@ fn decision(decision: &Decision) -> String {
             handed = format!("handed over step {step} of plan {plan} for");
             &handed
         }
+        DecisionKind::Assign => {
+            given = format!("gave {}", decision.to.as_deref().unwrap_or("?"));
+            &given
+        }
+        DecisionKind::Snooze => {
+            let until = decision.until.map_or("?".to_owned(), |t| t.to_string());
+            put_off = format!("put off until {until}");
+            &put_off
+        }
+        DecisionKind::Wake => "took up again",
         DecisionKind::Claim => "claimed",
         DecisionKind::Dismiss => "dismissed",
         DecisionKind::CloseContained => "closed as contained",

@@ -15,7 +15,7 @@ use super::distance::Distance;
 use super::space::Space;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
-use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
+use crate::domain::decision::{Decision, Decisions, Entry, Evidence, PlanState, RecordType};
 use crate::domain::ids::PlanDigest;
 use crate::journal::{Follower, Health, JournalConfig, JournalError, SEEN_FILE, Writer};
 
@@ -112,6 +112,15 @@ impl Journal {
     pub async fn record(&self, kind: RecordType, body: &impl Serialize) -> Result<(), NotRecorded> {
         let value = serde_json::to_value(body).map_err(|e| NotRecorded(e.to_string()))?;
         self.append(vec![(kind, value)]).await
+    }
+
+    /// Writes decisions durably, all or none.
+    pub async fn record_decisions(&self, decisions: &[Decision]) -> Result<(), NotRecorded> {
+        let record =
+            |d: &Decision| serde_json::to_value(d).map(|body| (RecordType::Decision, body));
+        let records: Result<Vec<_>, _> = decisions.iter().map(record).collect();
+        self.append(records.map_err(|e| NotRecorded(e.to_string()))?)
+            .await
     }
 
     /// Keeps room on the disk for the outcomes of `in_flight` acts.
