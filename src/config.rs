@@ -43,6 +43,8 @@ pub struct Files {
 pub struct JournalSettings {
     /// First part of every log's origin line.
     pub site: String,
+    /// Your name as every record says it; a claim, which a roster can confirm.
+    pub person: String,
     /// Act although the log lies on a network file system.
     pub allow_network_fs: bool,
     /// Copies of signed heads outside this machine.
@@ -75,6 +77,7 @@ impl Default for JournalSettings {
     fn default() -> Self {
         Self {
             site: "local".to_owned(),
+            person: String::new(),
             allow_network_fs: false,
             anchor: AnchorSettings::default(),
         }

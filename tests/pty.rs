@@ -178,6 +178,8 @@ fn writer(home: &std::path::Path) -> stanch::journal::Writer {
         keys: home.join("keys"),
         drill: true,
         allow_network_fs: true,
+        person: None,
+        policy: None,
     };
     Writer::open(config, jiff::Timestamp::now()).unwrap().0
 }

@@ -17,6 +17,7 @@ use crate::domain::options::{Capabilities, Choice, Situation, choices};
 use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
 use crate::domain::queue::Queue;
+use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{Layer, Verb};
 
 /// A part of the triage screen that can have the focus.
@@ -401,6 +402,11 @@ impl Model {
         self.decisions
             .unknowns()
             .filter(move |act| act.outcome.is_some() || !running(act))
+    }
+
+    /// Returns the incident that an alert belongs to, as its source says.
+    pub fn incident_of(&self, alert: &AlertId) -> Option<&Untrusted> {
+        self.queue.get(alert)?.alert.incident.as_ref()
     }
 
     /// Notes a message and shows it for a while.

@@ -12,6 +12,7 @@ use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
+use crate::domain::text::Untrusted;
 
 /// Something happened.
 #[derive(Debug)]
@@ -144,6 +145,8 @@ pub enum Effect {
         ticket: u64,
         /// For which alert.
         alert: AlertId,
+        /// Its incident, as its source says.
+        incident: Option<Untrusted>,
         /// Whom.
         identity: Box<Identity>,
         /// Which playbook.
@@ -151,8 +154,8 @@ pub enum Effect {
     },
     /// Write a decision down.
     Record(Decision),
-    /// Run the plan that the journal holds under this digest.
-    Run(PlanDigest),
+    /// Run the plan that the journal holds under this digest, with the reason that was given for it.
+    Run(PlanDigest, Option<String>),
     /// Stop a running plan after the current step.
     Stop(PlanDigest),
     /// Read back every act of an alert whose outcome is unknown.

@@ -23,6 +23,7 @@ use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
 use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::journal::{Journal, Report};
+use crate::runtime::planner;
 use crate::runtime::services::Services;
 
 /// Alerts loaded into the queue at start; older ones stay in the store.
@@ -97,13 +98,22 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
     } else {
         Config::load(&config_path(global)?)?
     };
+    let person = person(&config);
     Ok(JournalConfig {
         store: journal_dir(&state_dir(global)?),
         site: config.journal.site,
         keys: keys_dir(global)?,
         drill,
         allow_network_fs: config.journal.allow_network_fs,
+        person,
+        policy: None,
     })
+}
+
+/// What the person calls themselves, if they do.
+fn person(config: &Config) -> Option<String> {
+    let name = config.journal.person.trim();
+    (!name.is_empty()).then(|| name.chars().take(128).collect())
 }
 
 /// Returns where signed heads go.
@@ -366,6 +376,8 @@ impl Setup {
             keys,
             drill: drill.is_some(),
             allow_network_fs: config.journal.allow_network_fs,
+            person: person(&config),
+            policy: Some(planner::policy_digest(&parts.playbooks)),
         };
         let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
         let services = Services {

@@ -21,8 +21,8 @@ pub const MAX_BODY: usize = 1 << 20;
 pub enum Exchange {
     /// No byte of it left: name resolution, refused, TLS.
     NotSent(String),
-    /// It left, and no usable answer came.
-    Lost(String),
+    /// It left, and no usable answer came; with the bytes of its body, some of which may have left.
+    Lost(String, u64),
     /// An answer with a status.
     Answer(Answer),
 }
@@ -36,6 +36,8 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// Raw `Retry-After`.
     pub retry_after: Option<String>,
+    /// How many bytes the body of the request had.
+    pub sent: u64,
     /// Its body, or why there is none.
     pub body: Result<Bytes, &'static str>,
 }
@@ -155,23 +157,25 @@ impl Http {
             .client
             .request(out.method, out.url)
             .headers(out.headers);
+        let mut sent = 0;
         if let Payload::Bytes(kind, mut bytes) = out.payload {
+            sent = bytes.0.len() as u64;
             request = request
                 .header(CONTENT_TYPE, kind)
                 .body(std::mem::take(&mut bytes.0));
         }
         match request.send().await {
-            Ok(response) => Exchange::Answer(read(response).await),
+            Ok(response) => Exchange::Answer(read(response, sent).await),
             // Connecting includes name resolution and the TLS handshake, and has its own time limit.
             Err(error) if error.is_connect() || error.is_builder() => {
                 Exchange::NotSent(describe(error))
             }
-            Err(error) => Exchange::Lost(describe(error)),
+            Err(error) => Exchange::Lost(describe(error), sent),
         }
     }
 }
 
-async fn read(mut response: Response) -> Answer {
+async fn read(mut response: Response, sent: u64) -> Answer {
     let text = |name: HeaderName| {
         response
             .headers()
@@ -199,6 +203,7 @@ async fn read(mut response: Response) -> Answer {
         status,
         request_id,
         retry_after,
+        sent,
         body,
     }
 }

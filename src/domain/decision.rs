@@ -114,7 +114,7 @@ pub struct Decision {
     pub kind: DecisionKind,
     /// About which alert.
     pub alert: AlertId,
-    /// Why; required for what somebody decides instead of acting.
+    /// Why; required for what somebody decides instead of acting, and for plans of the hard tier.
     pub reason: Option<String>,
     /// Which plan, for a confirmation or a hand-over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,6 +135,53 @@ impl Decision {
             step: None,
         }
     }
+}
+
+words! {
+    /// What kind of thing went wrong with a request, so that machines need not read sentences.
+    ErrorClass {
+        /// The console itself could not send it: a secret, a file, a request that is not the connector's.
+        Console = "console",
+        /// Nothing left: name resolution, refused connection, TLS failure.
+        Connect = "connect",
+        /// It left, and no usable answer came: time-out, reset.
+        Lost = "lost",
+        /// 401 or 403: the console's own credential may not do it.
+        Credential = "credential",
+        /// 429 or 503: later.
+        Busy = "busy",
+        /// 3xx, not followed.
+        Redirect = "redirect",
+        /// Another 4xx, or an error inside of an answer.
+        Refused = "refused",
+        /// 5xx.
+        Provider = "provider",
+        /// An answer that is not what this request answers, or cannot be read.
+        Answer = "answer",
+        /// It took effect, but something beside it failed: its new secret was not captured.
+        Beside = "beside",
+    }
+}
+
+/// Body of an `attempt` record: one try of a request that was sent more than once. Written together with the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Of which intent.
+    pub intent: IntentId,
+    /// Id of the request within the step.
+    pub request: String,
+    /// Which try of this request, from 1.
+    pub attempt: u32,
+    /// When its answer was there.
+    pub at: Timestamp,
+    /// What happened on the wire.
+    pub outcome: WireOutcome,
+    /// Status of its answer.
+    pub http_status: Option<u16>,
+    /// `Retry-After` as the provider gave it.
+    pub retry_after: Option<String>,
+    /// How long the console waited before the next try, in milliseconds; `None` when it was the last.
+    pub waited_ms: Option<u64>,
 }
 
 /// Body of a `plan` record.
@@ -176,6 +223,9 @@ pub struct Intent {
     pub alert: AlertId,
     /// Whether this takes the step back.
     pub undo: bool,
+    /// The incident that the alert belongs to, as its source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// The acting process, so that another console can tell a running act from an orphan.
     pub process: Process,
 }
@@ -206,6 +256,15 @@ pub struct Outcome {
     pub attempts: u32,
     /// In words, what went wrong.
     pub error: Option<String>,
+    /// The same as a word for machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<ErrorClass>,
+    /// `Retry-After` of the last answer, as the provider gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<String>,
+    /// Bytes of request bodies that left or may have left, over all tries; heads are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_sent: Option<u64>,
     /// SHA-256 of the answer's body, hex.
     pub body_sha256: Option<String>,
     /// Evidence stored beside the log.
@@ -224,6 +283,12 @@ pub struct Evidence {
     pub size: u64,
     /// Where it came from.
     pub source: String,
+    /// Its media type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<String>,
+    /// When it was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<Timestamp>,
 }
 
 /// Body of a `verify` record.

@@ -162,6 +162,7 @@ pub(crate) mod tests {
             resource: None,
             action: None,
             evidence_url: None,
+            incident: None,
             techniques: Vec::new(),
             raw_sha256: String::new(),
         }

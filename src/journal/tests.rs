@@ -86,6 +86,8 @@ impl Place {
             keys: self.dir.path().join("keys"),
             drill: false,
             allow_network_fs: true,
+            person: None,
+            policy: None,
         }
     }
 

@@ -41,6 +41,13 @@ pub use prune::{Prune, Pruned};
 /// Room kept for one outcome, in bytes: the longest line.
 const RESERVE_EACH: u64 = 64 * 1024;
 
+/// What a log's first record says about the program. Golden logs of the tests outlive versions.
+pub(super) const VERSION: &str = if cfg!(test) {
+    "0.0.0"
+} else {
+    env!("CARGO_PKG_VERSION")
+};
+
 /// Where the journal is and whose.
 #[derive(Clone, Debug)]
 pub struct JournalConfig {
@@ -54,6 +61,10 @@ pub struct JournalConfig {
     pub drill: bool,
     /// Accepts a store on NFS and the like, where locks may not hold.
     pub allow_network_fs: bool,
+    /// What the person calls themselves; a claim until a roster says so.
+    pub person: Option<String>,
+    /// SHA-256 of the playbooks in force, hex; stands in every record.
+    pub policy: Option<String>,
 }
 
 /// What was found when a journal was opened.
@@ -461,7 +472,7 @@ impl Writer {
             "origin": self.verifier.name,
             "key": self.verifier.to_vkey(),
             "epoch": 1,
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": VERSION,
         });
         self.sync_names()?;
         self.commit(now, &[(RecordType::Genesis, body)])?;
@@ -532,14 +543,18 @@ impl Writer {
         let mut bytes = Vec::new();
         let mut written = Vec::new();
         let mono = self.log.fs.boot_clock();
-        let synchronised = super::clock::synchronised();
+        let synchronised = self.log.fs.synchronised();
+        let actor = self
+            .actor
+            .signing(&self.verifier, self.config.person.as_deref());
         for (kind, body) in records {
             let frame = Frame {
                 seq: at.seq,
                 prev: at.prev,
                 ts: now,
-                actor: &self.actor.value,
+                actor: &actor,
                 drill: self.config.drill,
+                policy: self.config.policy.as_deref(),
                 mono,
                 synchronised,
             };

@@ -15,7 +15,9 @@ use super::distance::Distance;
 use super::space::Space;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
-use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
+use crate::domain::decision::{
+    Attempt, Decisions, Entry, Evidence, Outcome, PlanState, RecordType,
+};
 use crate::domain::ids::PlanDigest;
 use crate::journal::{Follower, Health, JournalConfig, JournalError, SEEN_FILE, Writer};
 
@@ -112,6 +114,18 @@ impl Journal {
     pub async fn record(&self, kind: RecordType, body: &impl Serialize) -> Result<(), NotRecorded> {
         let value = serde_json::to_value(body).map_err(|e| NotRecorded(e.to_string()))?;
         self.append(vec![(kind, value)]).await
+    }
+
+    /// Writes what an act came to, with every try where there was more than one, in one piece.
+    pub async fn outcome(&self, tries: &[Attempt], outcome: &Outcome) -> Result<(), NotRecorded> {
+        let value =
+            |body: Result<Value, serde_json::Error>| body.map_err(|e| NotRecorded(e.to_string()));
+        let mut records = Vec::new();
+        for tried in tries {
+            records.push((RecordType::Attempt, value(serde_json::to_value(tried))?));
+        }
+        records.push((RecordType::Outcome, value(serde_json::to_value(outcome))?));
+        self.append(records).await
     }
 
     /// Keeps room on the disk for the outcomes of `in_flight` acts.
@@ -307,6 +321,8 @@ impl Thread {
                         sha256: b.sha256,
                         size: b.size,
                         source,
+                        media: None,
+                        fetched_at: None,
                     });
                     let _ = answer.send(evidence);
                 }

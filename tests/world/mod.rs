@@ -449,6 +449,7 @@ fn plan(tier: Tier) -> Plan {
     Plan {
         v: 1,
         alert: stanch::domain::ids::AlertId::new("drill/f1"),
+        incident: None,
         identity: stanch::domain::ids::IdentityId::new("lab:svc-deploy"),
         identity_name: Untrusted::from("svc-deploy"),
         params: BTreeMap::new(),

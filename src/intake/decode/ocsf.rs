@@ -94,6 +94,8 @@ pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Decoded {
             event,
             &[&["finding_info", "src_url"], &["finding", "src_url"]],
         ),
+        // "Used to correlate this OCSF event with other related OCSF events" (object `metadata`, `correlation_uid`).
+        incident: first_text(event, &[&["metadata", "correlation_uid"]]),
         techniques: techniques(event),
         raw_sha256: origin.raw_sha256.to_owned(),
     };

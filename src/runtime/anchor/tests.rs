@@ -24,6 +24,8 @@ fn open(dir: &Path, url: &str) -> (Journal, Heard) {
         keys: dir.join("keys"),
         drill: false,
         allow_network_fs: true,
+        person: None,
+        policy: None,
     };
     let anchoring = Anchoring {
         poster: Some(Poster {
