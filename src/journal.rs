@@ -53,7 +53,7 @@ pub use recovery::{Damaged, Recovered};
 pub use statement::{Signer, approval as approval_text, check as check_statement};
 pub use trust::{Person, Trust, TrustError};
 pub use verify::{
-    Content, Finding, FirstBad, KeyReport, Level, LogReport, Options, Report, VERIFY_PY, verify,
-    write_text,
+    Content, Finding, FirstBad, KeyReport, Level, LogReport, Options, Report, VERIFY_PY, VERIFY_SH,
+    verify, write_text,
 };
 pub use writer::{Health, JournalConfig, Opened, Prune, Pruned, Writer, Written};

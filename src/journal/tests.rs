@@ -5,6 +5,7 @@ mod clocks;
 mod crashing;
 mod damage;
 mod failing;
+mod golden;
 mod holes;
 mod killing;
 mod peers;

@@ -40,6 +40,9 @@ pub use text::write_text;
 /// An independent check in plain Python with openssl, printed by `log verify --explain`.
 pub const VERIFY_PY: &str = include_str!("verify.py");
 
+/// The same with sha256sum and openssl alone, printed by `log verify --explain=shell`.
+pub const VERIFY_SH: &str = include_str!("verify.sh");
+
 /// How thorough, and what is believed beforehand.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -191,13 +194,16 @@ impl Report {
             .count()
     }
 
-    /// Returns the exit code: 0 intact, 1 not, 2 nothing there to verify, 3 with `strict` where warnings or unknown
-    /// outcomes remain.
-    pub fn exit_code(&self, strict: bool) -> u8 {
+    /// Returns the exit code: 0 intact, 1 not, 2 nothing there to verify; with `strict` 3 where warnings remain, or acts
+    /// of unknown effect from before that time: younger ones are somebody's work in hand.
+    pub fn exit_code(&self, strict: Option<Timestamp>) -> u8 {
+        let below = |before: Timestamp| {
+            self.warnings() > 0 || self.content.unknown.iter().any(|act| act.at <= before)
+        };
         match () {
             () if !self.intact() => 1,
             () if self.empty => 2,
-            () if strict && (self.warnings() > 0 || !self.content.unknown.is_empty()) => 3,
+            () if strict.is_some_and(below) => 3,
             () => 0,
         }
     }

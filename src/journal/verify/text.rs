@@ -139,8 +139,29 @@ fn write_log(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
             "    last good    checkpoint over {} lines, root {root}",
             log.head_size
         )?;
+        write_covered(log, out)?;
     }
     Ok(())
+}
+
+/// Says what somebody else's copy of a head still vouches for, the longest first: up to there nothing was changed.
+fn write_covered(log: &LogReport, out: &mut dyn Write) -> io::Result<()> {
+    let mut held: Vec<(&String, u64)> = log.witnessed.iter().map(|(who, n)| (who, *n)).collect();
+    held.retain(|(_, n)| *n <= log.head_size);
+    held.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let Some((_, most)) = held.first() else {
+        return writeln!(
+            out,
+            "    trustworthy  no head held elsewhere covers any of it: only the log's own signatures speak for {} lines",
+            log.head_size
+        );
+    };
+    let by: Vec<String> = held.iter().map(|(who, n)| format!("{who} {n}")).collect();
+    writeln!(
+        out,
+        "    trustworthy  the first {most} lines, by heads held elsewhere: {}",
+        by.join(", ")
+    )
 }
 
 fn write_clock(log: &LogReport, state: &str, out: &mut dyn Write) -> io::Result<()> {

@@ -133,7 +133,7 @@ async fn what_the_receiver_stored_proves_that_the_tail_is_there() {
     std::fs::write(&segment, cut).unwrap();
     std::fs::remove_file(log.path().join("checkpoint")).unwrap();
     let report = check();
-    assert_eq!(report.exit_code(false), 1);
+    assert_eq!(report.exit_code(None), 1);
     let said = format!("{:?}", report.logs[0].findings);
     assert!(said.contains("stored.jsonl holds a signed head"), "{said}");
 }
