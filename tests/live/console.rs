@@ -322,9 +322,10 @@ async fn a_200_that_changed_nothing_ends_failed() {
     assert_eq!(last("outcome")["outcome"], "accepted");
     assert_eq!(last("outcome")["http_status"], 200);
     assert_eq!(last("verify")["proof"], "disagrees");
-    let words = desk.run(&["log", "show", "--type", "intent"]).ends(0).out;
+    // An intent says what was about to happen; what came of it is told by the read-back.
+    let words = desk.run(&["log", "show", "--type", "verify"]).ends(0).out;
     assert!(
-        words.contains("revoke_tokens") && words.contains(": failed"),
+        words.contains("read-back disagrees: revoke_tokens on live:svc-deployer"),
         "{words}"
     );
     desk.run(&["log", "verify"]).ends(0);
