@@ -482,8 +482,11 @@ fn act(desk: &mut Desk, plan: &Plan, verb: Verb, undo: bool, proof: Proof) {
         digest: plan.digest(),
         step: StepId::new("1"),
         verb,
+        provider: None,
         identity: plan.identity.clone(),
+        environment: None,
         alert: plan.alert.clone(),
+        plan: None,
         undo,
         incident: None,
         process: Process {

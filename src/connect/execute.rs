@@ -37,6 +37,8 @@ pub struct RunResult {
     pub bytes_sent: u64,
     /// Every try of requests that were sent more than once.
     pub tries: Vec<Attempt>,
+    /// SHA-256 of the headers of its answer, hex.
+    pub headers_sha256: Option<String>,
     /// SHA-256 of the body of its answer, hex.
     pub body_sha256: Option<String>,
     /// Files that captured secrets were written to.
@@ -55,6 +57,7 @@ impl RunResult {
             retry_after: None,
             bytes_sent: 0,
             tries: Vec::new(),
+            headers_sha256: None,
             body_sha256: None,
             captured: Vec::new(),
         }
@@ -177,6 +180,7 @@ impl Connector {
             result.retry_after.clone_from(&answer.retry_after);
             result.http_status = Some(answer.status);
             result.provider_request_id.clone_from(&answer.request_id);
+            result.headers_sha256 = Some(answer.headers_sha256.clone());
             result.body_sha256 = answer.body.as_ref().ok().map(|bytes| sha256_hex(&bytes.0));
             if let Some(why) = why {
                 let class = class_of(outcome, answer.status).unwrap_or(ErrorClass::Answer);

@@ -11,6 +11,7 @@ use reqwest::{Method, Response};
 use serde_json::Value;
 use url::Url;
 
+use crate::domain::plan::sha256_hex;
 use crate::domain::text::show;
 
 /// Most bytes of an answer that are read.
@@ -38,6 +39,8 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// How many bytes the body of the request had.
     pub sent: u64,
+    /// SHA-256 of its headers, hex: each as `name: value` and a line feed, sorted by bytes.
+    pub headers_sha256: String,
     /// Its body, or why there is none.
     pub body: Result<Bytes, &'static str>,
 }
@@ -187,6 +190,7 @@ async fn read(mut response: Response, sent: u64) -> Answer {
         .into_iter()
         .find_map(|name| text(HeaderName::from_static(name)));
     let retry_after = text(RETRY_AFTER);
+    let headers_sha256 = digest(response.headers());
     let status = response.status().as_u16();
     let mut body = Bytes(Vec::new());
     let body = loop {
@@ -204,8 +208,19 @@ async fn read(mut response: Response, sent: u64) -> Answer {
         request_id,
         retry_after,
         sent,
+        headers_sha256,
         body,
     }
+}
+
+/// Headers hold cookies and tokens, so only their hash is kept: enough to tell two answers apart.
+fn digest(headers: &HeaderMap) -> String {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat()
+    };
+    let mut lines: Vec<Vec<u8>> = headers.iter().map(line).collect();
+    lines.sort_unstable();
+    sha256_hex(&lines.concat())
 }
 
 /// Says what went wrong, without the URL, which may hold ids that others chose.

@@ -217,10 +217,19 @@ pub struct Intent {
     pub step: StepId,
     /// What it does.
     pub verb: Verb,
+    /// Through which connector; `None` for records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// To whom.
     pub identity: IdentityId,
+    /// Where that identity lives, as the inventory says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// For which alert.
     pub alert: AlertId,
+    /// Where the plan's record stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Place>,
     /// Whether this takes the step back.
     pub undo: bool,
     /// The incident that the alert belongs to, as its source says.
@@ -228,6 +237,15 @@ pub struct Intent {
     pub incident: Option<String>,
     /// The acting process, so that another console can tell a running act from an orphan.
     pub process: Process,
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Which log (`site/host/user`).
+    pub log: String,
+    /// Its place in that log.
+    pub seq: u64,
 }
 
 /// A process, told apart from a later one with the same number.
@@ -265,6 +283,9 @@ pub struct Outcome {
     /// Bytes of request bodies that left or may have left, over all tries; heads are not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_sent: Option<u64>,
+    /// SHA-256 of the answer's headers, hex: each as `name: value` and a line feed, sorted by bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_sha256: Option<String>,
     /// SHA-256 of the answer's body, hex.
     pub body_sha256: Option<String>,
     /// Evidence stored beside the log.
@@ -371,6 +392,8 @@ pub struct PlanState {
     pub at: Timestamp,
     /// By whom.
     pub actor: String,
+    /// Where its record stands.
+    pub place: Place,
     /// Verdicts on it.
     pub approvals: Vec<(String, Approval)>,
 }
@@ -477,6 +500,10 @@ impl Decisions {
             plan: record.plan,
             at: entry.ts,
             actor: entry.actor.clone(),
+            place: Place {
+                log: entry.log.clone(),
+                seq: entry.seq,
+            },
             approvals: self.early.remove(&record.digest).unwrap_or_default(),
         };
         self.plans_of_alert

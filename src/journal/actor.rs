@@ -8,6 +8,7 @@ use crate::domain::decision::Process;
 
 use super::merkle::hex;
 use super::note::Verifier;
+use super::writer::VERSION;
 
 /// What the kernel gives for "never set" in `loginuid` and `sessionid`.
 const UNSET: u32 = u32::MAX;
@@ -50,10 +51,11 @@ impl Actor {
 }
 
 impl Actor {
-    /// The `actor` object of a record: with the id of the key that signs it, and what the person calls themselves.
+    /// The `actor` object of a record: with the program's version, the id of the key that signs it, and what the person calls themselves.
     pub fn signing(&self, by: &Verifier, person: Option<&str>) -> Value {
         let mut value = self.value.clone();
         if let Value::Object(map) = &mut value {
+            map.insert("version".to_owned(), json!(VERSION));
             map.insert("key".to_owned(), json!(hex(&by.id())));
             // The configuration is the user's to write, hence the word.
             map.insert(

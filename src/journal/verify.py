@@ -5,13 +5,14 @@ Each line's SHA-256(0x00 || line) is the next line's "prev" and a leaf of the RF
 holds a C2SP signed note over (origin, number of lines before it, root). Exit 0 intact, 1 not.
 
 What stands in a record: v seq prev type ts, actor{user uid euid loginuid sessionid host tty ssh_from sudo_from pid
-start boot key person}, drill, policy (SHA-256 of the playbooks in force), mono, clk{sync}, then by type:
+start boot version key person}, drill, policy (SHA-256 of the playbooks in force), mono, clk{sync}, then by type:
   decision  kind alert reason plan step; a confirmed plan of the hard tier always has a reason
   plan      digest plan{... incident playbook playbook_sha256 ...}; digest is SHA-256 over the plan, keys sorted
-  intent    intent digest step verb identity alert undo incident process{pid start boot}; before a request leaves
+  intent    intent digest step verb provider identity environment alert plan{log seq} undo incident
+            process{pid start boot}; durable before a request leaves; the rendered requests stand in the plan
   attempt   intent request attempt at outcome http_status retry_after waited_ms; requests that were sent again
   outcome   intent outcome http_status provider_request_id attempts error error_class retry_after bytes_sent
-            body_sha256 evidence[{name sha256 size source media fetched_at}]; the bytes are in blobs/
+            headers_sha256 body_sha256 evidence[{name sha256 size source media fetched_at}]; the bytes are in blobs/
   verify    intent proof says tries evidence_sha256; what the read-back told"""
 import base64, glob, hashlib, json, os, subprocess, sys, tempfile
 

@@ -13,8 +13,8 @@ use crate::app::msg::Msg;
 use crate::connect::Connector;
 use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
 use crate::domain::decision::{
-    Attempt, Decision, DecisionKind, ErrorClass, Evidence, Intent, Outcome, PlanState, RecordType,
-    Verify,
+    Attempt, Decision, DecisionKind, ErrorClass, Evidence, Intent, Outcome, Place, PlanState,
+    RecordType, Verify,
 };
 use crate::domain::identity::Identity;
 use crate::domain::ids::{IntentId, PlanDigest, StepId};
@@ -65,6 +65,7 @@ pub struct Run<'a> {
     digest: &'a PlanDigest,
     report: &'a Report,
     stop: &'a AtomicBool,
+    place: &'a Place,
 }
 
 /// Runs the plan that the journal holds under `digest`.
@@ -113,6 +114,7 @@ pub async fn run(
         digest: &digest,
         report,
         stop,
+        place: &state.place,
     };
     run.steps(&state.plan).await
 }
@@ -290,8 +292,11 @@ impl Run<'_> {
             digest: self.digest.clone(),
             step: step.id.clone(),
             verb: step.verb,
+            provider: Some(step.connector.clone()),
             identity: plan.identity.clone(),
+            environment: plan.environment.as_ref().map(|e| e.raw().to_owned()),
             alert: plan.alert.clone(),
+            plan: Some(self.place.clone()),
             undo,
             incident: plan.incident.as_ref().map(|i| i.raw().to_owned()),
             process: crate::journal::process(),
@@ -486,6 +491,7 @@ async fn send(
         error_class: result.error_class,
         retry_after: result.retry_after,
         bytes_sent: Some(result.bytes_sent),
+        headers_sha256: result.headers_sha256,
         body_sha256: result.body_sha256,
         evidence: Vec::new(),
     };
@@ -515,6 +521,7 @@ fn blank(intent: &IntentId, outcome: WireOutcome) -> Outcome {
         error_class: None,
         retry_after: None,
         bytes_sent: None,
+        headers_sha256: None,
         body_sha256: None,
         evidence: Vec::new(),
     }
@@ -573,6 +580,7 @@ pub async fn undo(
         digest: &digest,
         report,
         stop: &AtomicBool::new(false),
+        place: &state.place,
     };
     let done = async {
         let intent = run.intent(&state.plan, step, true).await?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::domain::coverage::{Proof, WireOutcome};
 use crate::domain::decision::{
-    Attempt, Decision, DecisionKind, ErrorClass, Evidence, Intent, Outcome, Process, Verify,
+    self, Attempt, Decision, DecisionKind, ErrorClass, Evidence, Intent, Outcome, Process, Verify,
 };
 use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use crate::domain::vocabulary::Verb;
@@ -189,8 +189,14 @@ fn an_intent(intent: &IntentId, alert: &AlertId) -> Intent {
         digest: PlanDigest::new("cd".repeat(32)),
         step: StepId::new("1"),
         verb: Verb::RevokeSessions,
+        provider: Some("sso".into()),
         identity: IdentityId::new("sso:svc-deploy"),
+        environment: Some("production".into()),
         alert: alert.clone(),
+        plan: Some(decision::Place {
+            log: "soc.example/jump1/alice".into(),
+            seq: 4,
+        }),
         undo: false,
         incident: Some("INC-42".into()),
         process: Process {
@@ -225,6 +231,7 @@ fn outcome(intent: &IntentId, blob: crate::journal::BlobRef) -> Outcome {
         error_class: Some(ErrorClass::Beside),
         retry_after: Some("0".into()),
         bytes_sent: Some(17),
+        headers_sha256: Some("2".repeat(64)),
         body_sha256: Some("0".repeat(64)),
         evidence: vec![Evidence {
             name: "sessions.json".into(),
