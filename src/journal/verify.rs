@@ -271,6 +271,24 @@ struct Facts {
     vouches: Vec<Value>,
 }
 
+/// Says what is wrong; where only the hash of the line before differs, that.
+fn in_words(bad: &Bad) -> String {
+    let told = |line: &str| {
+        let (start, rest) = line.split_once("\"prev\":\"")?;
+        Some((start.to_owned(), rest.get(..16)?.to_owned()))
+    };
+    match &bad.why {
+        Why::Chain { expected, found } if bad.seq > 0 => match (told(expected), told(found)) {
+            (Some((start, is)), Some((other, named))) if start == other && is != named => format!(
+                "it names {named}… as the hash of the line before, which is {is}…: record {} or this one was changed",
+                bad.seq - 1
+            ),
+            _ => bad.why.to_string(),
+        },
+        why => why.to_string(),
+    }
+}
+
 /// One log under audit.
 struct Audit<'o> {
     report: LogReport,
@@ -385,7 +403,10 @@ impl<'o> Audit<'o> {
         let segment = segment_name(bad.segment);
         let text = format!(
             "record {} at byte {} of {segment}: {}; records from {} on are not trustworthy",
-            bad.seq, bad.offset, bad.why, bad.from
+            bad.seq,
+            bad.offset,
+            in_words(bad),
+            bad.from
         );
         let check = if matches!(bad.why, Why::Checkpoint(_)) {
             "checkpoints"

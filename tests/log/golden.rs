@@ -82,6 +82,63 @@ fn segments(log: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// What happened to a copy of a golden log.
+type Change = fn(&Path);
+
+fn intact(_: &Path) {}
+
+/// Says something else than was signed.
+fn tampered(store: &Path) {
+    let segment = store.join("logs/jump1/alice/00000000000000000000.jsonl");
+    let text = std::fs::read_to_string(&segment).unwrap();
+    std::fs::write(segment, text.replacen("\"one\"", "\"ONE\"", 1)).unwrap();
+}
+
+/// Ends after an earlier checkpoint, with everything gone that the log itself would tell it by.
+fn truncated(store: &Path) {
+    let log = store.join("logs/jump1/bob");
+    let segment = log.join("00000000000000000000.jsonl");
+    let text = std::fs::read_to_string(&segment).unwrap();
+    let kept: Vec<&str> = text.lines().take(2).collect();
+    std::fs::write(segment, kept.join("\n") + "\n").unwrap();
+    std::fs::remove_file(log.join("checkpoint")).unwrap();
+}
+
+/// Ends in the middle of a line; the head that was published still names what is gone.
+fn torn(store: &Path) {
+    let segment = store.join("logs/jump1/alice/00000000000000000000.jsonl");
+    let bytes = std::fs::read(&segment).unwrap();
+    std::fs::write(segment, &bytes[..bytes.len() - 100]).unwrap();
+}
+
+/// What people read who have to decide whether a log can be believed.
+#[rstest]
+#[case::intact("peer-heads", intact)]
+#[case::tampered("peer-heads", tampered)]
+#[case::truncated("peer-heads", truncated)]
+#[case::torn("peer-heads", torn)]
+#[case::damaged("damaged", intact)]
+#[case::every_record("every-record", intact)]
+fn transcripts(#[case] name: &str, #[case] change: Change) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    copy(&golden(name), &store);
+    change(&store);
+    let told = stanch(
+        dir.path(),
+        &["log", "verify", "--store", store.to_str().unwrap()],
+    );
+    let text = String::from_utf8(told.stdout).unwrap();
+    let text = text.replace(store.to_str().unwrap(), "STORE");
+    let code = told.status.code().unwrap();
+    let title = std::thread::current().name().unwrap().to_owned();
+    let title = title.rsplit("case_").next().unwrap().to_owned();
+    insta::assert_snapshot!(
+        format!("transcript_{title}"),
+        format!("$ stanch log verify --store STORE\n{text}exit code {code}\n")
+    );
+}
+
 #[rstest]
 #[case::plain("plain", "alice", 0)]
 #[case::rotated_key("rotated-key", "alice", 0)]

@@ -262,7 +262,7 @@ fn heads_kept_elsewhere_show_a_cut_tail() {
     };
     let report = verify(&[place.store()], &options);
     assert!(
-        report.intact() && text_of(&report).contains("kept 3 (un-anchored: the last 0 lines)"),
+        report.intact() && text_of(&report).contains("kept 3 (every line)"),
         "{}",
         text_of(&report)
     );
