@@ -118,6 +118,7 @@ fn torn(store: &Path) {
 #[case::truncated("peer-heads", truncated)]
 #[case::torn("peer-heads", torn)]
 #[case::damaged("damaged", intact)]
+#[case::unknown_act("unknown-act", intact)]
 #[case::every_record("every-record", intact)]
 fn transcripts(#[case] name: &str, #[case] change: Change) {
     let dir = tempfile::tempdir().unwrap();
@@ -132,11 +133,28 @@ fn transcripts(#[case] name: &str, #[case] change: Change) {
     let text = text.replace(store.to_str().unwrap(), "STORE");
     let code = told.status.code().unwrap();
     let title = std::thread::current().name().unwrap().to_owned();
-    let title = title.rsplit("case_").next().unwrap().to_owned();
+    let title = title.rsplit("case_").next().unwrap();
+    let title = title.split_once('_').unwrap().1;
     insta::assert_snapshot!(
         format!("transcript_{title}"),
         format!("$ stanch log verify --store STORE\n{text}exit code {code}\n")
     );
+}
+
+/// An act of unknown effect is somebody's work in hand until it is old.
+#[rstest]
+#[case(&[], 0)]
+#[case(&["--strict"], 3)]
+#[case(&["--strict", "--unknown-age", "2026-11-21T08:14:59Z"], 0)]
+#[case(&["--strict", "--unknown-age", "2026-11-21T08:15:01Z"], 3)]
+#[case(&["--strict", "--unknown-age", "30000d"], 0)]
+#[case(&["--unknown-age", "2d"], 2)]
+fn unknown_acts_have_an_age(#[case] args: &[&str], #[case] code: i32) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = golden("unknown-act");
+    let store = ["log", "verify", "--store", store.to_str().unwrap()];
+    let told = stanch(dir.path(), &[&store, args].concat());
+    assert_eq!(told.status.code(), Some(code), "{told:?}");
 }
 
 #[rstest]
@@ -149,6 +167,7 @@ fn transcripts(#[case] name: &str, #[case] change: Change) {
 #[case::seen_by_a_peer("peer-heads", "bob", 0)]
 #[case::countersigned("countersigned", "alice", 0)]
 #[case::countersigner("countersigned", "bob", 0)]
+#[case::unknown_act("unknown-act", "alice", 0)]
 #[case::every_record("every-record", "alice", 0)]
 fn golden_logs_verify_in_three_ways_and_no_flipped_byte_does(
     #[case] name: &str,

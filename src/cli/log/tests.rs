@@ -325,24 +325,6 @@ fn verifies_with_stable_names_and_exit_codes() {
     );
 }
 
-/// The act of unknown effect was begun at 08:07.
-#[rstest]
-#[case(&[], 0)]
-#[case(&["--strict"], 3)]
-#[case(&["--strict", "--unknown-age", "2026-11-21T08:06:59Z"], 0)]
-#[case(&["--strict", "--unknown-age", "2026-11-21T08:07:00Z"], 3)]
-#[case(&["--strict", "--unknown-age", "30000d"], 0)]
-fn a_young_act_of_unknown_effect_is_work_in_hand(#[case] args: &[&str], #[case] code: u8) {
-    let dir = incident();
-    let args = [&["verify"], args].concat();
-    let (found, text) = run_log(&dir.path().join("store"), &args, false);
-    assert_eq!(found, code, "{text}");
-    assert!(
-        text.ends_with("RESULT: INTACT, 1 unresolved action\n"),
-        "{text}"
-    );
-}
-
 #[test]
 fn keys_rotate_and_reasons_are_needed() {
     let dir = store();

@@ -10,6 +10,7 @@ use crate::domain::decision::{
     self, Attempt, Decision, DecisionKind, ErrorClass, Evidence, Intent, Outcome, Process, Verify,
 };
 use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
+use crate::domain::plan::{canonical, sha256_hex};
 use crate::domain::vocabulary::Verb;
 use crate::journal::{Prune, keys};
 
@@ -124,6 +125,41 @@ fn countersigned() -> Place {
     write(&mut adopted.unwrap().0, &["two"]);
     let mut bob = place.open_user("bob");
     bob.countersign(now(), "soc.example/jump1/alice", "she called", None)
+        .unwrap();
+    place
+}
+
+/// An approved plan whose act nobody can vouch for: its console died.
+fn unknown_act() -> Place {
+    let place = place();
+    let mut writer = open(&place);
+    let plan = json!({
+        "v": 1, "alert": "siem/1", "incident": "INC-42", "identity": "sso:svc-deploy", "identity_name": "svc-deploy",
+        "params": {}, "environment": "production", "playbook": "stop-it", "playbook_sha256": "0".repeat(64),
+        "tier": "soft", "created": now(), "expires": "2026-11-21T08:30:00Z", "nonce": "n", "drill": false,
+        "steps": [], "skipped": [], "impact": {"breaks": [], "reaches": [], "truncated": false}, "residual": [],
+        "preconditions": [],
+    });
+    let digest = sha256_hex(&canonical(&plan));
+    let plan = json!({"digest": digest, "plan": plan});
+    let at = writer
+        .append(now(), &[(RecordType::Plan, plan)])
+        .unwrap()
+        .remove(0);
+    let approval = json!({"digest": digest, "approved": true, "by": "bob", "reason": "go"});
+    writer
+        .append(now(), &[(RecordType::Approval, approval)])
+        .unwrap();
+    let intent = Intent {
+        digest: PlanDigest::new(digest),
+        plan: Some(decision::Place {
+            log: "soc.example/jump1/alice".into(),
+            seq: at.seq,
+        }),
+        ..an_intent(&IntentId::new("i-1"), &AlertId::new("siem/1"))
+    };
+    writer
+        .append(now(), &[(RecordType::Intent, value(&intent))])
         .unwrap();
     place
 }
@@ -278,6 +314,7 @@ fn tree(root: &Path, at: &Path, all: &mut BTreeMap<String, Vec<u8>>) {
 #[case("pruned", pruned)]
 #[case("peer-heads", peer_heads)]
 #[case("countersigned", countersigned)]
+#[case("unknown-act", unknown_act)]
 #[case("every-record", every_record)]
 fn golden_logs_are_made_again_byte_by_byte(#[case] name: &str, #[case] make: fn() -> Place) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
