@@ -10,6 +10,7 @@ mod blob;
 mod checkpoint;
 mod clock;
 mod error;
+mod fallback;
 mod find;
 mod follow;
 mod fs;
@@ -42,6 +43,8 @@ pub use agent::{Agent, AgentError, AgentKey};
 pub use anchor::{AnchorState, Note};
 pub use blob::BlobRef;
 pub use error::JournalError;
+#[cfg(test)]
+pub use fault::Disk;
 pub use find::{BlobState, FoundLine, find};
 pub use follow::Follower;
 pub use heads::SEEN_FILE;

@@ -427,6 +427,18 @@ fn the_terminal_is_not_given_back_while_a_plan_runs() {
     assert!(desk.model.quit);
 }
 
+/// What an act came to and is not in the log is not left behind unseen.
+#[test]
+fn nobody_leaves_an_unrecorded_outcome_unseen() {
+    let mut desk = Desk::new();
+    desk.send(Msg::Unrecorded("NOT RECORDED in the log".into()));
+    assert!(said(&desk).contains("NOT RECORDED"));
+    desk.press("q enter");
+    assert!(!desk.model.quit && matches!(desk.model.overlay, Overlay::None));
+    desk.press("q Q");
+    assert!(desk.model.quit);
+}
+
 #[test]
 fn selecting_asks_the_provider_once() {
     let mut desk = Desk::new();

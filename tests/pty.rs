@@ -180,6 +180,7 @@ fn writer(home: &std::path::Path) -> stanch::journal::Writer {
         allow_network_fs: true,
         person: None,
         policy: None,
+        fallback: None,
     };
     Writer::open(config, jiff::Timestamp::now()).unwrap().0
 }

@@ -88,6 +88,7 @@ fn name(style: Style) -> Option<String> {
 #[case("messages", 80, 24)]
 #[case("score", 80, 24)]
 #[case("quit", 80, 24)]
+#[case("unrecorded", 80, 24)]
 #[case("empty", 80, 24)]
 #[case("unresolved", 80, 24)]
 #[case("hostile", 120, 40)]

@@ -360,6 +360,8 @@ pub struct Model {
     pub journal_space: Option<u64>,
     /// Why nothing can be recorded, and therefore nothing done.
     pub journal_problem: Option<String>,
+    /// What an act came to is not in the log, and where it is instead; nobody leaves without having seen it.
+    pub unrecorded: Option<String>,
     /// Plans started here that have not ended.
     pub next_ticket: u64,
     /// Something visible changed since the last frame.
@@ -382,6 +384,15 @@ impl Model {
     /// Tells whether a plan of this console is running.
     pub fn acting(&self) -> bool {
         self.runs.values().any(|run| run.running)
+    }
+
+    /// Leaves, or asks first where something would be left behind.
+    pub fn leave(&mut self) {
+        if self.acting() || self.unrecorded.is_some() {
+            self.overlay = Overlay::ConfirmQuit;
+        } else {
+            self.quit = true;
+        }
     }
 
     /// Returns what lies over the triage screen when nothing is open over that.

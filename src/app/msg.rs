@@ -78,6 +78,8 @@ pub enum Msg {
     Verified(Verdict),
     /// The journal can or cannot be written.
     JournalProblem(Option<String>),
+    /// What an act came to is not in the log, and where it is instead.
+    Unrecorded(String),
     /// How many MiB the log's disk has left, when that is little.
     JournalSpace(Option<u64>),
     /// How far the log is ahead of what left this machine.

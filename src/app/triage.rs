@@ -45,8 +45,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Score => model.overlay = Overlay::Score { scroll: 0 },
         Command::Redraw => model.repaint = true,
         Command::Suspend => return vec![Effect::Suspend],
-        Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
-        Command::Quit => model.quit = true,
+        Command::Quit => model.leave(),
         Command::Timeline => return log_screen::open(model, now),
         Command::Return => log_screen::come_back(model),
         Command::Back

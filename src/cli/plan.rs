@@ -385,7 +385,9 @@ fn progress(json: bool) -> Report {
         } if !json => {
             eprintln!("step {step}: {state}  {}", show(&note));
         }
-        Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) => eprintln!("stanch: {text}"),
+        Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
+            eprintln!("stanch: {text}");
+        }
         _ => {}
     })
 }

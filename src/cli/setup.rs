@@ -99,6 +99,7 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
         Config::load(&config_path(global)?)?
     };
     let person = person(&config);
+    let fallback = fallback(&config, drill);
     Ok(JournalConfig {
         store: journal_dir(&state_dir(global)?),
         site: config.journal.site,
@@ -107,6 +108,7 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
         allow_network_fs: config.journal.allow_network_fs,
         person,
         policy: None,
+        fallback,
     })
 }
 
@@ -114,6 +116,19 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
 fn person(config: &Config) -> Option<String> {
     let name = config.journal.person.trim();
     (!name.is_empty()).then(|| name.chars().take(128).collect())
+}
+
+/// Where outcomes go that the log does not take: the folder of the configuration, else this user's runtime folder, which
+/// is on no disk. The drill's outcomes are worth nothing.
+fn fallback(config: &Config, drill: bool) -> Option<PathBuf> {
+    let given = &config.journal.fallback_dir;
+    let runtime = || Some(PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?).join("stanch"));
+    let dir = if given.as_os_str().is_empty() {
+        runtime()
+    } else {
+        Some(given.clone())
+    };
+    dir.filter(|dir| !drill && dir.is_absolute())
 }
 
 /// Returns where signed heads go.
@@ -378,6 +393,7 @@ impl Setup {
             allow_network_fs: config.journal.allow_network_fs,
             person: person(&config),
             policy: Some(planner::policy_digest(&parts.playbooks)),
+            fallback: fallback(&config, drill.is_some()),
         };
         let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
         let services = Services {

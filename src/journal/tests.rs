@@ -89,6 +89,7 @@ impl Place {
             allow_network_fs: true,
             person: None,
             policy: None,
+            fallback: None,
         }
     }
 

@@ -29,6 +29,7 @@ fn config(dir: &Path) -> JournalConfig {
         allow_network_fs: true,
         person: None,
         policy: None,
+        fallback: None,
     }
 }
 

@@ -55,6 +55,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             allow_network_fs: true,
             person: None,
             policy: None,
+            fallback: None,
         };
         let services = Services {
             connectors: Arc::new(Connectors::default()),

@@ -54,6 +54,7 @@ fn config(store: &Path) -> JournalConfig {
         allow_network_fs: true,
         person: None,
         policy: None,
+        fallback: None,
     }
 }
 

@@ -23,6 +23,7 @@ fn child_config(dir: &Path, user: &str) -> JournalConfig {
         allow_network_fs: true,
         person: None,
         policy: None,
+        fallback: None,
     }
 }
 
@@ -202,6 +203,7 @@ fn a_full_disk_refuses_acts_and_keeps_room_for_their_outcome() {
         allow_network_fs: true,
         person: None,
         policy: None,
+        fallback: None,
     };
     let (mut writer, _) =
         Writer::open_as(config.clone(), actor("alice"), Arc::new(Real), now()).unwrap();

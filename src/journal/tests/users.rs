@@ -36,6 +36,7 @@ fn child() {
             allow_network_fs: true,
             person: None,
             policy: None,
+            fallback: None,
         };
         match Writer::open(config, now()) {
             Err(e) => println!("\nSAYS {e}"),

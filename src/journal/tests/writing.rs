@@ -18,6 +18,7 @@ fn what_is_written_verifies_and_reads_back() {
             origin: "soc.example/jump1/alice".into(),
             recovered: None,
             damaged: None,
+            kept: 0,
             peers: vec![],
         }
     );

@@ -26,6 +26,7 @@ fn open(dir: &Path, url: &str) -> (Journal, Heard) {
         allow_network_fs: true,
         person: None,
         policy: None,
+        fallback: None,
     };
     let anchoring = Anchoring {
         poster: Some(Poster {
