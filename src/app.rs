@@ -3,6 +3,7 @@
 //! `update(&mut Model, Msg, now) -> Vec<Effect>` is the only way state changes. Keys become [`command::Command`]s by a
 //! table lookup, so the keyboard, the help page and tests enter at the same door.
 
+pub mod alerts;
 pub mod command;
 pub mod context;
 pub mod field;
@@ -13,6 +14,7 @@ pub mod model;
 pub mod msg;
 pub mod planning;
 pub mod settings;
+pub mod sift;
 pub mod timeline;
 pub mod triage;
 pub mod update;

@@ -177,14 +177,18 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alerts(args)) => {
+            if let Some(chosen) = args.chosen() {
+                return plan::list_chosen(global, chosen, &mut out);
+            }
             let state = setup::state_dir(global)?;
-            if args.needs_store() {
+            if args.reads_store() {
                 // What has arrived since is part of the answer.
                 plan::catch_up(global)?;
             }
             let now = jiff::Timestamp::now();
             alerts::run(
                 &args,
+                setup::decoders::configured(global)?,
                 &state,
                 global.json,
                 now,

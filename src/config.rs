@@ -17,6 +17,8 @@ pub const EXAMPLE: &str = include_str!("../config.example.toml");
 pub struct Config {
     /// Where alerts come from.
     pub source: Vec<SourceSettings>,
+    /// How alerts are decoded besides what is shipped.
+    pub decoders: DecoderSettings,
     /// What is known about identities.
     pub inventory: Files,
     /// What may be done.
@@ -35,6 +37,16 @@ pub struct Config {
 pub struct Files {
     /// Their paths.
     pub files: Vec<PathBuf>,
+}
+
+/// Settings of the decoders.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecoderSettings {
+    /// Mapping files of one's own; each wins over what is shipped.
+    pub mappings: Vec<PathBuf>,
+    /// A file with the JSON Web Key Set of those who sign security event tokens.
+    pub token_keys: Option<PathBuf>,
 }
 
 /// Settings of the decision log.
@@ -211,6 +223,8 @@ impl Config {
         if !self.journal.fallback_dir.as_os_str().is_empty() {
             fix(&mut self.journal.fallback_dir);
         }
+        self.decoders.mappings.iter_mut().for_each(fix);
+        self.decoders.token_keys.iter_mut().for_each(fix);
         for source in &mut self.source {
             if let SourceSettings::File { path, .. } = source {
                 fix(path);

@@ -3,7 +3,7 @@
 //! A file declares **parameters** (each with a pattern for the whole value), **lookups** that resolve ids and yield
 //! variables, **context** reads for the identity card, and **actions** with requests, a read-back that proves the effect,
 //! and an undo or the reason why there is none. The files are checked when they are loaded ([`lint`]); values reach a URL
-//! percent-encoded and a body as values ([`template`]); data is shaped by jq filters that always end ([`jq`]).
+//! percent-encoded and a body as values ([`template`]); data is shaped by jq filters that always end ([`crate::jq`]).
 //!
 //! [`Connector::bind`] makes the exact requests of a plan, [`Connector::run`] sends exactly those, [`Connector::verify`]
 //! proves them. Requests and read-backs in a plan stand alone: they hold no variables, and secrets only as references.
@@ -17,7 +17,6 @@ pub mod error;
 pub mod evidence;
 pub mod execute;
 pub mod http;
-pub mod jq;
 pub mod lint;
 pub mod outcome;
 pub mod prove;
@@ -26,6 +25,8 @@ pub mod resolve;
 pub mod secret;
 pub mod spec;
 pub mod template;
+
+use crate::jq;
 
 pub use bind::{Bound, BoundStep};
 pub use connector::{ActionInfo, Connector, Connectors, presets};

@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod coverage;
 pub mod decision;
+pub mod filter;
 pub mod graph;
 pub mod identity;
 pub mod ids;

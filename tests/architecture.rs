@@ -11,8 +11,10 @@ const LONGEST: usize = 700;
 fn allowed(part: &str) -> &'static [&'static str] {
     match part {
         "domain" => &[],
+        "jq" => &["domain"],
         "app" => &["domain"],
-        "ui" | "term" | "intake" | "connect" | "journal" | "config" => &["app", "domain"],
+        "ui" | "term" | "journal" | "config" => &["app", "domain"],
+        "intake" | "connect" => &["jq", "app", "domain"],
         "inventory" => &["connect", "app", "domain"],
         "drill" => &["connect", "intake", "app", "domain"],
         "runtime" => &[
@@ -49,6 +51,7 @@ fn allowed(part: &str) -> &'static [&'static str] {
 
 const PARTS: &[&str] = &[
     "domain",
+    "jq",
     "app",
     "ui",
     "term",

@@ -43,6 +43,8 @@ fn row(id: &str, confidence: u8) -> Row {
     let at = start();
     let alert = Alert {
         id: AlertId::new(format!("test/{id}")),
+        native_id: None,
+        candidates: Vec::new(),
         source: "test".into(),
         format: "ocsf_detection_finding".into(),
         time: Some(at),
@@ -400,15 +402,9 @@ fn a_late_answer_to_an_earlier_request_is_dropped() {
 fn new_rows_wait_until_they_are_asked_for() {
     let mut desk = Desk::new();
     desk.send(Msg::Alerts(vec![row("svc-z", 90)]));
-    assert_eq!(
-        (desk.model.queue.order().len(), desk.model.queue.waiting()),
-        (2, 1)
-    );
+    assert_eq!((desk.model.queue.len(), desk.model.queue.waiting()), (2, 1));
     desk.press("g");
-    assert_eq!(
-        (desk.model.queue.order().len(), desk.model.queue.waiting()),
-        (3, 0)
-    );
+    assert_eq!((desk.model.queue.len(), desk.model.queue.waiting()), (3, 0));
 }
 
 #[test]
@@ -520,15 +516,19 @@ fn act(desk: &mut Desk, plan: &Plan, verb: Verb, undo: bool, proof: Proof) {
     let entries = records
         .into_iter()
         .enumerate()
-        .map(|(i, (kind, body))| Entry {
-            log: "l".into(),
-            seq: (n * 4 + i) as u64,
-            kind,
-            ts: start(),
-            actor: "a@h".into(),
-            body: body.as_object().unwrap().clone(),
-        });
+        .map(|(i, (kind, body))| entry((n * 4 + i) as u64, kind, &body));
     desk.send(Msg::Journal(entries.collect()));
+}
+
+fn entry(seq: u64, kind: RecordType, body: &serde_json::Value) -> Entry {
+    Entry {
+        log: "l".into(),
+        seq,
+        kind,
+        ts: start(),
+        actor: "a@h".into(),
+        body: body.as_object().unwrap().clone(),
+    }
 }
 
 fn step_of(verb: Verb, layer: Layer) -> PlanStep {
@@ -646,4 +646,80 @@ fn an_identity_nobody_listed_can_still_be_looked_at() {
         IdentityKind::Unknown,
     );
     assert_eq!(card.provenance, "not in inventory");
+}
+
+#[test]
+fn the_queue_is_filtered_as_it_is_typed_and_digits_are_text() {
+    let mut desk = Desk::new();
+    desk.press("/");
+    desk.type_text("svc-b1");
+    assert_eq!(desk.model.queue.len(), 0);
+    assert_eq!(desk.model.selected, None);
+    assert!(
+        matches!(desk.model.overlay, Overlay::None),
+        "a digit is text here"
+    );
+    desk.press("backspace enter");
+    let b = AlertId::new("test/svc-b");
+    assert_eq!(desk.model.queue.len(), 1);
+    assert_eq!(desk.model.selected, Some(b.clone()));
+    assert!(desk.model.detail.identity.is_some());
+    desk.press("esc");
+    assert_eq!(desk.model.queue.len(), 2);
+    assert_eq!(
+        desk.model.selected,
+        Some(b),
+        "the cursor stays on its alert"
+    );
+}
+
+#[test]
+fn a_mistake_in_a_filter_is_said_and_hides_nothing_by_itself() {
+    let mut desk = Desk::new();
+    desk.press("/");
+    desk.type_text("sev>=hihg");
+    assert_eq!(desk.model.queue.len(), 2);
+    let complaint = desk.model.sift.complaint.clone().unwrap();
+    assert!(
+        complaint.contains("column 1: no severity `hihg`"),
+        "{complaint}"
+    );
+    desk.send(Msg::Paste(" \u{1b}[31mowner:x".into()));
+    assert_eq!(desk.model.sift.input.value(), "sev>=hihg [31mowner:x");
+}
+
+#[test]
+fn a_filter_by_state_follows_what_is_decided() {
+    let mut desk = Desk::new();
+    desk.press("/");
+    desk.type_text("state:new");
+    desk.press("enter");
+    assert_eq!(desk.model.queue.len(), 2);
+    let claimed = AlertId::new("test/svc-a");
+    let body = serde_json::json!({ "kind": "claim", "alert": claimed.as_str(), "reason": null });
+    desk.send(Msg::Journal(vec![entry(1, RecordType::Decision, &body)]));
+    assert_eq!(desk.model.queue.len(), 1);
+    assert!(desk.model.queue.position(&claimed).is_none());
+}
+
+#[test]
+fn an_alert_that_is_not_in_memory_is_read_before_anything_can_be_done() {
+    let mut desk = Desk::new();
+    let rows: Vec<Row> = (0..600).map(|i| row(&format!("svc-{i:03}"), 90)).collect();
+    desk.send(Msg::Stored(rows.clone()));
+    assert_eq!(desk.model.queue.waiting(), 0, "stored alerts are no news");
+    let effects = desk.press("G");
+    let last = AlertId::new("test/svc-599");
+    assert_eq!(desk.model.selected, Some(last.clone()));
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::ReadAlert(id) if *id == last)),
+        "{effects:?}"
+    );
+    desk.press("1");
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    let result = Ok(rows[599].alert.clone());
+    desk.send(Msg::AlertRead { id: last, result });
+    assert!(desk.model.detail.identity.is_some());
 }

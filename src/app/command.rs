@@ -1,6 +1,7 @@
 //! The registry: everything an analyst can do, one row each. Keys, hints, help and `stanch keys` all read it.
 
 mod log;
+mod reader;
 
 use super::model::{Model, Overlay, Stage};
 
@@ -150,10 +151,13 @@ const fn spec(
 
 use Command as C;
 use Danger::{Acts, Records, Safe};
-use Scope::{Plan, Reader, Triage};
+use Scope::{Plan, Triage};
 
 /// All commands. Two rows of one scope never share a key; a test keeps it so.
-pub const REGISTRY: &[Spec] = &join::<{ CONSOLE.len() + log::ROWS.len() }>(CONSOLE, log::ROWS);
+pub const REGISTRY: &[Spec] =
+    &join::<{ SCREENS.len() + reader::ROWS.len() }>(SCREENS, reader::ROWS);
+
+const SCREENS: &[Spec] = &join::<{ CONSOLE.len() + log::ROWS.len() }>(CONSOLE, log::ROWS);
 
 const fn join<const N: usize>(first: &[Spec], then: &[Spec]) -> [Spec; N] {
     let mut all = [first[0]; N];
@@ -425,11 +429,20 @@ const CONSOLE: &[Spec] = &[
     spec(
         C::Return,
         "triage.return",
-        "back to the record",
+        "back",
         &["esc"],
         Safe,
         Triage,
-        "Go back to the record of the log from which you came.",
+        "Clear the filter; without one, go back to the record of the log from which you came.",
+    ),
+    spec(
+        C::Filter,
+        "triage.filter",
+        "filter",
+        &["/"],
+        Safe,
+        Triage,
+        "Show only some alerts: sev>=high owner:payments -state:closed key~AKIA* text.",
     ),
     spec(
         C::Timeline,
@@ -556,60 +569,6 @@ const CONSOLE: &[Spec] = &[
         Safe,
         Plan,
         "Back to the queue. A running plan goes on.",
-    ),
-    spec(
-        C::Down,
-        "reader.down",
-        "scroll",
-        &["down", "j"],
-        Safe,
-        Reader,
-        "Scroll down.",
-    ),
-    spec(
-        C::Up,
-        "reader.up",
-        "scroll",
-        &["up", "k"],
-        Safe,
-        Reader,
-        "Scroll up.",
-    ),
-    spec(
-        C::PageDown,
-        "reader.page_down",
-        "page down",
-        &["pgdn", "ctrl-d", "space"],
-        Safe,
-        Reader,
-        "Scroll down a page.",
-    ),
-    spec(
-        C::PageUp,
-        "reader.page_up",
-        "page up",
-        &["pgup", "ctrl-u"],
-        Safe,
-        Reader,
-        "Scroll up a page.",
-    ),
-    spec(
-        C::Redraw,
-        "reader.redraw",
-        "redraw",
-        &["ctrl-l"],
-        Safe,
-        Reader,
-        "Paint the whole screen again.",
-    ),
-    spec(
-        C::Back,
-        "reader.back",
-        "back",
-        &["esc", "q", "enter", "?"],
-        Safe,
-        Reader,
-        "Back.",
     ),
 ];
 

@@ -9,6 +9,7 @@ use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
 use super::timeline::{Found, RecordView, Verdict, Verification};
 use super::{field, triage};
+use crate::domain::alert::Subject;
 use crate::domain::ids::{AlertId, IdentityId};
 use crate::domain::inventory::Resolution;
 use crate::domain::text::show;
@@ -201,7 +202,7 @@ fn to_alert(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let Some(alert) = alert_here(model, now) else {
         return Vec::new();
     };
-    if model.queue.get(&alert).is_none() {
+    if model.queue.slot(&alert).is_none() {
         let text =
             format!("alert {alert} is not in the queue; A shows its records, which the log has");
         model.say(now, Level::Warn, text);
@@ -216,19 +217,21 @@ fn to_identity(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     };
     let own = model.timeline.current().and_then(|row| row.alert.cloned());
+    let means = |subject: &Subject| match model.inventory.resolve_subject(subject) {
+        Resolution::Known(known) => known == identity,
+        Resolution::Unlisted(card) => card.id == identity,
+        _ => false,
+    };
     let is_about = |id: &AlertId| {
-        model
+        let subject = model
             .queue
-            .get(id)
-            .is_some_and(|row| match model.inventory.resolve(&row.alert) {
-                Resolution::Known(known) => known == identity,
-                Resolution::Unlisted(card) => card.id == identity,
-                _ => false,
-            })
+            .slot(id)
+            .and_then(|slot| model.queue.subject(slot));
+        subject.is_some_and(|subject| means(&subject))
     };
     let found = own
-        .filter(|id| is_about(id))
-        .or_else(|| model.queue.order().iter().find(|id| is_about(id)).cloned());
+        .filter(is_about)
+        .or_else(|| model.queue.first_about(means));
     let Some(alert) = found else {
         let text = format!(
             "no alert in the queue is about {identity}; I shows its records, which the log has"

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tui_input::Input;
 
+use super::alerts::Alerts;
+use super::sift::Sift;
 use super::timeline::Timeline;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
@@ -308,8 +310,12 @@ impl RowState {
 /// The whole state.
 #[derive(Debug, Default)]
 pub struct Model {
-    /// Alerts.
+    /// Alerts, as rows.
     pub queue: Queue,
+    /// Which of them are shown.
+    pub sift: Sift,
+    /// Those of them that are looked at, in full.
+    pub alerts: Alerts,
     /// The alert that has the cursor.
     pub selected: Option<AlertId>,
     /// The analyst has pressed a key: from now on rows stay where they are until they are asked to move.
@@ -417,7 +423,7 @@ impl Model {
 
     /// Returns the incident that an alert belongs to, as its source says.
     pub fn incident_of(&self, alert: &AlertId) -> Option<&Untrusted> {
-        self.queue.get(alert)?.alert.incident.as_ref()
+        self.alerts.read(alert)?.incident.as_ref()
     }
 
     /// Notes a message and shows it for a while.
@@ -578,10 +584,10 @@ impl Model {
 
     /// Computes identity, map and choices for one alert.
     pub fn detail_of(&self, id: &AlertId) -> Detail {
-        let Some(row) = self.queue.get(id) else {
+        let Some(alert) = self.alerts.read(id) else {
             return Detail::default();
         };
-        let (identity, candidates) = match self.inventory.resolve(&row.alert) {
+        let (identity, candidates) = match self.inventory.resolve(alert) {
             Resolution::Known(id) => (self.inventory.identity(&id).cloned(), Vec::new()),
             Resolution::Unlisted(card) => (Some(self.reachable(*card)), Vec::new()),
             Resolution::Candidates(ids) => (None, ids),
@@ -600,7 +606,7 @@ impl Model {
             .as_ref()
             .and_then(|name| self.capabilities.get(name));
         let situation = Situation {
-            alert: &row.alert,
+            alert,
             identity: card,
             capabilities,
             impact: &impact,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::keys::Key;
 use super::model::{AnchorView, DrillView, Level, Phase};
 use super::timeline::{Found, Verdict};
+use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, Entry};
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
@@ -32,6 +33,15 @@ pub enum Msg {
     Tick,
     /// Alerts arrived or repeated.
     Alerts(Vec<Row>),
+    /// Alerts that were stored before this console began.
+    Stored(Vec<Row>),
+    /// An alert was read in full, or why it could not be.
+    AlertRead {
+        /// Which.
+        id: AlertId,
+        /// The alert.
+        result: Result<Arc<Alert>, String>,
+    },
     /// Input could not be read and was put aside.
     Malformed {
         /// From which source.
@@ -139,6 +149,8 @@ pub enum Msg {
 /// Something to be done outside.
 #[derive(Debug)]
 pub enum Effect {
+    /// Read an alert from the store.
+    ReadAlert(AlertId),
     /// Ask the provider about an identity; an earlier question for another one is dropped.
     ReadContext(Box<Identity>),
     /// Bind a playbook to an identity, record the plan, answer with `PlanBuilt`.

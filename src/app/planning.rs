@@ -311,9 +311,9 @@ pub fn note_alerts(model: &mut Model, rows: &[Row]) {
         .find(|row| row.alert.id == view.alert)
         .is_some_and(|row| {
             model
-                .queue
-                .get(&view.alert)
-                .is_none_or(|old| old.alert.subject != row.alert.subject)
+                .alerts
+                .read(&view.alert)
+                .is_none_or(|old| old.subject != row.alert.subject)
         });
     if changed {
         view.stale = Some("the alert changed whom it names since the preview opened".to_owned());

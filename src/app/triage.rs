@@ -1,5 +1,7 @@
 //! The triage screen: moving about, claiming, dismissing, staging.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tui_input::Input;
 
@@ -7,7 +9,8 @@ use super::command::Command;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Pane, ReasonPrompt, RowState};
 use super::msg::Effect;
-use super::{context, field, log_screen, planning};
+use super::{context, field, log_screen, planning, sift};
+use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
@@ -22,11 +25,13 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::PageUp => return go(model, -10),
         Command::Top => {
             model.queue.take_in_waiting();
-            let first = model.queue.order().first().cloned();
-            return select(model, first);
+            let mut effects = resift(model, now);
+            let first = model.queue.at(0);
+            effects.extend(select(model, first));
+            return effects;
         }
         Command::Bottom => {
-            let last = model.queue.order().last().cloned();
+            let last = model.queue.at(model.queue.len().saturating_sub(1));
             return select(model, last);
         }
         Command::NextPane => turn(model, 1),
@@ -47,9 +52,13 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit => model.leave(),
         Command::Timeline => return log_screen::open(model, now),
+        Command::Return if model.sift.is_active() => return sift::clear(model, now),
         Command::Return => log_screen::come_back(model),
+        Command::Filter => {
+            model.focus = Some(Pane::Queue);
+            model.sift.typing = true;
+        }
         Command::Back
-        | Command::Filter
         | Command::OpenRecord
         | Command::ToAlert
         | Command::ToIdentity
@@ -65,17 +74,27 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
     Vec::new()
 }
 
+/// Lets the filter look again after alerts joined the order.
+fn resift(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    if model.sift.is_active() {
+        sift::again(model, now)
+    } else {
+        Vec::new()
+    }
+}
+
 /// Takes in alerts that arrived. Until the first key is pressed the worst one is selected; from then on nothing moves by
 /// itself, and new ones wait behind `▲ n new`.
-pub fn take_alerts(model: &mut Model, rows: Vec<Row>) -> Vec<Effect> {
+pub fn take_alerts(model: &mut Model, rows: &[Row]) -> Vec<Effect> {
     let touched = rows
         .iter()
         .any(|row| Some(&row.alert.id) == model.selected.as_ref());
-    planning::note_alerts(model, &rows);
+    planning::note_alerts(model, rows);
+    model.alerts.arrived(rows.iter().map(|row| &row.alert));
     model.queue.take(rows, !model.touched);
     model.dirty = true;
     if !model.touched || model.selected.is_none() {
-        let first = model.queue.order().first().cloned();
+        let first = model.queue.at(0);
         return select(model, first);
     }
     if touched {
@@ -84,17 +103,32 @@ pub fn take_alerts(model: &mut Model, rows: Vec<Row>) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Takes in alerts that were stored before. They are no news, so they go to their places at once; the cursor stays on its
+/// alert.
+pub fn take_stored(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effect> {
+    model.alerts.arrived(rows.iter().map(|row| &row.alert));
+    model.queue.take(rows, true);
+    model.dirty = true;
+    let mut effects = resift(model, now);
+    if !model.touched || model.selected.is_none() {
+        let first = model.queue.at(0);
+        effects.extend(select(model, first));
+    }
+    effects
+}
+
 fn turn(model: &mut Model, delta: isize) {
     model.focus = Some(model.focus.unwrap_or(Pane::Queue).turn(delta));
     model.scroll = 0;
 }
 
-fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
+/// Moves the cursor, or scrolls the pane that has the focus.
+pub fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
     if model.focus.unwrap_or(Pane::Queue) != Pane::Queue {
         model.scroll = model.scroll.saturating_add_signed(delta);
         return Vec::new();
     }
-    let to = model.queue.step(model.selected.as_ref(), delta).cloned();
+    let to = model.queue.step(model.selected.as_ref(), delta);
     select(model, to)
 }
 
@@ -105,6 +139,24 @@ pub fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     }
     model.selected = id;
     model.scroll = 0;
+    model.refresh_detail();
+    match &model.selected {
+        Some(id) if model.alerts.get(id).is_none() => vec![Effect::ReadAlert(id.clone())],
+        _ => context::read(model, false),
+    }
+}
+
+/// Takes in an alert that was read from the store.
+pub fn take_alert(
+    model: &mut Model,
+    id: AlertId,
+    result: Result<Arc<Alert>, String>,
+) -> Vec<Effect> {
+    let is_selected = model.selected.as_ref() == Some(&id);
+    model.alerts.put(id, result);
+    if !is_selected {
+        return Vec::new();
+    }
     model.refresh_detail();
     context::read(model, false)
 }

@@ -7,7 +7,7 @@ use super::keymap::Keymap;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, RowState, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::{context, field, log_screen, planning, triage};
+use super::{context, field, log_screen, planning, sift, triage};
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 
@@ -15,7 +15,7 @@ use crate::domain::ids::AlertId;
 pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => return on_key(model, keymap, key, now),
-        Msg::Paste(text) => on_paste(model, &text, now),
+        Msg::Paste(text) => return on_paste(model, &text, now),
         Msg::Resized { width, height } => {
             model.size = (width, height);
             model.repaint = true;
@@ -25,7 +25,9 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.toast_until = model.toast_until.filter(|until| *until > now);
             model.dirty = true;
         }
-        Msg::Alerts(rows) => return triage::take_alerts(model, rows),
+        Msg::Alerts(rows) => return triage::take_alerts(model, &rows),
+        Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
+        Msg::AlertRead { id, result } => return triage::take_alert(model, id, result),
         Msg::Malformed {
             source,
             total,
@@ -47,9 +49,9 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
         }
         Msg::Journal(entries) => {
             model.timeline.put_off(entries);
-            return go_on(model);
+            return go_on(model, now);
         }
-        Msg::Continue => return go_on(model),
+        Msg::Continue => return go_on(model, now),
         Msg::LogRead => {
             model.timeline.read = true;
             model.dirty = true;
@@ -107,15 +109,22 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
 const AT_ONCE: usize = 200;
 
 /// Does the next slice of what takes long.
-fn go_on(model: &mut Model) -> Vec<Effect> {
+fn go_on(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let entries = model.timeline.take_in(AT_ONCE, &mut model.decisions);
     let mut effects = if entries.is_empty() {
         model.timeline.scan_on();
         model.dirty = true;
         Vec::new()
     } else {
-        on_journal(model, &entries)
+        let mut effects = on_journal(model, &entries);
+        if model.sift.looks_at_states() {
+            effects.extend(sift::again(model, now));
+        }
+        effects
     };
+    if model.queue.is_looking() {
+        effects.extend(sift::look_on(model));
+    }
     if model.timeline.has_more() {
         effects.push(Effect::Continue);
     }
@@ -167,6 +176,9 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
             return Vec::new();
         }
         Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key, now),
+        Overlay::None if model.sift.typing => {
+            return sift::key(model, key, now);
+        }
         _ => {}
     }
     let blind = model.is_blind();
@@ -216,10 +228,12 @@ fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
 }
 
 /// A paste is text for a text field, never a row of key presses.
-fn on_paste(model: &mut Model, text: &str, now: Timestamp) {
+fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
+    model.dirty = true;
     match &mut model.overlay {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
         Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
+        Overlay::None if model.sift.typing => return sift::paste(model, text, now),
         Overlay::Plan(view) if view.stage == Stage::Preview => {
             model.say(
                 now,
@@ -229,5 +243,5 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) {
         }
         _ => model.say(now, Level::Warn, "ignored a paste: no text field is open"),
     }
-    model.dirty = true;
+    Vec::new()
 }

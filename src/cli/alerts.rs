@@ -1,7 +1,10 @@
 //! `stanch alerts`: look at alerts without the console.
 
 mod decode;
+mod import;
+mod read;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -10,16 +13,27 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::domain::alert::{Alert, age};
-use crate::domain::ids::AlertId;
+use crate::app::model::Model;
+use crate::app::sift;
+use crate::domain::alert::{Alert, Subject, age};
+use crate::domain::filter::Filter;
+use crate::domain::queue::Row;
 use crate::domain::text::{Untrusted, fit, show};
-use crate::domain::vocabulary::ActionPattern;
+use crate::domain::vocabulary::{ActionPattern, IdentityKind};
+use crate::intake::decode::Decoders;
+use crate::intake::decode::jwt::KeySet;
 use crate::intake::store::{Store, StoredAlert};
+use crate::runtime::history;
 
 /// Exit code: done.
 const DONE: u8 = 0;
 /// Exit code: some input was no alert, or there is no such alert.
 const FAILED: u8 = 1;
+
+/// Alerts that are looked at together.
+const PAGE: usize = 4_096;
+/// Most keys that are offered when one was not told clearly.
+const MOST_NAMED: usize = 10;
 
 /// Options of `stanch alerts`.
 #[derive(Args, Clone, Debug)]
@@ -28,22 +42,107 @@ pub struct AlertsArgs {
     what: What,
 }
 
+/// What `decode` prints, for its long help.
+const SHAPE: &str = "\
+One JSON object a line, in the order of the file:
+  id            the source's own event id, else one derived from the content
+  source        the file's name
+  format        the kind that decoded it, as `stanch alerts kinds` lists them
+  time          when it happened (RFC 3339, UTC); null when absent or unreadable
+  exposed_at    since when the identity has been exposed: the earliest believable time
+  title         one line for people, in the source's words
+  severity      info, low, medium, high, critical; null when the source says none
+  severity_raw  the source's own value; null beside a severity means that it is ours
+  confidence    0 to 100; null when the source says none
+  pattern       what happened, of a closed list; the first of `signals`
+  signals       every pattern that some field supports, the strongest first
+  identity      null, or provider, native_id, kind, name. Unresolved with candidates: the
+                four are null or `unknown`, and `candidates` lists such objects
+  resource      null, or id and kind of what was touched
+  action        the event name or finding type as the source gives it
+  evidence_url  where the source shows more
+  techniques    MITRE ATT&CK ids
+  raw_sha256    of the line or document it stood in
+Text from the source is escaped (\\u{..}), never reworded. What is no alert is said on
+standard error with file and line; the exit code is then 1.";
+
+/// Decoders of one's own, on top of those in the configuration.
+#[derive(Args, Clone, Debug, Default)]
+struct OwnDecoders {
+    /// Mapping file of one's own (repeatable)
+    #[arg(long = "mapping", value_name = "FILE")]
+    mappings: Vec<PathBuf>,
+    /// JSON Web Key Set with which security event tokens must be signed
+    #[arg(long, value_name = "FILE")]
+    token_keys: Option<PathBuf>,
+}
+
+impl OwnDecoders {
+    /// Reads the files that are named.
+    fn load(&self, mut decoders: Decoders) -> anyhow::Result<Decoders> {
+        for file in &self.mappings {
+            let name = decode::origin(file);
+            let text = std::fs::read_to_string(file).with_context(|| format!("read {name}"))?;
+            decoders.add_mapping(&text).with_context(|| name)?;
+        }
+        if let Some(file) = &self.token_keys {
+            let name = decode::origin(file);
+            let text = std::fs::read_to_string(file).with_context(|| format!("read {name}"))?;
+            decoders.set_keys(KeySet::parse(&text).with_context(|| name)?);
+        }
+        Ok(decoders)
+    }
+}
+
 #[derive(Clone, Debug, Subcommand)]
 enum What {
     /// Print the alerts in files as normalised JSON lines, without storing anything
+    #[command(after_long_help = SHAPE)]
     Decode {
-        /// Decoder to use; found from each alert when not given
+        /// Kind to decode as; found from each alert when not given or `auto`
         #[arg(long, value_name = "KIND")]
         format: Option<String>,
-        /// Files of JSON lines, or of one JSON document each; `-` is standard input
+        #[command(flatten)]
+        own: OwnDecoders,
+        /// Files of JSON lines, or of one JSON document each, possibly gzipped; `-` is standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+    },
+    /// Store the alerts in files, or decode again what could not be read before
+    Import {
+        /// Kind to decode as; found from each alert when not given or `auto`
+        #[arg(long, value_name = "KIND")]
+        format: Option<String>,
+        /// Name of the source in alert ids; the file's name when not given
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// Decode again what is kept as unreadable
+        #[arg(long)]
+        quarantine: bool,
+        #[command(flatten)]
+        own: OwnDecoders,
+        /// Files of JSON lines, or of one JSON document each, possibly gzipped; `-` is standard input
+        #[arg(required_unless_present = "quarantine", value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// List the kinds of alerts that are known
+    Kinds {
+        #[command(flatten)]
+        own: OwnDecoders,
     },
     /// List stored alerts, the latest first
     List {
         /// How many at most
         #[arg(long, default_value_t = 100, value_name = "N")]
         limit: usize,
+        /// Only those that this lets through, as typed after `/` in the console: `sev>=high owner:payments -state:closed`
+        #[arg(
+            long,
+            default_value = "",
+            value_name = "FILTER",
+            hide_default_value = true
+        )]
+        filter: String,
     },
     /// List input that could not be read and is kept, the latest first
     Malformed {
@@ -60,15 +159,36 @@ enum What {
 }
 
 impl AlertsArgs {
-    /// Tells whether the store of the state directory is read; `decode` works without one.
-    pub const fn needs_store(&self) -> bool {
-        !matches!(self.what, What::Decode { .. })
+    /// Returns the filter of a list and how many it may show, if only some alerts are asked for.
+    pub fn chosen(&self) -> Option<(&str, usize)> {
+        match &self.what {
+            What::List { limit, filter } if !filter.trim().is_empty() => Some((filter, *limit)),
+            _ => None,
+        }
     }
+
+    /// Tells whether the store is read, so that what has arrived since should be in it.
+    pub const fn reads_store(&self) -> bool {
+        matches!(
+            self.what,
+            What::List { .. } | What::Malformed { .. } | What::Show { .. }
+        )
+    }
+}
+
+/// What the configuration says about decoding.
+#[derive(Default)]
+pub struct Configured {
+    /// Decoders with the mappings and keys of the configuration.
+    pub decoders: Decoders,
+    /// Formats of its sources, by name.
+    pub formats: BTreeMap<String, String>,
 }
 
 /// Runs `stanch alerts`. Results go to `out`, problems to `err`; returns the exit code.
 pub fn run(
     args: &AlertsArgs,
+    configured: Configured,
     state_dir: &Path,
     json: bool,
     now: Timestamp,
@@ -76,8 +196,36 @@ pub fn run(
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     match &args.what {
-        What::Decode { format, files } => decode::run(format.as_deref(), files, now, out, err),
-        What::List { limit } => {
+        What::Decode { format, own, files } => {
+            let decoders = own.load(configured.decoders)?;
+            decode::run(&decoders, format.as_deref(), files, now, out, err)
+        }
+        What::Import {
+            format,
+            source,
+            quarantine,
+            own,
+            files,
+        } => {
+            let decoders = own.load(configured.decoders)?;
+            let mut store = Store::open(state_dir)?;
+            let (format, source) = (format.as_deref(), source.as_deref());
+            let mut code = DONE;
+            if *quarantine {
+                let formats = configured.formats;
+                let format_of = |name: &str| {
+                    format
+                        .or(formats.get(name).map(String::as_str))
+                        .map(str::to_owned)
+                };
+                code = import::quarantine(&mut store, &decoders, &format_of, now, err)?;
+            }
+            Ok(code.max(import::files(
+                &mut store, &decoders, format, source, files, now, err,
+            )?))
+        }
+        What::Kinds { own } => kinds(&own.load(configured.decoders)?, json, out),
+        What::List { limit, .. } => {
             let store = Store::open(state_dir)?;
             let code = list(&store, *limit, json, now, out)?;
             tell_malformed(&store, err)?;
@@ -86,6 +234,24 @@ pub fn run(
         What::Malformed { limit } => malformed(&Store::open(state_dir)?, *limit, json, now, out),
         What::Show { id } => show_one(&Store::open(state_dir)?, id, json, now, out, err),
     }
+}
+
+fn kinds(decoders: &Decoders, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    for kind in decoders.kinds() {
+        if json {
+            let row = json!({ "names": kind.names, "title": kind.title, "doc": kind.doc, "mapping": kind.is_mapping });
+            writeln!(out, "{row}")?;
+        } else {
+            let how = if kind.is_mapping { "mapping" } else { "code" };
+            writeln!(
+                out,
+                "{:<32}  {how:<8}  {}",
+                kind.names.join(" "),
+                show(&kind.title)
+            )?;
+        }
+    }
+    Ok(DONE)
 }
 
 fn list(
@@ -99,7 +265,47 @@ fn list(
     if alerts.is_empty() && !json {
         writeln!(out, "no alerts stored")?;
     }
-    for row in &alerts {
+    print(&alerts, json, now, out)?;
+    Ok(DONE)
+}
+
+/// Lists those of the model's alerts that a filter lets through.
+pub fn list_chosen(
+    store: &Store,
+    model: &mut Model,
+    (filter, limit): (&str, usize),
+    json: bool,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let filter = Filter::parse(filter).with_context(|| format!("--filter `{}`", show(filter)))?;
+    let (mut found, mut before) = (0, None);
+    loop {
+        let (page, next) = store.page(before, PAGE)?;
+        let rows: Vec<Row> = page.iter().cloned().map(history::row).collect();
+        let passes = sift::passing(model, &filter, &rows, now);
+        let chosen = page.into_iter().zip(passes).filter(|(_, passes)| *passes);
+        let chosen: Vec<StoredAlert> = chosen.map(|(row, _)| row).take(limit - found).collect();
+        print(&chosen, json, now, out)?;
+        found += chosen.len();
+        before = next;
+        if found == limit || before.is_none() {
+            break;
+        }
+    }
+    if found == 0 && !json {
+        writeln!(out, "no stored alert passes this filter")?;
+    }
+    Ok(DONE)
+}
+
+fn print(
+    alerts: &[StoredAlert],
+    json: bool,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    for row in alerts {
         if json {
             writeln!(out, "{}", stored_json(row))?;
             continue;
@@ -121,7 +327,7 @@ fn list(
             alert.id,
         )?;
     }
-    Ok(DONE)
+    Ok(())
 }
 
 /// Says what is missing from the list because it could not be read.
@@ -208,21 +414,19 @@ fn show_one(
     Ok(DONE)
 }
 
-/// Finds an alert by its key, else by the source's own id if only one source has it.
-fn find(store: &Store, id: &str) -> anyhow::Result<Option<StoredAlert>> {
-    if let Some(row) = store.alert(&AlertId::new(id))? {
-        return Ok(Some(row));
-    }
-    let mut found = Vec::new();
-    for source in store.sources()? {
-        found.extend(store.alert(&AlertId::new(format!("{source}/{id}")))?);
-    }
+/// Finds an alert by its key, else by the end of the key or the source's own id, if only one alert has it.
+pub fn find(store: &Store, wanted: &str) -> anyhow::Result<Option<StoredAlert>> {
+    let mut found = store.named(wanted, MOST_NAMED)?;
     if found.len() > 1 {
-        let keys: Vec<String> = found.iter().map(|row| row.alert.id.to_string()).collect();
+        let keys: Vec<_> = found
+            .iter()
+            .map(|row| show(row.alert.id.as_str()))
+            .collect();
         anyhow::bail!(
-            "several sources have `{}`: give one of {}",
-            show(id),
-            keys.join(", ")
+            "several alerts match `{}`: give one of {}{}",
+            show(wanted),
+            keys.join(", "),
+            if keys.len() == MOST_NAMED { " …" } else { "" }
         );
     }
     Ok(found.pop())
@@ -235,24 +439,17 @@ fn fields(row: &StoredAlert, now: Timestamp) -> Vec<(&'static str, String)> {
         t.as_ref()
             .map_or("unknown".to_owned(), |t| t.show().into_owned())
     };
-    let subject = alert.subject.as_ref().map_or("unresolved".to_owned(), |s| {
-        let name = s
-            .name
-            .as_ref()
-            .map(|n| format!(" ({})", n.show()))
-            .unwrap_or_default();
-        format!(
-            "{}:{}{name}, {}",
-            s.provider.show(),
-            s.native_id.show(),
-            s.kind
-        )
-    });
+    let subject = alert
+        .subject
+        .as_ref()
+        .map_or("unresolved".to_owned(), subject_line);
+    let candidates: Vec<String> = alert.candidates.iter().map(subject_line).collect();
     let resource = alert.resource.as_ref();
     let severity = alert.severity.map_or("not given", |s| s.as_str());
     let techniques: Vec<_> = alert.techniques.iter().map(Untrusted::show).collect();
     vec![
         ("id", alert.id.to_string()),
+        ("format", alert.format.clone()),
         ("title", alert.title.show().into_owned()),
         ("severity", severity.to_owned()),
         (
@@ -263,6 +460,7 @@ fn fields(row: &StoredAlert, now: Timestamp) -> Vec<(&'static str, String)> {
         ),
         ("pattern", alert.pattern.to_string()),
         ("identity", subject),
+        ("candidates", candidates.join("; ")),
         (
             "resource",
             resource.map_or("unknown".to_owned(), |r| {
@@ -289,17 +487,42 @@ fn fields(row: &StoredAlert, now: Timestamp) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Writes an alert with the documented field names. `id` is the source's own id, `key` names it in the store.
-fn alert_json(alert: &Alert, signals: &[ActionPattern]) -> Value {
-    let text = |t: &Option<Untrusted>| t.as_ref().map(|t| t.show().into_owned());
-    let key = alert.id.as_str();
-    let id = key
-        .strip_prefix(&*alert.source)
-        .and_then(|rest| rest.strip_prefix('/'))
-        .unwrap_or(key);
+fn subject_line(s: &Subject) -> String {
+    let name = s.name.as_ref();
+    let name = name.map(|n| format!(" ({})", n.show())).unwrap_or_default();
+    let (provider, id) = (s.provider.show(), s.native_id.show());
+    format!("{provider}:{id}{name}, {}", s.kind)
+}
+
+fn subject_json(s: &Subject) -> Value {
     json!({
-        "id": show(id),
-        "key": show(key),
+        "provider": s.provider.show(),
+        "native_id": s.native_id.show(),
+        "kind": s.kind,
+        "name": s.name.as_ref().map(|n| n.show().into_owned()),
+    })
+}
+
+/// Writes whom an alert is about. Unresolved with candidates is an object of its own, so that nobody overlooks them.
+fn identity_json(alert: &Alert) -> Value {
+    match (&alert.subject, alert.candidates.as_slice()) {
+        (Some(subject), _) => subject_json(subject),
+        (None, []) => Value::Null,
+        (None, candidates) => json!({
+            "provider": null,
+            "native_id": null,
+            "kind": IdentityKind::Unknown,
+            "name": null,
+            "candidates": candidates.iter().map(subject_json).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+/// Writes an alert with the documented field names.
+fn decoded_json(alert: &Alert, signals: &[ActionPattern]) -> Value {
+    let text = |t: &Option<Untrusted>| t.as_ref().map(|t| t.show().into_owned());
+    json!({
+        "id": show(alert.own_id()),
         "source": show(&alert.source),
         "format": alert.format,
         "time": alert.time,
@@ -310,12 +533,7 @@ fn alert_json(alert: &Alert, signals: &[ActionPattern]) -> Value {
         "confidence": alert.confidence,
         "pattern": alert.pattern,
         "signals": signals,
-        "identity": alert.subject.as_ref().map(|s| json!({
-            "provider": s.provider.show(),
-            "native_id": s.native_id.show(),
-            "kind": s.kind,
-            "name": text(&s.name),
-        })),
+        "identity": identity_json(alert),
         "resource": alert.resource.as_ref().map(|r| json!({ "id": r.id.show(), "kind": r.kind.show() })),
         "action": text(&alert.action),
         "evidence_url": text(&alert.evidence_url),
@@ -334,7 +552,8 @@ fn severity_raw(raw: &Untrusted) -> Value {
 }
 
 fn stored_json(row: &StoredAlert) -> Value {
-    let mut value = alert_json(&row.alert, &[row.alert.pattern]);
+    let mut value = decoded_json(&row.alert, &[row.alert.pattern]);
+    value["key"] = json!(show(row.alert.id.as_str()));
     value["observed"] = json!(row.alert.observed);
     value["count"] = json!(row.count);
     value["first_seen"] = json!(row.first_seen);

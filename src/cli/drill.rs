@@ -25,6 +25,7 @@ use crate::drill::score::{Marks, score};
 use crate::drill::{LabHandle, LabStatus, scenarios};
 use crate::intake::source::{self, IntakeEvent, SourceState};
 use crate::runtime::console::{Console, Look, Played, QUEUE, report_to};
+use crate::runtime::history;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::screen::Screen;
 use crate::runtime::script;
@@ -256,8 +257,9 @@ impl Running {
             .context("the console was started already")?;
         let mut model = self.setup.services.model();
         model.read_only = global.read_only;
-        model.queue.take(self.setup.stored_rows()?, true);
         model.malformed = self.setup.malformed()?;
+        let (store, report) = (self.setup.store.clone(), self.report.clone());
+        tokio::task::spawn_blocking(move || history::load(&store, &report));
         self.start_sources();
         tokio::spawn(self.setup.services.journal.clone().follow());
         self.start_drill(&mut model);
@@ -277,6 +279,7 @@ impl Running {
         for source in self.setup.sources.clone() {
             tokio::spawn(source::run(
                 source,
+                self.setup.decoders.clone(),
                 self.setup.store.clone(),
                 sender.clone(),
                 self.cancel.clone(),
@@ -410,7 +413,7 @@ fn marks(decisions: &Decisions, status: &LabStatus) -> Marks {
 
 fn translate(event: IntakeEvent) -> Msg {
     match event {
-        IntakeEvent::Alerts(stored) => Msg::Alerts(stored.into_iter().map(setup::row).collect()),
+        IntakeEvent::Alerts(stored) => Msg::Alerts(stored.into_iter().map(history::row).collect()),
         IntakeEvent::Quarantined {
             source,
             total,

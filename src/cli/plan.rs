@@ -20,7 +20,7 @@ use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Tier;
 use crate::runtime::execute::{self, Ended};
 use crate::runtime::journal::Report;
-use crate::runtime::{planner, reconcile as read_back};
+use crate::runtime::{history, planner, reconcile as read_back};
 
 /// Arguments of `stanch plan`.
 #[derive(Debug, clap::Args)]
@@ -123,38 +123,27 @@ async fn wait_for_drill(setup: &mut Setup) {
 
 async fn caught_up(setup: &Setup) -> anyhow::Result<Model> {
     for source in &setup.sources {
-        crate::intake::source::read_once(source, &setup.store)?;
+        crate::intake::source::read_once(source, &setup.decoders, &setup.store)?;
     }
     let mut model = setup.services.model();
-    model.queue.take(setup.stored_rows()?, true);
     model.decisions = setup.services.journal.decisions().await?;
     Ok(model)
 }
 
-/// Finds an alert by its id or the end of it.
-fn find(model: &Model, wanted: &str) -> anyhow::Result<AlertId> {
-    let exact = AlertId::new(wanted);
-    if model.queue.get(&exact).is_some() {
-        return Ok(exact);
-    }
-    let found: Vec<&AlertId> = model
-        .queue
-        .order()
-        .iter()
-        .filter(|id| id.as_str().ends_with(wanted))
-        .collect();
-    match found.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] => bail!(
+/// Finds a stored alert and hands it to the model.
+fn find(setup: &Setup, model: &mut Model, wanted: &str) -> anyhow::Result<AlertId> {
+    let found = super::alerts::find(&setup.store(), wanted)?;
+    let Some(stored) = found else {
+        bail!(
             "no alert `{}`; `stanch alerts list` shows them",
             show(wanted)
-        ),
-        many => bail!(
-            "{} alerts end in `{}`; give more of the id",
-            many.len(),
-            show(wanted)
-        ),
-    }
+        );
+    };
+    let row = history::row(stored);
+    model.alerts.arrived([&row.alert]);
+    let id = row.alert.id.clone();
+    model.queue.take(&[row], true);
+    Ok(id)
 }
 
 fn silent() -> Report {
@@ -170,10 +159,22 @@ pub fn catch_up(global: &Global) -> anyhow::Result<()> {
     with_setup(global, silent(), async |_, _| Ok(()))
 }
 
+/// `stanch alerts list --filter`: what it asks about owners and decisions is known to the whole console only.
+pub fn list_chosen(
+    global: &Global,
+    chosen: (&str, usize),
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    with_setup(global, silent(), async |setup, mut model| {
+        let now = Timestamp::now();
+        super::alerts::list_chosen(&setup.store(), &mut model, chosen, global.json, now, out)
+    })
+}
+
 /// `stanch plan`.
 pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    with_setup(global, silent(), async |setup, model| {
-        let alert = find(&model, &args.alert)?;
+    with_setup(global, silent(), async |setup, mut model| {
+        let alert = find(setup, &mut model, &args.alert)?;
         let detail = model.detail_of(&alert);
         if args.options {
             print_options(&detail, global.json, out)?;
@@ -512,8 +513,8 @@ pub fn reconcile(global: &Global, args: &ReconcileArgs, out: &mut dyn Write) -> 
     if let Some(code) = refuse_read_only(global) {
         return Ok(code);
     }
-    with_setup(global, silent(), async |setup, model| {
-        let alert = find(&model, &args.alert)?;
+    with_setup(global, silent(), async |setup, mut model| {
+        let alert = find(setup, &mut model, &args.alert)?;
         let read = read_back::run(&setup.services, &alert)
             .await
             .map_err(anyhow::Error::msg)?;

@@ -1,5 +1,7 @@
 //! From options to running parts: configuration or drill, state folder, inventory, connectors, journal, alerts.
 
+pub mod decoders;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -16,18 +18,15 @@ use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
 use crate::domain::inventory::Inventory;
 use crate::domain::playbook::{Playbook, PlaybookFile};
-use crate::domain::queue::Row;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
-use crate::intake::store::{Store, StoredAlert};
+use crate::intake::decode::Decoders;
+use crate::intake::store::Store;
 use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
 use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::planner;
 use crate::runtime::services::Services;
-
-/// Alerts loaded into the queue at start; older ones stay in the store.
-const LOADED: usize = 100_000;
 
 fn dirs() -> anyhow::Result<ProjectDirs> {
     ProjectDirs::from("", "", "stanch")
@@ -177,6 +176,8 @@ pub struct Parts {
     pub connectors: Arc<Connectors>,
     /// Playbooks in force.
     pub playbooks: Arc<[Playbook]>,
+    /// What decodes alerts.
+    pub decoders: Arc<Decoders>,
 }
 
 /// Reads everything that the configuration at `path` names. Each error says on which of its lines.
@@ -184,16 +185,19 @@ pub fn load_parts(config: &Config, path: &Path) -> Result<Parts, Vec<anyhow::Err
     let inventory = load_inventory(config, path);
     let connectors = load_connectors(config, path);
     let playbooks = load_playbooks(config, path);
-    match (inventory, connectors, playbooks) {
-        (Ok(inventory), Ok(connectors), Ok(playbooks)) => Ok(Parts {
+    let decoders = decoders::load(config, path);
+    match (inventory, connectors, playbooks, decoders) {
+        (Ok(inventory), Ok(connectors), Ok(playbooks), Ok(decoders)) => Ok(Parts {
             inventory: Arc::new(inventory),
             connectors: Arc::new(connectors),
             playbooks,
+            decoders: Arc::new(decoders),
         }),
-        (inventory, connectors, playbooks) => {
+        (inventory, connectors, playbooks, decoders) => {
             let mut errors: Vec<_> = inventory.err().into_iter().collect();
             errors.extend(connectors.err().unwrap_or_default());
             errors.extend(playbooks.err());
+            errors.extend(decoders.err());
             Err(errors)
         }
     }
@@ -288,6 +292,8 @@ pub struct Setup {
     pub services: Services,
     /// Alert sources.
     pub sources: Vec<SourceSettings>,
+    /// What decodes their alerts.
+    pub decoders: Arc<Decoders>,
     /// Alerts that arrived.
     pub store: Arc<Mutex<Store>>,
     /// The drill, when this is one.
@@ -366,6 +372,7 @@ impl Setup {
             inventory: Arc::new(crate::inventory::parse(&text, "drill scenario")?),
             connectors: Arc::new(Connectors::load(&config.connector)?),
             playbooks: Services::shipped_playbooks()?,
+            decoders: Arc::clone(Decoders::shipped()),
         };
         let keys = state.join("keys");
         let drill = Drill {
@@ -395,18 +402,20 @@ impl Setup {
             policy: Some(planner::policy_digest(&parts.playbooks)),
             fallback: fallback(&config, drill.is_some()),
         };
+        let store = Arc::new(Mutex::new(Store::open(&state)?));
         let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
         let services = Services {
+            alerts: Some(store.clone()),
             connectors: parts.connectors,
             playbooks: parts.playbooks,
             inventory: parts.inventory,
             journal: Journal::open(journal, global.read_only, anchoring, report),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
-        let store = Arc::new(Mutex::new(Store::open(&state)?));
         Ok(Self {
             services,
             sources: config.source.clone(),
+            decoders: parts.decoders,
             store,
             drill,
             config,
@@ -414,37 +423,22 @@ impl Setup {
         })
     }
 
+    /// Returns the store, alone for as long as the guard lives.
+    pub fn store(&self) -> std::sync::MutexGuard<'_, Store> {
+        self.store
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Returns the sources with input that could not be read and is kept: how much, and what was wrong with the latest.
     pub fn malformed(&self) -> anyhow::Result<BTreeMap<String, (u64, String)>> {
-        let store = self
-            .store
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let store = self.store();
         let mut found = BTreeMap::new();
         for source in store.sources()? {
             let (total, reason) = (store.quarantined_of(&source)?, store.last_reason(&source)?);
             found.extend(reason.map(|reason| (source, (total, reason))));
         }
         Ok(found)
-    }
-
-    /// Returns the alerts that are stored, newest last.
-    pub fn stored_rows(&self) -> anyhow::Result<Vec<Row>> {
-        let store = self
-            .store
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(store.alerts(LOADED)?.into_iter().map(row).collect())
-    }
-}
-
-/// Turns a stored alert into a row of the queue.
-pub fn row(stored: StoredAlert) -> Row {
-    Row {
-        alert: Arc::new(stored.alert),
-        count: stored.count,
-        first_seen: stored.first_seen,
-        last_seen: stored.last_seen,
     }
 }
 

@@ -36,8 +36,11 @@ pub struct Resource {
 /// An alert. The raw bytes stay in the store, found by [`Alert::raw_sha256`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
-    /// Key: source and the source's own id.
+    /// Key: source and the source's own id, with as much more as makes it unique there.
     pub id: AlertId,
+    /// The source's own id, where the key says more than that; see [`Alert::own_id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native_id: Option<Untrusted>,
     /// Name of the configured source it came through.
     pub source: String,
     /// Which decoder read it, in the names of the alert formats (`ocsf_detection_finding`).
@@ -60,6 +63,9 @@ pub struct Alert {
     pub pattern: ActionPattern,
     /// Whom it is about; `None` is *unresolved*, a normal state.
     pub subject: Option<Subject>,
+    /// Whom it may be about, where the source names several or only hints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Subject>,
     /// What was touched.
     pub resource: Option<Resource>,
     /// Event name or finding type in the source's words.
@@ -79,6 +85,16 @@ impl Alert {
     /// Returns since when an attacker may have had the identity: the exposure, else the event, else the arrival.
     pub fn exposed_since(&self) -> Timestamp {
         self.exposed_at.or(self.time).unwrap_or(self.observed)
+    }
+
+    /// Returns the source's own id, or the one derived from the content.
+    pub fn own_id(&self) -> &str {
+        let key = self.id.as_str();
+        let of_source = || key.strip_prefix(&*self.source)?.strip_prefix('/');
+        match &self.native_id {
+            Some(id) => id.raw(),
+            None => of_source().unwrap_or(key),
+        }
     }
 
     /// Tells whether the source is sure enough for more than monitoring. No stated confidence counts as unsure only

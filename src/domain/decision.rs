@@ -603,6 +603,11 @@ impl Decisions {
         self.unknown.iter().filter_map(|id| self.acts.get(id))
     }
 
+    /// Returns the alerts that anything was decided or done about.
+    pub fn alerts(&self) -> impl Iterator<Item = &AlertId> {
+        self.alerts.keys().chain(self.acts_of_alert.keys())
+    }
+
     /// Returns what was decided about an alert, oldest first.
     pub fn of_alert(&self, alert: &AlertId) -> &[(Timestamp, String, Decision)] {
         self.alerts.get(alert).map_or(&[], Vec::as_slice)

@@ -75,8 +75,8 @@ impl Inventory {
 
     /// Finds whom an alert means. In this order: its id or `provider:native` is an identity's id; it is an alias, a
     /// credential id or a native id; it is exactly a name. The first of these that fits decides, also when it fits
-    /// several. An alert that names nobody may still be about a credential somebody is known to hold: that identity is
-    /// a candidate, not an answer, since nobody said that it acted.
+    /// several. An alert that names nobody may still name whom it may be about, or a credential somebody is known to
+    /// hold: those identities are candidates, not answers, since nobody said that they acted.
     pub fn resolve(&self, alert: &Alert) -> Resolution {
         let Some(subject) = &alert.subject else {
             let resource = alert
@@ -84,11 +84,25 @@ impl Inventory {
                 .as_ref()
                 .map(|r| r.id.raw())
                 .filter(|id| !id.is_empty());
-            return match resource.and_then(|id| self.by_strong_key(id)) {
-                Some(found) => Resolution::Candidates(found),
-                None => Resolution::Unresolved,
+            let mut found: Vec<IdentityId> = Vec::new();
+            let named = alert.candidates.iter().filter_map(|c| self.find(c));
+            let of_resource = resource.and_then(|id| self.by_strong_key(id));
+            for id in named.chain(of_resource).flatten() {
+                if !found.contains(&id) {
+                    found.push(id);
+                }
+            }
+            return if found.is_empty() {
+                Resolution::Unresolved
+            } else {
+                Resolution::Candidates(found)
             };
         };
+        self.resolve_subject(subject)
+    }
+
+    /// Finds whom a subject means.
+    pub fn resolve_subject(&self, subject: &Subject) -> Resolution {
         match self.find(subject) {
             Some(found) => match found.as_slice() {
                 [one] => Resolution::Known(one.clone()),
@@ -268,6 +282,8 @@ mod tests {
     fn alert(subject: Option<(&str, &str, Option<&str>)>, resource: Option<&str>) -> Alert {
         Alert {
             id: AlertId::new("s/1"),
+            native_id: None,
+            candidates: Vec::new(),
             source: "s".to_owned(),
             format: "test".to_owned(),
             time: None,

@@ -1,9 +1,28 @@
 //! From the bytes of one line to normalised alerts.
 //!
 //! A decoder sees one JSON value, never I/O and never the clock. Arrays and the envelopes that transports put around
-//! findings are opened here, so a decoder only knows its own format.
+//! alerts are opened here ([`envelope`]), so a decoder only knows its own format. Kinds that need signatures, several
+//! shapes or logic are code ([`registry`]); all others are declarative [`mapping`]s in TOML.
 
+mod alertmanager;
+mod aws;
+mod cloudevents;
+mod draft;
+mod elastic;
+mod entra;
+mod envelope;
+mod fields;
+mod github;
+mod identity;
+pub mod jwt;
+pub mod mapping;
 mod ocsf;
+mod okta;
+mod pattern;
+mod redact;
+mod registry;
+mod severity;
+mod ssf;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -12,9 +31,15 @@ use super::json::{self, Json, JsonError};
 use crate::domain::alert::Alert;
 use crate::domain::text::{Untrusted, fit, show};
 use crate::domain::vocabulary::ActionPattern;
+use envelope::{Envelope, Inside};
+
+pub use registry::{Decoders, KindInfo};
 
 /// Longest line that is read, in bytes.
 pub const MAX_LINE: usize = 1 << 20;
+
+/// Longest file that is read as one document, in bytes; each alert in it may have [`MAX_LINE`].
+pub const MAX_DOCUMENT: usize = 64 << 20;
 
 /// Longest id that is kept as it is; a longer one is cut and completed by its hash, so that it stays unique.
 const LONGEST_ID: usize = 512;
@@ -22,11 +47,14 @@ const LONGEST_ID: usize = 512;
 /// Longest text kept in an alert, in characters; the raw bytes keep the rest.
 const LONGEST_TEXT: usize = 1_024;
 
-/// Envelopes inside envelopes that are opened.
-const MOST_ENVELOPES: usize = 4;
+/// Envelopes and lists inside each other that are opened.
+const MOST_ENVELOPES: usize = 8;
 
-/// The names that `format` accepts.
-pub const FORMATS: &[&str] = &["ocsf"];
+/// Most alerts taken from one line or document; a real one has a few hundred bytes.
+const MOST_ITEMS: usize = 500_000;
+
+/// Most reasons told of one line or document: a hostile list can hold as many wrong elements as bytes.
+const MOST_REASONS: usize = 1_000;
 
 /// Why bytes are not an alert. The text names the problem; the bytes themselves go to the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,26 +80,59 @@ pub enum Undecodable {
         /// Its type.
         found: &'static str,
     },
-    /// An object of no known format.
-    #[error("no decoder knows this object (its keys: {keys}); known formats: {}", FORMATS.join(", "))]
+    /// An object of no known kind.
+    #[error(
+        "no decoder knows this object (its keys: {keys}); `stanch alerts kinds` lists the known kinds, and a mapping file adds one"
+    )]
     UnknownShape {
         /// Its first keys, made visible.
         keys: String,
     },
-    /// An object that is not of the format asked for.
-    #[error("not {format}: {missing}")]
-    OtherFormat {
-        /// The format asked for.
-        format: &'static str,
-        /// What would have been there.
-        missing: &'static str,
+    /// An object without anything by which its kind names alerts.
+    #[error(
+        "not {kind}: nothing in it names an alert of that kind, neither an id nor a title nor an event name"
+    )]
+    Nameless {
+        /// The kind.
+        kind: String,
     },
+    /// A field of another type than the kind documents.
+    #[error("{kind}: `{path}` is {found} where {wanted} must be")]
+    WrongType {
+        /// The kind.
+        kind: String,
+        /// The path of the field.
+        path: String,
+        /// The type found.
+        found: &'static str,
+        /// What is documented.
+        wanted: &'static str,
+    },
+    /// A filter of a mapping does not fit the object.
+    #[error("{kind}: field `{field}`: {problem}")]
+    Mapping {
+        /// The kind.
+        kind: String,
+        /// The field of the mapping.
+        field: String,
+        /// What went wrong, made visible.
+        problem: String,
+    },
+    /// A signed token that cannot be accepted.
+    #[error("security event token: {0}")]
+    Token(#[from] jwt::JwtError),
     /// A format name that no decoder has.
-    #[error("unknown format {name}; known formats: {}", FORMATS.join(", "))]
+    #[error("unknown format {name}; `stanch alerts kinds` lists the known ones")]
     UnknownFormat {
         /// The name, made visible.
         name: String,
     },
+    /// Envelopes inside envelopes without end.
+    #[error("more than {MOST_ENVELOPES} envelopes or lists inside each other")]
+    TooManyEnvelopes,
+    /// More alerts in one line than are taken.
+    #[error("more than {MOST_ITEMS} elements in one line; the rest is left out")]
+    TooManyItems,
     /// One element of an array; see the reason inside.
     #[error("element {index} of the array: {reason}")]
     Element {
@@ -89,6 +150,8 @@ pub struct Decoded {
     pub alert: Alert,
     /// Every pattern that some field supports, the strongest first; the first is [`Alert::pattern`].
     pub signals: Vec<ActionPattern>,
+    /// Why something in it is not believed, although it is an alert.
+    pub doubt: Option<String>,
 }
 
 /// What one line held. An array may hold both.
@@ -98,6 +161,8 @@ pub struct Contents {
     pub alerts: Vec<Decoded>,
     /// What was no alert.
     pub rejected: Vec<Undecodable>,
+    /// What to keep instead of the line, where the line holds secrets that somebody found.
+    pub redacted: Option<Vec<u8>>,
 }
 
 /// What a decoder is told besides the value.
@@ -105,20 +170,13 @@ struct Origin<'o> {
     source: &'o str,
     observed: Timestamp,
     raw_sha256: &'o str,
-    /// Id for an alert that brings none, derived from its content.
+    /// Id for an alert that brings none and has no recipe, derived from the line and the place in it.
     derived_id: String,
     /// Id and time of the envelope, used when the alert itself has none.
     envelope: Envelope,
 }
 
-/// What an envelope says about its content.
-#[derive(Clone, Debug, Default)]
-struct Envelope {
-    id: Option<String>,
-    time: Option<Timestamp>,
-}
-
-/// Decodes one line into its alerts; the first element of an array that is no alert fails the line.
+/// Decodes one line with the shipped decoders; the first element of an array that is no alert fails the line.
 pub fn decode(
     format: Option<&str>,
     line: &[u8],
@@ -132,135 +190,344 @@ pub fn decode(
     }
 }
 
-/// Decodes one line and keeps apart what could and could not be read. Fails when the line as a whole is unreadable.
+/// Decodes one line with the shipped decoders; see [`Decoders::decode`].
 pub fn decode_all(
     format: Option<&str>,
     line: &[u8],
     source: &str,
     observed: Timestamp,
 ) -> Result<Contents, Undecodable> {
-    let known = format.is_none_or(is_known);
-    if !known {
-        let name = fit(&show(format.unwrap_or_default()), 80, "…");
-        return Err(Undecodable::UnknownFormat { name });
+    Decoders::shipped().decode(format, line, source, observed)
+}
+
+impl Decoders {
+    /// Decodes one line and keeps apart what could and could not be read. `format` names a kind; `None` and `auto` find
+    /// it for each alert. Fails when the line as a whole is unreadable.
+    pub fn decode(
+        &self,
+        format: Option<&str>,
+        line: &[u8],
+        source: &str,
+        observed: Timestamp,
+    ) -> Result<Contents, Undecodable> {
+        self.decode_within(MAX_LINE, format, line, source, observed)
     }
-    if line.len() > MAX_LINE {
-        return Err(Undecodable::TooLong {
-            bytes: line.len() as u64,
-        });
+
+    /// Decodes a file that is one document, which may be a long list of alerts.
+    pub fn decode_document(
+        &self,
+        format: Option<&str>,
+        text: &[u8],
+        source: &str,
+        observed: Timestamp,
+    ) -> Result<Contents, Undecodable> {
+        let contents = self.decode_within(MAX_DOCUMENT, format, text, source, observed)?;
+        let is_one = contents.alerts.len() + contents.rejected.len() <= 1;
+        if text.len() > MAX_LINE && is_one {
+            return Err(Undecodable::TooLong {
+                bytes: text.len() as u64,
+            });
+        }
+        Ok(contents)
     }
-    let text = std::str::from_utf8(line).map_err(|e| Undecodable::NotUtf8 {
-        at: e.valid_up_to(),
-    })?;
-    let value = json::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?;
-    let raw_sha256 = hex(&Sha256::digest(line));
-    let mut contents = Contents::default();
-    let mut push = |value: &Json<'_>, index: Option<usize>, envelope: Envelope| {
-        let suffix = index.map(|i| format!("-{i}")).unwrap_or_default();
-        let derived_id = format!(
-            "sha256-{}{suffix}",
-            raw_sha256.get(..32).unwrap_or(&raw_sha256)
-        );
-        let origin = Origin {
+
+    fn decode_within(
+        &self,
+        limit: usize,
+        format: Option<&str>,
+        line: &[u8],
+        source: &str,
+        observed: Timestamp,
+    ) -> Result<Contents, Undecodable> {
+        let format = format.filter(|f| *f != "auto");
+        if let Some(name) = format.filter(|f| !self.knows(f)) {
+            let name = fit(&show(name), 80, "…");
+            return Err(Undecodable::UnknownFormat { name });
+        }
+        if line.len() > limit {
+            return Err(Undecodable::TooLong {
+                bytes: line.len() as u64,
+            });
+        }
+        let text = std::str::from_utf8(line).map_err(|e| Undecodable::NotUtf8 {
+            at: e.valid_up_to(),
+        })?;
+        let raw_sha256 = hex(&Sha256::digest(line));
+        let mut opening = Opening {
+            decoders: self,
+            format,
             source,
             observed,
             raw_sha256: &raw_sha256,
-            derived_id,
-            envelope,
+            contents: Contents::default(),
+            items: 0,
+            secrets: Vec::new(),
+            has_texts: false,
         };
-        match decode_object(format, value, &origin) {
-            Ok(decoded) => contents.alerts.push(decoded),
-            Err(reason) => contents.rejected.push(match index {
-                Some(index) => Undecodable::Element {
-                    index,
-                    reason: Box::new(reason),
-                },
-                None => reason,
-            }),
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        opening.text(text, Envelope::default(), Place::default())?;
+        Ok(opening.contents)
+    }
+}
+
+/// Where in a line something stands.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// Envelopes and lists around it.
+    depth: usize,
+    /// Position in the outermost list.
+    index: Option<usize>,
+}
+
+impl Place {
+    const fn deeper(self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            ..self
         }
-    };
-    let (inner, envelope) = unwrap(&value);
-    match inner {
-        Json::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                let (item, mut inside) = unwrap(item);
-                // An id of the envelope names all of its content together, so it cannot name one element.
-                inside.time = inside.time.or(envelope.time);
-                push(item, Some(index), inside);
+    }
+
+    fn element(self, index: usize) -> Self {
+        Self {
+            depth: self.depth + 1,
+            index: self.index.or(Some(index)),
+        }
+    }
+}
+
+/// One line being opened.
+struct Opening<'o> {
+    decoders: &'o Decoders,
+    format: Option<&'o str>,
+    source: &'o str,
+    observed: Timestamp,
+    raw_sha256: &'o str,
+    contents: Contents,
+    items: usize,
+    /// Keys of secrets in what was decoded.
+    secrets: Vec<String>,
+    /// Whether some of it stood in text inside the line.
+    has_texts: bool,
+}
+
+impl Opening<'_> {
+    /// Opens text: JSON, or a signed token.
+    fn text(&mut self, text: &str, envelope: Envelope, place: Place) -> Result<(), Undecodable> {
+        if envelope::looks_like_token(text) {
+            let claims = jwt::claims(text.trim(), self.decoders.keys())?;
+            let claims = json::parse(&claims)?;
+            self.object(&claims, envelope, place);
+            return Ok(());
+        }
+        let value = json::parse(text)?;
+        self.value(&value, envelope, place);
+        if place.depth == 0 && !self.secrets.is_empty() {
+            let keys: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+            self.contents.redacted =
+                redact::without(&value, &keys, self.has_texts).map(String::into_bytes);
+        }
+        Ok(())
+    }
+
+    /// Opens text inside something; what is wrong with it is noted for the place.
+    fn inner_text(&mut self, text: &str, envelope: Envelope, place: Place) {
+        self.has_texts = true;
+        if let Err(reason) = self.text(text, envelope, place) {
+            self.reject(reason, place);
+        }
+    }
+
+    fn value(&mut self, value: &Json<'_>, envelope: Envelope, place: Place) {
+        if place.depth > MOST_ENVELOPES {
+            return self.reject(Undecodable::TooManyEnvelopes, place);
+        }
+        let Json::List(items) = value else {
+            return self.unwrap(value, envelope, place);
+        };
+        // An id of the envelope names all of its content together, so it cannot name one of several elements.
+        let id = envelope.id.filter(|_| items.len() == 1);
+        for (index, item) in items.iter().enumerate() {
+            let at = place.element(index);
+            if self.items >= MOST_ITEMS {
+                return self.reject(Undecodable::TooManyItems, at);
+            }
+            let outer = Envelope {
+                id: id.clone(),
+                time: envelope.time,
+            };
+            match item {
+                Json::Text(token) if envelope::looks_like_token(token) => {
+                    self.inner_text(token, outer, at);
+                }
+                item => self.value(item, outer, at),
             }
         }
-        object => push(object, None, envelope),
     }
-    Ok(contents)
-}
 
-/// Tells whether `format` names a decoder.
-pub fn is_known(format: &str) -> bool {
-    FORMATS.contains(&format) || ocsf::NAMES.contains(&format)
-}
+    fn unwrap(&mut self, value: &Json<'_>, outer: Envelope, place: Place) {
+        let named = |envelope: Envelope| Envelope {
+            id: envelope.id.or(outer.id.clone()),
+            time: envelope.time.or(outer.time),
+        };
+        if let Some(found) = envelope::mistyped(value) {
+            return self.reject(found, place);
+        }
+        if let Some((inside, envelope)) = envelope::open(value) {
+            return self.inside(inside, named(envelope), place.deeper());
+        }
+        if let Some(sets) = envelope::token_set(value) {
+            for (index, (_, token)) in sets.iter().enumerate() {
+                match token.text() {
+                    Some(token) => self.inner_text(token, outer.clone(), place.element(index)),
+                    None => self.value(token, outer.clone(), place.element(index)),
+                }
+            }
+            return;
+        }
+        if self.format != Some("cloudevents")
+            && let Some((inside, envelope)) = envelope::cloud_event(value)
+            && self.recognises(&inside, place.depth)
+        {
+            return self.inside(inside, named(envelope), place.deeper());
+        }
+        let known = self.decoders.find(self.format, value);
+        if known.is_none()
+            && let Some(inside) = envelope::batch(value)
+            && self.recognises(&inside, place.depth)
+        {
+            let envelope = Envelope {
+                time: outer.time.or_else(|| envelope::report_time(value)),
+                ..outer
+            };
+            return self.inside(inside, envelope, place.deeper());
+        }
+        self.object(value, outer, place);
+    }
 
-/// Tells whether bytes are only the beginning of a JSON value.
-pub fn is_incomplete(text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok_and(|text| json::parse(text).is_err_and(|e| e.is_incomplete()))
-}
+    fn inside(&mut self, inside: Inside<'_, '_>, envelope: Envelope, place: Place) {
+        match inside {
+            Inside::Value(value) => self.value(value, envelope, place),
+            Inside::Text(text) => self.inner_text(&text, envelope, place),
+        }
+    }
 
-fn decode_object(
-    format: Option<&str>,
-    value: &Json<'_>,
-    origin: &Origin<'_>,
-) -> Result<Decoded, Undecodable> {
-    let Json::Object(members) = value else {
-        return Err(Undecodable::NotAnObject {
-            found: value.type_name(),
+    /// Tells whether some decoder knows what is inside an envelope.
+    fn recognises(&self, inside: &Inside<'_, '_>, depth: usize) -> bool {
+        match inside {
+            Inside::Value(value) => self.recognises_value(value, depth),
+            Inside::Text(text) if envelope::looks_like_token(text) => true,
+            Inside::Text(text) => {
+                json::parse(text).is_ok_and(|value| self.recognises_value(&value, depth))
+            }
+        }
+    }
+
+    fn recognises_value(&self, value: &Json<'_>, depth: usize) -> bool {
+        if depth > MOST_ENVELOPES {
+            return false;
+        }
+        match value {
+            // One is enough: what the others lack is told element by element.
+            Json::List(items) => {
+                let first = items.iter().take(8);
+                first
+                    .into_iter()
+                    .any(|i| self.recognises_value(i, depth + 1))
+            }
+            Json::Text(text) => envelope::looks_like_token(text),
+            Json::Object(_) => {
+                envelope::open(value).is_some()
+                    || envelope::cloud_event(value).is_some()
+                    || self.decoders.find(None, value).is_some()
+                    || envelope::batch(value).is_some_and(|i| self.recognises(&i, depth + 1))
+            }
+            _ => false,
+        }
+    }
+
+    fn object(&mut self, value: &Json<'_>, envelope: Envelope, place: Place) {
+        self.items += 1;
+        let suffix = place
+            .index
+            .map(|_| format!("-{}", self.items - 1))
+            .unwrap_or_default();
+        let beginning = self.raw_sha256.get(..32).unwrap_or(self.raw_sha256);
+        let origin = Origin {
+            source: self.source,
+            observed: self.observed,
+            raw_sha256: self.raw_sha256,
+            derived_id: format!("sha256-{beginning}{suffix}"),
+            envelope,
+        };
+        if !matches!(value, Json::Object(_)) {
+            let found = value.type_name();
+            return self.reject(Undecodable::NotAnObject { found }, place);
+        }
+        // Asked for by name, a kind decodes also what it would not recognise, and says what is missing.
+        let kind = match self.format {
+            Some(format) => self.decoders.named(format),
+            None => self.decoders.find(None, value),
+        };
+        let Some(kind) = kind else {
+            // The reason is better when the kind is still to be seen.
+            let mistyped = self.decoders.find_mistyped(value);
+            let reasons = mistyped
+                .map(|kind| kind.decode(value, &origin))
+                .unwrap_or_default();
+            let reason = match reasons.into_iter().next() {
+                Some(Err(reason)) => reason,
+                _ => unknown(value),
+            };
+            return self.reject(reason, place);
+        };
+        for key in kind.secrets() {
+            if !self.secrets.contains(&key) {
+                self.secrets.push(key);
+            }
+        }
+        for decoded in kind.decode(value, &origin) {
+            match decoded {
+                Ok(decoded) => self.contents.alerts.push(decoded),
+                Err(reason) => self.reject(reason, place),
+            }
+        }
+    }
+
+    fn reject(&mut self, reason: Undecodable, place: Place) {
+        if self.contents.rejected.len() >= MOST_REASONS {
+            return;
+        }
+        self.contents.rejected.push(match place.index {
+            Some(index) => Undecodable::Element {
+                index,
+                reason: Box::new(reason),
+            },
+            None => reason,
         });
+    }
+}
+
+fn unknown(value: &Json<'_>) -> Undecodable {
+    let keys: Vec<&str> = match value {
+        Json::Object(members) => members.iter().take(8).map(|(key, _)| &**key).collect(),
+        _ => Vec::new(),
     };
-    if ocsf::detect(value) {
-        return Ok(ocsf::decode(value, origin));
-    }
-    if format.is_some() {
-        let missing = "it has neither `class_uid` nor `finding_info` nor `finding`";
-        return Err(Undecodable::OtherFormat {
-            format: "OCSF",
-            missing,
-        });
-    }
-    let keys: Vec<&str> = members.iter().take(8).map(|(key, _)| &**key).collect();
     let keys = if keys.is_empty() {
         "none".to_owned()
     } else {
         fit(&show(&keys.join(", ")), 120, "…")
     };
-    Err(Undecodable::UnknownShape { keys })
+    Undecodable::UnknownShape { keys }
 }
 
-/// Opens what transports put around findings: EventBridge (`detail`, with `findings[]` inside for Security Hub),
-/// CloudEvents 1.0 structured mode (`data`), Elasticsearch hits (`_source`).
-fn unwrap<'v, 'a>(value: &'v Json<'a>) -> (&'v Json<'a>, Envelope) {
-    let mut value = value;
-    let mut envelope = Envelope::default();
-    for _ in 0..MOST_ENVELOPES {
-        if ocsf::detect(value) {
-            break;
-        }
-        let (inner, id, time) = if value.get("detail-type").is_some() {
-            let detail = value.get("detail");
-            let findings = detail.and_then(|d| d.get("findings"));
-            (findings.or(detail), value.get("id"), value.get("time"))
-        } else if value.get("specversion").is_some() {
-            (value.get("data"), value.get("id"), value.get("time"))
-        } else {
-            (value.get("_source"), value.get("_id"), None)
-        };
-        let Some(inner) = inner.filter(|v| matches!(v, Json::Object(_) | Json::List(_))) else {
-            break;
-        };
-        envelope = Envelope {
-            id: id.and_then(Json::id).map(Into::into).or(envelope.id),
-            time: time.and_then(super::time::from_json).or(envelope.time),
-        };
-        value = inner;
-    }
-    (value, envelope)
+/// Tells whether `format` names a shipped decoder, a family of them, or is `auto`.
+pub fn is_known(format: &str) -> bool {
+    format == "auto" || Decoders::shipped().knows(format)
+}
+
+/// Tells whether bytes are only the beginning of a JSON value.
+pub fn is_incomplete(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| json::parse(text).is_err_and(|e| e.is_incomplete()))
 }
 
 /// Takes a text of the source into an alert, bounded.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
+use super::decode::Decoders;
 use super::store::{Batch, Store, StoreError, StoredAlert};
 use crate::app::settings::SourceSettings;
 
@@ -35,6 +36,26 @@ pub enum IntakeEvent {
         /// Its state from now on.
         state: SourceState,
     },
+}
+
+/// How the lines of a source are decoded.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoding {
+    /// The kind, or none to find it from each line.
+    pub format: Option<String>,
+    /// What decodes.
+    pub decoders: Arc<Decoders>,
+}
+
+impl Decoding {
+    /// Decodes with what is shipped, whatever it is.
+    #[cfg(test)]
+    pub fn plain() -> Self {
+        Self {
+            format: None,
+            decoders: Arc::clone(Decoders::shipped()),
+        }
+    }
 }
 
 /// How a source is doing.
@@ -81,17 +102,19 @@ pub enum SourceError {
 /// reading back. What is told is stored already; what was stored but not told is found in the store.
 pub async fn run(
     settings: SourceSettings,
+    decoders: Arc<Decoders>,
     store: Arc<Mutex<Store>>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
 ) {
     match settings {
         SourceSettings::File { name, path, format } => {
-            let follower = follow::Follower::new(name, path, format);
+            let follower = follow::Follower::new(name, path, Decoding { format, decoders });
             tail::run(follower, store, tx, cancel).await;
         }
         SourceSettings::Stdin { name, format } => {
-            stdin::run(std::io::stdin(), name, format, store, tx, cancel).await;
+            let decoding = Decoding { format, decoders };
+            stdin::run(std::io::stdin(), name, decoding, store, tx, cancel).await;
         }
     }
 }
@@ -100,12 +123,17 @@ pub async fn run(
 /// an end is read if it is whole JSON, since a subcommand does not come back for it.
 pub fn read_once(
     settings: &SourceSettings,
+    decoders: &Arc<Decoders>,
     store: &Arc<Mutex<Store>>,
 ) -> Result<CaughtUp, SourceError> {
     let SourceSettings::File { name, path, format } = settings else {
         return Ok(CaughtUp::default());
     };
-    let mut follower = follow::Follower::new(name.clone(), path.clone(), format.clone());
+    let decoding = Decoding {
+        format: format.clone(),
+        decoders: Arc::clone(decoders),
+    };
+    let mut follower = follow::Follower::new(name.clone(), path.clone(), decoding);
     follower.take_whole_partials();
     let mut sum = CaughtUp::default();
     loop {

@@ -158,6 +158,19 @@ pub struct Quarantined {
     pub beginning: Untrusted,
 }
 
+/// One quarantined piece as it is kept.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Source it came through.
+    pub source: String,
+    /// How many bytes it had.
+    pub length: u64,
+    /// Whether all of them are kept.
+    pub is_whole: bool,
+    seq: i64,
+    place: spool::Place,
+}
+
 /// How much the store holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -251,9 +264,27 @@ impl Store {
         rows::alerts(&self.db, limit)
     }
 
+    /// Returns up to `limit` alerts that arrived before a place, the latest first, and the place to go on from, if there
+    /// are more.
+    pub fn page(
+        &self,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<(Vec<StoredAlert>, Option<i64>), StoreError> {
+        rows::page(&self.db, before, limit)
+    }
+
     /// Returns one alert.
     pub fn alert(&self, id: &AlertId) -> Result<Option<StoredAlert>, StoreError> {
         rows::alert(&self.db, id)
+    }
+
+    /// Returns the alert with this key; else up to `limit` of those whose key ends so, or whose source calls them so.
+    pub fn named(&self, wanted: &str, limit: usize) -> Result<Vec<StoredAlert>, StoreError> {
+        match self.alert(&AlertId::new(wanted))? {
+            Some(exact) => Ok(vec![exact]),
+            None => rows::named(&self.db, wanted, limit),
+        }
     }
 
     /// Returns the raw bytes of an alert's newest version.
@@ -267,6 +298,35 @@ impl Store {
     /// Returns up to `limit` quarantined pieces, the latest first.
     pub fn quarantine(&self, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
         rows::quarantine(&self.db, &self.spool, limit)
+    }
+
+    /// Lists everything in quarantine, the oldest first, without its bytes.
+    pub fn held(&self) -> Result<Vec<Held>, StoreError> {
+        rows::held(&self.db)
+    }
+
+    /// Returns the bytes of a quarantined piece.
+    pub fn held_raw(&self, held: &Held) -> Result<Vec<u8>, StoreError> {
+        self.spool.read(held.place)
+    }
+
+    /// Takes a piece out of the quarantine and stores the alerts that it turned out to hold, both or neither.
+    pub fn release(
+        &mut self,
+        held: &Held,
+        accepted: &Accepted,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let _lock = self.spool.lock()?;
+        let places = self.spool.append(std::iter::once(&accepted.raw))?;
+        let tx = self
+            .db
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        rows::put_alerts(&tx, std::slice::from_ref(accepted), &places)?;
+        rows::release(&tx, held)?;
+        tx.commit()?;
+        tracing::info!(source = %crate::domain::text::show(&held.source), at = %now, "a quarantined piece was read");
+        Ok(())
     }
 
     /// Returns how many pieces of input of `source` are in quarantine.

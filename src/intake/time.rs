@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
+use jiff::fmt::rfc2822;
 use jiff::tz::Offset;
 
 use super::json::Json;
@@ -47,7 +48,8 @@ fn from_float(count: f64) -> Option<Timestamp> {
     from_number(count.trunc() as i64)
 }
 
-/// Reads text: a count, RFC 3339 with any usual deviation, or `M/D/YYYY h:mm:ss AM`. A time without an offset is UTC.
+/// Reads text: a count, RFC 3339 with any usual deviation, `M/D/YYYY h:mm:ss AM`, or the date of HTTP and mail
+/// (`Tue, 03 Feb 2026 04:05:06 GMT`). A time without an offset is UTC.
 pub fn from_text(text: &str) -> Option<Timestamp> {
     let text = text
         .trim()
@@ -60,6 +62,13 @@ pub fn from_text(text: &str) -> Option<Timestamp> {
     }
     if let Ok(float) = text.parse::<f64>() {
         return from_float(float);
+    }
+    if text.contains(' ') && text.contains(|c: char| c.is_ascii_alphabetic()) {
+        // Samples of documentation name wrong weekdays; the date says it all.
+        let mail = rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        if let Ok(time) = mail.parse_timestamp(text) {
+            return Some(time);
+        }
     }
     let mut rest = Scanner(text.as_bytes());
     let date = rest.date()?;
@@ -203,8 +212,15 @@ impl Scanner<'_> {
         self.take(|b| b == b':');
         let minutes = self.digits(2, 2).unwrap_or(0);
         self.spaces();
-        // The number says it all; a name such as `PDT` behind it is ambiguous and adds nothing.
-        let name = self.0.iter().all(u8::is_ascii_alphabetic);
+        // The number says it all; a name such as `PDT` behind it is ambiguous and adds nothing. Go writes the number
+        // again where a zone has no name, and its monotonic clock behind that (`m=+0.1`).
+        let name = self.0.split(|b| *b == b' ').all(|word| {
+            let word = word.strip_prefix(b"m=").unwrap_or(word);
+            match word.strip_prefix(b"+").or_else(|| word.strip_prefix(b"-")) {
+                Some(number) => number.iter().all(|b| b.is_ascii_digit() || *b == b'.'),
+                None => word.iter().all(u8::is_ascii_alphabetic),
+            }
+        });
         let valid = name && hours <= 23 && minutes <= 59;
         valid.then(|| Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok())?
     }
@@ -229,6 +245,8 @@ mod tests {
     #[case("2026-03-04T05:06:07.019382", "2026-03-04T05:06:07.019382Z")]
     #[case("2026-03-04 05:06:07 -0700 PDT", "2026-03-04T12:06:07Z")]
     #[case("2026-03-04 05:06:07.5 +0000 UTC", "2026-03-04T05:06:07.5Z")]
+    #[case("2026-03-04 05:06:07 -0700 -0700", "2026-03-04T12:06:07Z")]
+    #[case("2026-03-04 05:06:07.5 +0000 UTC m=+0.25", "2026-03-04T05:06:07.5Z")]
     #[case("2026-03-04T5:06:07Z", "2026-03-04T05:06:07Z")]
     #[case("2026-03-04T05:06:07Z)", "2026-03-04T05:06:07Z")]
     #[case("2026-03-04T05:06:60Z", "2026-03-04T05:06:59Z")]
@@ -237,6 +255,9 @@ mod tests {
     #[case("3/4/2026 2:42:35 PM", "2026-03-04T14:42:35Z")]
     #[case("3/4/2026 12:00:00 AM", "2026-03-04T00:00:00Z")]
     #[case("12/31/2026 12:00:00 PM", "2026-12-31T12:00:00Z")]
+    #[case("Wed, 04 Mar 2026 05:06:07 GMT", "2026-03-04T05:06:07Z")]
+    #[case("Sat, 4 Mar 2026 05:06:07 +0100", "2026-03-04T04:06:07Z")]
+    #[case("04 Mar 2026 05:06:07 -0000", "2026-03-04T05:06:07Z")]
     #[case("1772600767", "2026-03-04T05:06:07Z")]
     #[case("1772600767123", "2026-03-04T05:06:07.123Z")]
     #[case("1772600767.5", "2026-03-04T05:06:07.5Z")]

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::journal::Report;
 use super::services::Services;
-use super::{execute, planner, reconcile, timeline};
+use super::{execute, history, planner, reconcile, timeline};
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::domain::coverage::CellState;
@@ -44,6 +44,11 @@ impl Effects {
     pub fn start(&mut self, effect: Effect) {
         let (services, report) = (self.services.clone(), self.report.clone());
         match effect {
+            Effect::ReadAlert(id) => {
+                if let Some(store) = services.alerts {
+                    tokio::task::spawn_blocking(move || report(history::read(&store, &id)));
+                }
+            }
             Effect::ReadContext(identity) => self.read(*identity),
             Effect::BuildPlan {
                 ticket,

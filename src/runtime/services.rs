@@ -1,7 +1,7 @@
 //! What planning, acting and reading back need, shared by the console and the subcommands.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::app::model::Model;
 use crate::connect::{Connector, Connectors};
@@ -9,6 +9,7 @@ use crate::domain::identity::Identity;
 use crate::domain::inventory::Inventory;
 use crate::domain::options::{Capabilities, Capability};
 use crate::domain::playbook::{Playbook, PlaybookFile};
+use crate::intake::store::Store;
 
 use super::journal::Journal;
 
@@ -26,6 +27,8 @@ pub struct Services {
     pub inventory: Arc<Inventory>,
     /// The decision log.
     pub journal: Journal,
+    /// Alerts that arrived; `None` when this console is only the log's screen.
+    pub alerts: Option<Arc<Mutex<Store>>>,
     /// How many drill seconds pass in a second; `None` outside the drill.
     pub drill_speed: Option<f64>,
 }

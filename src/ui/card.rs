@@ -9,9 +9,12 @@ use super::queue::{severity_role, severity_word};
 use super::theme::Role;
 use super::{Ui, frame, scrolled};
 use crate::app::model::{Live, Model, Pane};
-use crate::domain::alert::{Alert, age};
+use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::identity::{Credential, Identity, Scope, Session};
 use crate::domain::text::{Untrusted, fit, show, show_identifier};
+
+/// Most hints of an alert that are shown.
+const MOST_HINTS: usize = 5;
 
 /// What stands where nobody knows: never a blank.
 const UNKNOWN: &str = "unknown";
@@ -31,14 +34,32 @@ pub fn identity(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
-    let Some(row) = model.selected.as_ref().and_then(|id| model.queue.get(id)) else {
+    let Some(id) = &model.selected else {
         return vec![Line::raw(
             "Select an alert to see whose access it is about.",
         )];
     };
-    let mut lines = vec![alert_line(&row.alert, ui, width)];
+    let alert = match model.alerts.get(id) {
+        Some(Ok(alert)) => alert,
+        None => return vec![Line::raw("reading the alert")],
+        Some(Err(problem)) => {
+            let text = format!("this alert cannot be read, so nothing can be planned: {problem}");
+            return vec![Line::styled(text, ui.theme.style(Role::Error))];
+        }
+    };
+    let mut lines = vec![alert_line(alert, ui, width), what_line(alert, ui, width)];
     match (&model.detail.identity, model.detail.candidates.as_slice()) {
-        (Some(card), _) => lines.extend(card_lines(card, model.live.get(&card.id), ui)),
+        (Some(card), _) => {
+            lines.extend(card_lines(card, model.live.get(&card.id), ui));
+            lines.extend(hints(alert, ui));
+        }
+        (None, []) if !alert.candidates.is_empty() => {
+            lines.push(Line::styled(
+                "identity unresolved; the alert names these, and no inventory lists them:",
+                ui.theme.style(Role::Warn),
+            ));
+            lines.extend(hints(alert, ui));
+        }
         (None, []) => {
             lines.push(Line::styled(
                 "identity unresolved: the alert names none",
@@ -60,6 +81,22 @@ fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     lines
 }
 
+/// Lists whom else an alert names: the key that was used, the application behind a session, who may be meant.
+fn hints(alert: &Alert, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let line = |subject: &Subject| {
+        let name = subject.name.as_ref().filter(|n| !n.is_empty());
+        let name = name.map_or_else(String::new, |n| format!(" ({})", show_identifier(n.raw())));
+        let provider = show_identifier(subject.provider.raw());
+        let id = show_identifier(subject.native_id.raw());
+        single(
+            ui,
+            "named",
+            format!("{} {provider}:{id}{name}", subject.kind),
+        )
+    };
+    alert.candidates.iter().take(MOST_HINTS).map(line).collect()
+}
+
 fn alert_line(alert: &Alert, ui: Ui<'_>, width: u16) -> Line<'static> {
     let word = severity_word(alert.severity);
     let confidence = alert
@@ -73,6 +110,26 @@ fn alert_line(alert: &Alert, ui: Ui<'_>, width: u16) -> Line<'static> {
         ),
         Span::raw(fit(&alert.title.show(), room, ui.glyphs.ellipsis)),
         Span::styled(format!("  ({confidence})"), ui.theme.style(Role::Muted)),
+    ])
+}
+
+/// What happened, in our word and the source's, and which kind of alert said so.
+fn what_line(alert: &Alert, ui: Ui<'_>, width: u16) -> Line<'static> {
+    let pattern = alert.pattern.as_str().replace('_', " ");
+    // Our own word as the source's says nothing new.
+    let own = |a: &&Untrusted| a.raw() != alert.pattern.as_str();
+    let action = alert
+        .action
+        .as_ref()
+        .filter(own)
+        .map(|a| a.show().into_owned());
+    let action = action.map_or_else(String::new, |a| format!(": {a}"));
+    let format = format!("  [{}]", alert.format);
+    let room = usize::from(width).saturating_sub(format.len());
+    let text = fit(&format!("{pattern}{action}"), room, ui.glyphs.ellipsis);
+    Line::from(vec![
+        Span::raw(text),
+        Span::styled(format, ui.theme.style(Role::Muted)),
     ])
 }
 

@@ -1,15 +1,16 @@
 //! The queue: one alert a line, only the lines on screen.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 
 use super::theme::Role;
 use super::{Ui, frame};
 use crate::app::model::{Model, Pane, RowState};
-use crate::domain::alert::{Alert, age};
-use crate::domain::ids::AlertId;
+use crate::domain::alert::age;
+use crate::domain::filter::fields;
+use crate::domain::queue::Slot;
 use crate::domain::text::{cells, fit, show};
 use crate::domain::vocabulary::Severity;
 
@@ -20,7 +21,7 @@ const STATE: usize = 9;
 
 /// Draws the queue.
 pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let shown = model.queue.order().len();
+    let shown = model.queue.len();
     let position = model
         .selected
         .as_ref()
@@ -31,13 +32,32 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         n => format!("  {} {n} new (g)", ui.glyphs.up),
     };
     let focused = model.focus.unwrap_or(Pane::Queue) == Pane::Queue;
-    let inside = frame(
-        &format!("Alerts {at}/{shown}{waiting}"),
+    let of = match model.sift.is_active() {
+        true => format!(" of {}", model.queue.all() - model.queue.waiting()),
+        false => String::new(),
+    };
+    let mut inside = frame(
+        &format!("Alerts {at}/{shown}{of}{waiting}"),
         focused,
         ui,
         area,
         buf,
     );
+    if let Some(line) = filter(model, ui, usize::from(inside.width)) {
+        let [head, rest] =
+            Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(inside);
+        Paragraph::new(line).render(head, buf);
+        inside = rest;
+    }
+    if shown == 0 && model.sift.is_active() {
+        let text = if model.queue.is_looking() {
+            ""
+        } else {
+            "No alert matches. Esc shows all."
+        };
+        Paragraph::new(text).render(inside, buf);
+        return;
+    }
     if shown == 0 {
         let text = "No alerts. They appear here as soon as a source has one; the line above says how the sources are.";
         Paragraph::new(text)
@@ -55,10 +75,42 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         .unwrap_or(0)
         .saturating_sub(rows / 2)
         .min(shown.saturating_sub(rows));
-    for id in model.queue.order().iter().skip(first).take(rows) {
-        lines.push(row(model, id, &columns, ui));
+    for slot in model.queue.from(first).take(rows) {
+        lines.push(row(model, slot, &columns, ui));
     }
     Paragraph::new(lines).render(inside, buf);
+}
+
+/// Returns the line of the filter while there is one: what is typed, and what in it cannot be used.
+fn filter(model: &Model, ui: Ui<'_>, width: usize) -> Option<Line<'static>> {
+    let sift = &model.sift;
+    let typed = sift.input.value();
+    if !sift.typing && typed.is_empty() {
+        return None;
+    }
+    let end = if sift.typing { "_" } else { "" };
+    let text = fit(
+        &format!(" filter: {}{end}  ", show(typed)),
+        width,
+        ui.glyphs.ellipsis,
+    );
+    let (after, role) = match &sift.complaint {
+        Some(complaint) => (complaint.clone(), Role::Warn),
+        None if typed.is_empty() => {
+            let fields: Vec<&str> = fields().collect();
+            (format!("words, or {}:", fields.join(": ")), Role::Muted)
+        }
+        None if model.queue.is_looking() => ("looking".to_owned(), Role::Muted),
+        None => (String::new(), Role::Muted),
+    };
+    let room = width.saturating_sub(cells(&text));
+    Some(Line::from(vec![
+        Span::styled(text, ui.theme.style(Role::Key)),
+        Span::styled(
+            fit(&show(&after), room, ui.glyphs.ellipsis),
+            ui.theme.style(role),
+        ),
+    ]))
 }
 
 /// How the width is shared out; the target goes first, then the pattern.
@@ -147,53 +199,32 @@ pub const fn severity_role(severity: Option<Severity>) -> Role {
     }
 }
 
-/// Returns whom an alert names, as short as it can be said.
-pub fn who(alert: &Alert) -> String {
-    match &alert.subject {
-        None => "unresolved".to_owned(),
-        Some(subject) => {
-            let name = subject
-                .name
-                .as_ref()
-                .filter(|n| !n.is_empty())
-                .unwrap_or(&subject.native_id);
-            show(name.raw()).into_owned()
-        }
-    }
-}
-
-fn row(model: &Model, id: &AlertId, columns: &Columns, ui: Ui<'_>) -> Line<'static> {
-    let Some(row) = model.queue.get(id) else {
-        return Line::default();
-    };
-    let alert = &row.alert;
-    let state = model.row_state(id);
+fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static> {
+    let (id, row) = (model.queue.id(slot), model.queue.shown(slot));
+    let state = model.row_state(&id);
     let over = matches!(state, RowState::Closed | RowState::Dismissed);
     let severity = format!(
         "{} {}",
-        ui.glyphs.severity(alert.severity),
-        severity_word(alert.severity)
+        ui.glyphs.severity(row.severity),
+        severity_word(row.severity)
     );
-    let exposed = age(alert.exposed_since(), ui.now);
-    let who = who(alert);
+    let exposed = age(row.since, ui.now);
+    let who = show(row.identity.unwrap_or("unresolved"));
     let what = match row.count {
-        1 => alert.pattern.as_str().replace('_', " "),
-        n => format!("{} x{n}", alert.pattern.as_str().replace('_', " ")),
+        1 => row.pattern.as_str().replace('_', " "),
+        n => format!("{} x{n}", row.pattern.as_str().replace('_', " ")),
     };
-    let target = alert
-        .resource
-        .as_ref()
-        .map_or(String::new(), |r| show(r.id.raw()).into_owned());
+    let target = show(row.target);
     let text = columns.line(
         ui,
         [&severity, &exposed, &who, &what, &target, state.as_str()],
     );
-    let selected = model.selected.as_ref() == Some(id);
+    let selected = model.selected.as_ref() == Some(&id);
     let cursor = if selected { ui.glyphs.cursor } else { " " };
     let role = if over {
         Role::Muted
     } else {
-        severity_role(alert.severity)
+        severity_role(row.severity)
     };
     let mut style = ui.theme.style(role);
     if selected {

@@ -150,26 +150,34 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         (_, Scope::Log) => log_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
-            Command::Down,
+            Command::Help,
+            Command::Filter,
             Command::NextPane,
             Command::Claim,
             Command::DoNothing,
             Command::Dismiss,
             Command::Progress,
-            Command::Help,
-            Command::Quit,
             Command::Timeline,
+            Command::Quit,
+            Command::Down,
         ],
     };
     let mut room = usize::from(width);
     let mut spans = Vec::new();
-    if scope == Scope::Log && model.timeline.typing {
+    let typing = match scope {
+        Scope::Log => model.timeline.typing,
+        Scope::Triage => model.sift.typing,
+        Scope::Plan | Scope::Reader => false,
+    };
+    if typing {
         for (key, title) in [("enter", "keep"), ("esc", "clear"), ("up/down", "move")] {
             push_hint(&mut spans, &mut room, key, title, ui);
         }
         return Line::from(spans);
     }
-    if scope == Scope::Triage && model.timeline.away {
+    if scope == Scope::Triage && model.sift.is_active() {
+        push_hint(&mut spans, &mut room, "esc", "show all", ui);
+    } else if scope == Scope::Triage && model.timeline.away {
         push_hint(&mut spans, &mut room, "esc", "back to the record", ui);
     }
     if scope == Scope::Triage {

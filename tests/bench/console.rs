@@ -1,6 +1,7 @@
 //! What a key press and an alert cost: `cargo bench --bench console`.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
@@ -10,13 +11,21 @@ use stanch::app::keys::Key;
 use stanch::app::model::Model;
 use stanch::app::msg::Msg;
 use stanch::app::update::update;
-use stanch::domain::queue::Row;
+use stanch::domain::alert::Subject;
+use stanch::domain::filter::Filter;
+use stanch::domain::ids::AlertId;
+use stanch::domain::queue::{Facts, Queue, Row};
+use stanch::domain::text::Untrusted;
+use stanch::domain::vocabulary::{IdentityKind, Severity};
 use stanch::drill::Scenario;
 use stanch::intake::decode::decode;
 use stanch::runtime::services::Services;
 use stanch::ui::glyphs::UNICODE;
 use stanch::ui::theme::Theme;
 use stanch::ui::{Ui, draw};
+
+#[global_allocator]
+static ALLOCATIONS: divan::AllocProfiler = divan::AllocProfiler::system();
 
 fn main() {
     divan::main();
@@ -113,4 +122,72 @@ fn cursor(bencher: divan::Bencher, alerts: usize) {
 fn decode_finding(bencher: divan::Bencher) {
     let line = line(7);
     bencher.bench(|| decode(None, line.as_bytes(), "bench", Timestamp::UNIX_EPOCH));
+}
+
+/// A million alerts with as many titles, from which few identities stand out.
+fn million() -> &'static Queue {
+    static QUEUE: OnceLock<Queue> = OnceLock::new();
+    QUEUE.get_or_init(|| {
+        let mut queue = Queue::default();
+        let mut template = rows(1).remove(0);
+        for i in 0..1_000_000_i64 {
+            let alert = Arc::make_mut(&mut template.alert);
+            alert.id = AlertId::new(format!("siem/{:016x}", i * 7_919));
+            alert.title = Untrusted::from(
+                format!(
+                    "Token of svc-{:05} used from 10.{}.{}.1 in run {i}",
+                    i % 20_011,
+                    i % 251,
+                    i % 13
+                )
+                .as_str(),
+            );
+            alert.time = Timestamp::from_second(1_794_000_000 + i / 50).ok();
+            alert.severity = Severity::ALL.get(i as usize % 5).copied();
+            alert.subject = Some(Subject {
+                provider: Untrusted::from("sso"),
+                native_id: Untrusted::from(format!("svc-{:05}", i % 20_011).as_str()),
+                kind: IdentityKind::ServiceAccount,
+                name: None,
+            });
+            queue.take([&template], i % 1_000 == 0);
+        }
+        queue.take_in_waiting();
+        queue
+    })
+}
+
+/// From a typed character to the rows shown, over a million alerts.
+#[divan::bench(args = ["t", "svc-01", "run 99999", "sev>=high", "sev>=high -svc-0 10.7.", "nothing at all", "key~svc-0001*"])]
+fn filter(bencher: divan::Bencher, text: &str) {
+    let mut queue = million().clone();
+    let filter = Filter::parse(text).unwrap();
+    bencher.bench_local(|| {
+        let facts = Facts {
+            identity: &|_| None,
+            states: HashMap::new(),
+            now: 1_794_100_000,
+        };
+        queue.set_filter(&filter, facts);
+        while queue.look_on() {}
+        queue.len()
+    });
+}
+
+/// A thousand new alerts beside a million, taken in.
+#[divan::bench]
+fn take_a_thousand(bencher: divan::Bencher) {
+    let rows = rows(1_000);
+    bencher
+        .with_inputs(|| million().clone())
+        .bench_local_values(|mut queue| {
+            queue.take(&rows, true);
+            queue
+        });
+}
+
+/// What a million alerts take in memory, beside how fast they are put there.
+#[divan::bench(sample_count = 1)]
+fn copy_a_million(bencher: divan::Bencher) {
+    bencher.bench_local(|| million().clone());
 }

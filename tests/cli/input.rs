@@ -62,6 +62,9 @@ fn the_header_counts_malformed_lines_of_now_and_of_before() {
 #[case("[connector.sso]\npreset = 'keycloak'\nbase_url = 'https://sso.example.org'\n", &["line 1: connector.sso:", "`realm` is missing"])]
 #[case("[inventory]\nfiles = ['nowhere.toml']\n", &["line 2: inventory.files:", "nowhere.toml", "No such file"])]
 #[case("[playbooks]\nfiles = ['nowhere.toml']\n", &["line 2: playbooks.files:", "nowhere.toml", "No such file"])]
+#[case("[[source]]\nkind = 'file'\nname = 'a'\npath = 'a'\nformat = 'osfc'\n", &["line 5: source.format:", "`osfc` is no kind of alert", "`stanch alerts kinds`"])]
+#[case("[decoders]\nmappings = ['nowhere.toml']\n", &["line 2: decoders.mappings:", "nowhere.toml", "No such file"])]
+#[case("[decoders]\ntoken_keys = 'nowhere.json'\n", &["line 2: decoders.token_keys:", "nowhere.json", "No such file"])]
 fn a_broken_configuration_names_file_line_key_and_way_out(
     #[case] config: &str,
     #[case] told: &[&str],
@@ -85,6 +88,69 @@ fn a_broken_configuration_names_file_line_key_and_way_out(
             done.err
         );
     }
+}
+
+const MAPPING: &str = r#"
+kind = "acme_alert"
+title = "ACME"
+doc = "https://acme.example"
+detect = [["acme.id"]]
+[fields]
+id = ".acme.id"
+title = ".acme.name"
+identity = ".acme.who"
+[[pattern]]
+of = ".acme.rule"
+table = { "reuse*" = "token_replay" }
+[[sample]]
+input = '{"acme":{"id":"1","name":"N","rule":"reuse-1"}}'
+expect = { id = "1", title = "N", pattern = "token_replay" }
+"#;
+
+#[test]
+fn a_source_reads_every_kind_and_the_quarantine_after_a_fix() {
+    let desk = Desk::new();
+    let source =
+        "[[source]]\nkind = 'file'\nname = 'mixed'\npath = 'alerts.jsonl'\nformat = 'auto'\n";
+    desk.write("config.toml", source);
+    let lines = [
+        r#"{"acme":{"id":"a1","name":"Reused","rule":"reuse-2","who":"svc-a"}}"#,
+        r#"{"auditID":"k1","stage":"ResponseComplete","verb":"create","user":{"username":"system:serviceaccount:ci:runner"},"objectRef":{"resource":"pods","subresource":"exec","name":"p","namespace":"n"}}"#,
+        r#"{"DetectorName":"Lab","Verified":true,"Raw":"hunter2-hunter2","SourceMetadata":{"Data":{"Git":{"repository":"lab/api"}}}}"#,
+    ];
+    desk.write("alerts.jsonl", &(lines.join("\n") + "\n"));
+    let rows = desk.run(&["alerts", "list", "--json"]).ends(0).rows();
+    let formats: Vec<_> = rows.iter().map(|r| r["format"].as_str().unwrap()).collect();
+    assert_eq!(formats, ["trufflehog", "k8s_audit"]);
+    let key = rows[0]["key"].as_str().unwrap();
+    let shown = desk.run(&["alerts", "show", key]).ends(0).out;
+    assert!(
+        !shown.contains("hunter2") && shown.contains("not kept"),
+        "{shown}"
+    );
+
+    desk.run(&["alerts", "import", "--quarantine"])
+        .ends(1)
+        .tells(&["mixed: no decoder knows this object (its keys: acme)"]);
+    desk.write("acme.toml", MAPPING);
+    desk.write(
+        "config.toml",
+        &format!("{source}\n[decoders]\nmappings = ['acme.toml']\n"),
+    );
+    desk.run(&["config", "check"]).ends(0);
+    desk.run(&["alerts", "import", "--quarantine"])
+        .ends(0)
+        .tells(&["1 new alerts, 0 pieces"]);
+    let rows = desk.run(&["alerts", "list", "--json"]).ends(0).rows();
+    assert_eq!(
+        (&rows[0]["key"], &rows[0]["pattern"]),
+        (&"mixed/a1".into(), &"token_replay".into())
+    );
+    let malformed = desk.run(&["alerts", "malformed"]).ends(0).out;
+    assert!(
+        malformed.contains("everything that arrived could be read"),
+        "{malformed}"
+    );
 }
 
 #[test]

@@ -39,6 +39,17 @@ pub struct World {
     clock: Timestamp,
 }
 
+/// An alert of another kind that names nobody and hints at somebody.
+fn hinting() -> serde_json::Value {
+    serde_json::json!({
+        "fingerprint": "f7", "startsAt": "2026-11-21T11:50:00Z", "status": { "state": "active" },
+        "labels": {
+            "alertname": "TokenUsedFromNewNetwork", "severity": "critical", "action_pattern": "token_replay",
+            "pod": "api-0", "namespace": "payments",
+        },
+    })
+}
+
 fn finding(uid: &str, who: &str, title: &str, pattern: &str, severity: u8, minutes: i64) -> Value {
     let at = now().as_millisecond() - minutes * 60_000;
     json!({
@@ -163,6 +174,19 @@ impl World {
             "log" | "log_filtered" | "log_typing" | "log_broken" | "log_only" => world.log(screen),
             "log_hostile" | "log_hostile_record" => world.hostile_log(screen),
             "log_plan" | "log_outcome" => world.log_record(screen),
+            "filtered" => {
+                world.press("/");
+                world.type_text("sev>=high -gone svc");
+                world.press("enter");
+            }
+            "filter_wrong" => {
+                world.press("/");
+                world.type_text("svc sev>=hihg");
+            }
+            "filter_empty" => {
+                world.press("/");
+                world.type_text("nobody");
+            }
             "read_only" => {
                 world.model.read_only = true;
                 world.press("1");
@@ -233,6 +257,9 @@ impl World {
             );
             nameless.as_object_mut().unwrap().remove("evidences");
             findings = vec![nameless];
+        }
+        if screen == "hinted" {
+            findings = vec![hinting()];
         }
         self.send(Msg::Alerts(rows(&findings)));
         self.send(Msg::Malformed {

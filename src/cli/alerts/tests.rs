@@ -21,7 +21,16 @@ fn now() -> Timestamp {
 fn call(dir: &Path, json: bool, args: &[&str]) -> (u8, String, String) {
     let cli = Cli::parse_from([&["alerts"], args].concat());
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = run(&cli.alerts, dir, json, now(), &mut out, &mut err).unwrap();
+    let code = run(
+        &cli.alerts,
+        Configured::default(),
+        dir,
+        json,
+        now(),
+        &mut out,
+        &mut err,
+    )
+    .unwrap();
     (
         code,
         String::from_utf8(out).unwrap(),
@@ -42,7 +51,7 @@ fn decode_prints_the_documented_fields() {
     assert_eq!((code, err.as_str()), (0, ""));
     let sha = crate::intake::decode::hex(&<sha2::Sha256 as sha2::Digest>::digest(FINDING));
     let want = json!({
-        "id": "f1", "key": "siem/f1", "source": "siem", "format": "ocsf_detection_finding",
+        "id": "f1", "source": "siem", "format": "ocsf_detection_finding",
         "time": "2026-11-21T11:58:20Z", "exposed_at": "2026-11-21T11:58:20Z", "title": "Key \\u{1b}[2J found",
         "severity": "high", "severity_raw": 4, "confidence": null, "pattern": "credential_exposed",
         "signals": ["credential_exposed", "credential_used_anomalously"],
@@ -184,6 +193,7 @@ fn show_takes_the_sources_own_id_where_it_is_clear() {
     let cli = Cli::parse_from(["alerts", "show", "f1"]);
     let error = run(
         &cli.alerts,
+        Configured::default(),
         dir.path(),
         false,
         now(),
@@ -193,7 +203,7 @@ fn show_takes_the_sources_own_id_where_it_is_clear() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "several sources have `f1`: give one of other/f1, siem/f1"
+        "several alerts match `f1`: give one of other/f1, siem/f1"
     );
     let (code, out, err) = call(dir.path(), false, &["show", "f2"]);
     assert_eq!((code, out.as_str()), (1, ""));
@@ -201,4 +211,224 @@ fn show_takes_the_sources_own_id_where_it_is_clear() {
         err,
         "no stored alert `f2`; `stanch alerts list` shows their ids\n"
     );
+}
+
+#[test]
+fn show_takes_an_id_that_is_a_part_of_the_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let alert = |number: u32, name: &str| {
+        let repository = json!({ "id": number, "full_name": name });
+        let alert = json!({ "number": number, "secret_type": "x", "state": "open", "created_at": "2026-11-21T08:00:00Z" });
+        json!({ "action": "created", "alert": alert, "repository": repository }).to_string()
+    };
+    let lines = [alert(42, "acme/app"), alert(43, "acme/app")].join("\n");
+    let path = file(dir.path(), "github.jsonl", lines.as_bytes());
+    let (code, _, err) = call(dir.path(), false, &["import", &path]);
+    assert_eq!(code, 0, "{err}");
+    let (code, out, err) = call(dir.path(), false, &["show", "42"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.contains("acme/app#42") || out.contains("acme/app/42"),
+        "{out}"
+    );
+}
+
+#[test]
+fn decode_reads_documents_one_after_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let value: Value = serde_json::from_str(FINDING).unwrap();
+    let pretty = serde_json::to_string_pretty(&value).unwrap();
+    let text = format!("{pretty}\n\n{pretty}\n{{\n\"x\": 1}}\n");
+    let path = file(dir.path(), "a.json", text.as_bytes());
+    let (code, out, err) = call(dir.path(), false, &["decode", &path]);
+    assert_eq!((code, out.lines().count()), (1, 2), "{err}");
+    let third = 2 * pretty.lines().count() + 2;
+    assert!(
+        err.contains(&format!("a.json:{third}: no decoder knows")),
+        "{err}"
+    );
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+#[test]
+fn archives_are_unpacked_and_bombs_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let two = [FINDING, "\n", FINDING].concat();
+    let path = file(dir.path(), "siem.jsonl.gz", &gzip(two.as_bytes()));
+    let (code, out, _) = call(dir.path(), false, &["decode", &path]);
+    assert_eq!((code, out.lines().count()), (0, 2));
+    assert!(
+        out.starts_with("{\"id\":\"f1\",\"source\":\"siem\""),
+        "{out}"
+    );
+    let bomb = file(dir.path(), "bomb.gz", &gzip(&vec![b'\n'; 20 << 20]));
+    let cut = file(dir.path(), "cut.gz", &gzip(two.as_bytes())[..40]);
+    let zstd = file(dir.path(), "a.zst", &[0x28, 0xb5, 0x2f, 0xfd, 0, 0]);
+    for (path, message) in [
+        (bomb, "as no log does; unpack it by hand if it is no bomb"),
+        (cut, "incomplete deflate stream"),
+        (zstd, "a zstd archive, which is not unpacked here"),
+    ] {
+        let cli = Cli::parse_from(["alerts", "decode", &path]);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let ran = run(
+            &cli.alerts,
+            Configured::default(),
+            dir.path(),
+            false,
+            now(),
+            &mut out,
+            &mut err,
+        );
+        let error = format!("{:#}", ran.unwrap_err());
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+const MAPPING: &str = r#"
+kind = "acme_alert"
+title = "ACME"
+doc = "https://acme.example"
+detect = [["acme"]]
+[fields]
+id = ".acme.id"
+title = ".acme.name"
+[[sample]]
+input = '{"acme":{"id":"1","name":"N"}}'
+expect = { id = "1", title = "N" }
+"#;
+
+#[test]
+fn imports_are_stored_once_and_the_quarantine_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = [
+        FINDING,
+        "\n{\"acme\":{\"id\":\"a7\",\"name\":\"Later\"}}\nnonsense\n",
+    ]
+    .concat();
+    let path = file(dir.path(), "siem.jsonl", text.as_bytes());
+    let state = dir.path().join("state");
+    let (code, _, err) = call(&state, false, &["import", "--source", "soc", &path]);
+    assert_eq!(code, 1);
+    assert!(
+        err.contains(":2: no decoder knows this object (its keys: acme)"),
+        "{err}"
+    );
+    assert!(
+        err.ends_with(
+            "1 new alerts, 0 stored before, 2 pieces that could not be read and are kept\n"
+        ),
+        "{err}"
+    );
+    let good = file(dir.path(), "siem2.jsonl", FINDING.as_bytes());
+    let (code, _, err) = call(&state, false, &["import", "--source", "soc", &good]);
+    assert!(
+        (
+            code,
+            err.contains("0 new alerts, 1 stored before, 0 pieces")
+        ) == (0, true),
+        "{err}"
+    );
+    let (_, out, _) = call(&state, true, &["list"]);
+    let row: Value = serde_json::from_str(out.trim()).unwrap();
+    assert_eq!((&row["key"], &row["count"]), (&json!("soc/f1"), &json!(1)));
+
+    let (code, _, err) = call(&state, false, &["import", "--quarantine"]);
+    assert_eq!(code, 1);
+    assert!(
+        err.ends_with("0 new alerts, 2 pieces that still cannot be read\n"),
+        "{err}"
+    );
+    let mapping = file(dir.path(), "acme.toml", MAPPING.as_bytes());
+    let (code, _, err) = call(
+        &state,
+        false,
+        &["import", "--quarantine", "--mapping", &mapping],
+    );
+    assert_eq!(code, 1);
+    assert!(
+        err.ends_with("1 new alerts, 1 pieces that still cannot be read\n"),
+        "{err}"
+    );
+    let (_, out, _) = call(&state, true, &["list"]);
+    assert!(
+        out.contains("\"key\":\"soc/a7\"") && out.contains("\"format\":\"acme_alert\""),
+        "{out}"
+    );
+    let (_, out, _) = call(&state, true, &["malformed"]);
+    assert_eq!(out.lines().count(), 1);
+}
+
+#[test]
+fn a_bad_mapping_is_refused_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(dir.path(), "a.jsonl", FINDING.as_bytes());
+    for (from, to, message) in [
+        (
+            "kind = \"acme_alert\"",
+            "kind = \"Acme\"",
+            "`Acme` is no format name",
+        ),
+        (
+            "title = \"N\"",
+            "title = \"M\"",
+            "sample 1: `title` is `N`, not `M`",
+        ),
+        ("\".acme.name\"", "\"env\"", "jq filter uses `env`"),
+        (
+            "[[\"acme\"]]",
+            "[[\"other\"]]",
+            "sample 1: `detect` does not recognise it",
+        ),
+        ("[[sample]]", "[[samples]]", "unknown field `samples`"),
+    ] {
+        let mapping = file(dir.path(), "m.toml", MAPPING.replace(from, to).as_bytes());
+        let cli = Cli::parse_from(["alerts", "decode", "--mapping", &mapping, &path]);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let ran = run(
+            &cli.alerts,
+            Configured::default(),
+            dir.path(),
+            false,
+            now(),
+            &mut out,
+            &mut err,
+        );
+        let error = format!("{:#}", ran.unwrap_err());
+        assert!(
+            error.contains("m.toml: ") && error.contains(message),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn kinds_are_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, out, _) = call(dir.path(), false, &["kinds"]);
+    assert_eq!(code, 0);
+    assert!(out.lines().count() >= 40, "{out}");
+    assert!(
+        out.contains("k8s_audit") && out.contains("ocsf_detection_finding"),
+        "{out}"
+    );
+}
+
+#[test]
+fn unresolved_identities_come_with_candidates() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = r#"{"fingerprint":"f","startsAt":"2026-11-21T11:00:00Z","labels":{"alertname":"A","pod":"p","namespace":"n"}}"#;
+    let path = file(dir.path(), "a.jsonl", line.as_bytes());
+    let (_, out, _) = call(dir.path(), false, &["decode", &path]);
+    let row: Value = serde_json::from_str(&out).unwrap();
+    let candidate =
+        json!({ "provider": "kubernetes", "native_id": "n/p", "kind": "workload", "name": "p" });
+    let want = json!({ "provider": null, "native_id": null, "kind": "unknown", "name": null, "candidates": [candidate] });
+    assert_eq!(row["identity"], want);
 }

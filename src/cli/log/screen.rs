@@ -67,6 +67,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
                 setup::anchoring(&config).map_err(anyhow::Error::msg)?,
                 report.clone(),
             ),
+            alerts: None,
             drill_speed: None,
         };
         tokio::spawn(services.journal.clone().follow());

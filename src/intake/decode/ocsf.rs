@@ -7,28 +7,16 @@
 mod pattern;
 mod subject;
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
-use super::{Decoded, Origin, bounded_id, untrusted};
-use crate::domain::alert::{Alert, Resource};
-use crate::domain::ids::AlertId;
+use super::draft::Draft;
+use super::fields::Fields;
+use super::{Decoded, Origin, Undecodable, bounded_id, untrusted};
+use crate::domain::alert::Resource;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::Severity;
 use crate::intake::json::Json;
 use crate::intake::time;
-
-/// Names of the formats this decoder yields.
-pub(super) const NAMES: &[&str] = &[
-    "ocsf_detection_finding",
-    "ocsf_security_finding",
-    "ocsf_iam_api",
-    "ocsf_event",
-];
-
-/// Most technique ids kept of one alert.
-const MOST_TECHNIQUES: usize = 32;
 
 /// Where a time of the event stands, the best first. `event_time` is what producers of schema 1.0 to 1.2 wrote.
 const TIMES: &[&[&str]] = &[
@@ -53,53 +41,70 @@ const BEGINNINGS: &[&[&str]] = &[
 
 /// Tells whether an object is an OCSF event.
 pub(super) fn detect(value: &Json<'_>) -> bool {
-    let class = value.get("class_uid").and_then(Json::integer);
-    class.is_some()
+    let class = value.get("class_uid");
+    class.and_then(Json::integer).is_some()
+        || (class.is_some() && value.get("metadata").is_some())
         || matches!(value.get("finding_info"), Some(Json::Object(_)))
         || (value.get("metadata").is_some()
             && matches!(value.get("finding"), Some(Json::Object(_))))
 }
 
 /// Decodes an OCSF event.
-pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Decoded {
+pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, Undecodable> {
     let class = class_of(event);
-    let signals = pattern::signals(event, class);
-    let times = || TIMES.iter().filter_map(|path| event.at(path));
-    let time = times().find_map(time::from_json).or(origin.envelope.time);
+    let fields = Fields::new(event);
+    check_types(&fields, class);
     let severity_id = event.get("severity_id");
     let severity_word = event.get("severity");
-    let alert = Alert {
-        id: AlertId::new(format!(
-            "{}/{}",
-            origin.source,
-            native_id(event, class, origin)
-        )),
-        source: origin.source.to_owned(),
-        format: format_name(class).to_owned(),
+    let time = TIMES
+        .iter()
+        .find_map(|path| event.at(path).and_then(time::from_json));
+    let draft = Draft {
+        id: native_id(event, class),
         time,
-        observed: origin.observed,
         exposed_at: exposed_at(event, time),
         title: title(event, class),
         severity: severity(severity_id, severity_word),
         severity_raw: severity_id
             .and_then(Json::scalar_json)
-            .or_else(|| severity_word.and_then(Json::scalar_json))
-            .map(|json| untrusted(&json)),
+            .or_else(|| severity_word.and_then(Json::scalar_json)),
         confidence: confidence(event),
-        pattern: signals[0],
+        signals: pattern::signals(event, class),
         subject: subject::find(event, class, origin.source),
         resource: resource(event, class),
         action: action(event),
-        evidence_url: first_text(
+        url: first_text(
             event,
             &[&["finding_info", "src_url"], &["finding", "src_url"]],
         ),
         // "Used to correlate this OCSF event with other related OCSF events" (object `metadata`, `correlation_uid`).
         incident: first_text(event, &[&["metadata", "correlation_uid"]]),
-        techniques: techniques(event),
-        raw_sha256: origin.raw_sha256.to_owned(),
+        techniques: technique_ids(event).map(str::to_owned).collect(),
+        ..Draft::new(format_name(class))
     };
-    Decoded { alert, signals }
+    draft.finish(&fields, origin)
+}
+
+/// Notes a wrong type where the schema is plain and every reader of the alert relies on it.
+fn check_types(fields: &Fields<'_, '_>, class: i64) {
+    fields.id(&["class_uid"]);
+    fields.scalar(&["severity_id", "severity"]);
+    fields.id(&["metadata.uid"]);
+    for finding in ["finding_info", "finding"] {
+        fields.id(&[&format!("{finding}.uid")]);
+        fields.text(&[&format!("{finding}.title")]);
+    }
+    fields.time(&["time"]);
+    fields.id(&["actor.user.uid", "actor.user.name"]);
+    fields.text(&["api.operation"]);
+    for resource in fields.each("resources") {
+        resource.id(&["uid", "name"]);
+        resource.text(&["type"]);
+    }
+    fields.text(&["activity_name"]);
+    if class == 3001 {
+        fields.id(&["user.uid", "user.name"]);
+    }
 }
 
 fn class_of(event: &Json<'_>) -> i64 {
@@ -114,13 +119,13 @@ const fn format_name(class: i64) -> &'static str {
     match class {
         2004 => "ocsf_detection_finding",
         2001 => "ocsf_security_finding",
-        3001 | 6003 => "ocsf_iam_api",
+        3000..4000 | 6003 => "ocsf_iam_api",
         _ => "ocsf_event",
     }
 }
 
-/// Returns the id the source gave, else one derived from the content, so that the same line read twice is one alert.
-fn native_id(event: &Json<'_>, class: i64, origin: &Origin<'_>) -> String {
+/// Returns the id the source gave.
+fn native_id(event: &Json<'_>, class: i64) -> Option<String> {
     let finding: &[&[&str]] = &[
         &["finding_info", "uid"],
         &["finding", "uid"],
@@ -134,13 +139,7 @@ fn native_id(event: &Json<'_>, class: i64, origin: &Origin<'_>) -> String {
         own
     };
     let named = places.iter().find_map(|path| event.at(path)?.id());
-    match named {
-        Some(id) => bounded_id(&id),
-        None => match &origin.envelope.id {
-            Some(id) => bounded_id(id),
-            None => origin.derived_id.clone(),
-        },
-    }
+    named.map(std::borrow::Cow::into_owned)
 }
 
 fn exposed_at(event: &Json<'_>, time: Option<Timestamp>) -> Option<Timestamp> {
@@ -190,7 +189,7 @@ fn confidence(event: &Json<'_>) -> Option<u8> {
     }
 }
 
-fn title(event: &Json<'_>, class: i64) -> Untrusted {
+fn title(event: &Json<'_>, class: i64) -> Option<String> {
     let places: &[&[&str]] = &[
         &["finding_info", "title"],
         &["finding", "title"],
@@ -201,8 +200,12 @@ fn title(event: &Json<'_>, class: i64) -> Untrusted {
         &["activity_name"],
         &["class_name"],
     ];
-    first_text(event, places)
-        .unwrap_or_else(|| Untrusted::new(format!("OCSF event of class {class}")))
+    let of_class = || {
+        event
+            .get("class_uid")
+            .map(|_| format!("OCSF event of class {class}"))
+    };
+    first_text(event, places).or_else(of_class)
 }
 
 fn resource(event: &Json<'_>, class: i64) -> Option<Resource> {
@@ -234,28 +237,25 @@ fn resource(event: &Json<'_>, class: i64) -> Option<Resource> {
     })
 }
 
-fn action(event: &Json<'_>) -> Option<Untrusted> {
+/// Names what was done: the call or activity where one is said, else the type of the finding.
+fn action(event: &Json<'_>) -> Option<String> {
+    let done: &[&[&str]] = &[&["api", "operation"], &["activity_name"]];
     let types = ["finding_info", "finding"]
         .iter()
         .filter_map(|f| event.at(&[f, "types"]));
-    let listed = types
-        .flat_map(Json::items)
-        .find_map(Json::text)
-        .map(untrusted);
-    let places: &[&[&str]] = &[
+    let listed = || {
+        types
+            .flat_map(Json::items)
+            .find_map(Json::text)
+            .map(str::to_owned)
+    };
+    let other: &[&[&str]] = &[
         &["finding_info", "analytic", "uid"],
-        &["api", "operation"],
-        &["activity_name"],
         &["metadata", "event_code"],
     ];
-    listed.or_else(|| first_text(event, places))
-}
-
-/// Collects ATT&CK ids: the sub-technique where one is given, else the technique.
-fn techniques(event: &Json<'_>) -> Vec<Untrusted> {
-    let mut seen = BTreeSet::new();
-    let ids = technique_ids(event).filter(|id| seen.insert(*id));
-    ids.take(MOST_TECHNIQUES).map(untrusted).collect()
+    first_text(event, done)
+        .or_else(listed)
+        .or_else(|| first_text(event, other))
 }
 
 /// Lists the ATT&CK ids of an event. `attacks` stands at the event or in `finding_info`; `techniques` is the list of
@@ -280,9 +280,9 @@ fn technique_ids<'e>(event: &'e Json<'_>) -> impl Iterator<Item = &'e str> {
     })
 }
 
-fn first_text(event: &Json<'_>, places: &[&[&str]]) -> Option<Untrusted> {
+fn first_text(event: &Json<'_>, places: &[&[&str]]) -> Option<String> {
     places
         .iter()
         .find_map(|path| event.at(path)?.text())
-        .map(untrusted)
+        .map(str::to_owned)
 }

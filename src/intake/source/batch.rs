@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::Decoding;
 use super::lines::Line;
 use crate::domain::text::{fit, show};
-use crate::intake::decode::{self, Undecodable, hex};
+use crate::intake::decode::{Contents, Undecodable, hex};
 use crate::intake::store::{Accepted, Batch, Refused};
 
 /// Most lines, or alerts in arrays, in one batch, checked after each line.
@@ -20,7 +21,7 @@ const LONGEST_REASON: usize = 400;
 /// Gathers lines, decoding each.
 pub(crate) struct Builder<'b> {
     source: &'b str,
-    format: Option<&'b str>,
+    decoding: &'b Decoding,
     batch: Batch,
     lines: usize,
     bytes: usize,
@@ -28,14 +29,14 @@ pub(crate) struct Builder<'b> {
 
 impl<'b> Builder<'b> {
     /// Starts an empty batch read at `observed`.
-    pub fn new(source: &'b str, format: Option<&'b str>, observed: Timestamp) -> Self {
+    pub fn new(source: &'b str, decoding: &'b Decoding, observed: Timestamp) -> Self {
         let batch = Batch {
             observed,
             ..Batch::default()
         };
         Self {
             source,
-            format,
+            decoding,
             batch,
             lines: 0,
             bytes: 0,
@@ -84,10 +85,24 @@ impl<'b> Builder<'b> {
         self.batch
     }
 
-    fn decode(&mut self, raw: Vec<u8>) {
-        let contents = decode::decode_all(self.format, &raw, self.source, self.batch.observed);
+    /// Decodes a line as it will be decoded when it is added, without adding it.
+    pub fn peek(&self, raw: &[u8]) -> Result<Contents, Undecodable> {
+        let format = self.decoding.format.as_deref();
+        let decoders = &self.decoding.decoders;
+        decoders.decode(format, raw, self.source, self.batch.observed)
+    }
+
+    fn decode(&mut self, mut raw: Vec<u8>) {
+        let contents = self.peek(&raw);
+        let (length, sha256) = (raw.len() as u64, || hex(&Sha256::digest(&raw)));
+        let sha256 = match &contents {
+            Ok(contents) if contents.rejected.is_empty() => String::new(),
+            _ => sha256(),
+        };
         let (alerts, problem) = match contents {
             Ok(contents) => {
+                // What a scanner found is not kept a second time.
+                raw = contents.redacted.unwrap_or(raw);
                 let problem = contents.rejected.first().map(reason);
                 let more = contents.rejected.len().saturating_sub(1);
                 let problem = problem.map(|p| {
@@ -105,7 +120,6 @@ impl<'b> Builder<'b> {
             Err(error) => (Vec::new(), Some(reason(&error))),
         };
         if let Some(reason) = problem {
-            let (length, sha256) = (raw.len() as u64, hex(&Sha256::digest(&raw)));
             self.batch.refused.push(Refused {
                 raw: raw.clone(),
                 length,

@@ -22,7 +22,7 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 
 use super::batch::Builder;
-use super::{Told, put};
+use super::{Decoding, Told, put};
 use crate::domain::text::show;
 use crate::intake::store::{Store, StoreError};
 use open::Open;
@@ -52,18 +52,18 @@ pub(super) struct Step {
 pub(super) struct Follower {
     source: String,
     path: PathBuf,
-    format: Option<String>,
+    decoding: Decoding,
     open: Option<Open>,
     whole_partials: bool,
 }
 
 impl Follower {
     /// Prepares reading; nothing is opened yet.
-    pub fn new(source: String, path: PathBuf, format: Option<String>) -> Self {
+    pub fn new(source: String, path: PathBuf, decoding: Decoding) -> Self {
         Self {
             source,
             path,
-            format,
+            decoding,
             open: None,
             whole_partials: false,
         }
@@ -132,14 +132,13 @@ impl Follower {
     }
 
     fn read(&self, open: &mut Open, store: &Mutex<Store>) -> Result<io::Result<Step>, StoreError> {
-        let format = self.format.as_deref();
-        let mut builder = Builder::new(&self.source, format, Timestamp::now());
+        let mut builder = Builder::new(&self.source, &self.decoding, Timestamp::now());
         let filled = match open.fill(&mut builder) {
             Ok(filled) => filled,
             Err(error) => return Ok(Err(error)),
         };
         if filled.is_end && self.whole_partials {
-            open.take_whole_partial(&mut builder, format);
+            open.take_whole_partial(&mut builder);
         }
         // Another file is looked for only by a step that found nothing, so a step with lines is followed by one more.
         let mut next = Next::More;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::Builder;
 use super::lines::Lines;
-use super::{IntakeEvent, SourceState, put, tell};
+use super::{Decoding, IntakeEvent, SourceState, put, tell};
 use crate::intake::store::Store;
 
 /// Bytes read at a time. A pipe holds 64 KiB.
@@ -23,7 +23,7 @@ const READ_AHEAD: usize = 2;
 pub(super) async fn run(
     input: impl Read + Send + 'static,
     name: String,
-    format: Option<String>,
+    decoding: Decoding,
     store: Arc<Mutex<Store>>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
@@ -34,7 +34,7 @@ pub(super) async fn run(
     let started = reader.spawn(move || {
         let mut state = SourceState::Ended;
         let send = |events: Vec<IntakeEvent>| batches.blocking_send(events).is_ok();
-        if let Err(reason) = read_all(input, &source, format.as_deref(), &store, &send) {
+        if let Err(reason) = read_all(input, &source, &decoding, &store, &send) {
             state = SourceState::Failed(reason);
         }
         send(vec![IntakeEvent::Source { source, state }]);
@@ -66,7 +66,7 @@ pub(super) async fn run(
 fn read_all(
     mut input: impl Read,
     source: &str,
-    format: Option<&str>,
+    decoding: &Decoding,
     store: &Mutex<Store>,
     send: &impl Fn(Vec<IntakeEvent>) -> bool,
 ) -> Result<(), String> {
@@ -80,7 +80,7 @@ fn read_all(
         };
         let mut rest = &chunk[..count];
         loop {
-            let mut builder = Builder::new(source, format, Timestamp::now());
+            let mut builder = Builder::new(source, decoding, Timestamp::now());
             while !rest.is_empty() && !builder.is_full() {
                 let (taken, line) = lines.feed(rest);
                 rest = &rest[taken..];

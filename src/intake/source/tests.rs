@@ -45,7 +45,13 @@ impl Running {
         let store = Arc::new(Mutex::new(Store::open(state.path()).unwrap()));
         let (tx, rx) = channel(capacity);
         let cancel = CancellationToken::new();
-        let task = tokio::spawn(run(settings, Arc::clone(&store), tx, cancel.clone()));
+        let task = tokio::spawn(run(
+            settings,
+            Arc::clone(Decoders::shipped()),
+            Arc::clone(&store),
+            tx,
+            cancel.clone(),
+        ));
         Self {
             _state: state,
             store,
@@ -226,7 +232,7 @@ async fn standard_input_is_read_to_its_end() {
     tokio::spawn(stdin::run(
         input,
         "s".to_owned(),
-        None,
+        Decoding::plain(),
         Arc::clone(&store),
         tx,
         cancel,
@@ -255,12 +261,15 @@ fn catching_up_reads_what_is_there_once() {
         path: path.clone(),
         format: None,
     };
-    assert_eq!(read_once(&settings, &store).unwrap(), CaughtUp::default());
+    assert_eq!(
+        read_once(&settings, Decoders::shipped(), &store).unwrap(),
+        CaughtUp::default()
+    );
     append(
         &path,
         format!("{}bad\n{}", line("a"), line("b").trim_end()).as_bytes(),
     );
-    let done = read_once(&settings, &store).unwrap();
+    let done = read_once(&settings, Decoders::shipped(), &store).unwrap();
     assert_eq!(
         done,
         CaughtUp {
@@ -269,8 +278,16 @@ fn catching_up_reads_what_is_there_once() {
             quarantined: 1
         }
     );
-    assert_eq!(read_once(&settings, &store).unwrap(), CaughtUp::default());
+    assert_eq!(
+        read_once(&settings, Decoders::shipped(), &store).unwrap(),
+        CaughtUp::default()
+    );
     append(&path, format!("\n{}", line("c")).as_bytes());
-    assert_eq!(read_once(&settings, &store).unwrap().new, 1);
+    assert_eq!(
+        read_once(&settings, Decoders::shipped(), &store)
+            .unwrap()
+            .new,
+        1
+    );
     assert_eq!(store.lock().unwrap().counts().unwrap().arrivals, 3);
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use sha2::{Digest, Sha256};
 
 use super::spool::{Place, Spool};
-use super::{Accepted, Batch, Counts, Cursor, Quarantined, StoreError, Stored, StoredAlert};
+use super::{Accepted, Batch, Counts, Cursor, Held, Quarantined, StoreError, Stored, StoredAlert};
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
 use crate::domain::text::Untrusted;
@@ -238,6 +238,24 @@ pub(super) fn alerts(db: &Connection, limit: usize) -> Result<Vec<StoredAlert>, 
     rows.map(|row| row?).collect()
 }
 
+/// Returns alerts before a place, the latest first, and the place to go on from.
+pub(super) fn page(
+    db: &Connection,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<(Vec<StoredAlert>, Option<i64>), StoreError> {
+    let sql = format!("SELECT {COLUMNS}, seq FROM alert WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut last = None;
+    let rows = statement.query_map([before.unwrap_or(i64::MAX), to_i64(limit)], |row| {
+        last = Some(row.get(4)?);
+        Ok(stored_alert(row))
+    })?;
+    let rows: Vec<StoredAlert> = rows.map(|row| row?).collect::<Result<_, _>>()?;
+    let next = last.filter(|_| rows.len() == limit);
+    Ok((rows, next))
+}
+
 /// Finds one alert.
 pub(super) fn alert(db: &Connection, id: &AlertId) -> Result<Option<StoredAlert>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM alert WHERE id_hash = ?1 AND id = ?2");
@@ -247,6 +265,25 @@ pub(super) fn alert(db: &Connection, id: &AlertId) -> Result<Option<StoredAlert>
         .query_row(key, |row| Ok(stored_alert(row)))
         .optional()?;
     found.transpose()
+}
+
+/// Finds alerts by the end of their key, or by the id of their source, in the order of their keys. Reads all of them.
+pub(super) fn named(
+    db: &Connection,
+    wanted: &str,
+    limit: usize,
+) -> Result<Vec<StoredAlert>, StoreError> {
+    // The text is looked for before it is parsed.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM alert
+         WHERE substr(id, -length(?1)) = ?1 OR (instr(alert, ?2) AND json_extract(alert, '$.native_id') = ?1)
+         ORDER BY id LIMIT ?3"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let found = statement.query_map(params![wanted, to_json(&wanted)?, to_i64(limit)], |row| {
+        Ok(stored_alert(row))
+    })?;
+    found.map(|row| row?).collect()
 }
 
 /// Finds where the raw bytes of an alert lie.
@@ -295,6 +332,35 @@ pub(super) fn quarantine(
         })
     })
     .collect()
+}
+
+/// Lists what is kept in quarantine, the oldest first.
+pub(super) fn held(db: &Connection) -> Result<Vec<Held>, StoreError> {
+    let sql =
+        "SELECT segment, offset, length, source, full_length, seq FROM quarantine ORDER BY seq";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let place = place_at(row, 0)?;
+        let length = row.get::<_, i64>(4)? as u64;
+        Ok(Held {
+            source: row.get(3)?,
+            length,
+            // A redacted piece has another length than the original, and is whole all the same.
+            is_whole: length <= crate::intake::decode::MAX_LINE as u64,
+            seq: row.get(5)?,
+            place,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Takes a piece out of the quarantine.
+pub(super) fn release(tx: &Transaction<'_>, held: &Held) -> Result<(), StoreError> {
+    tx.prepare_cached("DELETE FROM quarantine WHERE seq = ?1")?
+        .execute([held.seq])?;
+    tx.prepare_cached("UPDATE source SET quarantined = max(quarantined - 1, 0) WHERE name = ?1")?
+        .execute([&held.source])?;
+    Ok(())
 }
 
 /// Counts the quarantined pieces of one source.

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use rstest::rstest;
 
 use super::*;
+use crate::domain::text::Untrusted;
 use crate::intake::decode;
 
 fn at(second: i64) -> Timestamp {
@@ -98,6 +99,34 @@ fn a_repeated_id_counts_and_keeps_its_newest_version() {
             quarantined: 0
         }
     );
+}
+
+#[rstest]
+#[case("s/a-1", &["s/a-1"])]
+#[case("-1", &["s/a-1", "s/b-1"])]
+#[case("2", &["s/a-2"])]
+#[case("its \"own\" id", &["s/b-1"])]
+#[case("a", &[])]
+#[case("%", &[])]
+#[case("", &[])]
+fn alerts_are_found_by_the_end_of_their_key_or_the_id_of_their_source(
+    #[case] wanted: &str,
+    #[case] keys: &[&str],
+) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let all = ["a-1", "a-2", "b-1"].map(|id| {
+        let mut accepted = accepted(id, 1_795_000_000, 1);
+        if id == "b-1" {
+            accepted.alerts[0].native_id = Some(Untrusted::new("its \"own\" id"));
+        }
+        accepted
+    });
+    store.put("s", &batch(all.into(), None)).unwrap();
+    let found = store.named(wanted, 10).unwrap();
+    let found: Vec<&str> = found.iter().map(|row| row.alert.id.as_str()).collect();
+    assert_eq!(found, keys);
+    assert!(store.named(wanted, 1).unwrap().len() <= 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use crate::domain::alert::Subject;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::IdentityKind;
+use crate::intake::decode::identity::{kind_of_id, provider_of_id, provider_word};
 use crate::intake::decode::{bounded_id, untrusted};
 use crate::intake::json::Json;
 
@@ -152,29 +153,6 @@ fn kind_of_type(name: &str) -> Option<IdentityKind> {
         .map(|(_, kind)| *kind)
 }
 
-/// Tells the kind from the shape of an id, where the shape is documented: AWS unique id prefixes
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>), ARNs, Google service account
-/// addresses, Kubernetes user names, SPIFFE ids.
-fn kind_of_id(id: &str) -> IdentityKind {
-    let key_id = id.len() >= 16
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    match id {
-        _ if key_id && id.starts_with("AKIA") => IdentityKind::AccessKey,
-        _ if key_id && id.starts_with("ASIA") => IdentityKind::RoleSession,
-        _ if id.starts_with("AROA") && id.contains(':') => IdentityKind::RoleSession,
-        _ if id.starts_with("arn:") && id.contains(":assumed-role/") => IdentityKind::RoleSession,
-        _ if id.starts_with("arn:") && id.contains(":role/") => IdentityKind::ServiceAccount,
-        _ if id.ends_with(".gserviceaccount.com") => IdentityKind::ServiceAccount,
-        _ if id.starts_with("system:serviceaccount:") => IdentityKind::ServiceAccount,
-        _ if id.starts_with("system:node:") || id.starts_with("spiffe://") => {
-            IdentityKind::Workload
-        }
-        _ => IdentityKind::Unknown,
-    }
-}
-
 /// Tells the kind from `type` and `type_id` of a user: 1 user, 2 administrator, 3 system, 4 service
 /// (<https://schema.ocsf.io/1.8.0/objects/user>).
 fn kind_of_user(user: &Json<'_>) -> IdentityKind {
@@ -199,15 +177,8 @@ fn kind_of_user(user: &Json<'_>) -> IdentityKind {
 
 /// Names who knows this id: what its shape proves, else the cloud, else the product that reports it, else the source.
 fn provider(event: &Json<'_>, id: &str, source: &str) -> String {
-    let key_id = kind_of_id(id) != IdentityKind::Unknown;
-    if id.starts_with("arn:aws") || (key_id && id.starts_with('A')) {
-        return "aws".to_owned();
-    }
-    if id.ends_with(".gserviceaccount.com") {
-        return "gcp".to_owned();
-    }
-    if id.starts_with("system:") && key_id {
-        return "kubernetes".to_owned();
+    if let Some(provider) = provider_of_id(id) {
+        return provider.to_owned();
     }
     let places: [&[&str]; 4] = [
         &["cloud", "provider"],
@@ -216,17 +187,5 @@ fn provider(event: &Json<'_>, id: &str, source: &str) -> String {
         &["metadata", "product", "uid"],
     ];
     let named = places.iter().find_map(|path| event.at(path)?.text());
-    // A provider is one word before the colon of an identity's id.
-    let word = named.unwrap_or(source).trim().to_lowercase();
-    let word: String = word
-        .chars()
-        .map(|c| {
-            if c == ':' || c.is_whitespace() {
-                '-'
-            } else {
-                c
-            }
-        })
-        .collect();
-    bounded_id(&word)
+    provider_word(named.unwrap_or(source))
 }

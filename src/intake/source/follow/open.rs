@@ -4,10 +4,9 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::intake::decode::{self, hex};
+use crate::intake::decode::hex;
 use crate::intake::source::batch::Builder;
 use crate::intake::source::lines::{Line, Lines};
 use crate::intake::store::Cursor;
@@ -210,8 +209,8 @@ impl Open {
     }
 
     /// Takes the unfinished line if it is whole already.
-    pub fn take_whole_partial(&mut self, builder: &mut Builder<'_>, format: Option<&str>) {
-        let whole = |text| decode::decode_all(format, text, "", Timestamp::UNIX_EPOCH).is_ok();
+    pub fn take_whole_partial(&mut self, builder: &mut Builder<'_>) {
+        let whole = |text: &[u8]| builder.peek(text).is_ok();
         if self.lines.peek().is_some_and(whole)
             && let Some(line) = self.lines.flush()
         {

@@ -20,7 +20,11 @@ impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Mutex::new(Store::open(&dir.path().join("state")).unwrap());
-        let follower = Follower::new("s".to_owned(), dir.path().join("app.log"), None);
+        let follower = Follower::new(
+            "s".to_owned(),
+            dir.path().join("app.log"),
+            Decoding::plain(),
+        );
         Self {
             dir,
             store,
@@ -31,7 +35,7 @@ impl Bench {
 
     fn restart(&mut self) {
         self.store = Mutex::new(Store::open(&self.dir.path().join("state")).unwrap());
-        self.follower = Follower::new("s".to_owned(), self.path(""), None);
+        self.follower = Follower::new("s".to_owned(), self.path(""), Decoding::plain());
     }
 
     fn path(&self, suffix: &str) -> PathBuf {

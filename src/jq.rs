@@ -13,7 +13,8 @@ use jaq_core::load::{Arena, File, Loader, lex, parse};
 use jaq_core::ops::Math;
 use jaq_core::path::Part;
 use jaq_core::{Compiler, Ctx, Vars, data, unwrap_valr};
-use jaq_json::{Num, Val};
+use jaq_json::Num;
+pub use jaq_json::Val;
 use serde_json::Value;
 
 /// Longest filter text in bytes, bound variables included.
@@ -112,7 +113,7 @@ pub enum JqError {
     )]
     Undefined(String),
     /// The filter stopped with an error on this input.
-    #[error("jq filter failed on the answer: {0}")]
+    #[error("jq filter failed on its input: {0}")]
     Failed(String),
     /// No output where one is needed.
     #[error("jq filter gave no output")]
@@ -143,6 +144,12 @@ fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, JqError> + Send) -> R
 }
 
 fn check_parsed(source: &str) -> Result<(), JqError> {
+    walk(source)?;
+    compile(source, &[]).map(drop)
+}
+
+/// Parses a filter and refuses what is not offered.
+fn walk(source: &str) -> Result<(), JqError> {
     let tokens = lex::Lexer::new(source)
         .lex()
         .map_err(|errors| JqError::Syntax(excerpt(errors.first().map_or("", |(_, rest)| rest))))?;
@@ -152,8 +159,7 @@ fn check_parsed(source: &str) -> Result<(), JqError> {
             let near = errors.first().and_then(|(_, token)| *token);
             JqError::Syntax(excerpt(near.map_or("the end", |t| t.0)))
         })?;
-    allow(&term, &mut 0)?;
-    compile(source, |_| ())
+    allow(&term, &mut 0)
 }
 
 /// Runs a filter and returns its outputs, 1,000 at most.
@@ -166,19 +172,73 @@ pub fn run(source: &str, input: &Value) -> Result<Vec<Value>, JqError> {
 }
 
 fn run_checked(source: &str, input: Val) -> Result<Vec<Value>, JqError> {
-    compile(source, |filter| {
-        let ctx = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
-        filter
-            .id
-            .run((ctx, input))
-            .map(unwrap_valr)
-            .take(MAX_OUTPUTS)
-            .map(|out| {
-                out.map(|val| from_val(&val, 0))
-                    .map_err(|e| JqError::Failed(excerpt(&e.to_string())))
-            })
-            .collect::<Result<Vec<_>, _>>()
-    })?
+    let filter = compile(source, &[])?;
+    let ctx = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
+    let run = filter.id.run((ctx, input)).map(unwrap_valr);
+    run.take(MAX_OUTPUTS)
+        .map(|out| {
+            out.map(|val| from_val(&val, 0))
+                .map_err(|e| JqError::Failed(excerpt(&e.to_string())))
+        })
+        .collect()
+}
+
+/// Most tokens of a [`Filter`]: short enough to run on any caller's stack.
+const MAX_SHORT: usize = 200;
+
+/// A short filter, compiled once and run on many values.
+pub struct Filter {
+    source: String,
+    compiled: jaq_core::Filter<data::JustLut<Val>>,
+}
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Filter").field(&self.source).finish()
+    }
+}
+
+impl Filter {
+    /// Checks and compiles a filter that may mention the variables `vars` (names without `$`).
+    pub fn compile(source: &str, vars: &[&str]) -> Result<Self, JqError> {
+        measure(source)?;
+        if tokens(source) > MAX_SHORT {
+            return Err(JqError::TooBig("complicated"));
+        }
+        let compiled = on_deep_stack(|| {
+            walk(source)?;
+            compile(source, vars)
+        })?;
+        Ok(Self {
+            source: source.trim().to_owned(),
+            compiled,
+        })
+    }
+
+    /// Returns the text it was compiled from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Runs it until `take` returns something for one of its outputs, 1,000 of them at most. `vars` are the values of
+    /// the variables it was compiled with, in that order. `input` must not be nested deeper than 128 levels.
+    pub fn find<T>(
+        &self,
+        input: &Val,
+        vars: &[Val],
+        mut take: impl FnMut(Value) -> Option<T>,
+    ) -> Result<Option<T>, JqError> {
+        let vars = Vars::new(vars.iter().cloned());
+        let ctx = Ctx::<data::JustLut<Val>>::new(&self.compiled.lut, vars);
+        let run = self.compiled.id.run((ctx, input.clone())).map(unwrap_valr);
+        for out in run.take(MAX_OUTPUTS) {
+            let out = out.map_err(|e| JqError::Failed(excerpt(&e.to_string())))?;
+            if let Some(taken) = take(from_val(&out, 0)) {
+                return Ok(Some(taken));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Runs a filter and returns its first output.
@@ -232,6 +292,23 @@ pub fn mentioned(source: &str) -> Vec<&str> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Counts words and signs outside strings.
+fn tokens(source: &str) -> usize {
+    let (mut count, mut in_word, mut in_string, mut escaped) = (0, false, false, false);
+    for c in source.chars() {
+        if in_string {
+            in_string = c != '"' || escaped;
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        let word = c.is_alphanumeric() || c == '_';
+        count += usize::from(!(c.is_whitespace() || word && in_word));
+        in_word = word;
+        in_string = c == '"';
+    }
+    count
 }
 
 /// Refuses what could overflow the parser's stack, before it is parsed.
@@ -356,11 +433,8 @@ fn allow_pattern(pattern: &Pattern<&str>, sums: &mut usize) -> Result<(), JqErro
     }
 }
 
-/// Compiles a filter that [`check`] has walked and hands it on.
-fn compile<T>(
-    source: &str,
-    then: impl FnOnce(&jaq_core::Filter<data::JustLut<Val>>) -> T,
-) -> Result<T, JqError> {
+/// Compiles a filter that [`walk`] has accepted.
+fn compile(source: &str, vars: &[&str]) -> Result<jaq_core::Filter<data::JustLut<Val>>, JqError> {
     let defs = jaq_core::defs()
         .chain(jaq_std::defs())
         .chain(jaq_json::defs());
@@ -368,23 +442,22 @@ fn compile<T>(
         .chain(jaq_std::funs())
         .chain(jaq_json::funs());
     let arena = Arena::default();
+    let file = File {
+        code: source,
+        path: (),
+    };
     let modules = Loader::new(defs)
-        .load(
-            &arena,
-            File {
-                code: source,
-                path: (),
-            },
-        )
+        .load(&arena, file)
         .map_err(|_| JqError::Syntax(excerpt(source)))?;
-    let filter = Compiler::default()
+    let names: Vec<String> = vars.iter().map(|name| format!("${name}")).collect();
+    Compiler::default()
         .with_funs(funs)
+        .with_global_vars(names.iter().map(String::as_str))
         .compile(modules)
         .map_err(|errors| {
             let name = errors.first().and_then(|(_, list)| list.first());
             JqError::Undefined(excerpt(name.map_or("", |(name, _)| name)))
-        })?;
-    Ok(then(&filter))
+        })
 }
 
 /// Shortens text for an error and shows what it holds.

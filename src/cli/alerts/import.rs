@@ -1,0 +1,230 @@
+//! `stanch alerts import`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::decode::{check_format, origin, source_name};
+use super::read::{self, Decoding, Piece};
+use super::{DONE, FAILED};
+use crate::domain::alert::Alert;
+use crate::domain::text::{fit, show};
+use crate::intake::decode::{Decoders, hex};
+use crate::intake::source::lines::Line;
+use crate::intake::store::{Accepted, Batch, Refused, Store};
+
+/// Pieces stored together.
+const MOST_PIECES: usize = 1_000;
+
+/// Bytes stored together.
+const MOST_BYTES: usize = 8 << 20;
+
+/// Longest reason kept, in terminal cells.
+const LONGEST_REASON: usize = 400;
+
+/// Bytes kept of a piece that is too long.
+const KEPT_BEGINNING: usize = 4_096;
+
+/// What an import came to.
+#[derive(Default)]
+struct Sum {
+    new: usize,
+    known: usize,
+    refused: usize,
+}
+
+/// Stores the alerts of files. What is stored already, with the same bytes, is left as it is, so that a file can be
+/// imported again.
+pub(super) fn files(
+    store: &mut Store,
+    decoders: &Decoders,
+    format: Option<&str>,
+    source: Option<&str>,
+    files: &[PathBuf],
+    now: Timestamp,
+    err: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    check_format(decoders, format)?;
+    let mut all_read = true;
+    for path in files {
+        let origin = origin(path);
+        let name = source.map_or_else(|| source_name(path), str::to_owned);
+        let decoding = Decoding {
+            decoders,
+            format,
+            source: &name,
+            now,
+        };
+        let mut importing = Importing {
+            store: &mut *store,
+            source: &name,
+            batch: Batch {
+                observed: now,
+                ..Batch::default()
+            },
+            bytes: 0,
+            sum: Sum::default(),
+        };
+        let mut take = |piece: Piece, number: usize| -> anyhow::Result<()> {
+            for reason in importing.take(piece, &decoding)? {
+                writeln!(err, "{origin}:{number}: {}", show(&reason))?;
+            }
+            Ok(())
+        };
+        if path.as_os_str() == "-" {
+            read::pieces(&mut io::stdin().lock(), &decoding, &mut take)
+        } else {
+            let mut file = read::open(path).with_context(|| format!("open {origin}"))?;
+            read::pieces(&mut *file, &decoding, &mut take)
+        }
+        .with_context(|| format!("import {origin}"))?;
+        importing.flush()?;
+        let Sum {
+            new,
+            known,
+            refused,
+        } = importing.sum;
+        writeln!(
+            err,
+            "{origin}: {new} new alerts, {known} stored before, {refused} pieces that could not be read and are kept"
+        )?;
+        all_read &= refused == 0;
+    }
+    Ok(if all_read { DONE } else { FAILED })
+}
+
+struct Importing<'i> {
+    store: &'i mut Store,
+    source: &'i str,
+    batch: Batch,
+    bytes: usize,
+    sum: Sum,
+}
+
+impl Importing<'_> {
+    /// Decodes a piece and stores it when enough has gathered. Returns what could not be read.
+    fn take(&mut self, piece: Piece, decoding: &Decoding<'_>) -> anyhow::Result<Vec<String>> {
+        let contents = decoding.contents(&piece);
+        let (raw, length, sha256) = match piece {
+            Piece::Line(Line::TooLong {
+                beginning,
+                length,
+                sha256,
+            }) => (beginning, length, sha256),
+            Piece::Line(Line::Whole(raw)) | Piece::Document(raw) => {
+                let (length, sha256) = (raw.len() as u64, hex(&Sha256::digest(&raw)));
+                (contents.redacted.unwrap_or(raw), length, sha256)
+            }
+        };
+        let reasons: Vec<String> = contents.rejected.iter().map(ToString::to_string).collect();
+        if let Some(first) = reasons.first() {
+            let more = reasons.len() - 1;
+            let text = if more > 0 {
+                format!("{first} (and {more} more)")
+            } else {
+                first.clone()
+            };
+            let mut kept = raw.clone();
+            // A document with one bad element is in the file still; its beginning is enough to find it.
+            if length > crate::intake::decode::MAX_LINE as u64 {
+                kept.truncate(KEPT_BEGINNING);
+            }
+            self.sum.refused += 1;
+            self.batch.refused.push(Refused {
+                raw: kept,
+                length,
+                sha256,
+                reason: fit(&show(&text), LONGEST_REASON, "…"),
+            });
+        }
+        let alerts: Vec<Alert> = contents.alerts.into_iter().map(|d| d.alert).collect();
+        let new = unknown(self.store, &alerts)?;
+        self.sum.known += alerts.len() - new.len();
+        self.sum.new += new.len();
+        if !new.is_empty() {
+            self.bytes += raw.len();
+            self.batch.accepted.push(Accepted { raw, alerts: new });
+        }
+        let pieces = self.batch.accepted.len() + self.batch.refused.len();
+        if pieces >= MOST_PIECES || self.bytes >= MOST_BYTES {
+            self.flush()?;
+        }
+        Ok(reasons)
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if !self.batch.is_empty() {
+            self.store.put(self.source, &self.batch)?;
+        }
+        self.batch.accepted.clear();
+        self.batch.refused.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+/// Returns those alerts that are not stored yet with the same bytes.
+fn unknown(store: &Store, alerts: &[Alert]) -> anyhow::Result<Vec<Alert>> {
+    let mut new = Vec::new();
+    for alert in alerts {
+        let stored = store.alert(&alert.id)?;
+        if stored.is_none_or(|row| row.alert.raw_sha256 != alert.raw_sha256) {
+            new.push(alert.clone());
+        }
+    }
+    Ok(new)
+}
+
+/// Decodes again what could not be read: after a new mapping, or with a newer program. What can be read now leaves the
+/// quarantine; `format_of` names the format of a configured source.
+pub(super) fn quarantine(
+    store: &mut Store,
+    decoders: &Decoders,
+    format_of: &dyn Fn(&str) -> Option<String>,
+    now: Timestamp,
+    err: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let (mut new, mut kept) = (0, 0);
+    for held in store.held()? {
+        let format = format_of(&held.source);
+        if !held.is_whole {
+            kept += 1;
+            writeln!(
+                err,
+                "{}: {} bytes of which only the beginning was kept; import it from its file",
+                show(&held.source),
+                held.length
+            )?;
+            continue;
+        }
+        let raw = store.held_raw(&held)?;
+        let contents = decoders.decode(format.as_deref(), &raw, &held.source, now);
+        match contents {
+            Ok(contents) if contents.rejected.is_empty() => {
+                let alerts: Vec<Alert> = contents.alerts.into_iter().map(|d| d.alert).collect();
+                let alerts = unknown(store, &alerts)?;
+                new += alerts.len();
+                let raw = contents.redacted.unwrap_or(raw);
+                store.release(&held, &Accepted { raw, alerts }, now)?;
+            }
+            Ok(contents) => {
+                kept += 1;
+                if let Some(reason) = contents.rejected.first() {
+                    writeln!(err, "{}: {}", show(&held.source), show(&reason.to_string()))?;
+                }
+            }
+            Err(reason) => {
+                kept += 1;
+                writeln!(err, "{}: {}", show(&held.source), show(&reason.to_string()))?;
+            }
+        }
+    }
+    writeln!(
+        err,
+        "{new} new alerts, {kept} pieces that still cannot be read"
+    )?;
+    Ok(if kept == 0 { DONE } else { FAILED })
+}

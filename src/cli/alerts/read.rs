@@ -1,0 +1,236 @@
+//! Reading files of alerts: JSON lines, one document, or either of them compressed.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use jiff::Timestamp;
+
+use crate::intake::decode::{
+    Contents, Decoders, MAX_DOCUMENT, MAX_LINE, Undecodable, is_incomplete,
+};
+use crate::intake::source::lines::{Line, Lines};
+
+/// Bytes that may come out of an archive before its ratio is looked at.
+const FREE_BYTES: u64 = 16 << 20;
+
+/// How much larger than the archive its content may be beyond that; logs shrink to a twentieth.
+const MOST_RATIO: u64 = 200;
+
+/// One piece of a file.
+pub(super) enum Piece {
+    /// A line.
+    Line(Line),
+    /// A whole file that is one JSON document.
+    Document(Vec<u8>),
+}
+
+/// How pieces are decoded.
+pub(super) struct Decoding<'d> {
+    /// The decoders.
+    pub decoders: &'d Decoders,
+    /// The kind, or none to find it.
+    pub format: Option<&'d str>,
+    /// Name of the source.
+    pub source: &'d str,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Decoding<'_> {
+    /// Decodes a piece; what is wrong with all of it is one reason among the rejected.
+    pub fn contents(&self, piece: &Piece) -> Contents {
+        let decoded = match piece {
+            Piece::Line(Line::Whole(raw)) => self.line(raw),
+            Piece::Line(Line::TooLong { length, .. }) => {
+                Err(Undecodable::TooLong { bytes: *length })
+            }
+            Piece::Document(raw) => self.document(raw),
+        };
+        decoded.unwrap_or_else(|reason| Contents {
+            rejected: vec![reason],
+            ..Contents::default()
+        })
+    }
+
+    fn line(&self, raw: &[u8]) -> Result<Contents, Undecodable> {
+        self.decoders
+            .decode(self.format, raw, self.source, self.now)
+    }
+
+    fn document(&self, raw: &[u8]) -> Result<Contents, Undecodable> {
+        self.decoders
+            .decode_document(self.format, raw, self.source, self.now)
+    }
+
+    /// Tells whether text is one document: it is one, or none of its lines is an alert of its own.
+    fn is_document(&self, text: &[u8]) -> bool {
+        let decoded = self.document(text);
+        if !matches!(
+            decoded,
+            Err(Undecodable::Json(_) | Undecodable::NotUtf8 { .. } | Undecodable::TooLong { .. })
+        ) {
+            return true;
+        }
+        let is_alert = |line: &[u8]| self.line(line).is_ok_and(|c| !c.alerts.is_empty());
+        text.len() <= MAX_LINE && !text.split(|b| *b == b'\n').any(is_alert)
+    }
+}
+
+/// Opens a file; a gzip archive (RFC 1952) is read as its content.
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    let mut file = BufReader::with_capacity(256 << 10, File::open(path)?);
+    match file.fill_buf()? {
+        [0x1f, 0x8b, ..] => {
+            let counted = Counted {
+                inner: file,
+                count: 0,
+            };
+            let unpacked = Unpacked {
+                inner: MultiGzDecoder::new(counted),
+                out: 0,
+            };
+            Ok(Box::new(BufReader::with_capacity(256 << 10, unpacked)))
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Err(io::Error::other(
+            "a zstd archive, which is not unpacked here; use `zstd -dc FILE | stanch alerts decode -`",
+        )),
+        [b'P', b'K', 3, 4, ..] => Err(io::Error::other(
+            "a zip archive, which is not unpacked here; unpack it first",
+        )),
+        _ => Ok(Box::new(file)),
+    }
+}
+
+/// Cuts input into pieces and hands each on with the line it began at.
+pub(super) fn pieces(
+    input: &mut dyn BufRead,
+    decoding: &Decoding<'_>,
+    sink: &mut dyn FnMut(Piece, usize) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut start = Vec::new();
+    let mut blank = 0;
+    let first = loop {
+        let before = start.len();
+        let room = (MAX_LINE + 1 - before.min(MAX_LINE)) as u64;
+        if (&mut *input).take(room).read_until(b'\n', &mut start)? == 0 {
+            return Ok(());
+        }
+        if start[before..].trim_ascii().is_empty() && start.len() <= MAX_LINE {
+            blank += 1;
+        } else {
+            break before;
+        }
+    };
+    let is_long = start.len() > MAX_LINE && !start.ends_with(b"\n");
+    let is_beginning = start.ends_with(b"\n") && is_incomplete(&start[first..]);
+    if is_long || is_beginning {
+        let room = (MAX_DOCUMENT + 1).saturating_sub(start.len()) as u64;
+        (&mut *input).take(room).read_to_end(&mut start)?;
+        for (from, to) in documents(&start).unwrap_or_default() {
+            let number = 1 + memchr::memchr_iter(b'\n', &start[..from]).count();
+            let part = start[from..to].to_vec();
+            sink(Piece::Document(part), number)?;
+            if to == start.trim_ascii_end().len() {
+                return Ok(());
+            }
+        }
+        if decoding.is_document(&start) {
+            return sink(Piece::Document(start), blank + 1);
+        }
+    }
+    lines(&mut start.as_slice().chain(input), sink)
+}
+
+/// Finds several documents that stand one after the other, each over several lines, as pretty printers write them.
+fn documents(text: &[u8]) -> Option<Vec<(usize, usize)>> {
+    let mut found = Vec::new();
+    let mut stream =
+        serde_json::Deserializer::from_slice(text).into_iter::<serde::de::IgnoredAny>();
+    let mut from = 0;
+    while let Some(next) = stream.next() {
+        next.ok()?;
+        let to = stream.byte_offset();
+        let blank = text[from..to]
+            .iter()
+            .take_while(|b| b.is_ascii_whitespace());
+        found.push((from + blank.count(), to));
+        from = to;
+    }
+    (found.len() > 1).then_some(found)
+}
+
+fn lines(
+    input: &mut dyn BufRead,
+    sink: &mut dyn FnMut(Piece, usize) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut lines = Lines::default();
+    let mut number = 1;
+    let mut hand_on = |line: Line, number| match line {
+        Line::Whole(raw) if raw.trim_ascii().is_empty() => Ok(()),
+        line => sink(Piece::Line(line), number),
+    };
+    loop {
+        let chunk = input.fill_buf()?;
+        if chunk.is_empty() {
+            break;
+        }
+        let (taken, line) = lines.feed(chunk);
+        input.consume(taken);
+        if let Some(line) = line {
+            hand_on(line, number)?;
+            number += 1;
+        }
+    }
+    match lines.flush() {
+        Some(line) => hand_on(line, number),
+        None => Ok(()),
+    }
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    count: u64,
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(out)?;
+        self.count += read as u64;
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.count += amount as u64;
+        self.inner.consume(amount);
+    }
+}
+
+/// The content of an archive, refused when there is absurdly much of it.
+struct Unpacked<R> {
+    inner: MultiGzDecoder<Counted<R>>,
+    out: u64,
+}
+
+impl<R: BufRead> Read for Unpacked<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(out)?;
+        self.out += read as u64;
+        let packed = self.inner.get_ref().count.max(1);
+        if self.out > FREE_BYTES && self.out / packed > MOST_RATIO {
+            return Err(io::Error::other(format!(
+                "{packed} bytes of gzip unpack to more than {} MiB, as no log does; unpack it by hand if it is no bomb",
+                self.out >> 20
+            )));
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,250 @@
+//! Texts that many alerts share, each kept once and searched once.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+
+use hashbrown::HashTable;
+
+/// A text of [`Names`]; by default the first one, which the queue makes the empty one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Name(u32);
+
+impl Name {
+    /// There are at most as many texts as there are alerts, and those are counted in 32 bits.
+    fn new(at: usize) -> Self {
+        Self(u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the place among the texts.
+    pub const fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Texts, each once, in the order in which they came.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    texts: Folded,
+    /// Finds a text. The hash is keyed, because the texts come from outside.
+    table: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl Names {
+    /// Returns the name of a text, new or known.
+    pub fn take(&mut self, text: &str) -> Name {
+        let hash = self.hasher.hash_one(text);
+        let is = |at: &u32| self.texts.get(*at as usize) == text;
+        if let Some(known) = self.table.find(hash, is) {
+            return Name(*known);
+        }
+        let name = Name::new(self.texts.push(text));
+        let (hasher, texts) = (&self.hasher, &self.texts);
+        let rehash = |at: &u32| hasher.hash_one(texts.get(*at as usize));
+        self.table.insert_unique(hash, name.0, rehash);
+        name
+    }
+
+    /// Returns the text of a name.
+    pub fn get(&self, name: Name) -> &str {
+        self.texts.get(name.at())
+    }
+
+    /// Returns the texts.
+    pub const fn texts(&self) -> &Folded {
+        &self.texts
+    }
+}
+
+/// Texts with what they are in lower case, where that differs for any: searches look there.
+#[derive(Clone, Debug, Default)]
+pub struct Folded {
+    shown: Texts,
+    lower: Option<Texts>,
+}
+
+impl Folded {
+    /// Adds a text and returns its place.
+    pub fn push(&mut self, text: &str) -> usize {
+        let at = self.shown.len();
+        let lower = text.to_lowercase();
+        if self.lower.is_none() && lower != text {
+            self.lower = Some(self.shown.clone());
+        }
+        self.shown.push(text);
+        if let Some(texts) = &mut self.lower {
+            texts.push(&lower);
+        }
+        at
+    }
+
+    /// Returns the text at a place; empty where there is none.
+    pub fn get(&self, at: usize) -> &str {
+        self.shown.get(at)
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.shown.len()
+    }
+
+    /// Finds all texts that contain `needle`, which must be lower case.
+    pub fn containing(&self, needle: &str) -> Hits {
+        let texts = self.lower.as_ref().unwrap_or(&self.shown);
+        texts.containing(needle.as_bytes())
+    }
+
+    /// Finds all texts that pass a test.
+    pub fn passing(&self, test: impl Fn(&str) -> bool) -> Hits {
+        Hits::of(self.len(), |at| test(self.shown.get(at)))
+    }
+}
+
+/// Texts end to end.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    all: String,
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    /// Most bytes kept; texts beyond are kept empty, so that nothing else breaks.
+    const MOST: usize = u32::MAX as usize;
+
+    /// Adds one.
+    pub fn push(&mut self, text: &str) {
+        if self.all.len() + text.len() <= Self::MOST {
+            self.all.push_str(text);
+        }
+        self.ends
+            .push(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Returns the text at a place; empty where there is none.
+    pub fn get(&self, at: usize) -> &str {
+        let start = at.checked_sub(1).map_or(0, |before| self.end(before));
+        self.all.get(start..self.end(at)).unwrap_or("")
+    }
+
+    fn end(&self, at: usize) -> usize {
+        self.ends
+            .get(at)
+            .map_or(self.all.len(), |end| *end as usize)
+    }
+
+    /// Finds all texts that contain some bytes: one pass over all of them.
+    pub fn containing(&self, needle: &[u8]) -> Hits {
+        if needle.is_empty() {
+            return Hits::of(self.len(), |_| true);
+        }
+        let mut hits = Hits::none(self.len());
+        let finder = memchr::memmem::Finder::new(needle);
+        let (all, mut from, mut at) = (self.all.as_bytes(), 0, 0);
+        while let Some(found) = finder.find(&all[from..]) {
+            let start = from + found;
+            at += self.ends[at..].partition_point(|end| *end as usize <= start);
+            let Some(end) = self.ends.get(at).map(|end| *end as usize) else {
+                break;
+            };
+            if start + needle.len() <= end {
+                hits.add(at);
+                from = end;
+            } else {
+                // The hit lies over a seam.
+                from = start + 1;
+            }
+        }
+        hits
+    }
+}
+
+/// A set of places.
+#[derive(Clone, Debug, Default)]
+pub struct Hits {
+    bits: Vec<u64>,
+    len: usize,
+}
+
+impl Hits {
+    /// Returns the places below `len` that pass a test.
+    pub fn of(len: usize, test: impl Fn(usize) -> bool) -> Self {
+        let mut hits = Self::none(len);
+        (0..len).filter(|at| test(*at)).for_each(|at| hits.add(at));
+        hits
+    }
+
+    /// Returns the empty set of places below `len`.
+    pub fn none(len: usize) -> Self {
+        Self {
+            bits: vec![0; len.div_ceil(64)],
+            len,
+        }
+    }
+
+    /// Adds a place below the length.
+    pub fn add(&mut self, at: usize) {
+        self.bits[at / 64] |= 1 << (at % 64);
+    }
+
+    /// Makes room for places below `len`.
+    pub fn grow(&mut self, len: usize) {
+        self.bits.resize(len.div_ceil(64), 0);
+        self.len = len;
+    }
+
+    /// Adds all places of another set of the same length.
+    pub fn join(&mut self, other: &Self) {
+        for (mine, theirs) in self.bits.iter_mut().zip(&other.bits) {
+            *mine |= theirs;
+        }
+    }
+
+    /// Tells whether a place is in it; places that came later are not.
+    pub fn has(&self, at: usize) -> bool {
+        at < self.len && self.bits[at / 64] >> (at % 64) & 1 == 1
+    }
+
+    /// Tells whether a name is in it.
+    pub fn has_name(&self, name: Name) -> bool {
+        self.has(name.at())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn equal_texts_are_kept_once() {
+        let mut names = Names::default();
+        let (a, b) = (names.take("svc-a"), names.take("Svc-B"));
+        assert_eq!((names.take("svc-a"), names.take("Svc-B")), (a, b));
+        assert_eq!((names.texts().len(), names.get(b)), (2, "Svc-B"));
+        let hits = names.texts().containing("svc-b");
+        assert!(hits.has_name(b) && !hits.has_name(a));
+        let late = names.take("svc-b2");
+        assert!(!hits.has_name(late));
+    }
+
+    proptest! {
+        #[test]
+        fn one_pass_finds_what_a_look_at_each_finds(
+            texts in proptest::collection::vec("[abC]{0,4}", 0..30), needle in "[abc]{0,3}",
+        ) {
+            let mut names = Names::default();
+            let given: Vec<Name> = texts.iter().map(|t| names.take(t)).collect();
+            let hits = names.texts().containing(&needle);
+            for (text, name) in texts.iter().zip(given) {
+                prop_assert_eq!(names.get(name), text.as_str());
+                prop_assert_eq!(hits.has_name(name), text.to_lowercase().contains(&needle));
+            }
+        }
+    }
+}

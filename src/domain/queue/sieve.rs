@@ -1,0 +1,240 @@
+//! Letting a filter look over a million alerts without holding anybody up.
+//!
+//! What many alerts share is looked at once: one pass over the distinct texts tells which of them contain a word, and
+//! each row then costs a few bits. The rows are taken in slices, so that a key pressed meanwhile is answered.
+
+use std::collections::HashMap;
+
+use super::Texts;
+use super::names::Hits;
+use super::slim::{Slim, Slot, Who};
+use crate::domain::alert::Subject;
+use crate::domain::filter::{Counted, Field, Filter, Match, Order, State, Term, Test};
+use crate::domain::identity::Identity;
+use crate::domain::text::Untrusted;
+use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
+
+/// Rows looked at in one slice: about a millisecond.
+pub const SLICE: usize = 131_072;
+
+/// What the queue itself does not know.
+pub struct Facts<'f> {
+    /// The inventory's identity of a subject, if there is just one.
+    pub identity: &'f dyn Fn(&Subject) -> Option<&'f Identity>,
+    /// How alerts stand, in the queue's words; those not in it are `new`.
+    pub states: HashMap<Slot, &'static str>,
+    /// Now, in Unix seconds.
+    pub now: u32,
+}
+
+/// A filter made ready for the rows of a queue.
+#[derive(Clone, Debug)]
+pub struct Sieve {
+    parts: Vec<(bool, Part)>,
+    states: HashMap<Slot, &'static str>,
+    now: u32,
+    bits: Hits,
+    looked_at: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    /// Any of these.
+    Any(Any),
+    Severity(Order, Severity),
+    Number(Counted, Order, u64),
+    Pattern(Vec<ActionPattern>),
+    Kind(Hits),
+    State(State),
+}
+
+/// Where a text may stand, each with the texts that have it.
+#[derive(Clone, Debug, Default)]
+struct Any {
+    ids: Option<Hits>,
+    titles: Option<Hits>,
+    targets: Option<Hits>,
+    actions: Option<Hits>,
+    sources: Option<Hits>,
+    whos: Option<Hits>,
+}
+
+impl Any {
+    fn has(&self, slot: Slot, row: &Slim) -> bool {
+        let is = |hits: &Option<Hits>, at: usize| hits.as_ref().is_some_and(|h| h.has(at));
+        is(&self.titles, row.title.at())
+            || is(&self.targets, row.target.at())
+            || is(&self.whos, row.who as usize)
+            || is(&self.actions, row.action.at())
+            || is(&self.sources, row.source.at())
+            || is(&self.ids, slot.at())
+    }
+}
+
+impl Sieve {
+    /// Makes a filter ready. This looks once at every distinct text.
+    pub fn new(filter: &Filter, texts: &Texts, facts: Facts<'_>) -> Self {
+        let parts = filter
+            .terms
+            .iter()
+            .map(|Term { negated, test }| (*negated, part(test, texts, &facts)))
+            .collect();
+        Self {
+            parts,
+            states: facts.states,
+            now: facts.now,
+            bits: Hits::default(),
+            looked_at: 0,
+        }
+    }
+
+    /// Looks at the next rows and returns whether there are more.
+    pub fn look_on(&mut self, rows: &[Slim]) -> bool {
+        let end = rows.len().min(self.looked_at + SLICE);
+        let mut bits = std::mem::take(&mut self.bits);
+        bits.grow(end);
+        for (at, row) in rows.iter().enumerate().take(end).skip(self.looked_at) {
+            if self.holds(Slot::new(at), row) {
+                bits.add(at);
+            }
+        }
+        self.bits = bits;
+        self.looked_at = end;
+        end < rows.len()
+    }
+
+    /// Tells whether a row that was looked at passes.
+    pub fn passes(&self, slot: Slot) -> bool {
+        self.bits.has(slot.at())
+    }
+
+    fn holds(&self, slot: Slot, row: &Slim) -> bool {
+        self.parts
+            .iter()
+            .all(|(negated, part)| self.meets(part, slot, row) != *negated)
+    }
+
+    fn meets(&self, part: &Part, slot: Slot, row: &Slim) -> bool {
+        match part {
+            Part::Any(any) => any.has(slot, row),
+            Part::Severity(order, wanted) => row
+                .severity
+                .is_some_and(|severity| order.holds(&severity, wanted)),
+            Part::Number(counted, order, wanted) => {
+                let value = match counted {
+                    Counted::Confidence => row.confidence.map(u64::from),
+                    Counted::Count => Some(u64::from(row.count)),
+                    Counted::Age => Some(u64::from(self.now.saturating_sub(row.since))),
+                };
+                value.is_some_and(|value| order.holds(&value, wanted))
+            }
+            Part::Pattern(patterns) => patterns.contains(&row.pattern),
+            Part::Kind(whos) => whos.has(row.who as usize),
+            Part::State(wanted) => {
+                let state = self.states.get(&slot).copied().unwrap_or("new");
+                match wanted {
+                    State::Open => !row.closed,
+                    State::Over => row.closed,
+                    State::Word(word) => state == *word,
+                }
+            }
+        }
+    }
+}
+
+fn part(test: &Test, texts: &Texts, facts: &Facts<'_>) -> Part {
+    match test {
+        Test::Text(text) => Part::Any(anywhere(text, texts)),
+        Test::Name(field, wanted) => Part::Any(named(*field, wanted, texts, facts)),
+        Test::Severity(order, severity) => Part::Severity(*order, *severity),
+        Test::Number(counted, order, number) => Part::Number(*counted, *order, *number),
+        Test::Pattern(patterns) => Part::Pattern(patterns.clone()),
+        Test::Kind(kind) => Part::Kind(of_kind(*kind, texts, facts)),
+        Test::State(state) => Part::State(*state),
+    }
+}
+
+fn anywhere(text: &str, texts: &Texts) -> Any {
+    let names = texts.names.texts().containing(text);
+    let whos = whos(texts, |who| {
+        [who.provider, who.native, who.name]
+            .into_iter()
+            .any(|name| names.has_name(name))
+    });
+    Any {
+        ids: Some(texts.ids.containing(text)),
+        titles: Some(texts.titles.texts().containing(text)),
+        whos: Some(whos),
+        targets: Some(names.clone()),
+        actions: Some(names.clone()),
+        sources: Some(names),
+    }
+}
+
+/// Returns the places in the list of subjects, counted from one, that pass.
+fn whos(texts: &Texts, passes: impl Fn(&Who) -> bool) -> Hits {
+    Hits::of(texts.whos.len() + 1, |at| {
+        at.checked_sub(1).is_some_and(|at| passes(&texts.whos[at]))
+    })
+}
+
+fn named(field: Field, wanted: &Match, texts: &Texts, facts: &Facts<'_>) -> Any {
+    let find = |texts: &super::names::Folded| match wanted {
+        Match::Contains(text) => texts.containing(text),
+        Match::Is(_) | Match::Like(_) => texts.passing(|name| wanted.means(name)),
+    };
+    let names = || find(texts.names.texts());
+    let by_identity = |means: &dyn Fn(&Identity) -> bool| {
+        whos(texts, |who| {
+            (facts.identity)(&texts.subject(who)).is_some_and(means)
+        })
+    };
+    let means = |text: Option<&Untrusted>| text.is_some_and(|t| wanted.means(t.raw()));
+    let mut any = Any::default();
+    match field {
+        Field::Id => any.ids = Some(find(&texts.ids)),
+        Field::Title => any.titles = Some(find(texts.titles.texts())),
+        Field::Target => any.targets = Some(names()),
+        Field::Action => any.actions = Some(names()),
+        Field::Source => any.sources = Some(names()),
+        Field::Provider => {
+            let names = names();
+            any.whos = Some(whos(texts, |who| names.has_name(who.provider)));
+        }
+        Field::Identity => {
+            let names = names();
+            let has = |who: &Who| names.has_name(who.native) || names.has_name(who.name);
+            any.whos = Some(whos(texts, has));
+        }
+        Field::Owner => {
+            any.whos = Some(by_identity(&|identity| {
+                means(identity.business_owner.as_ref())
+                    || means(identity.technical_owner.as_ref())
+                    || means(identity.on_call.as_ref())
+            }));
+        }
+        Field::Environment => {
+            any.whos = Some(by_identity(&|identity| {
+                means(identity.environment.as_ref())
+            }));
+        }
+        Field::Key => {
+            let names = names();
+            let credentials =
+                by_identity(&|identity| identity.credentials.iter().any(|c| means(Some(&c.id))));
+            let mut hits = whos(texts, |who| names.has_name(who.native));
+            hits.join(&credentials);
+            any.whos = Some(hits);
+            any.targets = Some(names);
+        }
+    }
+    any
+}
+
+/// The inventory knows better than the alert.
+fn of_kind(kind: IdentityKind, texts: &Texts, facts: &Facts<'_>) -> Hits {
+    whos(texts, |who| {
+        let known = (facts.identity)(&texts.subject(who)).map(|identity| identity.kind);
+        known.unwrap_or(who.kind) == kind
+    })
+}

@@ -1,0 +1,168 @@
+//! What the queue keeps of an alert in memory: enough to sort, draw and filter by. The rest is in the store.
+
+use jiff::Timestamp;
+
+use super::Row;
+use super::names::{Name, Names};
+use super::order::Rank;
+use crate::domain::alert::Alert;
+use crate::domain::text::Untrusted;
+use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
+
+/// Number of an alert in the queue. It never changes and is never used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// Returns the slot of a place; a queue has fewer than 2³² alerts.
+    pub fn new(at: usize) -> Self {
+        Self(u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the place in the rows.
+    pub const fn at(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Returns the number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// Whom alerts name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Who {
+    /// The provider or realm.
+    pub provider: Name,
+    /// The provider's own id.
+    pub native: Name,
+    /// A name for people, empty where none is given.
+    pub name: Name,
+    /// Its kind.
+    pub kind: IdentityKind,
+}
+
+/// One alert in 48 bytes. Times are Unix seconds, what lies outside 1970 to 2106 is put to its nearer end.
+#[derive(Clone, Copy, Debug)]
+pub struct Slim {
+    /// Since when the identity is exposed, as far as the order knows.
+    pub since: u32,
+    /// When it first came.
+    pub first_seen: u32,
+    /// When it last came.
+    pub last_seen: u32,
+    /// How often it came.
+    pub count: u32,
+    /// Whom it names: a place in the list of those, plus one; zero for nobody.
+    pub who: u32,
+    /// What was touched.
+    pub target: Name,
+    /// Title, in lower case.
+    pub title: Name,
+    /// The source's name of the event.
+    pub action: Name,
+    /// The alert source.
+    pub source: Name,
+    /// Class of urgency, as far as the order knows.
+    pub class: u16,
+    /// Severity.
+    pub severity: Option<Severity>,
+    /// What happened.
+    pub pattern: ActionPattern,
+    /// Confidence in percent.
+    pub confidence: Option<u8>,
+    /// Whether it stands in the order.
+    pub placed: bool,
+    /// Whether it is over.
+    pub closed: bool,
+}
+
+impl Default for Slim {
+    fn default() -> Self {
+        let nothing = Name::default();
+        Self {
+            since: 0,
+            first_seen: 0,
+            last_seen: 0,
+            count: 0,
+            who: 0,
+            target: nothing,
+            title: nothing,
+            action: nothing,
+            source: nothing,
+            class: 0,
+            severity: None,
+            pattern: ActionPattern::Other,
+            confidence: None,
+            placed: false,
+            closed: false,
+        }
+    }
+}
+
+/// Returns Unix seconds.
+pub fn seconds(time: Timestamp) -> u32 {
+    u32::try_from(time.as_second().max(0)).unwrap_or(u32::MAX)
+}
+
+impl Slim {
+    /// Returns the rank at which it stands or is to stand.
+    pub const fn rank(&self, slot: Slot) -> Rank {
+        Rank {
+            class: self.class,
+            since: self.since,
+            slot,
+        }
+    }
+
+    /// Takes over what an alert says, but not its place in the order.
+    pub fn describe(&mut self, row: &Row, who: u32, names: &mut Names, titles: &mut Names) {
+        let alert: &Alert = &row.alert;
+        let raw = |text: Option<&Untrusted>| text.map_or("", Untrusted::raw).to_owned();
+        self.first_seen = seconds(row.first_seen);
+        self.last_seen = seconds(row.last_seen);
+        self.count = u32::try_from(row.count).unwrap_or(u32::MAX);
+        self.who = who;
+        self.target = names.take(&raw(alert.resource.as_ref().map(|r| &r.id)));
+        self.title = titles.take(&alert.title.raw().to_lowercase());
+        self.action = names.take(&raw(alert.action.as_ref()));
+        self.source = names.take(&alert.source);
+        self.severity = alert.severity;
+        self.pattern = alert.pattern;
+        self.confidence = alert.confidence;
+    }
+}
+
+/// Returns the class of urgency: open before closed, then by severity. An alert without a severity ranks as medium:
+/// unknown is not harmless.
+pub fn class(severity: Option<Severity>, closed: bool) -> u16 {
+    let severity = severity.unwrap_or(Severity::Medium);
+    let behind = Severity::ALL.iter().rev().position(|s| *s == severity);
+    let behind = u16::try_from(behind.unwrap_or(0)).unwrap_or(0);
+    behind + if closed { 0x100 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_small() {
+        assert!(size_of::<Slim>() <= 48, "{}", size_of::<Slim>());
+    }
+
+    #[test]
+    fn classes_go_from_critical_to_closed_info() {
+        let order = [
+            class(Some(Severity::Critical), false),
+            class(Some(Severity::High), false),
+            class(None, false),
+            class(Some(Severity::Low), false),
+            class(Some(Severity::Info), false),
+            class(Some(Severity::Critical), true),
+        ];
+        assert!(order.is_sorted());
+        assert_eq!(class(None, false), class(Some(Severity::Medium), false));
+    }
+}

@@ -1,0 +1,63 @@
+//! Alerts that were stored before: read in pages behind the screen, and one in full when somebody looks at it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::journal::Report;
+use crate::app::model::Level;
+use crate::app::msg::Msg;
+use crate::domain::ids::AlertId;
+use crate::domain::queue::Row;
+use crate::intake::store::{Store, StoredAlert};
+
+/// Alerts in a page: few enough that taking one in holds up no key.
+const PAGE: usize = 4_096;
+
+/// Turns a stored alert into a row of the queue.
+pub fn row(stored: StoredAlert) -> Row {
+    Row {
+        alert: Arc::new(stored.alert),
+        count: stored.count,
+        first_seen: stored.first_seen,
+        last_seen: stored.last_seen,
+    }
+}
+
+/// Reports all stored alerts, the latest first. Blocks.
+pub fn load(store: &Mutex<Store>, report: &Report) {
+    let mut before = None;
+    loop {
+        // Between two pages what arrives now gets its turn.
+        let page = lock(store).page(before, PAGE);
+        match page {
+            Ok((rows, next)) => {
+                report(Msg::Stored(rows.into_iter().map(row).collect()));
+                before = next;
+            }
+            Err(error) => {
+                report(Msg::Notice {
+                    level: Level::Error,
+                    text: format!("stored alerts cannot be read, older ones are missing: {error}"),
+                });
+                return;
+            }
+        }
+        if before.is_none() {
+            return;
+        }
+    }
+}
+
+/// Reads one alert in full. Blocks.
+pub fn read(store: &Mutex<Store>, id: &AlertId) -> Msg {
+    let result = match lock(store).alert(id) {
+        Ok(Some(stored)) => Ok(Arc::new(stored.alert)),
+        Ok(None) => Err("it is not in the store any more".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    let id = id.clone();
+    Msg::AlertRead { id, result }
+}
+
+fn lock(store: &Mutex<Store>) -> std::sync::MutexGuard<'_, Store> {
+    store.lock().unwrap_or_else(PoisonError::into_inner)
+}
