@@ -62,6 +62,10 @@ pub struct DecoderSettings {
 pub struct JournalSettings {
     /// First part of every log's origin line.
     pub site: String,
+    /// Your name as every record says it; a claim, which a roster can confirm.
+    pub person: String,
+    /// Folder, better on another disk, for what an act came to when the log itself fails; empty for the runtime folder.
+    pub fallback_dir: PathBuf,
     /// Act although the log lies on a network file system.
     pub allow_network_fs: bool,
     /// Copies of signed heads outside this machine.
@@ -94,6 +98,8 @@ impl Default for JournalSettings {
     fn default() -> Self {
         Self {
             site: "local".to_owned(),
+            person: String::new(),
+            fallback_dir: PathBuf::new(),
             allow_network_fs: false,
             anchor: AnchorSettings::default(),
         }
@@ -227,6 +233,9 @@ impl Config {
         let fix = |path: &mut PathBuf| *path = base.join(&*path);
         self.inventory.files.iter_mut().for_each(fix);
         self.playbooks.files.iter_mut().for_each(fix);
+        if !self.journal.fallback_dir.as_os_str().is_empty() {
+            fix(&mut self.journal.fallback_dir);
+        }
         self.decoders.mappings.iter_mut().for_each(fix);
         self.decoders.token_keys.iter_mut().for_each(fix);
         for source in &mut self.source {

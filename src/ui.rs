@@ -68,7 +68,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     match &model.overlay {
         Overlay::Reason(prompt) => overlay::reason(prompt, ui, body, buf),
         Overlay::Views => overlay::views(model, ui, body, buf),
-        Overlay::ConfirmQuit => overlay::confirm_quit(ui, body, buf),
+        Overlay::ConfirmQuit => overlay::confirm_quit(model, ui, body, buf),
         _ => {}
     }
     status::bottom(model, ui, bottom, buf);

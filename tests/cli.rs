@@ -15,6 +15,8 @@ mod away;
 mod damaged;
 #[path = "cli/drill.rs"]
 mod drill;
+#[path = "cli/fields.rs"]
+mod fields;
 #[path = "cli/input.rs"]
 mod input;
 #[path = "cli/twice.rs"]

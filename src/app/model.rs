@@ -20,6 +20,7 @@ use crate::domain::options::{Capabilities, Choice, Situation, choices};
 use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
 use crate::domain::queue::Queue;
+use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{Layer, Verb};
 
 /// A part of the triage screen that can have the focus.
@@ -377,6 +378,8 @@ pub struct Model {
     pub journal_space: Option<u64>,
     /// Why nothing can be recorded, and therefore nothing done.
     pub journal_problem: Option<String>,
+    /// What an act came to is not in the log, and where it is instead; nobody leaves without having seen it.
+    pub unrecorded: Option<String>,
     /// Plans started here that have not ended.
     pub next_ticket: u64,
     /// Something visible changed since the last frame.
@@ -401,6 +404,15 @@ impl Model {
         self.runs.values().any(|run| run.running)
     }
 
+    /// Leaves, or asks first where something would be left behind.
+    pub fn leave(&mut self) {
+        if self.acting() || self.unrecorded.is_some() {
+            self.overlay = Overlay::ConfirmQuit;
+        } else {
+            self.quit = true;
+        }
+    }
+
     /// Returns what lies over the triage screen when nothing is open over that.
     pub fn resting(&self) -> Overlay {
         if self.timeline.open {
@@ -419,6 +431,11 @@ impl Model {
         self.decisions
             .unknowns()
             .filter(move |act| act.outcome.is_some() || !running(act))
+    }
+
+    /// Returns the incident that an alert belongs to, as its source says.
+    pub fn incident_of(&self, alert: &AlertId) -> Option<&Untrusted> {
+        self.alerts.read(alert)?.incident.as_ref()
     }
 
     /// Notes a message and shows it for a while.

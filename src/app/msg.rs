@@ -13,6 +13,7 @@ use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
+use crate::domain::text::Untrusted;
 
 /// Something happened.
 #[derive(Debug)]
@@ -87,6 +88,8 @@ pub enum Msg {
     Verified(Verdict),
     /// The journal can or cannot be written.
     JournalProblem(Option<String>),
+    /// What an act came to is not in the log, and where it is instead.
+    Unrecorded(String),
     /// How many MiB the log's disk has left, when that is little.
     JournalSpace(Option<u64>),
     /// How far the log is ahead of what left this machine.
@@ -156,6 +159,8 @@ pub enum Effect {
         ticket: u64,
         /// For which alert.
         alert: AlertId,
+        /// Its incident, as its source says.
+        incident: Option<Untrusted>,
         /// Whom.
         identity: Box<Identity>,
         /// Which playbook.
@@ -163,8 +168,8 @@ pub enum Effect {
     },
     /// Write a decision down.
     Record(Vec<Decision>),
-    /// Run the plan that the journal holds under this digest.
-    Run(PlanDigest),
+    /// Run the plan that the journal holds under this digest, with the reason that was given for it.
+    Run(PlanDigest, Option<String>),
     /// Stop a running plan after the current step.
     Stop(PlanDigest),
     /// Read back every act of an alert whose outcome is unknown.

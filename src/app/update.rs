@@ -68,6 +68,11 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.journal_problem = problem;
             model.dirty = true;
         }
+        Msg::Unrecorded(text) => {
+            model.say(now, Level::Error, text.clone());
+            model.unrecorded = Some(text);
+            model.dirty = true;
+        }
         Msg::JournalSpace(left) => {
             model.journal_space = left;
             model.dirty = true;

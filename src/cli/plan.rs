@@ -47,6 +47,9 @@ pub struct ContainArgs {
     /// Name of the identity; needed for plans of the hard tier, as on screen.
     #[arg(long)]
     pub confirm: Option<String>,
+    /// Why; needed for plans of the hard tier. It stands in the log.
+    #[arg(long)]
+    pub reason: Option<String>,
 }
 
 /// Arguments of `stanch undo`.
@@ -189,7 +192,10 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
         };
         let built = planner::build(
             &setup.services,
-            &alert,
+            &planner::Alerted {
+                id: &alert,
+                incident: model.incident_of(&alert),
+            },
             identity,
             &playbook,
             Timestamp::now(),
@@ -367,7 +373,9 @@ fn progress(json: bool) -> Report {
         } if !json => {
             eprintln!("step {step}: {state}  {}", show(&note));
         }
-        Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) => eprintln!("stanch: {text}"),
+        Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
+            eprintln!("stanch: {text}");
+        }
         _ => {}
     })
 }
@@ -390,7 +398,16 @@ pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyh
             eprintln!("stanch: this plan is of the hard tier; confirm it with --confirm '{name}'");
             return Ok(exit::REFUSED);
         }
-        let ended = execute::run(&setup.services, &digest, &AtomicBool::new(false), &report).await;
+        let reason = args.reason.as_deref().map(str::trim);
+        let reason = reason.filter(|r| !r.is_empty());
+        if state.plan.tier == Tier::Hard && reason.is_none() {
+            eprintln!(
+                "stanch: this plan is of the hard tier; say why with --reason '...', which stands in the log"
+            );
+            return Ok(exit::REFUSED);
+        }
+        let stop = AtomicBool::new(false);
+        let ended = execute::run(&setup.services, &digest, reason, &stop, &report).await;
         finish(&digest, &ended, global.json, out)
     })
 }

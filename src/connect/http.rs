@@ -11,6 +11,7 @@ use reqwest::{Method, Response};
 use serde_json::Value;
 use url::Url;
 
+use crate::domain::plan::sha256_hex;
 use crate::domain::text::show;
 
 /// Most bytes of an answer that are read.
@@ -21,8 +22,8 @@ pub const MAX_BODY: usize = 1 << 20;
 pub enum Exchange {
     /// No byte of it left: name resolution, refused, TLS.
     NotSent(String),
-    /// It left, and no usable answer came.
-    Lost(String),
+    /// It left, and no usable answer came; with the bytes of its body, some of which may have left.
+    Lost(String, u64),
     /// An answer with a status.
     Answer(Answer),
 }
@@ -36,6 +37,10 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// Raw `Retry-After`.
     pub retry_after: Option<String>,
+    /// How many bytes the body of the request had.
+    pub sent: u64,
+    /// SHA-256 of its headers, hex: each as `name: value` and a line feed, sorted by bytes.
+    pub headers_sha256: String,
     /// Its body, or why there is none.
     pub body: Result<Bytes, &'static str>,
 }
@@ -155,23 +160,25 @@ impl Http {
             .client
             .request(out.method, out.url)
             .headers(out.headers);
+        let mut sent = 0;
         if let Payload::Bytes(kind, mut bytes) = out.payload {
+            sent = bytes.0.len() as u64;
             request = request
                 .header(CONTENT_TYPE, kind)
                 .body(std::mem::take(&mut bytes.0));
         }
         match request.send().await {
-            Ok(response) => Exchange::Answer(read(response).await),
+            Ok(response) => Exchange::Answer(read(response, sent).await),
             // Connecting includes name resolution and the TLS handshake, and has its own time limit.
             Err(error) if error.is_connect() || error.is_builder() => {
                 Exchange::NotSent(describe(error))
             }
-            Err(error) => Exchange::Lost(describe(error)),
+            Err(error) => Exchange::Lost(describe(error), sent),
         }
     }
 }
 
-async fn read(mut response: Response) -> Answer {
+async fn read(mut response: Response, sent: u64) -> Answer {
     let text = |name: HeaderName| {
         response
             .headers()
@@ -183,6 +190,7 @@ async fn read(mut response: Response) -> Answer {
         .into_iter()
         .find_map(|name| text(HeaderName::from_static(name)));
     let retry_after = text(RETRY_AFTER);
+    let headers_sha256 = digest(response.headers());
     let status = response.status().as_u16();
     let mut body = Bytes(Vec::new());
     let body = loop {
@@ -199,8 +207,20 @@ async fn read(mut response: Response) -> Answer {
         status,
         request_id,
         retry_after,
+        sent,
+        headers_sha256,
         body,
     }
+}
+
+/// Headers hold cookies and tokens, so only their hash is kept: enough to tell two answers apart.
+fn digest(headers: &HeaderMap) -> String {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat()
+    };
+    let mut lines: Vec<Vec<u8>> = headers.iter().map(line).collect();
+    lines.sort_unstable();
+    sha256_hex(&lines.concat())
 }
 
 /// Says what went wrong, without the URL, which may hold ids that others chose.

@@ -120,7 +120,7 @@ pub struct Decision {
     pub kind: DecisionKind,
     /// About which alert.
     pub alert: AlertId,
-    /// Why; required for what somebody decides instead of acting.
+    /// Why; required for what somebody decides instead of acting, and for plans of the hard tier.
     pub reason: Option<String>,
     /// Which plan, for a confirmation or a hand-over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,6 +149,53 @@ impl Decision {
             until: None,
         }
     }
+}
+
+words! {
+    /// What kind of thing went wrong with a request, so that machines need not read sentences.
+    ErrorClass {
+        /// The console itself could not send it: a secret, a file, a request that is not the connector's.
+        Console = "console",
+        /// Nothing left: name resolution, refused connection, TLS failure.
+        Connect = "connect",
+        /// It left, and no usable answer came: time-out, reset.
+        Lost = "lost",
+        /// 401 or 403: the console's own credential may not do it.
+        Credential = "credential",
+        /// 429 or 503: later.
+        Busy = "busy",
+        /// 3xx, not followed.
+        Redirect = "redirect",
+        /// Another 4xx, or an error inside of an answer.
+        Refused = "refused",
+        /// 5xx.
+        Provider = "provider",
+        /// An answer that is not what this request answers, or cannot be read.
+        Answer = "answer",
+        /// It took effect, but something beside it failed: its new secret was not captured.
+        Beside = "beside",
+    }
+}
+
+/// Body of an `attempt` record: one try of a request that was sent more than once. Written together with the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Of which intent.
+    pub intent: IntentId,
+    /// Id of the request within the step.
+    pub request: String,
+    /// Which try of this request, from 1.
+    pub attempt: u32,
+    /// When its answer was there.
+    pub at: Timestamp,
+    /// What happened on the wire.
+    pub outcome: WireOutcome,
+    /// Status of its answer.
+    pub http_status: Option<u16>,
+    /// `Retry-After` as the provider gave it.
+    pub retry_after: Option<String>,
+    /// How long the console waited before the next try, in milliseconds; `None` when it was the last.
+    pub waited_ms: Option<u64>,
 }
 
 /// Body of a `plan` record.
@@ -184,14 +231,35 @@ pub struct Intent {
     pub step: StepId,
     /// What it does.
     pub verb: Verb,
+    /// Through which connector; `None` for records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// To whom.
     pub identity: IdentityId,
+    /// Where that identity lives, as the inventory says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// For which alert.
     pub alert: AlertId,
+    /// Where the plan's record stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Place>,
     /// Whether this takes the step back.
     pub undo: bool,
+    /// The incident that the alert belongs to, as its source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// The acting process, so that another console can tell a running act from an orphan.
     pub process: Process,
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Which log (`site/host/user`).
+    pub log: String,
+    /// Its place in that log.
+    pub seq: u64,
 }
 
 /// A process, told apart from a later one with the same number.
@@ -220,6 +288,18 @@ pub struct Outcome {
     pub attempts: u32,
     /// In words, what went wrong.
     pub error: Option<String>,
+    /// The same as a word for machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<ErrorClass>,
+    /// `Retry-After` of the last answer, as the provider gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<String>,
+    /// Bytes of request bodies that left or may have left, over all tries; heads are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_sent: Option<u64>,
+    /// SHA-256 of the answer's headers, hex: each as `name: value` and a line feed, sorted by bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_sha256: Option<String>,
     /// SHA-256 of the answer's body, hex.
     pub body_sha256: Option<String>,
     /// Evidence stored beside the log.
@@ -238,6 +318,12 @@ pub struct Evidence {
     pub size: u64,
     /// Where it came from.
     pub source: String,
+    /// Its media type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<String>,
+    /// When it was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<Timestamp>,
 }
 
 /// Body of a `verify` record.
@@ -320,6 +406,8 @@ pub struct PlanState {
     pub at: Timestamp,
     /// By whom.
     pub actor: String,
+    /// Where its record stands.
+    pub place: Place,
     /// Verdicts on it.
     pub approvals: Vec<(String, Approval)>,
 }
@@ -426,6 +514,10 @@ impl Decisions {
             plan: record.plan,
             at: entry.ts,
             actor: entry.actor.clone(),
+            place: Place {
+                log: entry.log.clone(),
+                seq: entry.seq,
+            },
             approvals: self.early.remove(&record.digest).unwrap_or_default(),
         };
         self.plans_of_alert

@@ -314,6 +314,7 @@ mod tests {
             }),
             action: None,
             evidence_url: None,
+            incident: None,
             techniques: Vec::new(),
             raw_sha256: String::new(),
         }

@@ -121,6 +121,11 @@ pub trait Fs: Send + Sync {
             .saturating_add(t.tv_nsec as u64)
     }
 
+    /// Returns whether the wall clock was synchronised since boot; `None` when nothing on this system tells.
+    fn synchronised(&self) -> Option<bool> {
+        super::clock::synchronised()
+    }
+
     /// Lists names in a directory, sorted; names that are not UTF-8 are left out.
     fn list(&self, dir: &File) -> io::Result<Vec<String>> {
         let mut names = Vec::new();

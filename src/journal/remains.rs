@@ -69,8 +69,8 @@ impl Remains {
         let head = self.head(walk.keys.iter().map(|k| &k.by))?;
         (head.size > known).then(|| {
             format!(
-                "the signed head in `checkpoint` covers {} lines, only {known} are here: the tail of {file} was removed \
-                 or changed",
+                "the signed head in `checkpoint` covers {} lines, the last that fits the log covers {known}: the tail of \
+                 {file} was removed or changed",
                 head.size
             )
         })

@@ -5,6 +5,7 @@ mod clocks;
 mod crashing;
 mod damage;
 mod failing;
+mod golden;
 mod holes;
 mod killing;
 mod peers;
@@ -86,6 +87,9 @@ impl Place {
             keys: self.dir.path().join("keys"),
             drill: false,
             allow_network_fs: true,
+            person: None,
+            policy: None,
+            fallback: None,
         }
     }
 

@@ -40,6 +40,9 @@ pub use text::write_text;
 /// An independent check in plain Python with openssl, printed by `log verify --explain`.
 pub const VERIFY_PY: &str = include_str!("verify.py");
 
+/// The same with sha256sum and openssl alone, printed by `log verify --explain=shell`.
+pub const VERIFY_SH: &str = include_str!("verify.sh");
+
 /// How thorough, and what is believed beforehand.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -191,13 +194,16 @@ impl Report {
             .count()
     }
 
-    /// Returns the exit code: 0 intact, 1 not, 2 nothing there to verify, 3 with `strict` where warnings or unknown
-    /// outcomes remain.
-    pub fn exit_code(&self, strict: bool) -> u8 {
+    /// Returns the exit code: 0 intact, 1 not, 2 nothing there to verify; with `strict` 3 where warnings remain, or acts
+    /// of unknown effect from before that time: younger ones are somebody's work in hand.
+    pub fn exit_code(&self, strict: Option<Timestamp>) -> u8 {
+        let below = |before: Timestamp| {
+            self.warnings() > 0 || self.content.unknown.iter().any(|act| act.at <= before)
+        };
         match () {
             () if !self.intact() => 1,
             () if self.empty => 2,
-            () if strict && (self.warnings() > 0 || !self.content.unknown.is_empty()) => 3,
+            () if strict.is_some_and(below) => 3,
             () => 0,
         }
     }
@@ -263,6 +269,24 @@ struct Facts {
     times: Vec<(u64, Timestamp)>,
     /// Keys of others that it vouches for: `{"origin", "vkey", "seq"}`.
     vouches: Vec<Value>,
+}
+
+/// Says what is wrong; where only the hash of the line before differs, that.
+fn in_words(bad: &Bad) -> String {
+    let told = |line: &str| {
+        let (start, rest) = line.split_once("\"prev\":\"")?;
+        Some((start.to_owned(), rest.get(..16)?.to_owned()))
+    };
+    match &bad.why {
+        Why::Chain { expected, found } if bad.seq > 0 => match (told(expected), told(found)) {
+            (Some((start, is)), Some((other, named))) if start == other && is != named => format!(
+                "it names {named}… as the hash of the line before, which is {is}…: record {} or this one was changed",
+                bad.seq - 1
+            ),
+            _ => bad.why.to_string(),
+        },
+        why => why.to_string(),
+    }
 }
 
 /// One log under audit.
@@ -379,7 +403,10 @@ impl<'o> Audit<'o> {
         let segment = segment_name(bad.segment);
         let text = format!(
             "record {} at byte {} of {segment}: {}; records from {} on are not trustworthy",
-            bad.seq, bad.offset, bad.why, bad.from
+            bad.seq,
+            bad.offset,
+            in_words(bad),
+            bad.from
         );
         let check = if matches!(bad.why, Why::Checkpoint(_)) {
             "checkpoints"

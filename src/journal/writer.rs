@@ -4,6 +4,7 @@
 //! hand it to the system in one call, wait for the device, and only then say so.
 
 mod clock;
+mod elsewhere;
 mod first;
 mod peers;
 mod prune;
@@ -41,6 +42,13 @@ pub use prune::{Prune, Pruned};
 /// Room kept for one outcome, in bytes: the longest line.
 const RESERVE_EACH: u64 = 64 * 1024;
 
+/// What a log's first record says about the program. Golden logs of the tests outlive versions.
+pub(super) const VERSION: &str = if cfg!(test) {
+    "0.0.0"
+} else {
+    env!("CARGO_PKG_VERSION")
+};
+
 /// Where the journal is and whose.
 #[derive(Clone, Debug)]
 pub struct JournalConfig {
@@ -54,6 +62,12 @@ pub struct JournalConfig {
     pub drill: bool,
     /// Accepts a store on NFS and the like, where locks may not hold.
     pub allow_network_fs: bool,
+    /// What the person calls themselves; a claim until a roster says so.
+    pub person: Option<String>,
+    /// SHA-256 of the playbooks in force, hex; stands in every record.
+    pub policy: Option<String>,
+    /// Folder, better on another disk, for what an act came to when the log itself fails.
+    pub fallback: Option<PathBuf>,
 }
 
 /// What was found when a journal was opened.
@@ -65,6 +79,8 @@ pub struct Opened {
     pub recovered: Option<Recovered>,
     /// Acknowledged records were changed or lost; actions are blocked until somebody acknowledges it.
     pub damaged: Option<Damaged>,
+    /// How many records were taken in that an earlier console could only keep elsewhere.
+    pub kept: usize,
     /// What is wrong with other logs of the store, compared with what this user saw of them; safe to draw.
     pub peers: Vec<String>,
 }
@@ -136,6 +152,8 @@ pub struct Writer {
     /// Whether a write before may be in the system's hands only.
     unsynced: bool,
     clock: clock::Watch,
+    /// What came of acts that is not in the log.
+    unrecorded: Option<String>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -164,6 +182,16 @@ impl Writer {
         let (mut writer, opened) = Self::open_or_adopt(config, actor, fs, now, Some(reason))?;
         writer.anchor_here();
         Ok((writer, opened))
+    }
+
+    /// Opens the own log on a disk of the test's.
+    #[cfg(test)]
+    pub fn open_on(
+        config: JournalConfig,
+        disk: Arc<super::Disk>,
+        now: Timestamp,
+    ) -> Result<(Self, Opened), JournalError> {
+        Self::open_or_adopt(config, Actor::current(), disk, now, None)
     }
 
     /// Opens a log as a given actor on a given system.
@@ -243,13 +271,20 @@ impl Writer {
             next: None,
             unsynced: true,
             clock: clock::Watch::default(),
+            unrecorded: None,
         };
         if let Some(reason) = adopt {
             writer.begin_epoch(now, reason)?;
         }
         writer.settle(now)?;
         writer.after_poison(now)?;
-        let peers = writer.look_around(now);
+        let kept = writer.take_kept(now);
+        let mut peers = writer.look_around(now);
+        // What could not be taken in is still where it was; the log is none the worse.
+        let kept = kept.unwrap_or_else(|error| {
+            peers.push(error.to_string());
+            0
+        });
         pending = writer.damaged.as_ref().map(|d| d.why.clone()).or(pending);
         if let Some(why) = pending {
             writer.state = State::Blocked(format!("{why}; read `log verify` and acknowledge it"));
@@ -259,6 +294,7 @@ impl Writer {
             origin: writer.verifier.name.clone(),
             recovered: writer.recovered.take(),
             damaged: writer.damaged.take(),
+            kept,
             peers,
         };
         Ok((writer, opened))
@@ -328,9 +364,12 @@ impl Writer {
 
     /// Tells whether actions may be recorded.
     pub fn health(&self) -> Health {
-        match &self.state {
-            State::Ok => Health::Ok,
-            State::Blocked(why) | State::Poisoned(why) => Health::Blocked(why.clone()),
+        match (&self.unrecorded, &self.state) {
+            (Some(text), State::Blocked(why) | State::Poisoned(why)) => {
+                Health::Blocked(format!("{text}: {why}"))
+            }
+            (_, State::Ok) => Health::Ok,
+            (None, State::Blocked(why) | State::Poisoned(why)) => Health::Blocked(why.clone()),
         }
     }
 
@@ -461,7 +500,7 @@ impl Writer {
             "origin": self.verifier.name,
             "key": self.verifier.to_vkey(),
             "epoch": 1,
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": VERSION,
         });
         self.sync_names()?;
         self.commit(now, &[(RecordType::Genesis, body)])?;
@@ -532,14 +571,18 @@ impl Writer {
         let mut bytes = Vec::new();
         let mut written = Vec::new();
         let mono = self.log.fs.boot_clock();
-        let synchronised = super::clock::synchronised();
+        let synchronised = self.log.fs.synchronised();
+        let actor = self
+            .actor
+            .signing(&self.verifier, self.config.person.as_deref());
         for (kind, body) in records {
             let frame = Frame {
                 seq: at.seq,
                 prev: at.prev,
                 ts: now,
-                actor: &self.actor.value,
+                actor: &actor,
                 drill: self.config.drill,
+                policy: self.config.policy.as_deref(),
                 mono,
                 synchronised,
             };

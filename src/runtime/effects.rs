@@ -53,13 +53,18 @@ impl Effects {
             Effect::BuildPlan {
                 ticket,
                 alert,
+                incident,
                 identity,
                 playbook,
             } => {
                 tokio::spawn(async move {
+                    let alerted = planner::Alerted {
+                        id: &alert,
+                        incident: incident.as_ref(),
+                    };
+                    let now = Timestamp::now();
                     let result =
-                        planner::build(&services, &alert, &identity, &playbook, Timestamp::now())
-                            .await;
+                        planner::build(&services, &alerted, &identity, &playbook, now).await;
                     report(Msg::PlanBuilt { ticket, result });
                 });
             }
@@ -73,7 +78,7 @@ impl Effects {
                     report(Msg::Notice { level, text });
                 });
             }
-            Effect::Run(digest) => self.run(digest),
+            Effect::Run(digest, reason) => self.run(digest, reason),
             Effect::Stop(digest) => {
                 if let Some(stop) = self.stops.get(&digest) {
                     stop.store(true, Ordering::SeqCst);
@@ -114,12 +119,12 @@ impl Effects {
         }));
     }
 
-    fn run(&mut self, digest: PlanDigest) {
+    fn run(&mut self, digest: PlanDigest, reason: Option<String>) {
         let stop = Arc::new(AtomicBool::new(false));
         self.stops.insert(digest.clone(), stop.clone());
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
-            let ended = execute::run(&services, &digest, &stop, &report).await;
+            let ended = execute::run(&services, &digest, reason.as_deref(), &stop, &report).await;
             report(Msg::RunEnded {
                 digest,
                 text: ended.text,

@@ -15,9 +15,11 @@ use super::distance::Distance;
 use super::space::Space;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
-use crate::domain::decision::{Decision, Decisions, Entry, Evidence, PlanState, RecordType};
+use crate::domain::decision::{
+    Attempt, Decision, Decisions, Entry, Evidence, Outcome, PlanState, RecordType,
+};
 use crate::domain::ids::PlanDigest;
-use crate::journal::{Follower, Health, JournalConfig, JournalError, SEEN_FILE, Writer};
+use crate::journal::{Follower, Health, JournalConfig, JournalError, Opened, SEEN_FILE, Writer};
 
 /// Where messages for the console go; subcommands print some of them.
 pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
@@ -77,6 +79,17 @@ impl Journal {
         anchoring: Anchoring,
         report: Report,
     ) -> Self {
+        let writer = |config: JournalConfig| Writer::open(config, Timestamp::now());
+        Self::open_with(config, read_only, anchoring, report, writer)
+    }
+
+    fn open_with(
+        config: JournalConfig,
+        read_only: bool,
+        anchoring: Anchoring,
+        report: Report,
+        writer: impl FnOnce(JournalConfig) -> Result<(Writer, Opened), JournalError> + Send + 'static,
+    ) -> Self {
         let (orders, inbox) = mpsc::channel();
         // The drill's heads are nobody's business, and whoever only looks has none.
         let poster = anchoring.poster.clone();
@@ -94,7 +107,10 @@ impl Journal {
             space: Space::new(&store),
             next: None,
         };
-        std::thread::spawn(move || thread.run(config, read_only, &inbox));
+        std::thread::spawn(move || {
+            let writer = (!read_only).then(|| writer(config));
+            thread.run(writer, &inbox);
+        });
         Self {
             orders,
             store,
@@ -121,6 +137,18 @@ impl Journal {
         let records: Result<Vec<_>, _> = decisions.iter().map(record).collect();
         self.append(records.map_err(|e| NotRecorded(e.to_string()))?)
             .await
+    }
+
+    /// Writes what an act came to, with every try where there was more than one, in one piece.
+    pub async fn outcome(&self, tries: &[Attempt], outcome: &Outcome) -> Result<(), NotRecorded> {
+        let value =
+            |body: Result<Value, serde_json::Error>| body.map_err(|e| NotRecorded(e.to_string()));
+        let mut records = Vec::new();
+        for tried in tries {
+            records.push((RecordType::Attempt, value(serde_json::to_value(tried))?));
+        }
+        records.push((RecordType::Outcome, value(serde_json::to_value(outcome))?));
+        self.append(records).await
     }
 
     /// Keeps room on the disk for the outcomes of `in_flight` acts.
@@ -222,6 +250,13 @@ fn insist(
                 }
                 waiting = true;
             }
+            Err(error) if must => {
+                writer.keep_elsewhere(Timestamp::now(), records, &error);
+                if let Some(text) = writer.unrecorded() {
+                    report(Msg::Unrecorded(text.to_owned()));
+                }
+                return Err(error);
+            }
             other => {
                 if waiting && other.is_ok() {
                     report(Msg::JournalProblem(None));
@@ -252,15 +287,25 @@ type Wanted = (
 );
 
 impl Thread {
-    fn run(mut self, config: JournalConfig, read_only: bool, inbox: &mpsc::Receiver<Order>) {
-        if !read_only {
-            match Writer::open(config, Timestamp::now()) {
+    fn run(
+        mut self,
+        writer: Option<Result<(Writer, Opened), JournalError>>,
+        inbox: &mpsc::Receiver<Order>,
+    ) {
+        if let Some(opened) = writer {
+            match opened {
                 Ok((mut writer, opened)) => {
                     writer.watch_clock();
                     if let Some(recovered) = &opened.recovered {
                         self.say(Some(format!(
                             "a torn write of {} bytes was put aside",
                             recovered.bytes
+                        )));
+                    }
+                    if opened.kept > 0 {
+                        self.say(Some(format!(
+                            "{} records stand in the log now that could only be kept elsewhere when its disk failed",
+                            opened.kept
                         )));
                     }
                     for peer in &opened.peers {
@@ -316,6 +361,8 @@ impl Thread {
                         sha256: b.sha256,
                         size: b.size,
                         source,
+                        media: None,
+                        fetched_at: None,
                     });
                     let _ = answer.send(evidence);
                 }
@@ -447,3 +494,6 @@ impl Thread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

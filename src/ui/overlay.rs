@@ -186,11 +186,24 @@ pub fn views(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     Paragraph::new(lines).render(inside, buf);
 }
 
-/// Asks whether to leave while an act is under way.
-pub fn confirm_quit(ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let inside = dialog("Leave while a plan is running?", 72, 6, ui, area, buf);
-    let text = "The running step is recorded before the console ends; later steps are not sent. \
-                Press Q (capital) to leave; any other key stays.";
+/// Asks whether to leave while an act is under way, or while what one came to is not in the log.
+pub fn confirm_quit(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let leave = "Press Q (capital) to leave; any other key stays.";
+    let (title, height, text) = match &model.unrecorded {
+        Some(unrecorded) => (
+            "Leave with an outcome NOT RECORDED?",
+            10,
+            format!("{}. {leave}", show(unrecorded)),
+        ),
+        None => (
+            "Leave while a plan is running?",
+            6,
+            format!(
+                "The running step is recorded before the console ends; later steps are not sent. {leave}"
+            ),
+        ),
+    };
+    let inside = dialog(title, 72, height, ui, area, buf);
     Paragraph::new(text)
         .wrap(Wrap { trim: true })
         .render(inside, buf);

@@ -53,6 +53,9 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             keys: setup::keys_dir(global)?,
             drill: false,
             allow_network_fs: true,
+            person: None,
+            policy: None,
+            fallback: None,
         };
         let services = Services {
             connectors: Arc::new(Connectors::default()),

@@ -27,6 +27,7 @@ pub(crate) fn alert(id: &str, severity: Option<Severity>, exposed: i64) -> Alert
         resource: None,
         action: None,
         evidence_url: None,
+        incident: None,
         techniques: Vec::new(),
         raw_sha256: String::new(),
     }

@@ -21,6 +21,9 @@ fn child_config(dir: &Path, user: &str) -> JournalConfig {
         keys: dir.join(format!("keys-{user}")),
         drill: false,
         allow_network_fs: true,
+        person: None,
+        policy: None,
+        fallback: None,
     }
 }
 
@@ -198,6 +201,9 @@ fn a_full_disk_refuses_acts_and_keeps_room_for_their_outcome() {
         keys: keys.path().join("keys"),
         drill: false,
         allow_network_fs: true,
+        person: None,
+        policy: None,
+        fallback: None,
     };
     let (mut writer, _) =
         Writer::open_as(config.clone(), actor("alice"), Arc::new(Real), now()).unwrap();

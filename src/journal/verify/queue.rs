@@ -7,7 +7,7 @@ use super::super::layout::LogDir;
 use super::super::reader::Line;
 use super::super::record::{self, ReadError, Record};
 use super::super::walk::{Bad, Event};
-use super::{Audit, Level};
+use super::{Audit, Level, in_words};
 use crate::domain::decision::{Entry, RecordType};
 
 /// Lines of one lot.
@@ -110,7 +110,7 @@ impl Audit<'_> {
                 }
                 Met::Damage(bad) => {
                     self.queue.pending.clear();
-                    let text = format!("record {}: {}", bad.seq, bad.why);
+                    let text = format!("record {}: {}", bad.seq, in_words(&bad));
                     self.find(Level::Failure, "damaged", Some(bad.seq), text);
                 }
             }
