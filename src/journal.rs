@@ -13,6 +13,7 @@ mod error;
 mod find;
 mod follow;
 mod fs;
+mod glance;
 mod heads;
 mod json;
 mod keys;

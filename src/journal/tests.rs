@@ -12,6 +12,7 @@ mod pruning;
 mod racing;
 mod reading;
 mod rotating;
+mod segments;
 mod tamper;
 mod torn;
 mod trusting;

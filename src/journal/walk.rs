@@ -432,33 +432,30 @@ impl Walk {
         let mut buffer: Vec<u8> = Vec::new();
         let mut read = self.at.offset;
         loop {
-            let chunk = super::fs::read_from(&*log.fs, file, read, CHUNK)
+            let n = super::fs::read_onto(&*log.fs, file, read, CHUNK, &mut buffer)
                 .map_err(log.failed("read", name))?;
-            if chunk.is_empty() || read > SEGMENT_CAP {
+            if n == 0 || read > SEGMENT_CAP {
                 return Ok((None, read));
             }
-            read += chunk.len() as u64;
-            buffer.extend_from_slice(&chunk);
+            read += n as u64;
             let by = self.verifier.clone().filter(|_| self.every_signature);
-            let ahead = ahead::look(&buffer, by.as_ref());
             let mut from = 0;
-            for mut known in ahead {
+            let stopped = ahead::along(&buffer, by.as_ref(), &mut |line, mut known| {
                 known.signed &= self.verifier == by;
-                let line = &buffer[from..from + known.len];
                 let (segment, offset) = (self.at.segment, self.at.offset);
-                if let Err(why) = self.line(line, &known, sink) {
-                    let len = log.fs.len(file).map_err(log.failed("look at", name))?;
-                    return Ok((Some(self.bad(segment, offset, why)), len));
-                }
+                self.line(line, &known, sink)
+                    .map_err(|why| self.bad(segment, offset, why))?;
                 from += known.len + 1;
+                Ok(())
+            });
+            let len = || log.fs.len(file).map_err(log.failed("look at", name));
+            if let Err(bad) = stopped {
+                return Ok((Some(bad), len()?));
             }
             buffer.drain(..from);
             if buffer.len() > MAX_LINE {
-                let len = log.fs.len(file).map_err(log.failed("look at", name))?;
-                return Ok((
-                    Some(self.bad(self.at.segment, self.at.offset, Why::TooLong)),
-                    len,
-                ));
+                let bad = self.bad(self.at.segment, self.at.offset, Why::TooLong);
+                return Ok((Some(bad), len()?));
             }
         }
     }
@@ -485,8 +482,8 @@ impl Walk {
         if let Some(byte) = known.strange {
             return Err(Why::Byte(byte));
         }
-        let start = prefix(self.at.seq, &self.at.prev);
-        let Some(rest) = line.strip_prefix(start.as_bytes()) else {
+        let Some(rest) = checkpoint::after_prefix(line, self.at.seq, &self.at.prev) else {
+            let start = prefix(self.at.seq, &self.at.prev);
             let found = String::from_utf8_lossy(&line[..line.len().min(start.len())]);
             return Err(Why::Chain {
                 expected: start,

@@ -1,8 +1,10 @@
 //! Records are read on two cores, in lots, and then looked at in their order.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::super::checkpoint::Head;
+use super::super::glance::{self, Glance};
 use super::super::layout::LogDir;
 use super::super::reader::Line;
 use super::super::record::{self, ReadError, Record};
@@ -14,6 +16,17 @@ use crate::domain::decision::{Entry, RecordType};
 const LOT: usize = 8192;
 /// Fewer lines are not worth a second thread.
 const WORTH: usize = 128;
+
+/// Bytes of one lot.
+const LOT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Records of these kinds are looked into one by one.
+const LOOKED_INTO: [RecordType; 4] = [
+    RecordType::PeerHeads,
+    RecordType::Anchor,
+    RecordType::Recovered,
+    RecordType::Prune,
+];
 
 /// What records of these kinds say together is checked when all logs are read.
 const KEPT: [RecordType; 6] = [
@@ -30,7 +43,8 @@ enum Met {
         seq: u64,
         segment: u64,
         offset: u64,
-        bytes: Vec<u8>,
+        /// Where its bytes stand in the queue.
+        at: Range<usize>,
     },
     Withheld(u64),
     Commit(Head),
@@ -41,6 +55,8 @@ enum Met {
 #[derive(Default)]
 pub struct Queue {
     met: Vec<Met>,
+    /// All lines that wait, end to end.
+    bytes: Vec<u8>,
     /// Lines since the last commit.
     pending: Vec<Line>,
     /// Committed lines of the kinds that are kept.
@@ -56,17 +72,21 @@ impl Audit<'_> {
                 segment,
                 offset,
                 bytes,
-            } => Met::Line {
-                seq: *seq,
-                segment: *segment,
-                offset: *offset,
-                bytes: bytes.to_vec(),
-            },
+            } => {
+                let from = self.queue.bytes.len();
+                self.queue.bytes.extend_from_slice(bytes);
+                Met::Line {
+                    seq: *seq,
+                    segment: *segment,
+                    offset: *offset,
+                    at: from..self.queue.bytes.len(),
+                }
+            }
             Event::Withheld { seq } => Met::Withheld(*seq),
             Event::Commit(head) => Met::Commit((*head).clone()),
             Event::Damage(bad) => Met::Damage((*bad).clone()),
         });
-        if self.queue.met.len() >= LOT {
+        if self.queue.met.len() >= LOT || self.queue.bytes.len() >= LOT_BYTES {
             self.look(log);
         }
     }
@@ -74,32 +94,36 @@ impl Audit<'_> {
     /// Looks at everything that waits.
     pub(super) fn look(&mut self, log: &LogDir) {
         let met = std::mem::take(&mut self.queue.met);
-        let mut read = read_all(&met).into_iter();
-        for met in met {
+        let bytes = std::mem::take(&mut self.queue.bytes);
+        let mut read = read_all(&met, &bytes).into_iter();
+        for met in &met {
             match met {
                 Met::Line {
                     seq,
                     segment,
                     offset,
-                    bytes,
+                    at,
                 } => {
-                    self.report.segments += u64::from(offset == 0);
+                    self.report.segments += u64::from(*offset == 0);
                     if let Some(progress) = &self.options.progress {
-                        progress.fetch_add(bytes.len() as u64 + 1, Ordering::Relaxed);
+                        progress.fetch_add(at.len() as u64 + 1, Ordering::Relaxed);
                     }
                     match read.next() {
-                        Some(Ok(record)) => {
-                            self.record(log, segment, &record);
-                            self.keep(record, bytes);
+                        Some(Ok((glance, record))) => {
+                            self.glance(&glance);
+                            if let Some(record) = record {
+                                self.record(log, *segment, &record);
+                                self.keep(record, &bytes[at.clone()]);
+                            }
                         }
                         Some(Err(e)) => {
                             let text = format!("record {seq} cannot be read: {e}");
-                            self.find(Level::Warning, "records", Some(seq), text);
+                            self.find(Level::Warning, "records", Some(*seq), text);
                         }
                         None => {}
                     }
                 }
-                Met::Withheld(seq) => self.evidence.withheld(seq),
+                Met::Withheld(seq) => self.evidence.withheld(*seq),
                 Met::Commit(head) => {
                     for mut line in self.queue.pending.drain(..) {
                         line.entry.log.clone_from(&head.origin);
@@ -115,12 +139,23 @@ impl Audit<'_> {
                 }
             }
         }
+        drop(read);
+        // The room is used again.
+        (self.queue.met, self.queue.bytes) = (met, bytes);
+        self.queue.met.clear();
+        self.queue.bytes.clear();
     }
 
-    fn keep(&mut self, record: Record, raw: Vec<u8>) {
+    fn keep(&mut self, record: Record, raw: &[u8]) {
         if !KEPT.contains(&record.kind) {
             return;
         }
+        // Of an approval the frame is asked for again.
+        let raw = if record.kind == RecordType::Approval {
+            raw.to_vec()
+        } else {
+            Vec::new()
+        };
         let owner = self.walk.owner.split_once('/');
         let entry = Entry {
             log: String::new(),
@@ -134,10 +169,20 @@ impl Audit<'_> {
     }
 }
 
-fn read_all(met: &[Met]) -> Vec<Result<Record, ReadError>> {
+/// A record's frame, and the whole of it where some check looks into its body.
+type Read<'l> = Result<(Glance<'l>, Option<Record>), ReadError>;
+
+fn read_one(line: &[u8]) -> Read<'_> {
+    let glance = glance::at(line)?;
+    let whole = glance.telling || KEPT.contains(&glance.kind) || LOOKED_INTO.contains(&glance.kind);
+    let record = whole.then(|| record::read(line)).transpose()?;
+    Ok((glance, record))
+}
+
+fn read_all<'l>(met: &[Met], bytes: &'l [u8]) -> Vec<Read<'l>> {
     let each = |met: &[Met]| {
         let lines = met.iter().filter_map(|m| match m {
-            Met::Line { bytes, .. } => Some(record::read(bytes)),
+            Met::Line { at, .. } => Some(read_one(&bytes[at.clone()])),
             _ => None,
         });
         lines.collect::<Vec<_>>()
