@@ -100,6 +100,16 @@ pub fn after_prefix<'l>(line: &'l [u8], seq: u64, prev: &Hash) -> Option<&'l [u8
     rest.strip_prefix(b"\",\"type\":\"").filter(|_| same)
 }
 
+/// Returns the type of a line that starts as every line does, whatever its place.
+pub fn word(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(b"{\"v\":1,\"seq\":")?;
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let rest = rest[digits..].strip_prefix(b",\"prev\":\"")?;
+    let (_, rest) = rest.split_at_checked(2 * size_of::<Hash>())?;
+    let rest = rest.strip_prefix(b"\",\"type\":\"")?;
+    rest.split(|b| *b == b'"').next()
+}
+
 /// Writes the checkpoint line, without its line feed.
 pub fn line(seq: u64, prev: &Hash, signed: &str) -> Vec<u8> {
     let mut out = prefix(seq, prev).into_bytes();
@@ -251,6 +261,7 @@ mod tests {
         let start = prefix(seq, &prev);
         let mut line = format!("{start}view\"").into_bytes();
         assert_eq!(after_prefix(&line, seq, &prev), Some(&b"view\""[..]));
+        assert_eq!(word(&line), Some(&b"view"[..]));
         assert_eq!(after_prefix(&line, seq ^ 1, &prev), None);
         for bit in 0..start.len() * 8 {
             line[bit / 8] ^= 1 << (bit % 8);

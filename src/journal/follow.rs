@@ -42,7 +42,15 @@ impl std::fmt::Debug for Follower {
 impl Follower {
     /// Begins at the beginning of every log; reads nothing yet.
     pub fn new(store: &Path) -> Self {
-        let inotify = Inotify::init().ok();
+        Self::begin(store, Inotify::init().ok())
+    }
+
+    /// As [`Self::new`], for whoever is told elsewhere when to look: [`Self::changed`] only waits a while.
+    pub fn unwatched(store: &Path) -> Self {
+        Self::begin(store, None)
+    }
+
+    fn begin(store: &Path, inotify: Option<Inotify>) -> Self {
         let mut follower = Self {
             store: store.to_owned(),
             logs: BTreeMap::new(),

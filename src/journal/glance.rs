@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use jiff::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -14,7 +15,7 @@ use super::record::ReadError;
 /// Keys of a body that some check looks into.
 const TELLING: [&str; 5] = ["evidence", "countersigned", "damaged", "blobs", "withheld"];
 /// More keys than any record of ours has are compared by hash.
-const FEW: usize = 24;
+const FEW: usize = 16;
 
 /// The frame of one record.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,51 @@ pub struct Glance<'l> {
     pub process: [Scalar<'l>; 2],
     /// Whether the body has a key that some check looks into.
     pub telling: bool,
+}
+
+impl Glance<'_> {
+    /// Parts with the line that it was read from, which [`Self::rejoin`] takes again. Almost nothing is copied then: memory
+    /// that one thread takes and another gives back keeps both waiting.
+    pub fn part(self, line: &[u8]) -> Parted {
+        let at = match &self.boot {
+            Cow::Borrowed(text) => (text.as_ptr() as usize)
+                .checked_sub(line.as_ptr() as usize)
+                .map(|from| from..from + text.len()),
+            Cow::Owned(_) => None,
+        };
+        let boot = match (&at, self.boot) {
+            (Some(_), _) => Cow::Borrowed(""),
+            (None, text) => Cow::Owned(text.into_owned()),
+        };
+        let glance = Glance {
+            boot,
+            process: self.process.map(Scalar::into_owned),
+            ..self
+        };
+        Parted { glance, boot: at }
+    }
+}
+
+/// A glance without its line.
+#[derive(Debug)]
+pub struct Parted {
+    glance: Glance<'static>,
+    /// Where in the line the boot stands.
+    boot: Option<Range<usize>>,
+}
+
+impl Parted {
+    /// Gives the line back.
+    pub fn rejoin(self, line: &[u8]) -> Glance<'_> {
+        let text = |at: Range<usize>| std::str::from_utf8(line.get(at)?).ok();
+        match self.boot.and_then(text) {
+            Some(boot) => Glance {
+                boot: Cow::Borrowed(boot),
+                ..self.glance
+            },
+            None => self.glance,
+        }
+    }
 }
 
 /// A value that is no object and no list, or the fact that it is one.
@@ -155,20 +201,32 @@ impl<'l> Parts<'l> {
 }
 
 /// Keys of one object so far: none may stand twice.
-#[derive(Default)]
 struct Keys<'l> {
-    few: Vec<Cow<'l, str>>,
+    few: [Cow<'l, str>; FEW],
+    len: usize,
     many: std::collections::HashSet<Cow<'l, str>>,
+}
+
+impl Default for Keys<'_> {
+    fn default() -> Self {
+        Self {
+            few: [const { Cow::Borrowed("") }; FEW],
+            len: 0,
+            many: std::collections::HashSet::new(),
+        }
+    }
 }
 
 impl<'l> Keys<'l> {
     fn add<E: serde::de::Error>(&mut self, key: Cow<'l, str>) -> Result<(), E> {
-        let twice = self.few.contains(&key) || self.many.contains(&key);
+        let twice = self.few[..self.len].contains(&key)
+            || (!self.many.is_empty() && self.many.contains(&key));
         if twice {
             return Err(E::custom(format!("the key {key:?} stands twice")));
         }
-        if self.few.len() < FEW {
-            self.few.push(key);
+        if self.len < FEW {
+            self.few[self.len] = key;
+            self.len += 1;
         } else {
             self.many.insert(key);
         }
@@ -391,6 +449,7 @@ mod tests {
     fn agree(bytes: &[u8]) {
         match (at(bytes), record::read(bytes)) {
             (Ok(glance), Ok(record)) => {
+                let glance = glance.part(bytes).rejoin(bytes);
                 let field = |name: &str| record.actor.get(name).cloned().unwrap_or(Value::Null);
                 assert_eq!(
                     (

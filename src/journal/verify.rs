@@ -316,8 +316,8 @@ impl<'o> Audit<'o> {
     fn run(mut self, log: &LogDir) -> (LogReport, Facts, Vec<Line>) {
         let before = Remains::of(log);
         let mut walk = self.walk.clone();
-        let ended = walk.run(log, &mut |event| self.meet(log, &event));
-        self.look(log);
+        let ended = walk.run_with(log, &queue::read, &mut |event| self.meet(log, event));
+        self.tell();
         let mut lines = std::mem::take(&mut self.queue.lines);
         if self.options.quick && !walk.confirm() {
             lines.clear();

@@ -6,6 +6,7 @@
 mod ahead;
 
 use std::fs::File;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -18,13 +19,12 @@ use super::layout::{LogDir, segment_name};
 use super::merkle::{CompactRange, Hash, ZERO, leaf_hash, unhex};
 use super::note::Verifier;
 use super::record::{self, MAX_LINE};
-use ahead::Ahead;
+use ahead::{Ahead, End, Look, Source, Stop};
 
 /// A writer begins a new segment beyond this many bytes.
 pub const SEGMENT_LIMIT: u64 = 64 * 1024 * 1024;
 /// A reader refuses a segment beyond this many bytes.
 const SEGMENT_CAP: u64 = 4 * SEGMENT_LIMIT;
-const CHUNK: usize = 4 * 1024 * 1024;
 
 /// A place between two lines, with everything needed to go on from it.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ pub enum Why {
 
 /// What a walk meets, in order.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum Event<'a, T = ()> {
     /// A line that continues the chain; not committed until the next [`Event::Commit`].
     Line {
         /// Its number.
@@ -133,6 +133,8 @@ pub enum Event<'a> {
         offset: u64,
         /// Its bytes without the line feed.
         bytes: &'a [u8],
+        /// What was to be known of it; see [`Walk::run_with`].
+        seen: T,
     },
     /// A line whose content was withheld; its leaf hash still holds the place.
     Withheld {
@@ -263,6 +265,17 @@ impl Walk {
         log: &LogDir,
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<Tail, JournalError> {
+        self.run_with(log, &|_| (), sink)
+    }
+
+    /// As [`Walk::run`]; `look` is asked about every record, ahead of the walk and on two cores, so also about lines that
+    /// turn out not to fit.
+    pub fn run_with<T: Send>(
+        &mut self,
+        log: &LogDir,
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
+    ) -> Result<Tail, JournalError> {
         self.at = self.good.clone();
         self.incoming = None;
         let (segments, _) = log.segments()?;
@@ -278,7 +291,7 @@ impl Walk {
         }
         loop {
             let first = self.at.segment;
-            let (bad, len) = self.segment(log, sink)?;
+            let (bad, len) = self.segment(log, look, sink)?;
             let here = if self.good.segment == first {
                 self.good.offset
             } else {
@@ -390,10 +403,11 @@ impl Walk {
     }
 
     /// Reads one segment from where the walk stands; returns what stopped it and the size read.
-    fn segment(
+    fn segment<T: Send>(
         &mut self,
         log: &LogDir,
-        sink: &mut dyn FnMut(Event<'_>),
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
     ) -> Result<(Option<Bad>, u64), JournalError> {
         let (name, pruned) = log.segment_file(self.at.segment);
         let file = log.open(&name, How::Read)?;
@@ -419,52 +433,56 @@ impl Walk {
                 found: len,
             });
         }
-        self.lines(log, &file, &name, sink)
+        self.lines(log, &file, &name, look, sink)
     }
 
-    fn lines(
+    fn lines<T: Send>(
         &mut self,
         log: &LogDir,
         file: &File,
         name: &str,
-        sink: &mut dyn FnMut(Event<'_>),
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
     ) -> Result<(Option<Bad>, u64), JournalError> {
-        let mut buffer: Vec<u8> = Vec::new();
-        let mut read = self.at.offset;
-        loop {
-            let n = super::fs::read_onto(&*log.fs, file, read, CHUNK, &mut buffer)
-                .map_err(log.failed("read", name))?;
-            if n == 0 || read > SEGMENT_CAP {
-                return Ok((None, read));
-            }
-            read += n as u64;
-            let by = self.verifier.clone().filter(|_| self.every_signature);
+        let source = Source::new(&*log.fs, file, self.at.offset, SEGMENT_CAP);
+        let by = self.signer(None);
+        let ended = ahead::along(source, by, look, &mut |piece| {
             let mut from = 0;
-            let stopped = ahead::along(&buffer, by.as_ref(), &mut |line, mut known| {
-                known.signed &= self.verifier == by;
-                let (segment, offset) = (self.at.segment, self.at.offset);
-                self.line(line, &known, sink)
-                    .map_err(|why| self.bad(segment, offset, why))?;
+            for mut known in piece.lines.drain(..) {
+                let line = &piece.bytes[from..from + known.len];
                 from += known.len + 1;
-                Ok(())
-            });
-            let len = || log.fs.len(file).map_err(log.failed("look at", name));
-            if let Err(bad) = stopped {
-                return Ok((Some(bad), len()?));
+                known.signed = known.signed && piece.by.as_deref() == self.verifier.as_ref();
+                let (segment, offset) = (self.at.segment, self.at.offset);
+                self.line(line, known, look, sink)
+                    .map_err(|why| self.bad(segment, offset, why))?;
             }
-            buffer.drain(..from);
-            if buffer.len() > MAX_LINE {
-                let bad = self.bad(self.at.segment, self.at.offset, Why::TooLong);
-                return Ok((Some(bad), len()?));
-            }
-        }
+            Ok(self.signer(piece.by.clone()))
+        });
+        let bad = match ended {
+            Ok(End::Read(len)) => return Ok((None, len)),
+            Err(Stop::Io(error)) => return Err(log.failed("read", name)(error)),
+            Ok(End::TooLong) => self.bad(self.at.segment, self.at.offset, Why::TooLong),
+            Err(Stop::Said(bad)) => bad,
+        };
+        let len = log.fs.len(file).map_err(log.failed("look at", name))?;
+        Ok((Some(bad), len))
     }
 
-    fn line(
+    /// The key that every signature is checked against; `before` where it is the same.
+    fn signer(&self, before: Option<Arc<Verifier>>) -> Option<Arc<Verifier>> {
+        let by = self.verifier.as_ref().filter(|_| self.every_signature);
+        if before.as_deref() == by {
+            return before;
+        }
+        by.cloned().map(Arc::new)
+    }
+
+    fn line<T>(
         &mut self,
         line: &[u8],
-        known: &Ahead,
-        sink: &mut dyn FnMut(Event<'_>),
+        known: Ahead<T>,
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
     ) -> Result<(), Why> {
         if let Some(leaf) = self.pruned.then(|| unhex(line)).flatten() {
             if self.verifier.is_none() {
@@ -491,7 +509,7 @@ impl Walk {
             });
         };
         if rest.starts_with(b"checkpoint\"") {
-            return self.checkpoint(line, known, sink);
+            return self.checkpoint(line, &known, sink);
         }
         if self.at.seq == 0 {
             self.verifier = Some(self.genesis(line).map_err(Why::Genesis)?);
@@ -501,21 +519,22 @@ impl Walk {
             self.incoming = Some(self.key_change(line).map_err(Why::Key)?);
         }
         let (seq, segment, offset) = (self.at.seq, self.at.segment, self.at.offset);
-        self.pass(known);
+        self.pass(&known);
         sink(Event::Line {
             seq,
             segment,
             offset,
             bytes: line,
+            seen: known.seen.unwrap_or_else(|| look(line)),
         });
         Ok(())
     }
 
-    fn checkpoint(
+    fn checkpoint<T>(
         &mut self,
         line: &[u8],
-        known: &Ahead,
-        sink: &mut dyn FnMut(Event<'_>),
+        known: &Ahead<T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
     ) -> Result<(), Why> {
         let Some(by) = &self.verifier else {
             return Err(Why::Genesis("a checkpoint comes first".into()));
@@ -558,7 +577,7 @@ impl Walk {
         Ok(())
     }
 
-    fn pass(&mut self, known: &Ahead) {
+    fn pass<T>(&mut self, known: &Ahead<T>) {
         let seq = self.at.seq;
         self.at.step(known.leaf, known.len);
         self.keep_leaf(seq, known.leaf);

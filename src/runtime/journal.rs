@@ -35,6 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How many callers' records are written in one piece.
 const MOST_TOGETHER: usize = 64;
 
+/// How long as many callers as came together before are waited for: much less than the disk takes.
+const GATHER: Duration = Duration::from_micros(200);
+
 /// Why a console that only looks cannot write.
 const NO_WRITER: &str = "this console has no journal to write to";
 
@@ -86,13 +89,14 @@ impl Journal {
         let seen = config.keys.join(SEEN_FILE);
         let thread = Thread {
             report,
-            follower: Follower::new(&store),
+            follower: Follower::unwatched(&store),
             decisions: Decisions::default(),
             writer: None,
             closed: NO_WRITER.to_owned(),
             anchors: Distance::new(anchoring, heads, config.drill),
             space: Space::new(&store),
             next: None,
+            together: 1,
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
         Self {
@@ -234,6 +238,8 @@ struct Thread {
     space: Space,
     /// An order that came while records were gathered.
     next: Option<Order>,
+    /// How many callers the last records came from.
+    together: usize,
 }
 
 /// Records of one caller, and who waits for them.
@@ -339,13 +345,20 @@ impl Thread {
     /// Writes what one caller wants, and with it what others asked for while the disk was busy: one wait serves all.
     fn append(&mut self, first: Wanted, inbox: &mpsc::Receiver<Order>) {
         let mut lot = vec![first];
+        // Whoever was answered a moment ago is about to ask again: half of them would miss this write and wait for two.
+        let until = Instant::now() + GATHER;
         while lot.len() < MOST_TOGETHER && self.next.is_none() {
-            match inbox.try_recv() {
+            let left = match lot.len() < self.together {
+                true => until.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
+            match inbox.recv_timeout(left) {
                 Ok(Order::Append(records, answer)) => lot.push((records, answer)),
                 Ok(other) => self.next = Some(other),
                 Err(_) => break,
             }
         }
+        self.together = lot.len();
         let append = |thread: &mut Self, records: &[(RecordType, Value)]| {
             let report = Arc::clone(&thread.report);
             thread.with_writer(|writer| insist(writer, records, &report))
