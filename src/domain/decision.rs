@@ -317,6 +317,8 @@ pub struct Decisions {
     plans_of_alert: BTreeMap<AlertId, BTreeSet<PlanDigest>>,
     acts: BTreeMap<IntentId, Act>,
     acts_of_alert: BTreeMap<AlertId, BTreeSet<IntentId>>,
+    acts_of_identity: BTreeMap<IdentityId, BTreeSet<IntentId>>,
+    acts_of_plan: BTreeMap<PlanDigest, BTreeSet<IntentId>>,
     unknown: BTreeSet<IntentId>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
     early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
@@ -347,6 +349,14 @@ impl Decisions {
                 };
                 self.acts_of_alert
                     .entry(act.intent.alert.clone())
+                    .or_default()
+                    .insert(id.clone());
+                self.acts_of_identity
+                    .entry(act.intent.identity.clone())
+                    .or_default()
+                    .insert(id.clone());
+                self.acts_of_plan
+                    .entry(act.intent.digest.clone())
                     .or_default()
                     .insert(id.clone());
                 self.acts.insert(id.clone(), act);
@@ -426,10 +436,8 @@ impl Decisions {
         if let Some(exact) = self.plans.get_key_value(&PlanDigest::new(digest)) {
             return Some(exact);
         }
-        let mut found = self
-            .plans
-            .iter()
-            .filter(|(d, _)| d.as_str().starts_with(digest));
+        let from = self.plans.range(PlanDigest::new(digest)..);
+        let mut found = from.take_while(|(d, _)| d.as_str().starts_with(digest));
         let first = found.next()?;
         (digest.len() >= 8 && found.next().is_none()).then_some(first)
     }
@@ -457,6 +465,19 @@ impl Decisions {
             .filter(|act| !self.gave_way(act))
     }
 
+    /// Returns the acts on one identity, oldest first, without those that gave way to another run of the same plan.
+    pub fn acts_on(&self, identity: &IdentityId) -> impl DoubleEndedIterator<Item = &Act> {
+        let ids = self.acts_of_identity.get(identity).into_iter().flatten();
+        ids.filter_map(|id| self.acts.get(id))
+            .filter(|act| !self.gave_way(act))
+    }
+
+    /// Returns the acts of one plan, oldest first.
+    fn acts_by(&self, digest: &PlanDigest) -> impl DoubleEndedIterator<Item = &Act> {
+        let ids = self.acts_of_plan.get(digest).into_iter().flatten();
+        ids.filter_map(|id| self.acts.get(id))
+    }
+
     /// Tells whether the run that begins with this intent may go on: a plan runs once, and of several consoles that begin
     /// it at the same moment at most one acts. The earlier record of a log wins. Two logs have no order, so a run gives
     /// way to any that it sees in another log; at worst nobody acts, and everybody is told.
@@ -470,7 +491,7 @@ impl Decisions {
 
     /// Returns the acts of other runs of the same plan.
     fn rivals<'a>(&'a self, own: &'a Act) -> impl Iterator<Item = &'a Act> {
-        self.acts.values().filter(move |a| {
+        self.acts_by(&own.intent.digest).filter(move |a| {
             a.intent.digest == own.intent.digest
                 && a.intent.undo == own.intent.undo
                 && a.intent.intent != own.intent.intent
@@ -491,8 +512,7 @@ impl Decisions {
 
     /// Returns the latest act of one step of one plan, apart from undos.
     pub fn act_of(&self, digest: &PlanDigest, step: &StepId) -> Option<&Act> {
-        self.acts
-            .values()
+        self.acts_by(digest)
             .rev()
             .filter(|a| a.intent.digest == *digest && a.intent.step == *step && !a.intent.undo)
             .find(|a| !self.gave_way(a))
@@ -500,8 +520,7 @@ impl Decisions {
 
     /// Returns the latest undo of one step of one plan.
     pub fn undo_of(&self, digest: &PlanDigest, step: &StepId) -> Option<&Act> {
-        self.acts
-            .values()
+        self.acts_by(digest)
             .rev()
             .find(|a| a.intent.digest == *digest && a.intent.step == *step && a.intent.undo)
     }
@@ -577,6 +596,9 @@ mod tests {
         let act = decisions.act_of(&digest, &step).unwrap();
         assert_eq!(act.intent.intent, IntentId::new("i1"));
         assert_eq!(decisions.acts_for(&alert).count(), 1);
+        let identity = IdentityId::new("p:a");
+        assert_eq!(decisions.acts_on(&identity).count(), 1);
+        assert_eq!(decisions.acts_on(&IdentityId::new("p:b")).count(), 0);
         assert_eq!(decisions.acts().count(), 2);
         assert_eq!(decisions.unreadable, 0);
     }
