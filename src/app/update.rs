@@ -49,6 +49,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.timeline.put_off(entries);
             return go_on(model);
         }
+        Msg::Held(held) => model.timeline.hold_on(held),
         Msg::Continue => return go_on(model),
         Msg::LogRead => {
             model.timeline.read = true;

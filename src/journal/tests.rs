@@ -8,6 +8,7 @@ mod failing;
 mod holes;
 mod killing;
 mod peers;
+mod pieces;
 mod pruning;
 mod racing;
 mod reading;

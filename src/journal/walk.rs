@@ -4,6 +4,7 @@
 //! committed yet: a rule that trusts a fitting `prev` alone accepts torn data.
 
 mod ahead;
+mod state;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::layout::{LogDir, segment_name};
 use super::merkle::{CompactRange, Hash, ZERO, leaf_hash, unhex};
 use super::note::Verifier;
 use super::record::{self, MAX_LINE};
-use ahead::{Ahead, End, Look, Source, Stop};
+use ahead::{Ahead, End, Look, Signer, Source, Stop};
 
 /// A writer begins a new segment beyond this many bytes.
 pub const SEGMENT_LIMIT: u64 = 64 * 1024 * 1024;
@@ -160,6 +161,25 @@ pub struct Tail {
     pub uncommitted: u64,
     /// Segments that should not be there or could not be reached.
     pub later: Vec<u64>,
+    /// It ended at a mark, see [`Walk::run_to`]; nothing is said about what follows.
+    pub paused: bool,
+}
+
+/// A checkpoint on the way, to rest at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its head.
+    pub head: Head,
+    /// Segment of the record before it.
+    pub segment: u64,
+    /// Where in it that record begins.
+    pub offset: u64,
+}
+
+/// What stops a walk before the end.
+enum Halt {
+    Bad(Bad),
+    Paused,
 }
 
 impl Tail {
@@ -210,6 +230,8 @@ pub struct Walk {
     /// Leaf hashes of all lines so far, when somebody wants them.
     pub leaves: Option<Vec<Hash>>,
     every_signature: bool,
+    /// Where to rest.
+    rest_at: Option<Mark>,
     incoming: Option<Incoming>,
     /// Whether content was withheld from the segment that is read.
     pruned: bool,
@@ -244,6 +266,7 @@ impl Walk {
             checkpoints: 0,
             passed: 0,
             every_signature,
+            rest_at: None,
             pruned: false,
             at: Point::start(),
         }
@@ -266,6 +289,25 @@ impl Walk {
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<Tail, JournalError> {
         self.run_with(log, &|_| (), sink)
+    }
+
+    /// As [`Walk::run_with`], no further than to a checkpoint that was met there before.
+    pub fn run_to<T: Send>(
+        &mut self,
+        mark: Option<Mark>,
+        log: &LogDir,
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
+    ) -> Result<Tail, JournalError> {
+        self.rest_at = mark;
+        let ended = self.run_with(log, look, sink);
+        self.rest_at = None;
+        ended
+    }
+
+    /// From now on every signature is checked.
+    pub fn check_each(&mut self) {
+        self.every_signature = true;
     }
 
     /// As [`Walk::run`]; `look` is asked about every record, ahead of the walk and on two cores, so also about lines that
@@ -292,6 +334,12 @@ impl Walk {
         loop {
             let first = self.at.segment;
             let (bad, len) = self.segment(log, look, sink)?;
+            if self.is_at_mark() {
+                return Ok(Tail {
+                    paused: true,
+                    ..Tail::default()
+                });
+            }
             let here = if self.good.segment == first {
                 self.good.offset
             } else {
@@ -304,6 +352,7 @@ impl Walk {
                 rest,
                 uncommitted: self.at.seq - self.good.seq,
                 later: later(first),
+                paused: false,
             };
             let Some(next) = tail.later.first().copied() else {
                 return Ok(tail);
@@ -444,7 +493,12 @@ impl Walk {
         look: Look<'_, T>,
         sink: &mut dyn FnMut(Event<'_, T>),
     ) -> Result<(Option<Bad>, u64), JournalError> {
-        let source = Source::new(&*log.fs, file, self.at.offset, SEGMENT_CAP);
+        let mark = self.rest_at.as_ref();
+        // A record and the checkpoint behind it take no more.
+        let cap = mark
+            .filter(|m| m.segment == self.at.segment)
+            .map_or(SEGMENT_CAP, |m| m.offset + 2 * MAX_LINE as u64);
+        let source = Source::new(&*log.fs, file, self.at.offset, cap);
         let by = self.signer(None);
         let ended = ahead::along(source, by, look, &mut |piece| {
             let mut from = 0;
@@ -454,7 +508,10 @@ impl Walk {
                 known.signed = known.signed && piece.by.as_deref() == self.verifier.as_ref();
                 let (segment, offset) = (self.at.segment, self.at.offset);
                 self.line(line, known, look, sink)
-                    .map_err(|why| self.bad(segment, offset, why))?;
+                    .map_err(|why| Halt::Bad(self.bad(segment, offset, why)))?;
+                if self.is_at_mark() {
+                    return Err(Halt::Paused);
+                }
             }
             Ok(self.signer(piece.by.clone()))
         });
@@ -462,14 +519,21 @@ impl Walk {
             Ok(End::Read(len)) => return Ok((None, len)),
             Err(Stop::Io(error)) => return Err(log.failed("read", name)(error)),
             Ok(End::TooLong) => self.bad(self.at.segment, self.at.offset, Why::TooLong),
-            Err(Stop::Said(bad)) => bad,
+            Err(Stop::Said(Halt::Bad(bad))) => bad,
+            Err(Stop::Said(Halt::Paused)) => return Ok((None, self.at.offset)),
         };
         let len = log.fs.len(file).map_err(log.failed("look at", name))?;
         Ok((Some(bad), len))
     }
 
+    fn is_at_mark(&self) -> bool {
+        self.rest_at
+            .as_ref()
+            .is_some_and(|mark| self.good.seq > mark.head.size)
+    }
+
     /// The key that every signature is checked against; `before` where it is the same.
-    fn signer(&self, before: Option<Arc<Verifier>>) -> Option<Arc<Verifier>> {
+    fn signer(&self, before: Signer) -> Signer {
         let by = self.verifier.as_ref().filter(|_| self.every_signature);
         if before.as_deref() == by {
             return before;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::anchor::{Anchoring, Posting};
 use super::distance::Distance;
+use super::gate::Gate;
 use super::space::Space;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
@@ -97,6 +98,7 @@ impl Journal {
             space: Space::new(&store),
             next: None,
             together: 1,
+            gate: Gate::default(),
         };
         std::thread::spawn(move || thread.run(config, read_only, &inbox));
         Self {
@@ -240,6 +242,7 @@ struct Thread {
     next: Option<Order>,
     /// How many callers the last records came from.
     together: usize,
+    gate: Gate,
 }
 
 /// Records of one caller, and who waits for them.
@@ -428,17 +431,27 @@ impl Thread {
         done
     }
 
-    /// Takes in what is new in any log.
+    /// Takes in what is new in any log, a long one in lots.
     fn poll(&mut self) {
-        let (entries, problems): (Vec<Entry>, _) = self.follower.poll();
-        for problem in problems {
-            self.say(Some(format!("{}: {}", problem.log, problem.text)));
-        }
-        for entry in &entries {
-            self.decisions.apply(entry);
-        }
-        if !entries.is_empty() {
+        let mut more = true;
+        while more {
+            let (mut lines, mut problems) = (Vec::new(), Vec::new());
+            more = self.follower.poll_some(&mut lines, &mut problems);
+            for problem in problems {
+                self.say(Some(format!("{}: {}", problem.log, problem.text)));
+            }
+            let entries: Vec<Entry> = lines.into_iter().map(|line| line.entry).collect();
+            for entry in &entries {
+                self.decisions.apply(entry);
+            }
+            if entries.is_empty() {
+                continue;
+            }
             (self.report)(Msg::Journal(entries));
+            if more {
+                let pass = self.gate.pass();
+                (self.report)(Msg::Held(Box::new(pass)));
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! A log is cut into segments of a size that every reader takes.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use super::*;
 
 /// Refuses room on the disk once it is told to.
@@ -21,11 +23,11 @@ impl Fs for Full {
 fn segments(place: &Place) -> Vec<(String, u64)> {
     let files = std::fs::read_dir(place.log()).unwrap().flatten();
     let mut all: Vec<_> = files
+        .filter(|f| f.path().extension().is_some_and(|e| e == "jsonl"))
         .map(|f| {
             let name = f.file_name().into_string().unwrap();
             (name, f.metadata().unwrap().len())
         })
-        .filter(|(name, _)| name.ends_with(".jsonl"))
         .collect();
     all.sort();
     all
@@ -90,7 +92,6 @@ fn an_outcome_takes_its_room_along_or_stays_where_it_has_it() {
     fs.0.store(false, std::sync::atomic::Ordering::Relaxed);
     writer.append(now(), &[happened(40)]).unwrap();
     assert_eq!(segments(&place).len(), 2);
-    use std::os::unix::fs::MetadataExt as _;
     let new = place.log().join(&segments(&place)[1].0);
     // In blocks of 512 bytes: room for one outcome, the intent and one more.
     assert!(new.metadata().unwrap().blocks() * 512 >= 3 * 64 * 1024);

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::glance::{self, Parted};
 use super::super::layout::LogDir;
-use super::super::reader::Line;
+use super::super::reader::{Line, Place};
 use super::super::record::{self, ReadError, Record};
 use super::super::walk::Event;
 use super::{Audit, Level};
@@ -116,7 +116,11 @@ impl Audit<'_> {
             actor: owner.map_or_else(String::new, |(host, user)| format!("{user}@{host}")),
             body: record.body,
         };
-        self.queue.pending.push(Line { entry, raw });
+        self.queue.pending.push(Line {
+            entry,
+            raw,
+            place: Place::default(),
+        });
     }
 }
 

@@ -22,6 +22,12 @@ const WINDOW: usize = 32;
 /// What somebody wants to know of each record.
 pub type Look<'w, T> = &'w (dyn Fn(&[u8]) -> T + Sync);
 
+/// Whoever goes along the lines; returns the key that later signatures are to be checked against.
+pub type Each<'w, T, E> = &'w mut dyn FnMut(&mut Piece<T>) -> Result<Signer, E>;
+
+/// The key that signatures are checked against, if they are.
+pub type Signer = Option<Arc<Verifier>>;
+
 /// One line, without its line feed.
 pub struct Ahead<T> {
     /// How long it is.
@@ -43,7 +49,7 @@ pub struct Piece<T> {
     /// What was found of each.
     pub lines: Vec<Ahead<T>>,
     /// The key that signatures were checked against.
-    pub by: Option<Arc<Verifier>>,
+    pub by: Signer,
 }
 
 /// Where the lines ended.
@@ -132,13 +138,12 @@ impl<'f> Source<'f> {
     }
 }
 
-/// Goes along all lines in order, piece by piece, while another thread looks ahead. `each` returns the key that later
-/// signatures are to be checked against, which begins as `by`.
+/// Goes along all lines in order, piece by piece, while another thread looks ahead; signatures are checked against `by` first.
 pub fn along<T: Send, E>(
     source: Source<'_>,
-    by: Option<Arc<Verifier>>,
+    by: Signer,
     look: Look<'_, T>,
-    each: &mut dyn FnMut(&mut Piece<T>) -> Result<Option<Arc<Verifier>>, E>,
+    each: Each<'_, T, E>,
 ) -> Result<End, Stop<E>> {
     let lane = Lane {
         source: Mutex::new(source),
@@ -175,7 +180,7 @@ struct Queue<T> {
     ready: VecDeque<Option<io::Result<Piece<T>>>>,
     /// Number of the first of them.
     first: usize,
-    by: Option<Arc<Verifier>>,
+    by: Signer,
     stop: bool,
 }
 
@@ -215,7 +220,7 @@ impl<T> Lane<'_, '_, T> {
         true
     }
 
-    fn piece(&self, bytes: Vec<u8>, by: Option<Arc<Verifier>>) -> Piece<T> {
+    fn piece(&self, bytes: Vec<u8>, by: Signer) -> Piece<T> {
         let mut from = 0;
         let mut lines = Vec::with_capacity(bytes.len() / 512);
         for end in memchr::memchr_iter(b'\n', &bytes) {
@@ -293,7 +298,7 @@ impl<T> Lane<'_, '_, T> {
     }
 
     /// Gives a piece back, and says which key signs from now on.
-    fn done(&self, piece: Piece<T>, by: Option<Arc<Verifier>>) {
+    fn done(&self, piece: Piece<T>, by: Signer) {
         lock(&self.source).spare.push(piece.bytes);
         lock(&self.queue).by = by;
     }
