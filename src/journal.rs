@@ -14,6 +14,7 @@ mod fallback;
 mod find;
 mod follow;
 mod fs;
+mod glance;
 mod heads;
 mod json;
 mod keys;

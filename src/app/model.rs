@@ -527,7 +527,7 @@ impl Model {
         let Some((_, plan)) = self.last_plan(id) else {
             return Vec::new();
         };
-        let closed = self.closed_layers(|act| act.intent.alert == *id);
+        let closed = self.closed_layers(self.decisions.acts_for(id));
         let open = plan.residual.iter().filter(|r| r.at_most_s.is_none());
         let mut layers: Vec<Layer> = open
             .map(|r| r.layer)
@@ -538,10 +538,11 @@ impl Model {
         layers
     }
 
-    /// Returns layers that acts of this choice have closed, by proof, and that nobody opened again.
-    pub fn closed_layers(&self, choice: impl Fn(&Act) -> bool) -> BTreeSet<Layer> {
+    /// Returns layers that these acts, oldest first, have closed, by proof, and that nobody opened again. Asked for at every
+    /// frame: never hand it the acts of the whole log.
+    pub fn closed_layers<'a>(&self, acts: impl Iterator<Item = &'a Act>) -> BTreeSet<Layer> {
         let mut latest: BTreeMap<Verb, &Act> = BTreeMap::new();
-        for act in self.decisions.acts().filter(|act| choice(act)) {
+        for act in acts {
             latest.insert(act.intent.verb, act);
         }
         let proven = latest

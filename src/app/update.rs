@@ -52,6 +52,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.timeline.put_off(entries);
             return go_on(model, now);
         }
+        Msg::Held(held) => model.timeline.hold_on(held),
         Msg::Continue => return go_on(model, now),
         Msg::LogRead => {
             model.timeline.read = true;

@@ -155,7 +155,7 @@ impl Field {
     }
 
     /// Tells whether an id is the one meant: itself, or its last part (`svc-deploy` for `lab:svc-deploy`).
-    fn is(self, id: &str, wanted: &str) -> bool {
+    pub fn is(self, id: &str, wanted: &str) -> bool {
         let last = match self {
             Self::Identity => id.split_once(':').map(|(_, native)| native),
             Self::Alert => id.split_once('/').map(|(_, own)| own),
