@@ -53,6 +53,7 @@ pub use proof::{MAX_PROOF, Proof, ProofError, Prover};
 pub use reader::{Line, Problem, check_chains, merge, read_lines, read_store};
 pub use record::MAX_LINE;
 pub use recovery::{Damaged, Recovered};
+pub use redact::tokens as mask_tokens;
 pub use statement::{Signer, approval as approval_text, check as check_statement};
 pub use trust::{Person, Trust, TrustError};
 pub use verify::{

@@ -235,7 +235,7 @@ async fn keys_lead_from_the_alert_to_the_proof() {
     pty.wait_for(&request);
     pty.wait_for(r#""enabled":false"#);
     assert!(realm.active(&token).await, "a preview sends nothing");
-    type_name(&mut pty, "svc-deployer");
+    type_name(&mut pty, "svc-deployer its key leaked");
     pty.send("\r");
     pty.wait_for("Plan: ended");
     pty.wait("four proven steps", |pty| {
@@ -254,10 +254,10 @@ async fn keys_lead_from_the_alert_to_the_proof() {
     assert_nowhere(&desk, &[SECRET, CONSOLE_SECRET, &token]);
 }
 
-/// Types a name. A preview takes no key in its first moments, so one is typed until it stands there, and taken back.
+/// Types a name and a reason. A preview takes no key in its first moments, so one is typed until it stands there, and taken back.
 fn type_name(pty: &mut Pty, name: &str) {
     let mut sent = 0;
-    while !pty.text().contains("to run this plan: x") {
+    while !pty.text().contains("then Enter runs it: x") {
         pty.send("x");
         sent += 1;
         pty.read_for(std::time::Duration::from_millis(300));

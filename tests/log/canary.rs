@@ -5,9 +5,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+use super::common::Pty;
 
 /// Never in any file, stream or answer: what references lead to, and the console's surroundings.
 const REFERRED: [(&str, &str); 4] = [
@@ -23,6 +26,10 @@ const BEARER: &str = "eyJhbGciOiJub25lIn0.eyJjYW5hcnkiOiI3In0.Bearer0canary7Aa1B
 const HEADER: &str = "ghp_Header0canary8Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
 /// In an alert: its raw bytes belong to the alert store, and nowhere else.
 const ALERTED: &str = "ghp_Alert00canary9Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
+/// In input that is no alert: its raw bytes are kept apart, and nowhere else.
+const MALFORMED: &str = "ghp_Broken0canaryBAa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
+/// Pasted into the configuration, or an inventory, where no secret belongs: an error says where, and not what.
+const PASTED: &str = "ghp_Pasted0canaryCAa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
 /// In the inventory, which is read and not copied.
 const LISTED: &str = "ghp_Listed0canaryAAa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
 
@@ -60,7 +67,7 @@ fn provider() -> u16 {
                     };
                     let _ = write!(
                         stream,
-                        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-Api-Key: {HEADER}\r\nSet-Cookie: s={HEADER}\r\n\
+                        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-Api-Key: {HEADER}\r\nX-Request-Id: {HEADER}\r\nRetry-After: {HEADER}\r\nSet-Cookie: s={HEADER}\r\n\
                          Connection: close\r\nContent-Length: {}\r\n\r\n{answer}",
                         answer.len()
                     );
@@ -107,12 +114,17 @@ impl Desk {
         );
         let alert = |n: usize, name: &str| {
             format!(
-                r#"{{"class_uid":2004,"category_uid":2,"activity_id":1,"type_uid":200401,"time":1794000000000,"severity_id":4,"confidence_score":90,"metadata":{{"version":"1.5.0","product":{{"name":"detector","vendor_name":"Example"}}}},"finding_info":{{"uid":"f-{n}","title":"Token {ALERTED} of {name}","desc":"Authorization: Bearer {ALERTED}","types":["token_replay"]}},"unmapped":{{"password":"{ALERTED}"}},"evidences":[{{"actor":{{"user":{{"uid":"{name}","name":"{name}","type_id":4}}}}}}]}}"#
+                r#"{{"class_uid":2004,"category_uid":2,"activity_id":1,"type_uid":200401,"time":1794000000000,"severity_id":4,"confidence_score":90,"metadata":{{"version":"1.5.0","correlation_uid":"{ALERTED}","product":{{"name":"detector","vendor_name":"Example"}}}},"finding_info":{{"uid":"f-{n}","title":"Token {ALERTED} of {name}","desc":"Authorization: Bearer {ALERTED}","types":["token_replay"]}},"unmapped":{{"password":"{ALERTED}"}},"evidences":[{{"actor":{{"user":{{"uid":"{name}","name":"{name}","type_id":4}}}}}}]}}"#
             )
         };
         desk.write(
             "alerts.jsonl",
-            &format!("{}\n{}\n", alert(1, "svc"), alert(2, "bot")),
+            &format!(
+                "{}\n{}\n{}\n{{\"password\":\"{MALFORMED}\" broken\n{{\"class_uid\":2004,\"metadata\":\"{MALFORMED}\",\"finding_info\":[\"{MALFORMED}\"]}}\n",
+                alert(1, "svc"),
+                alert(2, "bot"),
+                alert(3, "svc"),
+            ),
         );
         desk
     }
@@ -130,18 +142,73 @@ impl Desk {
         path
     }
 
+    /// Opens the console, acts by keys, writes a note and leaves; returns what the terminal got.
+    fn console(&self) -> Vec<u8> {
+        let [_, (_, env), _, (_, around)] = REFERRED;
+        let environment = [("CANARY", env), ("AWS_SECRET_ACCESS_KEY", around)];
+        let args = [
+            "--config",
+            "stanch.toml",
+            "--state-dir",
+            "state",
+            "--verbose",
+        ];
+        let mut pty = Pty::stanch(self.0.path(), 200, 60, &args, &environment);
+        pty.wait_for("svc");
+        pty.send("g");
+        let mut digit = None;
+        pty.wait("an option that cuts live access", |pty| {
+            let text = pty.text();
+            let line = text.lines().find(|l| l.contains("Cut live access"));
+            line.is_some_and(|l| l.contains(|c: char| c.is_ascii_digit()))
+        });
+        for line in pty.text().lines() {
+            if let Some((before, _)) = line.split_once("Cut live access") {
+                digit = before.chars().find(char::is_ascii_digit);
+            }
+        }
+        pty.send(&digit.unwrap().to_string());
+        pty.wait_for("NOT SENT YET");
+        // A preview takes no key in its first moments.
+        let chosen = |pty: &Pty| {
+            let text = pty.text();
+            let before = text.split("[ Run ]").next().and_then(|t| t.chars().last());
+            before.is_some_and(|c| !c.is_whitespace())
+        };
+        while pty.text().contains("NOT SENT YET") {
+            let key = if chosen(&pty) { "\r" } else { "\t" };
+            pty.send(key);
+            pty.read_for(Duration::from_millis(500));
+        }
+        pty.wait_for("ended");
+        pty.send("\x1b");
+        pty.wait_for("Alerts");
+        pty.send("n");
+        pty.wait_for("Note");
+        pty.send(&format!("he said {TYPED}"));
+        pty.wait_for(TYPED);
+        pty.send("\r");
+        pty.wait("the note to be recorded", |pty| !pty.text().contains(TYPED));
+        pty.send("L");
+        pty.wait_for("he said");
+        pty.send("q");
+        pty.wait_for("Options (a number");
+        pty.send("q");
+        let code = pty.wait_end();
+        assert_eq!(code, 0, "{}", pty.text());
+        pty.raw.clone()
+    }
+
     /// Runs to the end and returns both streams.
     fn run(&self, args: &[&str]) -> (String, String) {
+        self.run_on("stanch.toml", args)
+    }
+
+    fn run_on(&self, config: &str, args: &[&str]) -> (String, String) {
         let [_, (_, env), _, (_, around)] = REFERRED;
         let done = Command::new(env!("CARGO_BIN_EXE_stanch"))
             .args(args)
-            .args([
-                "--config",
-                "stanch.toml",
-                "--state-dir",
-                "state",
-                "--verbose",
-            ])
+            .args(["--config", config, "--state-dir", "state", "--verbose"])
             .current_dir(self.0.path())
             .env("HOME", self.0.path())
             .env("CANARY", env)
@@ -222,9 +289,58 @@ fn no_secret_is_left_behind() {
         "nothing was sent: {streams:?}"
     );
 
+    run(&["alerts", "malformed"]);
+    run(&["alerts", "malformed", "--json"]);
+    run(&["log", "metrics"]);
+    run(&["log", "verify", "--json"]);
+    for (name, text) in [
+        ("syntax", format!("[connector.as]\npassword = {PASTED}\n")),
+        (
+            "secret",
+            format!(
+                "[connector.as]\npreset='oauth'\nbase_url='http://127.0.0.1:1'\nauth={{kind='basic',username='u',password='{PASTED}'}}\n"
+            ),
+        ),
+        ("kind", format!("[[source]]\nkind='{PASTED}'\n")),
+        (
+            "type",
+            format!("[connector.as]\npreset='oauth'\ntimeout_s='{PASTED}'\n"),
+        ),
+        ("key", format!("[journal]\n'{PASTED}'=1\n")),
+        ("site", format!("[journal]\nsite='{PASTED}+'\n")),
+        (
+            "cmd",
+            format!(
+                "[connector.as]\npreset='oauth'\nbase_url='http://127.0.0.1:1'\nauth={{kind='bearer',token='cmd:/bin/false {PASTED}'}}\n"
+            ),
+        ),
+        (
+            "inventory",
+            "[inventory]\nfiles=['pasted/list.toml']\n".to_owned(),
+        ),
+    ] {
+        let list = format!("[[identity]]\nid='a:b'\nname='b'\nkind='{PASTED}'\n");
+        let path = desk.0.path().join("pasted");
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("list.toml"), list).unwrap();
+        let config = format!("pasted/{name}.toml");
+        std::fs::write(desk.0.path().join(&config), text).unwrap();
+        for args in [&["config", "check"][..], &["alerts", "list"]] {
+            let (out, err) = desk.run_on(&config, args);
+            streams.push((format!("{args:?} on {name}"), out, err));
+        }
+    }
+    let terminal = desk.console();
+
     let mut left = Vec::new();
     files(desk.0.path(), &mut left);
-    let inputs = ["secrets", "alerts.jsonl", "inventory.toml", "stanch.toml"];
+    let inputs = [
+        "secrets",
+        "pasted",
+        "alerts.jsonl",
+        "inventory.toml",
+        "stanch.toml",
+    ];
     left.retain(|p| !inputs.iter().any(|i| p.starts_with(desk.0.path().join(i))));
     let name = |p: &Path| p.strip_prefix(desk.0.path()).unwrap().display().to_string();
     let mut places: Vec<(String, Vec<u8>)> = left
@@ -235,6 +351,13 @@ fn no_secret_is_left_behind() {
         places.iter().any(|(name, _)| name.contains("/journal/")),
         "no journal"
     );
+    assert!(
+        places
+            .iter()
+            .any(|(name, text)| name.ends_with("trace.log") && text.len() > 200),
+        "no trace"
+    );
+    places.push(("the terminal".to_owned(), terminal));
     for (args, out, err) in streams {
         places.push((format!("output of {args}"), out.into_bytes()));
         places.push((format!("errors of {args}"), err.into_bytes()));
@@ -255,14 +378,27 @@ fn no_secret_is_left_behind() {
         ("header", HEADER),
         ("alerted", ALERTED),
         ("listed", LISTED),
+        ("malformed", MALFORMED),
+        ("pasted", PASTED),
     ];
     for (kind, secret) in REFERRED.into_iter().chain(others) {
         for (place, bytes) in &places {
             // The store of raw alerts holds them as they came; that is what it is for. People read their titles.
-            let raw = place.starts_with("state/") && !place.contains("/journal/");
-            let shown =
-                place.starts_with("output of plan") || place.starts_with("output of identity");
-            if (kind == "alerted" && raw) || (["alerted", "listed"].contains(&kind) && shown) {
+            let raw = place.starts_with("state/")
+                && !place.contains("/journal/")
+                && !place.ends_with("trace.log");
+            let screen = place == "the terminal";
+            let shown = screen
+                || place.starts_with("output of plan")
+                || place.starts_with("output of identity")
+                || place.contains("\"alerts\", \"list\"");
+            // What could not be read is there for people to look at.
+            let looked_at = place.starts_with("output of alerts malformed");
+            if (["alerted", "malformed"].contains(&kind) && raw)
+                || (["alerted", "listed"].contains(&kind) && shown)
+                || (kind == "typed" && screen)
+                || (kind == "malformed" && looked_at)
+            {
                 continue;
             }
             if forms(secret)
