@@ -9,6 +9,7 @@ mod anchor;
 mod blob;
 mod checkpoint;
 mod clock;
+mod cosign;
 mod error;
 mod fallback;
 mod find;
@@ -42,6 +43,7 @@ pub use actor::{Actor, host_name, is_alive, process};
 pub use agent::{Agent, AgentError, AgentKey};
 pub use anchor::{AnchorState, Note};
 pub use blob::BlobRef;
+pub use cosign::{WitnessKey, request as witness_request};
 pub use error::JournalError;
 #[cfg(test)]
 pub use fault::Disk;
@@ -61,3 +63,5 @@ pub use verify::{
     verify, write_text,
 };
 pub use writer::{Health, JournalConfig, Opened, Prune, Pruned, Writer, Written};
+#[cfg(test)]
+pub use {cosign::cosign, merkle::hex, proof::consistent};
