@@ -101,7 +101,7 @@ impl Prover {
 }
 
 impl Prover {
-    /// Returns PROOF(old, D[new]) of RFC 6962 §2.1.2: that the tree over `new` lines continues the one over `old`. Empty
+    /// Returns `PROOF(old, D[new])` of RFC 6962 §2.1.2: that the tree over `new` lines continues the one over `old`. Empty
     /// for an old size of nothing or of the same; `None` when the log has fewer lines, or `old` is the larger.
     pub fn consistency(&self, old: u64, new: u64) -> Option<Vec<Hash>> {
         let (old, new) = (usize::try_from(old).ok()?, usize::try_from(new).ok()?);
@@ -150,7 +150,7 @@ pub fn consistent(sizes: (u64, u64), roots: (Hash, Hash), proof: &[Hash]) -> boo
     (from, to, second) == (was, is, 0)
 }
 
-/// SUBPROOF(m, D[n], true) of RFC 6962 §2.1.2, for 0 < m < n, in the order that it is sent.
+/// `SUBPROOF(m, D[n], true)` of RFC 6962 §2.1.2, for 0 < m < n, in the order that it is sent.
 fn subproof(mut old: usize, mut leaves: &[Hash]) -> Vec<Hash> {
     let mut up = Vec::new();
     // Whether the old tree is a subtree of its own here, whose root the other side has.
