@@ -1,12 +1,15 @@
 //! The configuration file: read, checked, with every path made absolute.
 
+mod desk;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::app::settings::{ConnectorSettings, SourceSettings};
+use crate::app::settings::{ConnectorSettings, Desk, SourceSettings};
+pub use desk::{Fold, SlaSettings, ViewSettings};
 
 /// The commented default, which `stanch init` writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -27,6 +30,10 @@ pub struct Config {
     pub connector: BTreeMap<String, ConnectorSettings>,
     /// The decision log.
     pub journal: JournalSettings,
+    /// Until when alerts are to be contained.
+    pub sla: SlaSettings,
+    /// Views of the queue.
+    pub view: Vec<ViewSettings>,
     /// The screen.
     pub ui: UiSettings,
 }
@@ -196,6 +203,7 @@ impl Config {
             .into_iter()
             .chain(validate_connectors(&config.connector))
             .chain(validate_site(&config.journal.site))
+            .chain(desk::validate(&config.sla, &config.view))
             .map(|(key, problem)| fault(text, &key, problem))
             .collect();
         if faults.is_empty() {
@@ -217,6 +225,11 @@ impl Config {
             path: path.to_owned(),
             faults: vec![fault(&text, &key, problem)],
         }
+    }
+
+    /// Returns the analyst's desk.
+    pub fn desk(&self) -> Desk {
+        desk::desk(&self.sla, &self.view)
     }
 
     fn make_absolute(&mut self, base: &Path) {

@@ -15,6 +15,7 @@ mod fallback;
 mod find;
 mod follow;
 mod fs;
+mod glance;
 mod heads;
 mod json;
 mod keys;

@@ -6,6 +6,7 @@ pub mod console;
 mod distance;
 pub mod effects;
 pub mod execute;
+mod gate;
 pub mod history;
 pub mod journal;
 pub mod planner;

@@ -7,6 +7,8 @@ mod desk;
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod common;
 
+#[path = "cli/alerts.rs"]
+mod alerts;
 #[path = "cli/away.rs"]
 mod away;
 #[path = "cli/damaged.rs"]

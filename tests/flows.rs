@@ -1,5 +1,8 @@
 //! The keystroke path as a table of events over the pure state machine: what is asked for, and what never is.
 
+#[path = "flows/deciding.rs"]
+mod deciding;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -221,7 +224,7 @@ fn a_soft_plan_needs_a_second_key_and_a_third() {
     assert!(
         effects
             .iter()
-            .any(|e| matches!(e, Effect::Record(d) if d.kind == DecisionKind::Claim))
+            .any(|e| matches!(e, Effect::Record(d) if d[0].kind == DecisionKind::Claim))
     );
     let digest = desk.build(Tier::Soft);
     desk.pass(400);
@@ -371,8 +374,11 @@ fn dismissing_needs_a_reason() {
     assert!(desk.press("enter").is_empty());
     desk.type_text("test ran");
     let effects = desk.press("enter");
-    let [Effect::Record(decision)] = effects.as_slice() else {
+    let [Effect::Record(decisions)] = effects.as_slice() else {
         panic!("{effects:?}")
+    };
+    let [decision] = decisions.as_slice() else {
+        panic!("{decisions:?}")
     };
     assert_eq!(
         (decision.kind, decision.reason.as_deref()),
@@ -634,7 +640,7 @@ fn proven_means_that_nothing_known_is_left_open() {
         Proof::Agrees,
     );
     assert!(
-        matches!(desk.press("X").as_slice(), [Effect::Record(d)] if d.kind == DecisionKind::CloseContained)
+        matches!(desk.press("X").as_slice(), [Effect::Record(d)] if d[0].kind == DecisionKind::CloseContained)
     );
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
+use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
 use crate::domain::coverage::CellState;
@@ -74,6 +75,8 @@ pub enum Overlay {
     },
     /// The log's screen; what it shows is in [`Model::timeline`].
     Log,
+    /// The views to choose from.
+    Views,
     /// Really leave?
     ConfirmQuit,
 }
@@ -127,8 +130,8 @@ pub struct PlanView {
 pub struct ReasonPrompt {
     /// What will be recorded.
     pub kind: DecisionKind,
-    /// About which alert.
-    pub alert: AlertId,
+    /// About which alerts.
+    pub alerts: Vec<AlertId>,
     /// What is typed.
     pub input: Input,
 }
@@ -286,6 +289,8 @@ pub enum RowState {
     Closed,
     /// Judged no case.
     Dismissed,
+    /// Put off for a while.
+    Snoozed,
 }
 
 impl RowState {
@@ -303,6 +308,7 @@ impl RowState {
             Self::Proven => "proven",
             Self::Closed => "closed",
             Self::Dismissed => "dismissed",
+            Self::Snoozed => "snoozed",
         }
     }
 }
@@ -318,6 +324,12 @@ pub struct Model {
     pub alerts: Alerts,
     /// The alert that has the cursor.
     pub selected: Option<AlertId>,
+    /// Alerts that a decision is to be about, besides the selected one.
+    pub marks: BTreeSet<AlertId>,
+    /// Alerts that were put off, and until when.
+    pub asleep: BTreeMap<AlertId, Timestamp>,
+    /// How fast things have to be, and the views to choose from.
+    pub desk: Desk,
     /// The analyst has pressed a key: from now on rows stay where they are until they are asked to move.
     pub touched: bool,
     /// Columns and rows of the screen; zero while nobody has measured it.
@@ -454,8 +466,8 @@ impl Model {
         }
         let decided = self.decisions.of_alert(id);
         let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| {
-            use DecisionKind::{Confirm, HandOver, Note};
-            !matches!(k, Note | Confirm | HandOver)
+            use DecisionKind::{Confirm, HandOver, Note, Snooze, Wake};
+            !matches!(k, Note | Confirm | HandOver | Snooze | Wake)
         });
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,
@@ -463,7 +475,10 @@ impl Model {
             _ => {}
         }
         self.acts_state(id).unwrap_or(match last {
-            Some(DecisionKind::Claim | DecisionKind::DoNothing) => RowState::Claimed,
+            _ if self.asleep.contains_key(id) => RowState::Snoozed,
+            Some(DecisionKind::Claim | DecisionKind::Assign | DecisionKind::DoNothing) => {
+                RowState::Claimed
+            }
             _ => RowState::New,
         })
     }
@@ -512,7 +527,7 @@ impl Model {
         let Some((_, plan)) = self.last_plan(id) else {
             return Vec::new();
         };
-        let closed = self.closed_layers(|act| act.intent.alert == *id);
+        let closed = self.closed_layers(self.decisions.acts_for(id));
         let open = plan.residual.iter().filter(|r| r.at_most_s.is_none());
         let mut layers: Vec<Layer> = open
             .map(|r| r.layer)
@@ -523,10 +538,11 @@ impl Model {
         layers
     }
 
-    /// Returns layers that acts of this choice have closed, by proof, and that nobody opened again.
-    pub fn closed_layers(&self, choice: impl Fn(&Act) -> bool) -> BTreeSet<Layer> {
+    /// Returns layers that these acts, oldest first, have closed, by proof, and that nobody opened again. Asked for at every
+    /// frame: never hand it the acts of the whole log.
+    pub fn closed_layers<'a>(&self, acts: impl Iterator<Item = &'a Act>) -> BTreeSet<Layer> {
         let mut latest: BTreeMap<Verb, &Act> = BTreeMap::new();
-        for act in self.decisions.acts().filter(|act| choice(act)) {
+        for act in acts {
             latest.insert(act.intent.verb, act);
         }
         let proven = latest

@@ -15,6 +15,9 @@ use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
 use crate::domain::text::Untrusted;
 
+/// Something whose sender waits until it is given up.
+pub type Held = Box<dyn std::fmt::Debug + Send>;
+
 /// Something happened.
 #[derive(Debug)]
 pub enum Msg {
@@ -64,6 +67,8 @@ pub enum Msg {
     Continue,
     /// Records were written, here or elsewhere.
     Journal(Vec<Entry>),
+    /// To be given up when the records that came before are taken in.
+    Held(Held),
     /// What stood in the log at the start has been read.
     LogRead,
     /// Show the log's screen, and nothing else is there.
@@ -167,7 +172,7 @@ pub enum Effect {
         playbook: String,
     },
     /// Write a decision down.
-    Record(Decision),
+    Record(Vec<Decision>),
     /// Run the plan that the journal holds under this digest, with the reason that was given for it.
     Run(PlanDigest, Option<String>),
     /// Stop a running plan after the current step.

@@ -65,7 +65,7 @@ pub fn stage(model: &mut Model, n: usize, now: Timestamp) -> Vec<Effect> {
     // Looking closely enough to stage a plan is taking the alert.
     if model.row_state(&alert) == super::model::RowState::New {
         let claim = Decision::on(alert.clone(), DecisionKind::Claim, None);
-        effects.push(Effect::Record(claim));
+        effects.push(Effect::Record(vec![claim]));
     }
     effects.push(Effect::BuildPlan {
         ticket,

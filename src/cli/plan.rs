@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::setup::{DrillStart, Setup};
 use super::{Global, exit};
+use crate::app::deciding;
 use crate::app::model::{Detail, Model, Phase};
 use crate::app::msg::Msg;
 use crate::domain::coverage::CellState;
@@ -128,11 +129,13 @@ async fn caught_up(setup: &Setup) -> anyhow::Result<Model> {
     }
     let mut model = setup.services.model();
     model.decisions = setup.services.journal.decisions().await?;
+    let decided: Vec<AlertId> = model.decisions.alerts().cloned().collect();
+    deciding::take(&mut model, &decided, Timestamp::now());
     Ok(model)
 }
 
 /// Finds a stored alert and hands it to the model.
-fn find(setup: &Setup, model: &mut Model, wanted: &str) -> anyhow::Result<AlertId> {
+pub fn find(setup: &Setup, model: &mut Model, wanted: &str) -> anyhow::Result<AlertId> {
     let found = super::alerts::find(&setup.store(), wanted)?;
     let Some(stored) = found else {
         bail!(
@@ -143,32 +146,16 @@ fn find(setup: &Setup, model: &mut Model, wanted: &str) -> anyhow::Result<AlertI
     let row = history::row(stored);
     model.alerts.arrived([&row.alert]);
     let id = row.alert.id.clone();
-    model.queue.take(&[row], true);
+    crate::app::triage::put(model, &[row], true);
     Ok(id)
 }
 
-fn silent() -> Report {
+/// Returns a report that says on standard error what somebody has to know.
+pub fn silent() -> Report {
     Arc::new(|msg| {
         if let Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) = msg {
             eprintln!("stanch: {}", mask_tokens(&text));
         }
-    })
-}
-
-/// Takes in what the configured files hold, for subcommands that read the store.
-pub fn catch_up(global: &Global) -> anyhow::Result<()> {
-    with_setup(global, silent(), async |_, _| Ok(()))
-}
-
-/// `stanch alerts list --filter`: what it asks about owners and decisions is known to the whole console only.
-pub fn list_chosen(
-    global: &Global,
-    chosen: (&str, usize),
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    with_setup(global, silent(), async |setup, mut model| {
-        let now = Timestamp::now();
-        super::alerts::list_chosen(&setup.store(), &mut model, chosen, global.json, now, out)
     })
 }
 
@@ -458,7 +445,8 @@ fn no_plan(digest: &str) -> u8 {
     exit::USAGE
 }
 
-fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+/// Says why nothing can be recorded.
+pub fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
     let text = format!("the journal blocks every act: {reason}");
     if json {
         let row = json!({ "ran": false, "refused": text, "journal": { "blocked": reason } });

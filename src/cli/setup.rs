@@ -417,6 +417,7 @@ impl Setup {
             playbooks: parts.playbooks,
             inventory: parts.inventory,
             journal: Journal::open(journal, global.read_only, anchoring, report),
+            desk: config.desk(),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
         Ok(Self {

@@ -25,6 +25,7 @@ use crate::domain::decision::RecordType;
 use crate::domain::text::show;
 
 use super::error::JournalError;
+use super::glance::Glance;
 use super::layout::{LogDir, QUARANTINE, segment_name};
 use super::merkle::{Hash, hex};
 use super::note::Verifier;
@@ -341,8 +342,8 @@ impl<'o> Audit<'o> {
     fn run(mut self, log: &LogDir) -> (LogReport, Facts, Vec<Line>) {
         let before = Remains::of(log);
         let mut walk = self.walk.clone();
-        let ended = walk.run(log, &mut |event| self.meet(log, &event));
-        self.look(log);
+        let ended = walk.run_with(log, &queue::read, &mut |event| self.meet(log, event));
+        self.tell();
         let mut lines = std::mem::take(&mut self.queue.lines);
         if self.options.quick && !walk.confirm() {
             lines.clear();
@@ -425,7 +426,8 @@ impl<'o> Audit<'o> {
         });
     }
 
-    fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {
+    /// Takes in the frame of every record.
+    fn glance(&mut self, record: &Glance<'_>) {
         self.report.first.get_or_insert(record.ts);
         if self.facts.times.is_empty() || self.committed {
             self.facts.times.push((record.seq, record.ts));
@@ -433,11 +435,15 @@ impl<'o> Audit<'o> {
         }
         self.report.last = Some(record.ts);
         clock::check(self, record);
-        self.evidence.record(record);
-        if let Some(uid) = record.actor.get("uid").and_then(Value::as_u64) {
+        if let Some(uid) = record.uid {
             let uid = u32::try_from(uid).unwrap_or(u32::MAX);
             self.uids.entry(uid).or_insert(record.seq);
         }
+    }
+
+    /// Takes in a record whose body says something.
+    fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {
+        self.evidence.record(record);
         if record.kind == RecordType::PeerHeads {
             let heads = record.body.get("heads").and_then(Value::as_array);
             let heads = heads.into_iter().flatten().cloned();

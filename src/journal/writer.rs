@@ -9,6 +9,7 @@ mod first;
 mod peers;
 mod prune;
 mod rotate;
+mod segments;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -38,9 +39,6 @@ use super::walk::{Point, SEGMENT_LIMIT, Walk};
 use first::{First, first_walk};
 use peers::Peers;
 pub use prune::{Prune, Pruned};
-
-/// Room kept for one outcome, in bytes: the longest line.
-const RESERVE_EACH: u64 = 64 * 1024;
 
 /// What a log's first record says about the program. Golden logs of the tests outlive versions.
 pub(super) const VERSION: &str = if cfg!(test) {
@@ -151,6 +149,10 @@ pub struct Writer {
     next: Option<SigningKey>,
     /// Whether a write before may be in the system's hands only.
     unsynced: bool,
+    /// Bytes of room that were asked for behind the end; the next segment gets as many.
+    room: u64,
+    /// A new segment begins beyond this many bytes.
+    limit: u64,
     clock: clock::Watch,
     /// What came of acts that is not in the log.
     unrecorded: Option<String>,
@@ -270,6 +272,8 @@ impl Writer {
             peers,
             next: None,
             unsynced: true,
+            room: 0,
+            limit: SEGMENT_LIMIT,
             clock: clock::Watch::default(),
             unrecorded: None,
         };
@@ -314,13 +318,7 @@ impl Writer {
         }
         let held = Lock::take(&self.log, &self.lock)?;
         self.catch_up(now)?;
-        // An outcome must land in the room that was reserved for it, so it never begins a segment.
-        let roomy = records
-            .iter()
-            .all(|(kind, _)| !matches!(kind, RecordType::Outcome | RecordType::Verify));
-        if roomy && self.walk.good.offset > SEGMENT_LIMIT {
-            self.begin_segment(now, &json!({"reason": "size"}))?;
-        }
+        self.rotate_if_large(now, records)?;
         let binding = |(kind, _): &(RecordType, Value)| {
             matches!(kind, RecordType::Approval | RecordType::Intent)
         };
@@ -338,23 +336,6 @@ impl Writer {
         self.was_told(now, &heads);
         drop(held);
         Ok(written.split_off(own))
-    }
-
-    /// Makes room for the outcomes of `in_flight` acts and one intent, so that a full disk refuses the intent and not
-    /// the outcome (fallocate(2)). Not all file systems can promise it (btrfs, ZFS); these answer at once.
-    pub fn reserve(&mut self, in_flight: usize) -> Result<(), JournalError> {
-        let end = self
-            .log
-            .fs
-            .len(&self.segment)
-            .map_err(self.failed("look at"))?;
-        let room = (in_flight as u64)
-            .saturating_add(2)
-            .saturating_mul(RESERVE_EACH);
-        match self.log.fs.reserve(&self.segment, end, room) {
-            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => Ok(()),
-            other => other.map_err(self.failed("reserve room in")),
-        }
     }
 
     /// Stores evidence durably beside the log; tokens and keys in it are masked before it is hashed.
@@ -510,57 +491,6 @@ impl Writer {
         Ok(())
     }
 
-    /// A segment's name must be on the device before the head of what stands in it is published: else a power cut
-    /// could leave the head of a log that is not there.
-    fn sync_names(&self) -> Result<(), JournalError> {
-        self.log
-            .fs
-            .sync_dir(&self.log.dir)
-            .map_err(self.log.failed("sync", ""))
-    }
-
-    /// Begins the segment that follows the last valid checkpoint.
-    pub(super) fn begin_segment(
-        &mut self,
-        now: Timestamp,
-        body: &Value,
-    ) -> Result<(), JournalError> {
-        // The old segment must be whole on the device before the next one exists.
-        if let Ok(old) = self
-            .log
-            .open(&segment_name(self.walk.good.segment), How::Read)
-        {
-            self.log.fs.sync(&old).map_err(self.failed("sync"))?;
-        }
-        let seq = self.walk.good.seq;
-        let segment = self.log.open(&segment_name(seq), How::Append)?;
-        self.log
-            .fs
-            .chmod(&segment, self.log.file_mode())
-            .map_err(self.failed("set the mode of"))?;
-        self.segment = segment;
-        self.walk.good.segment = seq;
-        self.walk.good.offset = 0;
-        self.sync_names()?;
-        self.genesis(now)?;
-        self.commit(now, &[(RecordType::Segment, body.clone())])?;
-        Ok(())
-    }
-
-    /// Begins a new segment when the console before lost its disk: its last pages may be on no device.
-    fn after_poison(&mut self, now: Timestamp) -> Result<(), JournalError> {
-        let Ok(marker) = self.log.open(POISON_FILE, How::Read) else {
-            return Ok(());
-        };
-        let why = read_from(&*self.log.fs, &marker, 0, 1024).unwrap_or_default();
-        let why = String::from_utf8_lossy(&why).into_owned();
-        self.begin_segment(now, &json!({"reason": "poisoned", "error": why}))?;
-        self.log
-            .fs
-            .remove(&self.log.dir, POISON_FILE)
-            .map_err(self.log.failed("remove", POISON_FILE))
-    }
-
     /// Frames, signs, writes and, for decisions, waits for the device.
     fn commit(
         &mut self,
@@ -685,6 +615,9 @@ impl Writer {
         let Some((_, signed)) = &self.walk.head else {
             return;
         };
+        if self.log.overwrite_head(signed) {
+            return;
+        }
         let temporary = format!("{HEAD_FILE}.{}.tmp", std::process::id());
         let fs = &*self.log.fs;
         let made = self.log.open(&temporary, How::Create).is_ok_and(|file| {

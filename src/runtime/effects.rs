@@ -14,7 +14,7 @@ use super::{execute, history, planner, reconcile, timeline};
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::domain::coverage::CellState;
-use crate::domain::decision::RecordType;
+use crate::domain::decision::Decision;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, PlanDigest};
 
@@ -68,17 +68,11 @@ impl Effects {
                     report(Msg::PlanBuilt { ticket, result });
                 });
             }
-            Effect::Record(decision) => {
+            Effect::Record(decisions) => {
                 tokio::spawn(async move {
-                    let written = services
-                        .journal
-                        .record(RecordType::Decision, &decision)
-                        .await;
+                    let written = services.journal.record_decisions(&decisions).await;
                     let (level, text) = match written {
-                        Ok(()) => (
-                            Level::Info,
-                            format!("recorded: {}", decision.kind.as_str().replace('_', " ")),
-                        ),
+                        Ok(()) => (Level::Info, format!("recorded: {}", in_words(&decisions))),
                         Err(error) => (Level::Error, format!("NOT recorded: {error}")),
                     };
                     report(Msg::Notice { level, text });
@@ -162,5 +156,14 @@ impl Effects {
         }
         self.acts.close();
         self.acts.wait().await;
+    }
+}
+
+/// Says what was recorded.
+fn in_words(decisions: &[Decision]) -> String {
+    let kind = decisions.first().map_or("nothing", |d| d.kind.as_str());
+    match decisions.len() {
+        0 | 1 => kind.replace('_', " "),
+        n => format!("{} for {n} alerts", kind.replace('_', " ")),
     }
 }

@@ -12,11 +12,12 @@ use tokio::sync::oneshot;
 
 use super::anchor::{Anchored, Anchoring, Posting};
 use super::distance::Distance;
+use super::gate::Gate;
 use super::space::Space;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{
-    Attempt, Decisions, Entry, Evidence, Outcome, PlanState, RecordType,
+    Attempt, Decision, Decisions, Entry, Evidence, Outcome, PlanState, RecordType,
 };
 use crate::domain::ids::PlanDigest;
 use crate::journal::{Follower, Health, JournalConfig, JournalError, Opened, SEEN_FILE, Writer};
@@ -36,6 +37,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// How many callers' records are written in one piece.
 const MOST_TOGETHER: usize = 64;
+
+/// How long as many callers as came together before are waited for: much less than the disk takes.
+const GATHER: Duration = Duration::from_micros(200);
 
 /// Why a console that only looks cannot write.
 const NO_WRITER: &str = "this console has no journal to write to";
@@ -101,13 +105,15 @@ impl Journal {
         let seen = config.keys.join(SEEN_FILE);
         let thread = Thread {
             report,
-            follower: Follower::new(&store),
+            follower: Follower::unwatched(&store),
             decisions: Decisions::default(),
             writer: None,
             closed: NO_WRITER.to_owned(),
             anchors: Distance::new(anchoring, heads, config.drill),
             space: Space::new(&store),
             next: None,
+            together: 1,
+            gate: Gate::default(),
         };
         std::thread::spawn(move || {
             let writer = (!read_only).then(|| writer(config));
@@ -130,6 +136,15 @@ impl Journal {
     pub async fn record(&self, kind: RecordType, body: &impl Serialize) -> Result<(), NotRecorded> {
         let value = serde_json::to_value(body).map_err(|e| NotRecorded(e.to_string()))?;
         self.append(vec![(kind, value)]).await
+    }
+
+    /// Writes decisions durably, all or none.
+    pub async fn record_decisions(&self, decisions: &[Decision]) -> Result<(), NotRecorded> {
+        let record =
+            |d: &Decision| serde_json::to_value(d).map(|body| (RecordType::Decision, body));
+        let records: Result<Vec<_>, _> = decisions.iter().map(record).collect();
+        self.append(records.map_err(|e| NotRecorded(e.to_string()))?)
+            .await
     }
 
     /// Writes what an act came to, with every try where there was more than one, in one piece.
@@ -271,6 +286,9 @@ struct Thread {
     space: Space,
     /// An order that came while records were gathered.
     next: Option<Order>,
+    /// How many callers the last records came from.
+    together: usize,
+    gate: Gate,
 }
 
 /// Records of one caller, and who waits for them.
@@ -388,13 +406,20 @@ impl Thread {
     /// Writes what one caller wants, and with it what others asked for while the disk was busy: one wait serves all.
     fn append(&mut self, first: Wanted, inbox: &mpsc::Receiver<Order>) {
         let mut lot = vec![first];
+        // Whoever was answered a moment ago is about to ask again: half of them would miss this write and wait for two.
+        let until = Instant::now() + GATHER;
         while lot.len() < MOST_TOGETHER && self.next.is_none() {
-            match inbox.try_recv() {
+            let left = match lot.len() < self.together {
+                true => until.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
+            match inbox.recv_timeout(left) {
                 Ok(Order::Append(records, answer)) => lot.push((records, answer)),
                 Ok(other) => self.next = Some(other),
                 Err(_) => break,
             }
         }
+        self.together = lot.len();
         let append = |thread: &mut Self, records: &[(RecordType, Value)]| {
             let report = Arc::clone(&thread.report);
             thread.with_writer(|writer| insist(writer, records, &report))
@@ -464,17 +489,27 @@ impl Thread {
         done
     }
 
-    /// Takes in what is new in any log.
+    /// Takes in what is new in any log, a long one in lots.
     fn poll(&mut self) {
-        let (entries, problems): (Vec<Entry>, _) = self.follower.poll();
-        for problem in problems {
-            self.say(Some(format!("{}: {}", problem.log, problem.text)));
-        }
-        for entry in &entries {
-            self.decisions.apply(entry);
-        }
-        if !entries.is_empty() {
+        let mut more = true;
+        while more {
+            let (mut lines, mut problems) = (Vec::new(), Vec::new());
+            more = self.follower.poll_some(&mut lines, &mut problems);
+            for problem in problems {
+                self.say(Some(format!("{}: {}", problem.log, problem.text)));
+            }
+            let entries: Vec<Entry> = lines.into_iter().map(|line| line.entry).collect();
+            for entry in &entries {
+                self.decisions.apply(entry);
+            }
+            if entries.is_empty() {
+                continue;
+            }
             (self.report)(Msg::Journal(entries));
+            if more {
+                let pass = self.gate.pass();
+                (self.report)(Msg::Held(Box::new(pass)));
+            }
         }
     }
 

@@ -203,7 +203,7 @@ fn acting_side(plan: &Plan, running: bool, ui: Ui<'_>) -> Vec<(String, Role)> {
 }
 
 fn nothing_side(model: &Model, plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
-    let closed = model.closed_layers(|act| act.intent.identity == plan.identity);
+    let closed = model.closed_layers(model.decisions.acts_on(&plan.identity));
     let keeps = if closed.is_empty() {
         " whoever holds it keeps every layer, until somebody ends it".to_owned()
     } else {

@@ -179,6 +179,17 @@ impl World {
                 world.type_text("sev>=high -gone svc");
                 world.press("enter");
             }
+            "folded" => {
+                world.press("z");
+                world.press("space");
+            }
+            "put_off" => {
+                world.press("space");
+                world.press("space");
+                world.press("s");
+                world.type_text("4h vendor rotates at noon");
+            }
+            "views" => world.press("V"),
             "filter_wrong" => {
                 world.press("/");
                 world.type_text("svc sev>=hihg");

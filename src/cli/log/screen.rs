@@ -68,6 +68,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
                 report.clone(),
             ),
             alerts: None,
+            desk: config.desk(),
             drill_speed: None,
         };
         tokio::spawn(services.journal.clone().follow());

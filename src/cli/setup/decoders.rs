@@ -65,5 +65,6 @@ pub fn configured(global: &Global) -> anyhow::Result<Configured> {
     Ok(Configured {
         formats: formats.collect(),
         decoders: load(&config, &path)?,
+        ..Configured::default()
     })
 }

@@ -75,7 +75,7 @@ impl Content {
         let plans = content.take_plans(lines);
         let mut decisions = Decisions::default();
         let mut intents = BTreeSet::new();
-        for Line { entry, raw } in lines {
+        for Line { entry, raw, .. } in lines {
             decisions.apply(entry);
             match entry.kind {
                 RecordType::Approval => content.take_approval(entry, raw, &plans, trust),
