@@ -129,7 +129,8 @@ pub fn run(cli: Cli) -> u8 {
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            let text = with_causes(&error);
+            // An error quotes what it is about, and people paste secrets where none belongs.
+            let text = crate::journal::mask_tokens(&with_causes(&error)).into_owned();
             // A reader that closed its end early has all that it wanted.
             if error
                 .downcast_ref::<std::io::Error>()

@@ -78,6 +78,8 @@ pub struct JournalSettings {
 pub struct AnchorSettings {
     /// Where each signed head is posted; empty for nowhere.
     pub url: String,
+    /// Key of the C2SP witness whose submission prefix the URL is; empty when it just takes what comes.
+    pub witness_key: String,
     /// As many lines without an anchor are worth a warning.
     pub warn_lines: u64,
     /// As many seconds without one are.
@@ -88,6 +90,7 @@ impl Default for AnchorSettings {
     fn default() -> Self {
         Self {
             url: String::new(),
+            witness_key: String::new(),
             warn_lines: 100,
             warn_s: 900,
         }

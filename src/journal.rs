@@ -9,6 +9,7 @@ mod anchor;
 mod blob;
 mod checkpoint;
 mod clock;
+mod cosign;
 mod error;
 mod fallback;
 mod find;
@@ -43,6 +44,7 @@ pub use actor::{Actor, host_name, is_alive, process};
 pub use agent::{Agent, AgentError, AgentKey};
 pub use anchor::{AnchorState, Note};
 pub use blob::BlobRef;
+pub use cosign::{WitnessKey, request as witness_request};
 pub use error::JournalError;
 #[cfg(test)]
 pub use fault::Disk;
@@ -54,6 +56,7 @@ pub use proof::{MAX_PROOF, Proof, ProofError, Prover};
 pub use reader::{Line, Problem, check_chains, merge, read_lines, read_store};
 pub use record::MAX_LINE;
 pub use recovery::{Damaged, Recovered};
+pub use redact::tokens as mask_tokens;
 pub use statement::{Signer, approval as approval_text, check as check_statement};
 pub use trust::{Person, Trust, TrustError};
 pub use verify::{
@@ -61,3 +64,5 @@ pub use verify::{
     verify, write_text,
 };
 pub use writer::{Health, JournalConfig, Opened, Prune, Pruned, Writer, Written};
+#[cfg(test)]
+pub use {cosign::cosign, merkle::hex, proof::consistent};

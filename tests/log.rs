@@ -1,5 +1,9 @@
 //! The real program's decision log when system calls fail, processes die and several run at once.
 
+#[path = "common/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more")]
+mod common;
+
 #[path = "log/canary.rs"]
 mod canary;
 #[path = "log/faults.rs"]

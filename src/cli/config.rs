@@ -66,7 +66,8 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
                 (Ok(parts), errors) if errors.is_empty() => parts,
                 (parts, errors) => {
                     for error in parts.err().into_iter().flatten().chain(errors) {
-                        eprintln!("stanch: {error:#}");
+                        let text = format!("{error:#}");
+                        eprintln!("stanch: {}", crate::journal::mask_tokens(&text));
                     }
                     return Ok(exit::USAGE);
                 }

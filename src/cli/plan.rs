@@ -19,6 +19,7 @@ use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::plan::{Body, Plan, Undo};
 use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Tier;
+use crate::journal::mask_tokens;
 use crate::runtime::execute::{self, Ended};
 use crate::runtime::journal::Report;
 use crate::runtime::{history, planner, reconcile as read_back};
@@ -153,7 +154,7 @@ pub fn find(setup: &Setup, model: &mut Model, wanted: &str) -> anyhow::Result<Al
 pub fn silent() -> Report {
     Arc::new(|msg| {
         if let Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) = msg {
-            eprintln!("stanch: {text}");
+            eprintln!("stanch: {}", mask_tokens(&text));
         }
     })
 }
@@ -371,10 +372,10 @@ fn progress(json: bool) -> Report {
             phase: Phase::Ended(state, note),
             ..
         } if !json => {
-            eprintln!("step {step}: {state}  {}", show(&note));
+            eprintln!("step {step}: {state}  {}", show(&mask_tokens(&note)));
         }
         Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
-            eprintln!("stanch: {text}");
+            eprintln!("stanch: {}", mask_tokens(&text));
         }
         _ => {}
     })
@@ -451,7 +452,7 @@ pub fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::
         let row = json!({ "ran": false, "refused": text, "journal": { "blocked": reason } });
         writeln!(out, "{row}")?;
     } else {
-        eprintln!("stanch: not run: {}", show(&text));
+        eprintln!("stanch: not run: {}", show(&mask_tokens(&text)));
     }
     Ok(exit::REFUSED)
 }
@@ -481,9 +482,9 @@ fn finish(
             json!({ "digest": digest.as_str(), "ran": ended.ran, "text": ended.text, "steps": steps })
         )?;
     } else if ended.ran {
-        writeln!(out, "{}", show(&ended.text))?;
+        writeln!(out, "{}", show(&mask_tokens(&ended.text)))?;
     } else {
-        eprintln!("stanch: not run: {}", show(&ended.text));
+        eprintln!("stanch: not run: {}", show(&mask_tokens(&ended.text)));
     }
     Ok(if !ended.ran {
         exit::REFUSED

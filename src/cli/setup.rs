@@ -136,6 +136,13 @@ pub fn anchoring(config: &Config) -> Result<Anchoring, String> {
     let poster = (!settings.url.is_empty())
         .then(|| Poster::new(&settings.url))
         .transpose()?;
+    let poster = match (poster, settings.witness_key.as_str()) {
+        (poster, "") => poster,
+        (Some(poster), key) => Some(poster.witnessed(key)?),
+        (None, _) => {
+            return Err("journal.anchor.witness_key needs the witness's journal.anchor.url".into());
+        }
+    };
     Ok(Anchoring {
         poster,
         warn_lines: settings.warn_lines.max(1),

@@ -100,6 +100,80 @@ impl Prover {
     }
 }
 
+impl Prover {
+    /// Returns `PROOF(old, D[new])` of RFC 6962 §2.1.2: that the tree over `new` lines continues the one over `old`. Empty
+    /// for an old size of nothing or of the same; `None` when the log has fewer lines, or `old` is the larger.
+    pub fn consistency(&self, old: u64, new: u64) -> Option<Vec<Hash>> {
+        let (old, new) = (usize::try_from(old).ok()?, usize::try_from(new).ok()?);
+        let leaves = self.leaves.get(..new).filter(|_| old <= new)?;
+        Some(if old == 0 || old == new {
+            Vec::new()
+        } else {
+            subproof(old, leaves)
+        })
+    }
+}
+
+/// Checks such a proof by RFC 9162 §2.1.4.2, as a witness does.
+#[cfg(test)]
+pub fn consistent(sizes: (u64, u64), roots: (Hash, Hash), proof: &[Hash]) -> bool {
+    let ((old, new), (was, is)) = (sizes, roots);
+    if old == 0 || old == new {
+        return proof.is_empty() && (old == 0 || was == is);
+    }
+    let mut path = proof.to_vec();
+    if old.is_power_of_two() {
+        path.insert(0, was);
+    }
+    let (mut first, mut second) = (old - 1, new - 1);
+    let shift = first.trailing_ones();
+    (first, second) = (first >> shift, second >> shift);
+    let mut hashes = path.into_iter();
+    let Some(mut from) = hashes.next() else {
+        return false;
+    };
+    let mut to = from;
+    for hash in hashes {
+        if second == 0 {
+            return false;
+        }
+        if first & 1 == 1 || first == second {
+            (from, to) = (node_hash(&hash, &from), node_hash(&hash, &to));
+            while first & 1 == 0 && first != 0 {
+                (first, second) = (first >> 1, second >> 1);
+            }
+        } else {
+            to = node_hash(&to, &hash);
+        }
+        (first, second) = (first >> 1, second >> 1);
+    }
+    (from, to, second) == (was, is, 0)
+}
+
+/// `SUBPROOF(m, D[n], true)` of RFC 6962 §2.1.2, for 0 < m < n, in the order that it is sent.
+fn subproof(mut old: usize, mut leaves: &[Hash]) -> Vec<Hash> {
+    let mut up = Vec::new();
+    // Whether the old tree is a subtree of its own here, whose root the other side has.
+    let mut known = true;
+    while old < leaves.len() {
+        let (left, right) = leaves.split_at(split(leaves.len()));
+        if old <= left.len() {
+            up.push(root(right));
+            leaves = left;
+        } else {
+            up.push(root(left));
+            old -= left.len();
+            leaves = right;
+            known = false;
+        }
+    }
+    if !known {
+        up.push(root(leaves));
+    }
+    up.reverse();
+    up
+}
+
 /// Root of a subtree (RFC 6962 §2.1).
 fn root(leaves: &[Hash]) -> Hash {
     let mut range = super::merkle::CompactRange::default();
@@ -268,6 +342,23 @@ mod tests {
             signed,
         };
         (prover, by, lines)
+    }
+
+    #[test]
+    fn every_size_is_shown_to_continue_every_smaller_one() {
+        let (prover, ..) = prover(70);
+        let root_of = |n: u64| root(&prover.leaves[..n as usize]);
+        for new in 0..=70 {
+            for old in 0..=new {
+                let proof = prover.consistency(old, new).unwrap();
+                let roots = (root_of(old), root_of(new));
+                assert!(consistent((old, new), roots, &proof), "{old} of {new}");
+                let other = (leaf_hash(b"x"), roots.1);
+                assert!(old == 0 || !consistent((old, new), other, &proof));
+            }
+            assert_eq!(prover.consistency(new + 1, new), None);
+        }
+        assert_eq!(prover.consistency(1, 71), None);
     }
 
     #[test]

@@ -38,6 +38,9 @@ const KNOWN: [(&str, usize); 22] = [
     ("eyJ", 30),
 ];
 
+/// Words of a provider or source that are ids most of the time: only what says itself that it is a token is masked.
+const IDS: [&str; 3] = ["provider_request_id", "retry_after", "incident"];
+
 /// Masks the free text of a record in place.
 pub fn record(kind: RecordType, body: &mut Value) {
     if !matches!(kind, RecordType::Plan | RecordType::PeerHeads) {
@@ -55,11 +58,19 @@ fn walk(value: &mut Value, free: bool) {
         Value::Array(items) => items.iter_mut().for_each(|v| walk(v, free)),
         Value::Object(map) => {
             for (key, value) in map.iter_mut() {
+                if let (true, Value::String(id)) = (IDS.contains(&key.as_str()), &mut *value) {
+                    *id = tokens(id).into_owned();
+                }
                 walk(value, free || FREE.contains(&key.as_str()));
             }
         }
         _ => {}
     }
+}
+
+/// Masks what says itself that it is a token; ids of any other kind stay as they are.
+pub fn tokens(text: &str) -> Cow<'_, str> {
+    mask_where(text, is_known).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// Returns the text with secrets masked as `first4…last4`; `None` when there are none.
@@ -188,6 +199,11 @@ mod tests {
         assert_eq!(done["intent"], token);
         assert!(!done["reason"].to_string().contains("0123456789abcdef"));
         assert!(!done["deep"].to_string().contains("0123456789abcdef"));
+        let ids = json!({"retry_after": token, "incident": "Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8"});
+        let mut done = ids.clone();
+        record(RecordType::Attempt, &mut done);
+        assert_eq!(done["retry_after"], "ghp_\u{2026}abcd");
+        assert_eq!(done["incident"], ids["incident"]);
         let mut plan = body.clone();
         record(RecordType::Plan, &mut plan);
         assert_eq!(plan, body);

@@ -9,6 +9,7 @@ use ed25519_dalek::VerifyingKey;
 use serde::Deserialize;
 
 use super::agent::{fingerprint, read_public};
+use super::cosign::WitnessKey;
 use super::merkle::hex;
 use super::note::Verifier;
 
@@ -45,6 +46,14 @@ pub enum TrustError {
         "{text:?} is no key of the form `origin+id+base64`: take it from `log verify` of a log you trust"
     )]
     Key {
+        /// What stands there.
+        text: String,
+    },
+    /// No usable key of a witness.
+    #[error(
+        "{text:?} is no witness key of the form `name+id+base64` with signature type 4: take it from who runs the witness"
+    )]
+    Witness {
         /// What stands there.
         text: String,
     },
@@ -85,6 +94,14 @@ struct File {
     log: Vec<LogRow>,
     #[serde(default)]
     person: Vec<PersonRow>,
+    #[serde(default)]
+    witness: Vec<WitnessRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WitnessRow {
+    key: String,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +141,7 @@ pub struct Person {
 pub struct Trust {
     keys: Vec<Verifier>,
     people: Vec<Person>,
+    witnesses: Vec<WitnessKey>,
 }
 
 impl Trust {
@@ -148,7 +166,7 @@ impl Trust {
         }
     }
 
-    /// Reads `[[log]]` tables (`origin`, `keys`) and `[[person]]` tables (`name`, `keys`, `uids`, `ssh_keys`).
+    /// Reads `[[log]]` tables (`origin`, `keys`), `[[witness]]` tables (`key`) and `[[person]]` tables (`name`, `keys`, `uids`, `ssh_keys`).
     pub fn parse(text: &str) -> Result<Self, TrustError> {
         let file: File = toml::from_str(text).map_err(|e| TrustError::Format {
             path: PathBuf::new(),
@@ -166,6 +184,11 @@ impl Trust {
                 }
                 trust.keys.push(key);
             }
+        }
+        for WitnessRow { key: text } in &file.witness {
+            let key = WitnessKey::from_vkey(text)
+                .ok_or_else(|| TrustError::Witness { text: text.clone() })?;
+            trust.witnesses.push(key);
         }
         for row in file.person {
             let keys = read_keys(&row.keys)?;
@@ -197,6 +220,11 @@ impl Trust {
             });
         }
         Ok(trust)
+    }
+
+    /// Returns the witnesses whose cosignatures count.
+    pub fn witnesses(&self) -> &[WitnessKey] {
+        &self.witnesses
     }
 
     /// Returns all origins that a key is pinned for.

@@ -13,7 +13,9 @@ start boot version key person}, drill, policy (SHA-256 of the playbooks in force
   attempt   intent request attempt at outcome http_status retry_after waited_ms; requests that were sent again
   outcome   intent outcome http_status provider_request_id attempts error error_class retry_after bytes_sent
             headers_sha256 body_sha256 evidence[{name sha256 size source media fetched_at}]; the bytes are in blobs/
-  verify    intent proof says tries evidence_sha256; what the read-back told"""
+  verify    intent proof says tries evidence_sha256; what the read-back told
+  anchor    kind size cosigned; somebody else holds the head over so many lines, a witness with its signature
+What an earlier console could only keep outside of the log has kept_elsewhere{ts why} beside its own fields."""
 import base64, glob, hashlib, json, os, subprocess, sys, tempfile
 
 def sha(data): return hashlib.sha256(data).digest()

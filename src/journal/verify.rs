@@ -264,6 +264,8 @@ struct Facts {
     keys: Vec<(u64, Verifier)>,
     /// Root at each signed size.
     roots: BTreeMap<u64, Hash>,
+    /// Notes that it says were cosigned by a witness, and where.
+    cosigned: Vec<(u64, String)>,
     /// Heads of others that it recorded, and where.
     saw: Vec<(u64, Value)>,
     /// First record of each write, and its time.
@@ -454,6 +456,10 @@ impl<'o> Audit<'o> {
             let text = |name: &str| record.body.get(name).unwrap_or(&Value::Null);
             let kind = show(text("kind").as_str().unwrap_or("?")).into_owned();
             let size = text("size").as_u64().unwrap_or(0).min(record.seq);
+            if let Some(cosigned) = text("cosigned").as_str() {
+                let cosigned = (record.seq, cosigned.to_owned());
+                self.facts.cosigned.push(cosigned);
+            }
             let known = self.report.claimed.entry(kind).or_default();
             *known = size.max(*known);
         }

@@ -1,6 +1,7 @@
 //! Copies of signed heads that leave this machine: each is posted to a URL, by a task of its own. Nothing here stops an
 //! act; what fails shows as a growing distance.
 
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -10,10 +11,13 @@ use serde_json::json;
 use tokio::sync::watch;
 use url::Url;
 
+use self::witness::Witness;
 use super::journal::Order;
 use crate::connect::http::{Bytes, Exchange, Http, Outgoing, Payload};
 use crate::connect::template::Base;
-use crate::journal::Note;
+use crate::journal::{Note, WitnessKey};
+
+mod witness;
 
 /// How long one post may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +42,18 @@ pub struct Anchoring {
 pub struct Poster {
     url: Url,
     http: Http,
+    /// Whose submission prefix the URL is; `None` when it just takes what comes.
+    witness: Option<WitnessKey>,
     pauses: (Duration, Duration),
+}
+
+/// What somebody else did with a head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchored {
+    /// `http` or `witness`.
+    pub kind: &'static str,
+    /// The note with the witness's signature.
+    pub cosigned: Option<String>,
 }
 
 /// How far posting has come.
@@ -62,18 +77,29 @@ impl Poster {
         Ok(Self {
             url: Url::parse(url).map_err(|e| e.to_string())?,
             http: Http::new(PATIENCE, None).map_err(|e| e.to_string())?,
+            witness: None,
             pauses: PAUSES,
         })
+    }
+
+    /// Makes the URL the submission prefix of a C2SP witness with this key.
+    pub fn witnessed(mut self, vkey: &str) -> Result<Self, String> {
+        let key = WitnessKey::from_vkey(vkey);
+        let why = "is no witness key of the form `name+id+base64` with signature type 4";
+        self.witness = Some(key.ok_or_else(|| format!("{vkey:?} {why}"))?);
+        Ok(self)
     }
 
     /// Starts to post. Only the latest head waits, as it covers every earlier one.
     pub(super) fn start(
         self,
         orders: mpsc::Sender<Order>,
+        store: &Path,
     ) -> (watch::Sender<Option<Note>>, Posting) {
         let (heads, waiting) = watch::channel(None);
         let (told, done) = watch::channel(Done::default());
-        tokio::spawn(self.run(waiting.clone(), told, orders));
+        let witness = self.witness.clone().map(|key| Witness::new(key, store));
+        tokio::spawn(self.run(waiting.clone(), told, orders, witness));
         let posting = Posting {
             heads: waiting,
             done,
@@ -86,6 +112,7 @@ impl Poster {
         mut heads: watch::Receiver<Option<Note>>,
         told: watch::Sender<Done>,
         orders: mpsc::Sender<Order>,
+        mut witness: Option<Witness>,
     ) {
         let mut pause = self.pauses.0;
         while heads.changed().await.is_ok() {
@@ -93,7 +120,19 @@ impl Poster {
                 let Some(note) = heads.borrow_and_update().clone() else {
                     break;
                 };
-                let sent = self.post(&note).await;
+                let sent = match &mut witness {
+                    None => self.post(&note).await.map(|()| Anchored {
+                        kind: "http",
+                        cosigned: None,
+                    }),
+                    Some(witness) => {
+                        let cosigned = witness.cosign(&self.http, &self.url, &note).await;
+                        cosigned.map(|cosigned| Anchored {
+                            kind: "witness",
+                            cosigned: Some(cosigned),
+                        })
+                    }
+                };
                 let failing = sent.is_err();
                 // A journal that has ended wants to hear nothing any more.
                 let _ = orders.send(Order::Anchored(note.size, sent));

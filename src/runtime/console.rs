@@ -22,6 +22,7 @@ use crate::app::model::{Level, Model, Overlay};
 use crate::app::msg::{Effect, Msg};
 use crate::app::update::update;
 use crate::domain::text::show;
+use crate::journal::mask_tokens;
 use crate::term::input::translate;
 use crate::ui::glyphs::Glyphs;
 use crate::ui::theme::Theme;
@@ -88,16 +89,18 @@ pub fn report_to(queue: &mpsc::Sender<Msg>, handle: &tokio::runtime::Handle) -> 
     })
 }
 
-/// Leaves a line in the trace for whatever the analyst is told. The text is shown text: it commands no terminal.
+/// Leaves a line in the trace for whatever the analyst is told. The text is shown text: it commands no terminal, and what
+/// says itself that it is a token is masked.
 fn trace(msg: &Msg) {
+    let told = |text: &str| show(&mask_tokens(text)).into_owned();
     match msg {
         Msg::Notice {
             level: Level::Info,
             text,
-        } => tracing::info!("{text}"),
-        Msg::Notice { text, .. } => tracing::warn!("{text}"),
+        } => tracing::info!("{}", told(text)),
+        Msg::Notice { text, .. } => tracing::warn!("{}", told(text)),
         Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
-            tracing::error!("journal: {text}");
+            tracing::error!("journal: {}", told(text));
         }
         Msg::Malformed {
             source,
@@ -106,22 +109,28 @@ fn trace(msg: &Msg) {
         } => {
             tracing::warn!(
                 "source {source}: {total} malformed inputs kept; {}",
-                show(reason)
+                told(reason)
             );
         }
-        Msg::Source { name, text, .. } => tracing::info!("source {name}: {text}"),
+        Msg::Source { name, text, .. } => tracing::info!("source {name}: {}", told(text)),
         Msg::Step {
             digest,
             step,
             phase,
-        } => tracing::info!("plan {} step {step}: {phase:?}", digest.short()),
+        } => {
+            tracing::info!(
+                "plan {} step {step}: {}",
+                digest.short(),
+                told(&format!("{phase:?}"))
+            );
+        }
         Msg::RunEnded { digest, text, .. } => {
-            tracing::info!("plan {}: {}", digest.short(), show(text));
+            tracing::info!("plan {}: {}", digest.short(), told(text));
         }
         Msg::PlanBuilt {
             result: Err(reason),
             ..
-        } => tracing::warn!("no plan: {}", show(reason)),
+        } => tracing::warn!("no plan: {}", told(reason)),
         _ => {}
     }
 }

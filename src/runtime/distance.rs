@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::anchor::Anchoring;
+use super::anchor::{Anchored, Anchoring};
 use super::journal::Report;
 use crate::app::model::{AnchorView, Level};
 use crate::app::msg::Msg;
@@ -83,7 +83,7 @@ impl Distance {
         &mut self,
         writer: Option<&mut Writer>,
         size: u64,
-        sent: Result<(), String>,
+        sent: Result<Anchored, String>,
         report: &Report,
     ) {
         let failed = sent.as_ref().err().map(|why| show(why).into_owned());
@@ -103,8 +103,9 @@ impl Distance {
             report(Msg::Notice { level, text });
         }
         self.problem = failed;
-        if let (Some(writer), Ok(())) = (writer, sent)
-            && let Err(error) = writer.anchored("http", size, Timestamp::now())
+        if let (Some(writer), Ok(by)) = (writer, sent)
+            && let Err(error) =
+                writer.anchored(by.kind, size, by.cosigned.as_deref(), Timestamp::now())
         {
             let text = format!("journal: an anchor could not be recorded: {error}");
             report(Msg::Notice {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::anchor::{Anchoring, Posting};
+use super::anchor::{Anchored, Anchoring, Posting};
 use super::distance::Distance;
 use super::gate::Gate;
 use super::space::Space;
@@ -60,7 +60,7 @@ pub(super) enum Order {
     Decisions(oneshot::Sender<Decisions>),
     Health(oneshot::Sender<Option<String>>),
     /// The head over so many lines left, or could not.
-    Anchored(u64, Result<(), String>),
+    Anchored(u64, Result<Anchored, String>),
     Poll,
     End(oneshot::Sender<()>),
 }
@@ -98,7 +98,9 @@ impl Journal {
         // The drill's heads are nobody's business, and whoever only looks has none.
         let poster = anchoring.poster.clone();
         let poster = poster.filter(|_| !read_only && !config.drill);
-        let (heads, posting) = poster.map(|p| p.start(orders.clone())).unzip();
+        let (heads, posting) = poster
+            .map(|p| p.start(orders.clone(), &config.store))
+            .unzip();
         let store = config.store.clone();
         let seen = config.keys.join(SEEN_FILE);
         let thread = Thread {

@@ -114,7 +114,10 @@ async fn draft(
     Ok(Plan {
         v: 1,
         alert: alert.id.clone(),
-        incident: alert.incident.cloned(),
+        // A plan is never masked later, as its digest is over every byte.
+        incident: alert
+            .incident
+            .map(|i| Untrusted::new(crate::journal::mask_tokens(i.raw()))),
         identity: identity.id.clone(),
         identity_name: identity.name.clone(),
         params: identity.params.clone(),

@@ -192,7 +192,7 @@ pub fn confirm_quit(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let (title, height, text) = match &model.unrecorded {
         Some(unrecorded) => (
             "Leave with an outcome NOT RECORDED?",
-            10,
+            8,
             format!("{}. {leave}", show(unrecorded)),
         ),
         None => (

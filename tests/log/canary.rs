@@ -5,9 +5,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+use super::common::Pty;
 
 /// Never in any file, stream or answer: what references lead to, and the console's surroundings.
 const REFERRED: [(&str, &str); 4] = [
@@ -23,6 +26,10 @@ const BEARER: &str = "eyJhbGciOiJub25lIn0.eyJjYW5hcnkiOiI3In0.Bearer0canary7Aa1B
 const HEADER: &str = "ghp_Header0canary8Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
 /// In an alert: its raw bytes belong to the alert store, and nowhere else.
 const ALERTED: &str = "ghp_Alert00canary9Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
+/// In input that is no alert: its raw bytes are kept apart, and nowhere else.
+const MALFORMED: &str = "ghp_Broken0canaryBAa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
+/// Pasted into the configuration, or an inventory, where no secret belongs: an error says where, and not what.
+const PASTED: &str = "ghp_Pasted0canaryCAa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
 /// In the inventory, which is read and not copied.
 const LISTED: &str = "ghp_Listed0canaryAAa1Bb2Cc3Dd4Ee5Ff6Gg7Hh";
 
@@ -60,7 +67,7 @@ fn provider() -> u16 {
                     };
                     let _ = write!(
                         stream,
-                        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-Api-Key: {HEADER}\r\nSet-Cookie: s={HEADER}\r\n\
+                        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-Api-Key: {HEADER}\r\nX-Request-Id: {HEADER}\r\nRetry-After: {HEADER}\r\nSet-Cookie: s={HEADER}\r\n\
                          Connection: close\r\nContent-Length: {}\r\n\r\n{answer}",
                         answer.len()
                     );
@@ -107,12 +114,17 @@ impl Desk {
         );
         let alert = |n: usize, name: &str| {
             format!(
-                r#"{{"class_uid":2004,"category_uid":2,"activity_id":1,"type_uid":200401,"time":1794000000000,"severity_id":4,"confidence_score":90,"metadata":{{"version":"1.5.0","product":{{"name":"detector","vendor_name":"Example"}}}},"finding_info":{{"uid":"f-{n}","title":"Token {ALERTED} of {name}","desc":"Authorization: Bearer {ALERTED}","types":["token_replay"]}},"unmapped":{{"password":"{ALERTED}"}},"evidences":[{{"actor":{{"user":{{"uid":"{name}","name":"{name}","type_id":4}}}}}}]}}"#
+                r#"{{"class_uid":2004,"category_uid":2,"activity_id":1,"type_uid":200401,"time":1794000000000,"severity_id":4,"confidence_score":90,"metadata":{{"version":"1.5.0","correlation_uid":"{ALERTED}","product":{{"name":"detector","vendor_name":"Example"}}}},"finding_info":{{"uid":"f-{n}","title":"Token {ALERTED} of {name}","desc":"Authorization: Bearer {ALERTED}","types":["token_replay"]}},"unmapped":{{"password":"{ALERTED}"}},"evidences":[{{"actor":{{"user":{{"uid":"{name}","name":"{name}","type_id":4}}}}}}]}}"#
             )
         };
         desk.write(
             "alerts.jsonl",
-            &format!("{}\n{}\n", alert(1, "svc"), alert(2, "bot")),
+            &format!(
+                "{}\n{}\n{}\n{{\"password\":\"{MALFORMED}\" broken\n{{\"class_uid\":2004,\"metadata\":\"{MALFORMED}\",\"finding_info\":[\"{MALFORMED}\"]}}\n",
+                alert(1, "svc"),
+                alert(2, "bot"),
+                alert(3, "svc"),
+            ),
         );
         desk
     }
@@ -130,18 +142,73 @@ impl Desk {
         path
     }
 
+    /// Opens the console, acts by keys, writes a note and leaves; returns what the terminal got.
+    fn console(&self) -> Vec<u8> {
+        let [_, (_, env), _, (_, around)] = REFERRED;
+        let environment = [("CANARY", env), ("AWS_SECRET_ACCESS_KEY", around)];
+        let args = [
+            "--config",
+            "stanch.toml",
+            "--state-dir",
+            "state",
+            "--verbose",
+        ];
+        let mut pty = Pty::stanch(self.0.path(), 200, 60, &args, &environment);
+        pty.wait_for("svc");
+        pty.send("g");
+        let mut digit = None;
+        pty.wait("an option that cuts live access", |pty| {
+            let text = pty.text();
+            let line = text.lines().find(|l| l.contains("Cut live access"));
+            line.is_some_and(|l| l.contains(|c: char| c.is_ascii_digit()))
+        });
+        for line in pty.text().lines() {
+            if let Some((before, _)) = line.split_once("Cut live access") {
+                digit = before.chars().find(char::is_ascii_digit);
+            }
+        }
+        pty.send(&digit.unwrap().to_string());
+        pty.wait_for("NOT SENT YET");
+        // A preview takes no key in its first moments.
+        let chosen = |pty: &Pty| {
+            let text = pty.text();
+            let before = text.split("[ Run ]").next().and_then(|t| t.chars().last());
+            before.is_some_and(|c| !c.is_whitespace())
+        };
+        while pty.text().contains("NOT SENT YET") {
+            let key = if chosen(&pty) { "\r" } else { "\t" };
+            pty.send(key);
+            pty.read_for(Duration::from_millis(500));
+        }
+        pty.wait_for("ended");
+        pty.send("\x1b");
+        pty.wait_for("Alerts");
+        pty.send("n");
+        pty.wait_for("Note");
+        pty.send(&format!("he said {TYPED}"));
+        pty.wait_for(TYPED);
+        pty.send("\r");
+        pty.wait("the note to be recorded", |pty| !pty.text().contains(TYPED));
+        pty.send("L");
+        pty.wait_for("he said");
+        pty.send("q");
+        pty.wait_for("Options (a number");
+        pty.send("q");
+        let code = pty.wait_end();
+        assert_eq!(code, 0, "{}", pty.text());
+        pty.raw.clone()
+    }
+
     /// Runs to the end and returns both streams.
     fn run(&self, args: &[&str]) -> (String, String) {
+        self.run_on("stanch.toml", args)
+    }
+
+    fn run_on(&self, config: &str, args: &[&str]) -> (String, String) {
         let [_, (_, env), _, (_, around)] = REFERRED;
         let done = Command::new(env!("CARGO_BIN_EXE_stanch"))
             .args(args)
-            .args([
-                "--config",
-                "stanch.toml",
-                "--state-dir",
-                "state",
-                "--verbose",
-            ])
+            .args(["--config", config, "--state-dir", "state", "--verbose"])
             .current_dir(self.0.path())
             .env("HOME", self.0.path())
             .env("CANARY", env)
@@ -186,10 +253,11 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     all.into_iter().map(String::into_bytes).collect()
 }
 
-#[test]
-fn no_secret_is_left_behind() {
-    let desk = Desk::new();
-    let mut streams = Vec::new();
+/// What a run of the program was, and what it wrote to both streams.
+type Streams = Vec<(String, String, String)>;
+
+/// Works on both alerts, then reads everything that can be read.
+fn work(desk: &Desk, streams: &mut Streams) {
     let mut run = |args: &[&str]| {
         let (out, err) = desk.run(args);
         streams.push((args.join(" "), out.clone(), err));
@@ -203,51 +271,122 @@ fn no_secret_is_left_behind() {
         run(&["reconcile", alert]);
         run(&["identity", "show", "svc"]);
     }
-    run(&[
-        "log",
-        "acknowledge",
-        "--reason",
-        &format!("he said {TYPED} and Authorization: Bearer {BEARER}"),
-    ]);
+    let said = format!("he said {TYPED} and Authorization: Bearer {BEARER}");
+    run(&["log", "acknowledge", "--reason", &said]);
     run(&["config", "check"]);
+    run(&["alerts", "malformed"]);
+    run(&["alerts", "malformed", "--json"]);
     run(&["log", "verify"]);
+    run(&["log", "verify", "--json"]);
     run(&["log", "show"]);
+    run(&["log", "metrics"]);
     run(&["log", "report", "siem/f-1"]);
     for format in ["jsonl", "csv", "md", "ocsf"] {
         run(&["log", "export", "--format", format]);
     }
     let intents = run(&["log", "show", "--type", "intent", "--json"]);
-    assert!(
-        intents.lines().count() >= 2,
-        "nothing was sent: {streams:?}"
-    );
+    assert!(intents.lines().count() >= 2, "nothing was sent");
+}
 
-    let mut left = Vec::new();
-    files(desk.0.path(), &mut left);
-    let inputs = ["secrets", "alerts.jsonl", "inventory.toml", "stanch.toml"];
-    left.retain(|p| !inputs.iter().any(|i| p.starts_with(desk.0.path().join(i))));
-    let name = |p: &Path| p.strip_prefix(desk.0.path()).unwrap().display().to_string();
-    let mut places: Vec<(String, Vec<u8>)> = left
-        .iter()
-        .map(|p| (name(p), std::fs::read(p).unwrap()))
-        .collect();
-    assert!(
-        places.iter().any(|(name, _)| name.contains("/journal/")),
-        "no journal"
+/// Configurations and an inventory with a secret where none belongs.
+fn mistakes(desk: &Desk, streams: &mut Streams) {
+    let connector = "[connector.as]\npreset='oauth'\nbase_url='http://127.0.0.1:1'\n";
+    let wrong = [
+        ("syntax", format!("[connector.as]\npassword = {PASTED}\n")),
+        (
+            "secret",
+            format!("{connector}auth={{kind='basic',username='u',password='{PASTED}'}}\n"),
+        ),
+        (
+            "cmd",
+            format!("{connector}auth={{kind='bearer',token='cmd:/bin/false {PASTED}'}}\n"),
+        ),
+        ("kind", format!("[[source]]\nkind='{PASTED}'\n")),
+        ("type", format!("{connector}timeout_s='{PASTED}'\n")),
+        ("key", format!("[journal]\n'{PASTED}'=1\n")),
+        ("site", format!("[journal]\nsite='{PASTED}+'\n")),
+        ("inventory", "[inventory]\nfiles=['list.toml']\n".to_owned()),
+    ];
+    std::fs::create_dir(desk.0.path().join("pasted")).unwrap();
+    desk.write(
+        "pasted/list.toml",
+        &format!("[[identity]]\nid='a:b'\nname='b'\nkind='{PASTED}'\n"),
     );
+    for (name, text) in wrong {
+        let config = format!("pasted/{name}.toml");
+        desk.write(&config, &text);
+        for args in [&["config", "check"][..], &["alerts", "list"]] {
+            let (out, err) = desk.run_on(&config, args);
+            streams.push((format!("{} on {name}", args.join(" ")), out, err));
+        }
+    }
+}
+
+/// Every file that was left, but what the test put there itself.
+fn left_behind(desk: &Desk) -> Vec<(String, Vec<u8>)> {
+    let home = desk.0.path();
+    let inputs = [
+        "secrets",
+        "pasted",
+        "alerts.jsonl",
+        "inventory.toml",
+        "stanch.toml",
+    ];
+    let mut left = Vec::new();
+    files(home, &mut left);
+    left.retain(|p| !inputs.iter().any(|i| p.starts_with(home.join(i))));
+    left.iter()
+        .map(|p| {
+            let name = p.strip_prefix(home).unwrap().display().to_string();
+            (name, std::fs::read(p).unwrap())
+        })
+        .collect()
+}
+
+/// Tells whether a secret is where it came in to be: an alert in the alert store, a title before the eyes of people.
+fn belongs(kind: &str, place: &str) -> bool {
+    let store = place.starts_with("state/")
+        && !place.contains("/journal/")
+        && !place.ends_with("trace.log");
+    let screen = place == "the terminal";
+    let shown = [
+        "output of plan",
+        "output of identity",
+        "output of alerts list",
+    ];
+    let shown = screen || shown.iter().any(|s| place.starts_with(s));
+    match kind {
+        "alerted" => store || shown,
+        "listed" => shown,
+        "malformed" => store || place.starts_with("output of alerts malformed"),
+        "typed" => screen,
+        _ => false,
+    }
+}
+
+#[test]
+fn no_secret_is_left_behind() {
+    let desk = Desk::new();
+    let mut streams = Vec::new();
+    work(&desk, &mut streams);
+    mistakes(&desk, &mut streams);
+    let terminal = desk.console();
+    let mut places = left_behind(&desk);
+    let has = |wanted: &dyn Fn(&str, &[u8]) -> bool| places.iter().any(|(n, b)| wanted(n, b));
+    assert!(
+        has(&|name, bytes| name.ends_with("trace.log") && bytes.len() > 200),
+        "no trace"
+    );
+    // They did come in: what stands in their place is here.
+    let masked = |name: &str, bytes: &[u8]| {
+        name.contains("/journal/") && memchr::memmem::find(bytes, b"ghp_\\u2026").is_some()
+    };
+    assert!(has(&masked), "what was typed is not in the log");
+    places.push(("the terminal".to_owned(), terminal));
     for (args, out, err) in streams {
         places.push((format!("output of {args}"), out.into_bytes()));
         places.push((format!("errors of {args}"), err.into_bytes()));
     }
-    // They did come in: what stands in their place is here.
-    let masked = |(name, bytes): &(String, Vec<u8>)| {
-        name.contains("/journal/") && memchr::memmem::find(bytes, b"ghp_\\u2026").is_some()
-    };
-    assert!(
-        places.iter().any(masked),
-        "what was typed is not in the log"
-    );
-    let mut found = Vec::new();
     let others = [
         ("typed", TYPED),
         ("answered", ANSWERED),
@@ -255,20 +394,19 @@ fn no_secret_is_left_behind() {
         ("header", HEADER),
         ("alerted", ALERTED),
         ("listed", LISTED),
+        ("malformed", MALFORMED),
+        ("pasted", PASTED),
     ];
+    let mut found = Vec::new();
     for (kind, secret) in REFERRED.into_iter().chain(others) {
-        for (place, bytes) in &places {
-            // The store of raw alerts holds them as they came; that is what it is for. People read their titles.
-            let raw = place.starts_with("state/") && !place.contains("/journal/");
-            let shown =
-                place.starts_with("output of plan") || place.starts_with("output of identity");
-            if (kind == "alerted" && raw) || (["alerted", "listed"].contains(&kind) && shown) {
-                continue;
-            }
-            if forms(secret)
+        let forms = forms(secret);
+        let holds = |bytes: &[u8]| {
+            forms
                 .iter()
-                .any(|form| memchr::memmem::find(bytes, form).is_some())
-            {
+                .any(|f| memchr::memmem::find(bytes, f).is_some())
+        };
+        for (place, bytes) in places.iter().filter(|(place, _)| !belongs(kind, place)) {
+            if holds(bytes) {
                 found.push(format!("{kind} in {place}"));
             }
         }

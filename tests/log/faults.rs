@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use stanch::journal;
 
+use super::provider::{Provider, World};
+
 /// System calls of a session that writes one record, and the faults that each of them meets.
 const FAULTS: [(&str, &[&str]); 15] = [
     ("openat", &["error=EIO"]),
@@ -178,4 +180,67 @@ fn every_system_call_fails_once_and_what_was_acknowledged_stays() {
         survived < cases.len() * 3 / 4,
         "{survived}: the faults do not arrive"
     );
+}
+
+/// Runs a plan while one wait for the disk fails; returns whether its request reached the provider, whether any wait did
+/// fail, and what was said.
+fn act_on_a_bad_disk(k: usize) -> (bool, bool, String) {
+    let provider = Provider::start();
+    provider
+        .obeys
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let world = World::new(provider.port, 1);
+    let runtime = world.home().join("run");
+    let digest = world.plan(0);
+    let plain = world.command(&["contain", &digest]);
+    let spec = format!("inject=fdatasync:error=EIO:when={k}");
+    let mut command = strace(&["-o", "trace", "-e", "trace=fdatasync", "-e", &spec]);
+    command
+        .args(plain.get_args())
+        .current_dir(world.home())
+        .env("HOME", world.home())
+        .env("XDG_RUNTIME_DIR", &runtime)
+        .stdin(Stdio::null());
+    let done = command.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    let acted = provider.revocations() > 0;
+    // The next start takes in what was kept.
+    let mut next = world.command(&["log", "acknowledge", "--reason", "looked at the disk"]);
+    let next = next.env("XDG_RUNTIME_DIR", &runtime).output().unwrap();
+    assert!(next.status.success(), "{next:?}");
+    let records = world.shown(&["--type", "intent", "--type", "outcome"]);
+    let of = |kind: &'static str| records.iter().filter(move |r| r["type"] == kind);
+    let revoking = of("intent").find(|r| r["verb"] == "revoke_tokens");
+    if acted {
+        let intent = &revoking.unwrap()["intent"];
+        let came = of("outcome").filter(|r| r["intent"] == *intent);
+        let words: Vec<_> = came.map(|r| r["outcome"].clone()).collect();
+        assert!(
+            words.iter().any(|w| w == "accepted"),
+            "{k}: {words:?} {said}"
+        );
+    }
+    let report = journal::verify(&[world.store()], &journal::Options::default());
+    assert!(report.intact(), "{k}: {report:?}");
+    let trace = std::fs::read_to_string(world.home().join("trace")).unwrap();
+    (acted, trace.contains("INJECTED"), said)
+}
+
+#[test]
+#[ignore = "needs strace; .ci/run runs it"]
+fn whatever_wait_for_the_disk_fails_what_an_act_came_to_is_known() {
+    let (mut unrecorded, mut refused) = (0, 0);
+    for k in 1..40 {
+        let (acted, failed, said) = act_on_a_bad_disk(k);
+        refused += usize::from(!acted);
+        unrecorded += usize::from(said.contains("NOT RECORDED in the log but in"));
+        if !failed {
+            println!(
+                "{k} waits: {refused} refused the act, {unrecorded} kept its outcome elsewhere"
+            );
+            assert!(refused > 0 && unrecorded > 0);
+            return;
+        }
+    }
+    panic!("there is no end of it");
 }

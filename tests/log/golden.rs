@@ -165,6 +165,7 @@ fn unknown_acts_have_an_age(#[case] args: &[&str], #[case] code: i32) {
 #[case::pruned("pruned", "alice", 0)]
 #[case::peer_heads("peer-heads", "alice", 0)]
 #[case::seen_by_a_peer("peer-heads", "bob", 0)]
+#[case::cosigned("cosigned", "alice", 0)]
 #[case::countersigned("countersigned", "alice", 0)]
 #[case::countersigner("countersigned", "bob", 0)]
 #[case::unknown_act("unknown-act", "alice", 0)]

@@ -12,7 +12,7 @@ use crate::domain::decision::{
 use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use crate::domain::plan::{canonical, sha256_hex};
 use crate::domain::vocabulary::Verb;
-use crate::journal::{Prune, keys};
+use crate::journal::{Prune, cosign, keys};
 
 /// Keys that are in no use anywhere: anybody can read them here.
 fn place() -> Place {
@@ -103,6 +103,21 @@ fn peer_heads() -> Place {
     let mut bob = place.open_user("bob");
     write(&mut bob, &["two"]);
     open(&place).peer_heads(now()).unwrap();
+    place
+}
+
+/// A head that a witness signed too.
+fn cosigned() -> Place {
+    let place = place();
+    let mut writer = open(&place);
+    write(&mut writer, &["one"]);
+    let note = writer.take_unanchored().pop().unwrap();
+    let (_, line) = cosign(7, "w1.example", &note.note, 1_795_248_900);
+    let signed = format!("{}{line}", note.note);
+    writer
+        .anchored("witness", note.size, Some(&signed), now())
+        .unwrap();
+    write(&mut writer, &["two"]);
     place
 }
 
@@ -313,6 +328,7 @@ fn tree(root: &Path, at: &Path, all: &mut BTreeMap<String, Vec<u8>>) {
 #[case("damaged", damaged)]
 #[case("pruned", pruned)]
 #[case("peer-heads", peer_heads)]
+#[case("cosigned", cosigned)]
 #[case("countersigned", countersigned)]
 #[case("unknown-act", unknown_act)]
 #[case("every-record", every_record)]

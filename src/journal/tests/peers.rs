@@ -227,7 +227,7 @@ fn anchors_reach_as_far_as_somebody_confirmed() {
     assert_eq!(notes.iter().map(|n| n.size).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(writer.anchor_state().anchored, 0);
     assert_eq!(writer.anchor_state().since, Some(now()));
-    writer.anchored("http", notes[1].size, now()).unwrap();
+    writer.anchored("http", notes[1].size, None, now()).unwrap();
     let done = AnchorState {
         size: 3,
         anchored: 3,

@@ -8,10 +8,12 @@ use crate::domain::text::show;
 
 use super::super::actor::{host_name, user_name};
 use super::super::checkpoint::Head;
+use super::super::cosign::WitnessKey;
 use super::super::heads::{Seen, SeenHead};
 use super::super::json;
 use super::super::merkle::hex;
 use super::super::note::{self, Verifier};
+use super::super::trust::Trust;
 use super::{Facts, Finding, Level, Options, Report};
 
 /// Most bytes of a file of anchors: a million heads.
@@ -44,6 +46,21 @@ pub fn check(options: &Options, facts: &[Facts], report: &mut Report) {
             }
         }
     }
+    // Only a pinned witness is one: anybody can make up another.
+    let pinned = options.trust.as_ref().map_or(&[][..], Trust::witnesses);
+    for (log, known) in report.logs.iter().zip(facts) {
+        for (seq, note) in &known.cosigned {
+            let found = by_witness(pinned, note);
+            if found.is_none() && !pinned.is_empty() {
+                let text = format!(
+                    "{} record {seq} holds a head that none of the pinned witnesses cosigned",
+                    log.origin
+                );
+                report.findings.push(finding(Level::Warning, &text));
+            }
+            witnesses.extend(found);
+        }
+    }
     if let Some(path) = &options.seen {
         let seen = Seen::load(path);
         witnesses.extend(
@@ -53,7 +70,11 @@ pub fn check(options: &Options, facts: &[Facts], report: &mut Report) {
     }
     for path in &options.anchors {
         match read_anchors(path) {
-            Ok(more) => witnesses.extend(more),
+            Ok(more) => {
+                let cosigned = |held: &Witness| by_witness(pinned, &held.signed);
+                witnesses.extend(more.iter().filter_map(cosigned).collect::<Vec<_>>());
+                witnesses.extend(more);
+            }
             Err(e) => report
                 .refused
                 .push(show(&format!("{}: {e}", path.display())).into_owned()),
@@ -80,6 +101,19 @@ fn witness(by: String, seen: SeenHead, hearsay: bool) -> Witness {
         signed: seen.signed,
         hearsay,
     }
+}
+
+/// A head that a pinned witness cosigned.
+fn by_witness(pinned: &[WitnessKey], signed: &str) -> Option<Witness> {
+    let by = pinned.iter().find(|w| w.find(signed).is_some())?;
+    let (text, _) = note::split(signed)?;
+    Some(Witness {
+        by: format!("witness {}", show(&by.name)),
+        vkey: None,
+        head: Head::from_text(text)?,
+        signed: signed.to_owned(),
+        hearsay: false,
+    })
 }
 
 fn finding(level: Level, text: &str) -> Finding {

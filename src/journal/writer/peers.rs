@@ -66,13 +66,21 @@ impl Writer {
         self.peers.anchors.take()
     }
 
-    /// Records that somebody else (`kind`: `http`, `witness`, …) confirmed the head over `size` lines.
-    pub fn anchored(&mut self, kind: &str, size: u64, now: Timestamp) -> Result<(), JournalError> {
+    /// Records that somebody else (`kind`: `http`, `witness`, …) confirmed the head over `size` lines, with the note that
+    /// a witness cosigned.
+    pub fn anchored(
+        &mut self,
+        kind: &str,
+        size: u64,
+        cosigned: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        let mut body = json!({"kind": kind, "size": size});
+        if let Some(cosigned) = cosigned {
+            body["cosigned"] = cosigned.into();
+        }
         // Not decision-class, so it makes no new head that would want an anchor itself.
-        self.append(
-            now,
-            &[(RecordType::Anchor, json!({"kind": kind, "size": size}))],
-        )?;
+        self.append(now, &[(RecordType::Anchor, body)])?;
         self.peers.anchors.confirm(size);
         Ok(())
     }

@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rstest::rstest;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -10,12 +12,16 @@ use crate::app::model::AnchorView;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decision, DecisionKind, RecordType};
 use crate::domain::ids::AlertId;
-use crate::journal::{JournalConfig, Options, verify};
+use crate::journal::{self, JournalConfig, Options, Trust, verify};
 use crate::runtime::journal::Journal;
 
 type Heard = Arc<Mutex<Vec<Msg>>>;
 
 fn open(dir: &Path, url: &str) -> (Journal, Heard) {
+    open_with(dir, Poster::new(url).unwrap())
+}
+
+fn open_with(dir: &Path, poster: Poster) -> (Journal, Heard) {
     let heard = Heard::default();
     let sink = Arc::clone(&heard);
     let config = JournalConfig {
@@ -31,7 +37,7 @@ fn open(dir: &Path, url: &str) -> (Journal, Heard) {
     let anchoring = Anchoring {
         poster: Some(Poster {
             pauses: (Duration::from_millis(1), Duration::from_millis(20)),
-            ..Poster::new(url).unwrap()
+            ..poster
         }),
         warn_lines: 4,
         warn_s: 3600,
@@ -235,4 +241,112 @@ async fn an_outcome_waits_for_the_lock_and_a_decision_does_not() {
     lock.unlock().unwrap();
     writing.await.unwrap().unwrap();
     assert!(said(&heard, &|text| text.is_none()), "the banner goes");
+}
+
+/// A witness as C2SP tlog-witness wants it: it cosigns what continues what it saw, and says what it saw otherwise.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<Cosigned>>>);
+
+/// How many lines, and their root.
+type Cosigned = (u64, [u8; 32]);
+
+impl Seen {
+    fn answer(&self, body: &str) -> ResponseTemplate {
+        let decode = |text: &str| STANDARD.decode(text).unwrap().try_into().unwrap();
+        let (head, note) = body.split_once("\n\n").unwrap();
+        let mut lines = head.lines();
+        let old = lines.next().unwrap().strip_prefix("old ").unwrap();
+        let old: u64 = old.parse().unwrap();
+        let proof: Vec<[u8; 32]> = lines.map(decode).collect();
+        let mut text = note.lines().skip(1);
+        let size: u64 = text.next().unwrap().parse().unwrap();
+        let root = decode(text.next().unwrap());
+        let mut seen = self.0.lock().unwrap();
+        let (known, was) = seen.last().copied().unwrap_or_default();
+        if old != known {
+            return ResponseTemplate::new(409)
+                .insert_header("Content-Type", "text/x.tlog.size")
+                .set_body_string(format!("{known}\n"));
+        }
+        if size < old || !journal::consistent((old, size), (was, root), &proof) {
+            return ResponseTemplate::new(422);
+        }
+        seen.push((size, root));
+        let (_, other) = journal::cosign(9, "w1.example", note, 1_700_000_000);
+        let (_, line) = journal::cosign(7, "w1.example", note, 1_700_000_000);
+        ResponseTemplate::new(200).set_body_string(format!("{other}{line}"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_signs_what_continues_what_it_saw() {
+    let server = MockServer::start().await;
+    let seen = Seen::default();
+    let witness = seen.clone();
+    Mock::given(method("POST"))
+        .and(path("/w/add-checkpoint"))
+        .respond_with(move |request: &wiremock::Request| {
+            witness.answer(std::str::from_utf8(&request.body).unwrap())
+        })
+        .mount(&server)
+        .await;
+    let (vkey, _) = journal::cosign(7, "w1.example", "a\n0\nAA==\n\n\u{2014} a AA==\n", 1);
+    let poster = || {
+        let url = format!("{}/w/", server.uri());
+        Poster::new(&url).unwrap().witnessed(&vkey).unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    // The second console does not know what the witness saw.
+    for round in 0..2 {
+        let (journal, heard) = open_with(dir.path(), poster());
+        for n in 0..3 {
+            claim(&journal, round * 3 + n).await;
+            until(&heard, |view| view.behind == 0).await;
+        }
+        journal.end().await;
+        let failed = |text: &String| text.contains("cannot be anchored");
+        assert!(!warnings(&heard).iter().any(failed), "{heard:?}");
+    }
+    // Later heads cover earlier ones, so not every one is asked for.
+    assert!(seen.0.lock().unwrap().len() >= 2);
+
+    let store = dir.path().join("store");
+    let first = |path: std::path::PathBuf| {
+        let entry = std::fs::read_dir(path).unwrap().next().unwrap();
+        entry.unwrap().path()
+    };
+    let log = first(first(store.join("logs")));
+    let own = std::fs::read_to_string(log.join("vkey")).unwrap();
+    let own = own.trim_end();
+    let origin = own.split('+').next().unwrap();
+    let roster = format!("[[log]]\norigin = {origin:?}\nkeys = [{own:?}]\n");
+    let judge = |roster: &str| {
+        let options = Options {
+            trust: Some(Trust::parse(roster).unwrap()),
+            ..Options::default()
+        };
+        verify(std::slice::from_ref(&store), &options)
+    };
+    let last = seen.0.lock().unwrap().last().unwrap().0;
+    let report = judge(&format!("{roster}[[witness]]\nkey = {vkey:?}\n"));
+    let witnessed = &report.logs[0].witnessed;
+    assert!(report.intact(), "{report:?}");
+    assert_eq!(
+        witnessed.get("witness w1.example"),
+        Some(&last),
+        "{report:?}"
+    );
+    // Nobody else's witness counts.
+    let (other, _) = journal::cosign(8, "w1.example", "a\n0\nAA==\n\n\u{2014} a AA==\n", 1);
+    let report = judge(&format!("{roster}[[witness]]\nkey = {other:?}\n"));
+    assert!(report.logs[0].witnessed.is_empty() && report.warnings() > 0);
+
+    // The log was told anew: the witness does not go along.
+    std::fs::remove_dir_all(&store).unwrap();
+    let (journal, heard) = open_with(dir.path(), poster());
+    claim(&journal, 9).await;
+    let view = until(&heard, |view| view.problem.is_some()).await;
+    let problem = view.problem.unwrap();
+    assert!(problem.contains("lines are gone"), "{problem}");
+    journal.end().await;
 }
