@@ -6,6 +6,7 @@ mod crashing;
 mod damage;
 mod failing;
 mod holes;
+mod index;
 mod killing;
 mod peers;
 mod pieces;
