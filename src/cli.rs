@@ -210,6 +210,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 store: setup::journal_dir(&state),
                 alert: &|id| setup::stored_alert(&state, id),
                 seen: setup::keys_dir(global)?.join(crate::journal::SEEN_FILE),
+                cache: setup::cache_dir(global),
                 json: global.json,
                 read_only: global.read_only,
                 warn: &|text| eprintln!("stanch: {}", crate::domain::text::show(text)),

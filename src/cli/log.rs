@@ -1,5 +1,6 @@
 //! `stanch log`: reads and verifies decision journals offline, and keeps their keys. Alone it opens a screen.
 
+mod ask;
 mod course;
 mod export;
 mod filter;
@@ -117,6 +118,8 @@ pub struct Context<'a> {
     pub store: PathBuf,
     /// Heads that this user saw.
     pub seen: PathBuf,
+    /// Where what is derived from logs may be kept; without it, it is made anew each time.
+    pub cache: Option<PathBuf>,
     /// Stable JSON instead of words.
     pub json: bool,
     /// Write nothing, not even that something was exported.

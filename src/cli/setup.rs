@@ -73,6 +73,14 @@ fn drill_dir(base: &Path) -> PathBuf {
     base.join("drill").join("current")
 }
 
+/// Returns the folder of what can be made again at any time.
+pub fn cache_dir(global: &Global) -> Option<PathBuf> {
+    match &global.state_dir {
+        Some(dir) => Some(dir.join("cache")),
+        None => Some(dirs().ok()?.cache_dir().to_owned()),
+    }
+}
+
 /// Returns the journal's folder.
 pub fn journal_dir(state: &Path) -> PathBuf {
     state.join("journal")

@@ -234,6 +234,19 @@ impl LogReader {
         }
     }
 
+    /// Begins where another walk stood.
+    pub fn resume(log: LogDir, walk: Walk) -> Self {
+        let mut reader = Self::new(walk.owner.clone(), log);
+        reader.keys = walk.keys.len();
+        reader.walk = walk;
+        reader
+    }
+
+    /// Returns the walk, where it stands.
+    pub const fn walk(&self) -> &Walk {
+        &self.walk
+    }
+
     /// Appends records committed since the last call, and problems that were not told yet.
     pub fn read(&mut self, lines: &mut Vec<Line>, problems: &mut Vec<Problem>) {
         while self.read_some(PIECE, lines, problems) {}

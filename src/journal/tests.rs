@@ -7,6 +7,7 @@ mod damage;
 mod failing;
 mod golden;
 mod holes;
+mod index;
 mod killing;
 mod peers;
 mod pieces;

@@ -1,5 +1,6 @@
 //! The queue: one alert a line, only the lines on screen.
 
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -7,7 +8,7 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use super::theme::Role;
 use super::{Ui, frame};
-use crate::app::model::{Model, Pane};
+use crate::app::model::{Model, Pane, RowState};
 use crate::domain::alert::age;
 use crate::domain::filter::fields;
 use crate::domain::queue::{Lane, Slot};
@@ -211,6 +212,13 @@ pub const fn severity_role(severity: Option<Severity>) -> Role {
     }
 }
 
+/// Until when an alert is put off: a time of today, else a date.
+fn until_then(until: Timestamp, now: Timestamp) -> String {
+    let far = until.as_second() - now.as_second() >= 86_400;
+    let format = if far { "zz %m-%d" } else { "zz %H:%MZ" };
+    until.strftime(format).to_string()
+}
+
 fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static> {
     let (id, row) = (model.queue.id(slot), model.queue.shown(slot));
     let state = model.row_state(&id);
@@ -231,10 +239,11 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
         (alerts, times) => format!("+{} x{times} {what}", alerts - 1),
     };
     let target = show(row.target);
-    let text = columns.line(
-        ui,
-        [&severity, &exposed, &who, &what, &target, state.as_str()],
-    );
+    let state = match model.asleep.get(&id) {
+        Some(until) if state == RowState::Snoozed => until_then(*until, ui.now),
+        _ => state.as_str().to_owned(),
+    };
+    let text = columns.line(ui, [&severity, &exposed, &who, &what, &target, &state]);
     let selected = model.selected.as_ref() == Some(&id);
     let cursor = if selected { ui.glyphs.cursor } else { " " };
     let mark = if model.marks.contains(&id) { "*" } else { " " };

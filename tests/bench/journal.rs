@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stanch::domain::decision::RecordType;
+use stanch::domain::wanted::Wanted;
 use stanch::journal::{self, JournalConfig, Options, Writer};
 use stanch::runtime::anchor::Anchoring;
 use stanch::runtime::journal::Journal;
@@ -132,17 +133,9 @@ struct Actor<'l> {
     boot: Option<&'l str>,
 }
 
-fn verifying(lines: usize) {
-    let memory = Path::new("/dev/shm");
-    let dir = if memory.is_dir() {
-        tempfile::tempdir_in(memory)
-    } else {
-        tempfile::tempdir()
-    }
-    .unwrap();
-    fill(dir.path(), lines);
-    let store = dir.path().join("store");
-    let files = segments(dir.path());
+fn verifying(dir: &Path, lines: usize) {
+    let store = dir.join("store");
+    let files = segments(dir);
     let bytes: u64 = files.iter().map(|f| f.metadata().unwrap().len()).sum();
     let mega = bytes as f64 / 1e6;
     let rate = |t: Duration| mega / t.as_secs_f64();
@@ -205,6 +198,74 @@ fn verifying(lines: usize) {
         "serde_json, typed        {typed:>10.3?} {:>7.0} lines/s, quick is {ratio:.2} x that",
         lines as f64 / typed.as_secs_f64()
     );
+}
+
+/// The most memory that this process ever had, in MB.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kilo = line.and_then(|l| l.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilo.unwrap_or(0) / 1024
+}
+
+/// Reading a long log as the console does, before anything else needs memory.
+fn following(dir: &Path) {
+    let began = Instant::now();
+    let mut follower = journal::Follower::new(&dir.join("store"));
+    let (mut all, mut more, mut first) = (0, true, None);
+    while more {
+        let (mut lines, mut problems) = (Vec::new(), Vec::new());
+        more = follower.poll_some(&mut lines, &mut problems);
+        assert!(problems.is_empty(), "{problems:?}");
+        all += lines.len();
+        first.get_or_insert(began.elapsed());
+    }
+    println!(
+        "followed {all} records   {:>10.3?}, the first after {:.3?}, {} MB of memory",
+        began.elapsed(),
+        first.unwrap_or_default(),
+        memory()
+    );
+}
+
+/// What `stanch log show` asks the index, each median of five.
+fn finding(dir: &Path) {
+    let (cache, stores) = (dir.join("cache"), [dir.join("store")]);
+    let open = || journal::Index::open(Some(&cache), &stores).unwrap();
+    let began = Instant::now();
+    let index = open();
+    println!("index built              {:>10.3?}", began.elapsed());
+    println!("index found as it is     {:>10.3?}", time(|| drop(open())));
+    let questions = [
+        ("", Some(10)),
+        ("type:view", Some(10)),
+        ("analyst:root", Some(10)),
+        ("since:1d", Some(10)),
+        ("until:2020-01-01", None),
+        ("identity:idp:svc-77", None),
+        ("identity:svc-77", Some(10)),
+        ("alert:siem/f-77777", None),
+        ("alert:f-777", Some(10)),
+        ("kind:claim", None),
+        ("outcome:unknown", None),
+        ("f-77777", None),
+        ("\"no such words\"", None),
+    ];
+    for (typed, last) in questions {
+        let mut found = 0;
+        let took = time(|| {
+            let (mut wanted, _) = Wanted::typed(typed, Timestamp::now());
+            index.settle(&mut wanted).unwrap();
+            let mut search = index.search(&wanted, None).unwrap();
+            let hits = match last {
+                None => search.all().unwrap(),
+                Some(n) => search.before(None, n).unwrap(),
+            };
+            found = index.read(&hits).unwrap().lines.len();
+        });
+        let what = format!("{typed} {}", last.map_or("", |_| "-n 10"));
+        println!("{what:<24} {took:>10.3?}  {found} records read");
+    }
 }
 
 /// The median and the 99th of a hundred.
@@ -368,9 +429,19 @@ fn main() {
     let disk =
         std::env::var("STANCH_BENCH_DIR").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").into());
     let dir = tempfile::tempdir_in(disk).unwrap();
+    let shm = Path::new("/dev/shm");
+    let long = if shm.is_dir() {
+        tempfile::tempdir_in(shm)
+    } else {
+        tempfile::tempdir()
+    };
+    let long = long.unwrap();
+    fill(long.path(), lines);
+    following(long.path());
     appending(dir.path());
     let group = dir.path().join("together");
     std::fs::create_dir(&group).unwrap();
     together(&group);
-    verifying(lines);
+    verifying(long.path(), lines);
+    finding(long.path());
 }

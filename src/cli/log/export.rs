@@ -18,7 +18,8 @@ use crate::domain::text::show;
 use crate::journal::{Line, MAX_PROOF, Proof, Prover, Trust, Writer};
 
 use super::Context;
-use super::filter::{Filter, load};
+use super::ask::Records;
+use super::filter::Filter;
 
 pub use markdown::{escape, table};
 
@@ -55,24 +56,27 @@ pub struct ExportArgs {
 
 /// Exports what is asked for, and records it.
 pub fn run(args: &ExportArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let loaded = load(&args.filter.store, context)?;
-    let mut chosen = loaded.chosen(&args.filter);
+    let mut records = Records::open(&args.filter.store, context)?;
+    // Of the last N, the one with the number is chosen afterwards.
+    records.only(args.seq.filter(|_| args.filter.last.is_none()));
+    let block = records.all(&args.filter)?;
+    let mut chosen: Vec<&Line> = block.lines.iter().collect();
     if let Some(seq) = args.seq {
         chosen.retain(|l| l.entry.seq == seq);
     }
     let bytes = match args.format {
         Format::Jsonl => verbatim(&chosen),
-        Format::Csv => csv::write(&chosen, &loaded.decisions),
-        Format::Md => markdown::timeline(&chosen, &loaded.decisions),
-        Format::Ocsf => ocsf::write(&chosen, &loaded.decisions),
+        Format::Csv => csv::write(&chosen, &block.decisions),
+        Format::Md => markdown::timeline(&chosen, &block.decisions),
+        Format::Ocsf => ocsf::write(&chosen, &block.decisions),
         Format::Proof => prove(args, context, &chosen)?,
     };
     deliver(args.out.as_deref(), &bytes, out)?;
     let name = args.format.to_possible_value();
     let format = name.as_ref().map_or("?", |n| n.get_name());
     record(context, format, &chosen, &bytes);
-    loaded.tell_about(&args.filter, context);
-    Ok(loaded.exit_code())
+    records.tell_about(&args.filter)?;
+    Ok(records.exit_code())
 }
 
 /// Writes to a file that is not there yet, or to the given output.

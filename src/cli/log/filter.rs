@@ -66,7 +66,7 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
 }
 
-/// Reads all stores.
+/// Reads all stores, for what asks about every record.
 pub fn load(given: &[PathBuf], context: &Context<'_>) -> anyhow::Result<Loaded> {
     let stores = context.stores(given);
     must_exist(&stores)?;
@@ -104,30 +104,6 @@ impl Loaded {
             (context.warn)(&told(problem));
         }
     }
-
-    /// Returns 1 when records are lost or not what was signed.
-    pub fn exit_code(&self) -> u8 {
-        u8::from(self.problems.iter().any(|p| p.grave))
-    }
-
-    /// Says what is wrong with the logs, and which values of a filter nothing knows.
-    pub fn tell_about(&self, filter: &Filter, context: &Context<'_>) {
-        self.tell(context);
-        for text in filter.strangers(&self.lines, &self.decisions) {
-            (context.warn)(&text);
-        }
-    }
-
-    /// Returns the records that are asked for.
-    pub fn chosen(&self, filter: &Filter) -> Vec<&Line> {
-        let wanted = settled(filter.wanted(), &self.lines, &self.decisions);
-        let lines = self.lines.iter();
-        let chosen: Vec<&Line> = lines
-            .filter(|line| wants(&wanted, line, &self.decisions))
-            .collect();
-        let from = filter.last.map_or(0, |n| chosen.len().saturating_sub(n));
-        chosen[from..].to_vec()
-    }
 }
 
 /// A problem as it is said beside an answer.
@@ -154,7 +130,7 @@ impl Filter {
         }
     }
 
-    /// Says which given values occur in no record at all: an empty answer would read as if nothing had been done.
+    /// Says which given values occur in none of these records: an empty answer would read as if nothing had been done.
     pub fn strangers(&self, lines: &[Line], decisions: &Decisions) -> Vec<String> {
         let wanted = self.wanted();
         let any = |means: &dyn Fn(&Record<'_>) -> bool| {

@@ -19,9 +19,9 @@ use crate::domain::text::show;
 use crate::journal::{self, Line};
 
 use super::Context;
-use super::course::{Course, alerts_of};
+use super::ask::Records;
+use super::course::Course;
 use super::export::{deliver, record};
-use super::filter::load;
 use crate::domain::words;
 
 pub use frameworks::Tag;
@@ -75,25 +75,19 @@ pub struct Incident<'a> {
 
 /// Writes the report, and records that it left.
 pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let loaded = load(&args.store, context)?;
-    loaded.tell(context);
-    let id = find(&args.alert, &loaded.lines)?;
-    let lines: Vec<&Line> = loaded
+    let mut records = Records::open(&args.store, context)?;
+    let id = find(&args.alert, &records.alerts_ending(&args.alert)?)?;
+    let block = records.about(&id)?;
+    records.tell();
+    let lines: Vec<&Line> = block
         .lines
         .iter()
-        .filter(|l| {
-            words::names(
-                &l.entry,
-                words::Field::Alert,
-                id.as_str(),
-                &loaded.decisions,
-            )
-        })
+        .filter(|l| words::names(&l.entry, words::Field::Alert, id.as_str(), &block.decisions))
         .collect();
     let alert = (context.alert)(&id);
-    let course = Course::of(&id, alert.as_ref(), &loaded.lines, &loaded.decisions);
-    let plans = plans_of(&id, &loaded.lines, &loaded.decisions);
-    let acts: Vec<&Act> = loaded.decisions.acts_for(&id).collect();
+    let course = Course::of(&id, alert.as_ref(), &block.lines, &block.decisions);
+    let plans = plans_of(&id, &block.lines, &block.decisions);
+    let acts: Vec<&Act> = block.decisions.acts_for(&id).collect();
     let options = journal::Options {
         quick: true,
         ..journal::Options::default()
@@ -104,7 +98,7 @@ pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
         id,
         alert,
         course,
-        decisions: &loaded.decisions,
+        decisions: &block.decisions,
         plans,
         acts,
         lines,
@@ -121,11 +115,10 @@ pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
         "report md"
     };
     record(context, format, &incident.lines, bytes.as_bytes());
-    Ok(loaded.exit_code())
+    Ok(records.exit_code())
 }
 
-fn find(wanted: &str, lines: &[Line]) -> anyhow::Result<AlertId> {
-    let all = alerts_of(lines);
+fn find(wanted: &str, all: &[AlertId]) -> anyhow::Result<AlertId> {
     if let Some(id) = all.iter().find(|id| id.as_str() == wanted) {
         return Ok(id.clone());
     }

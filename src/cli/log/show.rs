@@ -10,7 +10,8 @@ use crate::domain::text::show;
 use crate::journal::{Follower, Line};
 
 use super::Context;
-use super::filter::{Filter, load, must_exist, settled, told, wants};
+use super::ask::Records;
+use super::filter::{Filter, must_exist, settled, told, wants};
 use crate::domain::words;
 
 /// How many records `follow` begins with.
@@ -29,12 +30,12 @@ pub fn show_records(
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let loaded = load(&filter.store, context)?;
-    for line in loaded.chosen(filter) {
-        print(line, &loaded.decisions, context.json, out)?;
-    }
-    loaded.tell_about(filter, context);
-    Ok(loaded.exit_code())
+    let mut records = Records::open(&filter.store, context)?;
+    records.each(filter, &mut |line, decisions| {
+        Ok(print(line, decisions, context.json, out)?)
+    })?;
+    records.tell_about(filter)?;
+    Ok(records.exit_code())
 }
 
 /// Shows records as anybody writes them, until the reader of the output goes away.

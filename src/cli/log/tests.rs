@@ -37,6 +37,7 @@ fn context(store: &Path, read_only: bool) -> Context<'static> {
     Context {
         store: store.to_owned(),
         seen: store.with_file_name("keys").join(journal::SEEN_FILE),
+        cache: Some(store.with_file_name("cache")),
         json: false,
         read_only,
         alert: &|_| None,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::domain::text::show;
-use crate::journal::{Agent, Prune, Signer, Writer};
+use crate::journal::{Agent, Index, Prune, Signer, Writer};
 
 use super::Context;
 
@@ -144,6 +144,9 @@ pub fn prune(args: &PruneArgs, context: &Context<'_>, out: &mut dyn Write) -> an
         bail!("say what to take out with --before, --record or --blob");
     }
     let done = open(context)?.prune(Timestamp::now(), &what, reason, args.dry_run)?;
+    if let Some(cache) = context.cache.as_deref().filter(|_| !args.dry_run) {
+        Index::discard(cache, std::slice::from_ref(&context.store));
+    }
     if context.json {
         let row = json!({"dry_run": args.dry_run, "records": done.records, "blobs": done.blobs});
         writeln!(out, "{row}")?;

@@ -213,3 +213,24 @@ fn the_kth_call_fails_while_content_is_taken_out() {
         }
     }
 }
+
+#[test]
+fn what_is_taken_out_is_gone_from_the_index_too() {
+    let (place, mut writer, _) = store();
+    let cache = place.dir.path().join("cache");
+    let open = || crate::journal::Index::open(Some(&cache), &[place.store()]).unwrap();
+    let named = json!({"alert": SECRET});
+    writer
+        .append(now(), &[(RecordType::Session, named)])
+        .unwrap();
+    drop(open());
+    assert!(heap(&cache).contains(SECRET));
+    writer.prune(later(72), &before(24), "over", false).unwrap();
+    let index = open();
+    let everything = crate::domain::wanted::Wanted::default();
+    let hits = index.search(&everything, None).unwrap().all().unwrap();
+    let lines = index.read(&hits).unwrap().lines;
+    let (whole, _) = crate::journal::read_lines(&place.store());
+    assert_eq!(lines, whole);
+    assert!(!heap(&cache).contains(SECRET));
+}

@@ -1,51 +1,7 @@
-//! Where in a log a walk stands, and what it can find wrong there.
+//! What a walk meets on its way, and where it ends.
 
-use super::super::checkpoint::Invalid;
-use super::super::merkle::{CompactRange, Hash, ZERO, leaf_hash};
+use super::super::checkpoint::{Head, Invalid};
 use super::super::record::MAX_LINE;
-
-/// A place between two lines, with everything needed to go on from it.
-#[derive(Clone, Debug)]
-pub struct Point {
-    /// Sequence number of the next line.
-    pub seq: u64,
-    /// Leaf hash of the line before.
-    pub prev: Hash,
-    /// The tree over all lines before.
-    pub range: CompactRange,
-    /// First sequence number of the segment.
-    pub segment: u64,
-    /// Byte offset in the segment.
-    pub offset: u64,
-}
-
-impl Point {
-    /// The very beginning.
-    pub fn start() -> Self {
-        Self {
-            seq: 0,
-            prev: ZERO,
-            range: CompactRange::default(),
-            segment: 0,
-            offset: 0,
-        }
-    }
-
-    /// Goes past one line (without its line feed) and returns its leaf hash.
-    pub fn pass(&mut self, line: &[u8]) -> Hash {
-        let leaf = leaf_hash(line);
-        self.step(leaf, line.len());
-        leaf
-    }
-
-    /// Goes past a line of `len` bytes of which the leaf hash is known, or all that is left.
-    pub fn step(&mut self, leaf: Hash, len: usize) {
-        self.seq += 1;
-        self.prev = leaf;
-        self.range.push(leaf);
-        self.offset += len as u64 + 1;
-    }
-}
 
 /// The first thing that is wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,4 +52,59 @@ pub enum Why {
         /// Name that follows.
         found: String,
     },
+}
+
+/// What a walk meets, in order.
+#[derive(Debug)]
+pub enum Event<'a, T = ()> {
+    /// A line that continues the chain; not committed until the next [`Event::Commit`].
+    Line {
+        /// Its number.
+        seq: u64,
+        /// Its segment.
+        segment: u64,
+        /// Its offset there.
+        offset: u64,
+        /// Its bytes without the line feed.
+        bytes: &'a [u8],
+        /// What was to be known of it; see [`Walk::run_with`].
+        seen: T,
+    },
+    /// A line whose content was withheld; its leaf hash still holds the place.
+    Withheld {
+        /// Its number.
+        seq: u64,
+    },
+    /// A valid checkpoint: everything before is committed.
+    Commit(&'a Head),
+    /// Bytes that a later segment declares damaged; lines since the last commit are void.
+    Damage(&'a Bad),
+}
+
+/// Where a walk ended.
+#[derive(Clone, Debug, Default)]
+pub struct Tail {
+    /// What stopped it.
+    pub bad: Option<Bad>,
+    /// Segment where it stopped.
+    pub segment: u64,
+    /// Bytes there after the last valid checkpoint.
+    pub rest: u64,
+    /// Lines there that continue the chain but are not committed.
+    pub uncommitted: u64,
+    /// Segments that should not be there or could not be reached.
+    pub later: Vec<u64>,
+    /// It ended at a mark, see [`Walk::run_to`]; nothing is said about what follows.
+    pub paused: bool,
+}
+
+/// A checkpoint on the way, to rest at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its head.
+    pub head: Head,
+    /// Segment of the record before it.
+    pub segment: u64,
+    /// Where in it that record begins.
+    pub offset: u64,
 }
