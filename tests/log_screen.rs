@@ -325,6 +325,24 @@ fn a_long_log_comes_in_slices_and_in_order() {
 }
 
 #[test]
+fn whoever_reads_a_long_log_learns_when_it_is_taken_in() {
+    let mut world = World::showing("log");
+    let held = std::sync::Arc::new(());
+    let pass = |world: &mut World| world.send(Msg::Held(Box::new(held.clone())));
+    pass(&mut world);
+    assert_eq!(std::sync::Arc::strong_count(&held), 1, "nothing waits");
+    let effects = world.send(Msg::Journal(notes(1, 500, 0)));
+    pass(&mut world);
+    world.send(Msg::Journal(notes(501, 500, 0)));
+    pass(&mut world);
+    assert_eq!(std::sync::Arc::strong_count(&held), 3);
+    world.send(Msg::Continue);
+    assert_eq!(std::sync::Arc::strong_count(&held), 2);
+    settle(&mut world, effects);
+    assert_eq!(std::sync::Arc::strong_count(&held), 1);
+}
+
+#[test]
 fn new_records_wait_below_the_one_that_is_read() {
     let mut world = World::showing("log");
     let at = |w: &World| w.model.timeline.current().map(|r| r.seq).unwrap();

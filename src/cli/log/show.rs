@@ -1,5 +1,6 @@
 //! Records on the terminal, once or as they come.
 
+use std::collections::VecDeque;
 use std::io::Write;
 
 use anyhow::bail;
@@ -54,39 +55,56 @@ pub fn follow(args: &FollowArgs, context: &Context<'_>, out: &mut dyn Write) -> 
         let mut follower = Follower::new(store);
         let mut decisions = Decisions::default();
         let mut wanted = filter.wanted();
-        let mut skip = true;
+        // What is there already is read in pieces, of which only the last records are kept.
+        let mut before = Some((VecDeque::new(), None));
         loop {
-            let (lines, problems) = follower.poll_lines();
-            for line in &lines {
-                decisions.apply(&line.entry);
-            }
-            wanted = settled(wanted, &lines, &decisions);
-            let chosen: Vec<&Line> = lines
-                .iter()
-                .filter(|l| wants(&wanted, l, &decisions))
-                .collect();
-            let last = filter.last.unwrap_or(BEFORE);
-            let from = if skip {
-                chosen.len().saturating_sub(last)
-            } else {
-                0
-            };
-            if skip {
-                for text in filter.strangers(&lines, &decisions) {
-                    (context.warn)(&text);
+            let mut more = true;
+            while more {
+                let (mut lines, mut problems) = (Vec::new(), Vec::new());
+                more = follower.poll_some(&mut lines, &mut problems);
+                for line in &lines {
+                    decisions.apply(&line.entry);
+                }
+                wanted = settled(wanted, &lines, &decisions);
+                if let Some((_, strange)) = &mut before {
+                    still_strange(strange, filter.strangers(&lines, &decisions));
+                }
+                for line in lines.into_iter().filter(|l| wants(&wanted, l, &decisions)) {
+                    match &mut before {
+                        Some((last, _)) => {
+                            last.push_back(line);
+                            if last.len() > filter.last.unwrap_or(BEFORE) {
+                                last.pop_front();
+                            }
+                        }
+                        None => print(&line, &decisions, context.json, out)?,
+                    }
+                }
+                for problem in &problems {
+                    (context.warn)(&told(problem));
                 }
             }
-            skip = false;
-            for line in &chosen[from..] {
-                print(line, &decisions, context.json, out)?;
-            }
-            for problem in &problems {
-                (context.warn)(&told(problem));
+            if let Some((last, strange)) = before.take() {
+                for text in strange.into_iter().flatten() {
+                    (context.warn)(&text);
+                }
+                // A later piece may have had exactly the name that was asked for.
+                for line in last.iter().filter(|l| wants(&wanted, l, &decisions)) {
+                    print(line, &decisions, context.json, out)?;
+                }
             }
             out.flush()?;
             follower.changed().await?;
         }
     })
+}
+
+/// Keeps what no piece so far knows.
+fn still_strange(all: &mut Option<Vec<String>>, here: Vec<String>) {
+    match all {
+        Some(all) => all.retain(|text| here.contains(text)),
+        None => *all = Some(here),
+    }
 }
 
 fn print(
