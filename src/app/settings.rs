@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+mod source;
+
+pub use source::{AfterReading, ReceiverSettings, SenderAuth, SignatureEncoding, SourceSettings};
+
 /// Where a secret is to be read at the moment it is needed; never the secret itself (`DESIGN` §4 rule 11).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -142,37 +146,6 @@ impl AuthSettings {
             Self::Bearer { token } => Some(token),
             Self::Basic { password, .. } => Some(password),
             Self::ClientCredentials { client_secret, .. } => Some(client_secret),
-        }
-    }
-}
-
-/// Where alerts come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum SourceSettings {
-    /// A file of JSON lines, followed through rotation and truncation.
-    File {
-        /// Its name on screen and in alert ids.
-        name: String,
-        /// Its path.
-        path: PathBuf,
-        /// Decoder; found from each line when not given.
-        format: Option<String>,
-    },
-    /// Standard input, JSON lines.
-    Stdin {
-        /// Its name on screen and in alert ids.
-        name: String,
-        /// Decoder; found from each line when not given.
-        format: Option<String>,
-    },
-}
-
-impl SourceSettings {
-    /// Returns the name on screen and in alert ids.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::File { name, .. } | Self::Stdin { name, .. } => name,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod decode;
 mod import;
 mod read;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -150,6 +151,8 @@ enum What {
         #[arg(long, default_value_t = 100, value_name = "N")]
         limit: usize,
     },
+    /// List the sources: how each is, when it last gave something, how far it lags, what went wrong last
+    Sources,
     /// Show one stored alert with its raw bytes
     Show {
         /// Its key as listed (`source/id`), or the source's own id where only one source has it
@@ -183,6 +186,8 @@ pub struct Configured {
     pub decoders: Decoders,
     /// Formats of its sources, by name.
     pub formats: BTreeMap<String, String>,
+    /// Its sources: name and kind.
+    pub sources: Vec<(String, &'static str)>,
 }
 
 /// Runs `stanch alerts`. Results go to `out`, problems to `err`; returns the exit code.
@@ -232,6 +237,7 @@ pub fn run(
             Ok(code)
         }
         What::Malformed { limit } => malformed(&Store::open(state_dir)?, *limit, json, now, out),
+        What::Sources => sources::list(&configured.sources, state_dir, json, now, out),
         What::Show { id } => show_one(&Store::open(state_dir)?, id, json, now, out, err),
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::decode::Decoders;
-use super::store::{Batch, Store, StoreError, StoredAlert};
+use super::store::{Batch, Cursor, Store, StoreError, StoredAlert};
 use crate::app::settings::SourceSettings;
 
 /// What a source tells.
@@ -28,6 +28,13 @@ pub enum IntakeEvent {
         total: u64,
         /// What is wrong with the latest one, made visible.
         last_reason: String,
+    },
+    /// Something about a source that does not change its state: a sender that was turned away.
+    Notice {
+        /// Name of the source.
+        source: String,
+        /// What happened, made visible.
+        text: String,
     },
     /// A source changed its state.
     Source {
@@ -69,6 +76,18 @@ pub enum SourceState {
     Ended,
     /// It cannot go on, and why. A file source tries again by itself.
     Failed(String),
+}
+
+impl SourceState {
+    /// Returns whether alerts can come, and the state in words.
+    pub fn in_words(&self) -> (bool, String) {
+        match self {
+            Self::Following => (true, "following".to_owned()),
+            Self::Ended => (false, "ended, no more alerts will come".to_owned()),
+            Self::Waiting(reason) => (false, format!("waiting: {reason}")),
+            Self::Failed(reason) => (false, format!("failed: {reason}")),
+        }
+    }
 }
 
 /// What a synchronous catch-up did.
@@ -116,6 +135,14 @@ pub async fn run(
             let decoding = Decoding { format, decoders };
             stdin::run(std::io::stdin(), name, decoding, store, tx, cancel).await;
         }
+        // These are sent to, and the receiver listens for all of them.
+        SourceSettings::Webhook { .. } | SourceSettings::EventsPush { .. } => {}
+        other => {
+            let state = SourceState::Failed(format!("`{}` cannot be read yet", other.kind()));
+            let source = other.name().to_owned();
+            let event = IntakeEvent::Source { source, state };
+            tell(std::iter::once(event), &tx, &cancel).await;
+        }
     }
 }
 
@@ -156,18 +183,44 @@ pub fn read_once(
     }
 }
 
+/// Tells whether a file has whole lines that are not stored yet, as far as that is told by its length.
+pub fn is_behind(settings: &SourceSettings, store: &Store) -> bool {
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+    let SourceSettings::File { name, path, .. } = settings else {
+        return false;
+    };
+    let Ok(file) = std::fs::File::open(path) else {
+        return false;
+    };
+    let Ok(meta) = file.metadata() else {
+        return false;
+    };
+    let mut last = [0];
+    let is_whole = meta.len() > 0 && file.read_exact_at(&mut last, meta.len() - 1).is_ok();
+    if !is_whole || last != *b"\n" {
+        return false;
+    }
+    match store.cursor(name) {
+        Ok(Some(Cursor::File(at))) => at.ino != meta.ino() || at.offset < meta.len(),
+        Ok(_) => true,
+        Err(_) => false,
+    }
+}
+
 /// What storing one batch gives to tell.
 #[derive(Debug, Default)]
-struct Told {
-    new: u64,
-    alerts: Vec<StoredAlert>,
-    quarantined: u64,
+pub(crate) struct Told {
+    pub(super) new: u64,
+    pub(super) alerts: Vec<StoredAlert>,
+    pub(super) quarantined: u64,
     total_quarantined: u64,
-    last_reason: Option<String>,
+    pub(super) last_reason: Option<String>,
+    /// Whether this very batch had been stored before.
+    pub(super) replayed: bool,
 }
 
 impl Told {
-    fn into_events(self, source: &str) -> impl Iterator<Item = IntakeEvent> {
+    pub(super) fn into_events(self, source: &str) -> impl Iterator<Item = IntakeEvent> {
         let alerts = (!self.alerts.is_empty()).then_some(IntakeEvent::Alerts(self.alerts));
         let quarantined = self
             .last_reason
@@ -181,7 +234,7 @@ impl Told {
 }
 
 /// Stores a batch and gathers what to tell.
-fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreError> {
+pub(super) fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreError> {
     let mut store = lock(store);
     let stored = store.put(source, batch)?;
     let refused = if stored.replayed {
@@ -191,6 +244,7 @@ fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreE
     };
     Ok(Told {
         new: stored.new.len() as u64,
+        replayed: stored.replayed,
         alerts: stored.touched,
         quarantined: refused.map_or(0, |_| batch.refused.len() as u64),
         total_quarantined: refused
@@ -202,14 +256,14 @@ fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreE
 }
 
 /// Takes the store. A thread that died while it held the lock left no half-done work behind: transactions roll back.
-fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
+pub(super) fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
     store
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Sends events in order. Tells whether to go on: not when cancelled or when nobody listens.
-async fn tell(
+pub(super) async fn tell(
     events: impl Iterator<Item = IntakeEvent>,
     tx: &Sender<IntakeEvent>,
     cancel: &CancellationToken,

@@ -69,6 +69,9 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Role::Base,
         )),
     }
+    if let Some(holder) = &model.duty {
+        parts.push((format!("taken in by {}", show(holder)), Role::Base));
+    }
     let total: u64 = model.malformed.values().map(|(n, _)| n).sum();
     if total > 0 {
         parts.push((format!("{total} malformed kept"), Role::Warn));

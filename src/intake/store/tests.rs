@@ -18,13 +18,13 @@ fn accepted(id: &str, time: i64, observed: i64) -> Accepted {
 }
 
 fn cursor(generation: u64, offset: u64) -> Cursor {
-    Cursor {
+    Cursor::File(FileCursor {
         generation,
         dev: 1,
         ino: 2,
         offset,
         fingerprint: "f".to_owned(),
-    }
+    })
 }
 
 fn batch(accepted: Vec<Accepted>, cursor: Option<Cursor>) -> Batch {
@@ -33,6 +33,7 @@ fn batch(accepted: Vec<Accepted>, cursor: Option<Cursor>) -> Batch {
         refused: Vec::new(),
         cursor,
         observed: at(0),
+        ..Batch::default()
     }
 }
 
