@@ -3,6 +3,7 @@
 pub mod decode;
 mod events;
 mod json;
+pub mod poll;
 pub mod receive;
 pub mod source;
 pub mod store;

@@ -3,5 +3,6 @@
 
 pub mod auth;
 pub mod http;
+pub mod pace;
 pub mod place;
 pub mod secret;

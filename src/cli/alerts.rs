@@ -151,6 +151,8 @@ enum What {
         #[arg(long, default_value_t = 100, value_name = "N")]
         limit: usize,
     },
+    /// List the APIs that `poll` sources know how to ask, with their parameters
+    Presets,
     /// List the sources: how each is, when it last gave something, how far it lags, what went wrong last
     Sources,
     /// Show one stored alert with its raw bytes
@@ -237,6 +239,7 @@ pub fn run(
             Ok(code)
         }
         What::Malformed { limit } => malformed(&Store::open(state_dir)?, *limit, json, now, out),
+        What::Presets => sources::presets(json, out),
         What::Sources => sources::list(&configured.sources, state_dir, json, now, out),
         What::Show { id } => show_one(&Store::open(state_dir)?, id, json, now, out, err),
     }

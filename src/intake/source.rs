@@ -12,6 +12,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::decode::Decoders;
+use super::poll::Poller;
 use super::store::{Batch, Cursor, Store, StoreError, StoredAlert};
 use crate::app::settings::SourceSettings;
 
@@ -137,6 +138,16 @@ pub async fn run(
         }
         // These are sent to, and the receiver listens for all of them.
         SourceSettings::Webhook { .. } | SourceSettings::EventsPush { .. } => {}
+        SourceSettings::Poll { .. } => match Poller::new(&settings, &decoders) {
+            Ok(Some(poller)) => poller.run(decoders, store, tx, cancel).await,
+            Ok(None) => {}
+            Err(error) => {
+                let source = settings.name().to_owned();
+                let state = SourceState::Failed(error.to_string());
+                let event = IntakeEvent::Source { source, state };
+                tell(std::iter::once(event), &tx, &cancel).await;
+            }
+        },
         other => {
             let state = SourceState::Failed(format!("`{}` cannot be read yet", other.kind()));
             let source = other.name().to_owned();

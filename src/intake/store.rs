@@ -399,6 +399,14 @@ impl Store {
         health::put_state(&self.db, source, is_healthy, state)
     }
 
+    /// Waits until what another process is storing is stored. A notice of a change comes when its bytes are written,
+    /// which is before they are on the disk and count.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        // Whoever writes holds this lock until its commit can be seen.
+        self.db.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+        Ok(())
+    }
+
     /// Returns the place after everything that is stored now.
     pub fn mark(&self) -> Result<Mark, StoreError> {
         changes::mark(&self.db)

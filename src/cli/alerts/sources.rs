@@ -75,6 +75,30 @@ pub(super) fn list(
     Ok(if all_well { DONE } else { FAILED })
 }
 
+/// Lists the APIs that sources of kind `poll` know.
+pub(super) fn presets(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    for preset in crate::intake::poll::presets()? {
+        if json {
+            let row = json!({
+                "name": preset.name, "title": preset.title, "doc": preset.doc, "params": preset.params,
+            });
+            writeln!(out, "{row}")?;
+            continue;
+        }
+        let params: Vec<String> = preset
+            .params
+            .iter()
+            .map(|(name, default)| match default.as_str() {
+                "" => name.clone(),
+                default => format!("{name} = {default:?}"),
+            })
+            .collect();
+        let (name, title, params) = (preset.name, preset.title, params.join(", "));
+        writeln!(out, "{name:<20}  {title:<58}  {params}")?;
+    }
+    Ok(DONE)
+}
+
 fn words(health: Option<&Health>, quarantined: u64, now: Timestamp) -> String {
     let Some(health) = health else {
         return "nothing came yet".to_owned();

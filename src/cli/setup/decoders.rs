@@ -42,6 +42,12 @@ pub fn load(config: &Config, path: &Path) -> anyhow::Result<Decoders> {
             return Err(Config::blame(path, &["source", &at, "format"], problem).into());
         }
     }
+    for (index, source) in config.source.iter().enumerate() {
+        if let Err(error) = crate::intake::poll::check(source, &decoders) {
+            let at = index.to_string();
+            return Err(Config::blame(path, &["source", &at], error.to_string()).into());
+        }
+    }
     Ok(decoders)
 }
 

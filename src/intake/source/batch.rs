@@ -149,6 +149,21 @@ impl<'b> Builder<'b> {
     }
 }
 
+/// Reads items of an answer, each by itself. The bound of a batch is that of the answer.
+pub(crate) fn of_items(
+    source: &str,
+    decoding: &Decoding,
+    items: Vec<Vec<u8>>,
+    observed: Timestamp,
+) -> Batch {
+    let mut builder = Builder::new(source, decoding, observed);
+    for raw in items {
+        let contents = builder.peek_document(&raw);
+        builder.take(raw, contents);
+    }
+    builder.finish()
+}
+
 /// Reads a body that somebody sent: one document, else lines if its first line is one.
 pub(crate) fn of_body(
     source: &str,

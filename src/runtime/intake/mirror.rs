@@ -63,7 +63,10 @@ impl Mirror {
     pub async fn run(&mut self, watch: io::Result<Watch>) {
         let mut watch = watch;
         loop {
-            self.read().await;
+            if !self.read().await {
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
             let changed = match &mut watch {
                 Ok(watch) => watch.changed().await,
                 Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
@@ -82,8 +85,8 @@ impl Mirror {
         }
     }
 
-    /// Tells what was stored since the last time.
-    pub async fn read(&mut self) {
+    /// Tells what was stored since the last time. Returns whether it could be read.
+    pub async fn read(&mut self) -> bool {
         loop {
             let (store, mark) = (self.store.clone(), self.mark);
             let (names, told) = (self.names.clone(), self.told.clone());
@@ -99,13 +102,17 @@ impl Mirror {
                         (self.report)(msg);
                     }
                     if !seen.is_more {
-                        return;
+                        return true;
                     }
                 }
                 Ok(Err(error)) => {
-                    return self.complain(format!("new alerts cannot be read: {error}"));
+                    self.complain(format!("new alerts cannot be read: {error}"));
+                    return false;
                 }
-                Err(error) => return self.complain(format!("a reading thread died: {error}")),
+                Err(error) => {
+                    self.complain(format!("a reading thread died: {error}"));
+                    return false;
+                }
             }
         }
     }
@@ -145,6 +152,7 @@ fn look(
     told: &BTreeMap<String, (bool, String)>,
     malformed: &BTreeMap<String, u64>,
 ) -> Result<Seen, StoreError> {
+    store.settle()?;
     let changes = store.changes(mark, PAGE)?;
     let mut msgs = Vec::new();
     if !changes.rows.is_empty() {
