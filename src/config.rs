@@ -418,7 +418,7 @@ mod tests {
         let config = Config::parse(&text, Path::new("example")).unwrap();
         assert_eq!(
             (config.source.len(), config.connector.len()),
-            (5, 1),
+            (8, 1),
             "{text}"
         );
     }

@@ -9,5 +9,7 @@ mod desk;
 
 #[path = "intake/duty.rs"]
 mod duty;
-#[path = "intake/served.rs"]
+#[path = "intake/kill.rs"]
+mod kill;
+#[path = "common/served.rs"]
 mod served;

@@ -6,6 +6,7 @@
 //! back before it. A page that comes again ends the sweep, for its API would never end.
 
 pub(crate) mod contact;
+pub(crate) mod events;
 mod page;
 mod request;
 mod spec;
@@ -40,6 +41,9 @@ const MOST_HELD: usize = 20_000;
 
 /// Says what is wrong with the settings of a source that is asked, and with the description that they name.
 pub fn check(settings: &SourceSettings, decoders: &Decoders) -> Result<(), PollError> {
+    if let SourceSettings::EventsPoll { .. } = settings {
+        return events::EventsPoller::new(settings, &Arc::default()).map(drop);
+    }
     Poller::new(settings, decoders).map(drop)
 }
 

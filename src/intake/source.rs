@@ -1,8 +1,10 @@
 //! Where alerts come from. Every source stores what it read before it tells anybody.
 
 pub(crate) mod batch;
+mod folder;
 mod follow;
 pub(crate) mod lines;
+mod socket;
 mod stdin;
 mod tail;
 
@@ -13,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::decode::Decoders;
 use super::poll::Poller;
+use super::poll::events::EventsPoller;
 use super::store::{Batch, Cursor, Store, StoreError, StoredAlert};
 use crate::app::settings::SourceSettings;
 
@@ -71,6 +74,8 @@ impl Decoding {
 pub enum SourceState {
     /// Reading, and waiting for more.
     Following,
+    /// The same, and what is worth knowing about it.
+    Served(String),
     /// Nothing to read yet, and why. It goes on by itself.
     Waiting(String),
     /// There will be no more.
@@ -84,6 +89,7 @@ impl SourceState {
     pub fn in_words(&self) -> (bool, String) {
         match self {
             Self::Following => (true, "following".to_owned()),
+            Self::Served(text) => (true, format!("following, {text}")),
             Self::Ended => (false, "ended, no more alerts will come".to_owned()),
             Self::Waiting(reason) => (false, format!("waiting: {reason}")),
             Self::Failed(reason) => (false, format!("failed: {reason}")),
@@ -100,6 +106,14 @@ pub struct CaughtUp {
     pub touched: u64,
     /// Pieces that went to the quarantine.
     pub quarantined: u64,
+}
+
+impl CaughtUp {
+    fn add(&mut self, told: &Told) {
+        self.new += told.new;
+        self.touched += told.alerts.len() as u64;
+        self.quarantined += told.quarantined;
+    }
 }
 
 /// Why a catch-up failed.
@@ -138,23 +152,47 @@ pub async fn run(
         }
         // These are sent to, and the receiver listens for all of them.
         SourceSettings::Webhook { .. } | SourceSettings::EventsPush { .. } => {}
-        SourceSettings::Poll { .. } => match Poller::new(&settings, &decoders) {
-            Ok(Some(poller)) => poller.run(decoders, store, tx, cancel).await,
-            Ok(None) => {}
-            Err(error) => {
-                let source = settings.name().to_owned();
-                let state = SourceState::Failed(error.to_string());
-                let event = IntakeEvent::Source { source, state };
-                tell(std::iter::once(event), &tx, &cancel).await;
-            }
-        },
-        other => {
-            let state = SourceState::Failed(format!("`{}` cannot be read yet", other.kind()));
-            let source = other.name().to_owned();
-            let event = IntakeEvent::Source { source, state };
-            tell(std::iter::once(event), &tx, &cancel).await;
+        SourceSettings::Spool {
+            name,
+            path,
+            format,
+            after,
+        } => {
+            let decoding = Decoding { format, decoders };
+            let folder = folder::Folder::new(name, path, decoding, after);
+            folder.run(store, tx, cancel).await;
+        }
+        SourceSettings::Socket { name, path, format } => {
+            let decoding = Decoding { format, decoders };
+            socket::run(name, path, decoding, store, tx, cancel).await;
+        }
+        asked @ (SourceSettings::Poll { .. } | SourceSettings::EventsPoll { .. }) => {
+            ask(&asked, decoders, store, tx, cancel).await;
         }
     }
+}
+
+/// Asks an API again and again. What cannot be asked at all is told.
+async fn ask(
+    settings: &SourceSettings,
+    decoders: Arc<Decoders>,
+    store: Arc<Mutex<Store>>,
+    tx: Sender<IntakeEvent>,
+    cancel: CancellationToken,
+) {
+    let problem = match (
+        Poller::new(settings, &decoders),
+        EventsPoller::new(settings, &decoders),
+    ) {
+        (Ok(Some(poller)), _) => return poller.run(decoders, store, tx, cancel).await,
+        (_, Ok(Some(poller))) => return poller.run(store, tx, cancel).await,
+        (Err(error), _) | (_, Err(error)) => error,
+        (Ok(None), Ok(None)) => return,
+    };
+    let source = settings.name().to_owned();
+    let state = SourceState::Failed(problem.to_string());
+    let event = IntakeEvent::Source { source, state };
+    tell(std::iter::once(event), &tx, &cancel).await;
 }
 
 /// Reads what is in a source now, without waiting. Standard input has no *now* and is left alone. A last line without
@@ -164,6 +202,24 @@ pub fn read_once(
     decoders: &Arc<Decoders>,
     store: &Arc<Mutex<Store>>,
 ) -> Result<CaughtUp, SourceError> {
+    if let SourceSettings::Spool {
+        name,
+        path,
+        format,
+        after,
+    } = settings
+    {
+        let decoding = Decoding {
+            format: format.clone(),
+            decoders: Arc::clone(decoders),
+        };
+        let mut folder = folder::Folder::new(name.clone(), path.clone(), decoding, *after);
+        let mut sum = CaughtUp::default();
+        for told in folder.read_all(store)? {
+            sum.add(&told);
+        }
+        return Ok(sum);
+    }
     let SourceSettings::File { name, path, format } = settings else {
         return Ok(CaughtUp::default());
     };
@@ -177,9 +233,7 @@ pub fn read_once(
     loop {
         let step = follower.step(store)?;
         if let Some(told) = &step.told {
-            sum.new += told.new;
-            sum.touched += told.alerts.len() as u64;
-            sum.quarantined += told.quarantined;
+            sum.add(told);
         }
         match step.next {
             follow::Next::More => {}

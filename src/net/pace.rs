@@ -18,7 +18,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// Returns the next wait: half of it is fixed, the rest is chance.
-    pub fn next(&mut self) -> Duration {
+    pub fn grow(&mut self) -> Duration {
         let whole = WAITS
             .0
             .saturating_mul(1 << self.failures.min(16))
@@ -46,19 +46,19 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let at = jiff::fmt::rfc2822::DateTimeParser::new()
         .parse_timestamp(value)
         .ok()?;
-    until(at, now)
+    Some(until(at, now))
 }
 
 /// Reads a time in seconds since 1970 at which asking is allowed again (Okta's `X-Rate-Limit-Reset`, GitHub's
 /// `X-RateLimit-Reset`). An hour at most.
 pub fn reset_at(value: &str, now: Timestamp) -> Option<Duration> {
     let at = Timestamp::from_second(value.trim().parse().ok()?).ok()?;
-    until(at, now)
+    Some(until(at, now))
 }
 
-fn until(at: Timestamp, now: Timestamp) -> Option<Duration> {
+fn until(at: Timestamp, now: Timestamp) -> Duration {
     let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-    Some(wait.min(LONGEST))
+    wait.min(LONGEST)
 }
 
 #[cfg(test)]
@@ -83,11 +83,11 @@ mod tests {
     fn waits_grow_to_a_bound() {
         let mut backoff = Backoff::default();
         for whole in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
-            let wait = backoff.next();
+            let wait = backoff.grow();
             let whole = Duration::from_secs(whole);
             assert!(wait >= whole / 2 && wait <= whole, "{wait:?} {whole:?}");
         }
         backoff.reset();
-        assert!(backoff.next() <= Duration::from_secs(1));
+        assert!(backoff.grow() <= Duration::from_secs(1));
     }
 }

@@ -127,7 +127,7 @@ fn in_words(status: u16) -> String {
 impl Trouble {
     /// Returns how long to wait, given how long the last waits were.
     pub(super) fn wait(&self, backoff: &mut Backoff) -> Duration {
-        let grown = backoff.next();
+        let grown = backoff.grow();
         match self {
             Self::Status {
                 wait: Some(wait), ..

@@ -183,10 +183,16 @@ fn segment(text: &str) -> String {
             }
             // A dot may not make a segment of dots alone.
             b'.' if text.bytes().any(|b| b != b'.') => encoded.push('.'),
-            other => encoded.push_str(&format!("%{other:02X}")),
+            other => encoded.extend(percent(other)),
         }
     }
     encoded
+}
+
+/// Writes a byte as `%` and two digits (RFC 3986 §2.1).
+fn percent(byte: u8) -> [char; 3] {
+    let digit = |n: u8| char::from_digit(n.into(), 16).map_or('0', |c| c.to_ascii_uppercase());
+    ['%', digit(byte >> 4), digit(byte & 0xf)]
 }
 
 /// Writes a time to the millisecond, which every API reads.

@@ -84,6 +84,32 @@ impl<'b> Builder<'b> {
         self.lines >= MOST_LINES || self.bytes >= MOST_BYTES
     }
 
+    /// Returns the source whose batch it is.
+    pub const fn source(&self) -> &'b str {
+        self.source
+    }
+
+    /// Returns how it decodes.
+    pub const fn decoding(&self) -> &'b Decoding {
+        self.decoding
+    }
+
+    /// Returns when it was read.
+    pub const fn observed(&self) -> Timestamp {
+        self.batch.observed
+    }
+
+    /// Adds what was decoded elsewhere.
+    pub fn merge(&mut self, batch: Batch) {
+        self.batch.accepted.extend(batch.accepted);
+        self.batch.refused.extend(batch.refused);
+    }
+
+    /// Adds something that cannot be read.
+    pub fn refuse(&mut self, refused: Refused) {
+        self.batch.refused.push(refused);
+    }
+
     /// Returns the batch.
     pub fn finish(self) -> Batch {
         self.batch

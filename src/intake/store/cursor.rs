@@ -91,8 +91,8 @@ pub struct Dropped {
     pub ino: u64,
     /// Length in bytes.
     pub length: u64,
-    /// Time of its last change, in nanoseconds since 1970.
-    pub changed: i128,
+    /// Time of its last change: seconds since 1970, and nanoseconds.
+    pub changed: (i64, i64),
 }
 
 /// A place in a stream of security events: the transmitter keeps it, what is kept here is what it has to be told.
