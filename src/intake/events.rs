@@ -9,6 +9,9 @@ use crate::domain::text::{fit, show};
 /// Event types that are about the stream itself, by their last part (SSF 1.0 §7.1.5).
 const CONTROL: &str = "https://schemas.openid.net/secevent/ssf/event-type/";
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 /// A token that may be taken in.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Accepted {

@@ -1,9 +1,9 @@
 //! The duty: of all processes of one state folder exactly one takes alerts in. It holds a lock that the system gives
 //! back when it ends, however it ends; then the next one that waits has it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -107,13 +107,21 @@ pub async fn wait(state: &Path, program: &'static str) -> io::Result<Duty> {
 
 fn open(state: &Path) -> io::Result<File> {
     let shared = state.metadata()?.mode() & 0o2070 == 0o2070;
-    OpenOptions::new()
+    let mode = if shared { 0o660 } else { 0o600 };
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(if shared { 0o660 } else { 0o600 })
-        .open(state.join(FILE))
+        .mode(mode)
+        .open(state.join(FILE))?;
+    let found = file.metadata()?;
+    // The umask may have taken bits away that the others of a shared folder need.
+    let is_own = found.uid() == rustix::process::geteuid().as_raw();
+    if found.mode() & 0o777 != mode && is_own {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    Ok(file)
 }
 
 /// Writes into the locked file who holds it.
@@ -168,6 +176,17 @@ mod tests {
         assert_eq!(holder(dir.path()).unwrap().unwrap().program, "console");
         drop(second);
         assert_eq!(holder(dir.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_shared_folder_s_lock_is_for_all_of_its_group() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(ask(dir.path(), "serve").unwrap());
+        let mode = || dir.path().join(FILE).metadata().unwrap().mode() & 0o777;
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o2770)).unwrap();
+        drop(ask(dir.path(), "serve").unwrap());
+        assert_eq!(mode(), 0o660);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::app::settings::{SecretRef, SenderAuth};
 use crate::intake::decode::hex;
+use crate::intake::events::testing::{ISSUER, Signer};
 
 const SECRET: &str = "hook-secret";
 
@@ -77,12 +78,16 @@ impl Place {
             format: None,
             max_body_kib: 64,
         };
+        Self::with(source, Decoders::shipped()).await
+    }
+
+    async fn with(source: SourceSettings, decoders: &Arc<Decoders>) -> Self {
         let settings = ReceiverSettings {
             listen: "127.0.0.1:0".to_owned(),
             allow_remote: false,
             patience_s: 1,
         };
-        let receiver = Receiver::bind(&settings, &[source], Decoders::shipped())
+        let receiver = Receiver::bind(&settings, &[source], decoders)
             .await
             .unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -331,4 +336,131 @@ async fn a_source_without_its_secret_or_keys_is_not_listened_for() {
             .to_string();
         assert!(error.starts_with(reason), "{error}");
     }
+}
+
+/// A receiver with one transmitter, whose events need a bearer token too.
+async fn transmitter(signer: &Signer) -> Place {
+    let source = SourceSettings::EventsPush {
+        name: "idp".to_owned(),
+        issuer: ISSUER.to_owned(),
+        audience: "soc".to_owned(),
+        token: Some(secret()),
+    };
+    Place::with(source, &signer.decoders()).await
+}
+
+const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+
+fn push(body: &[u8], token: &str, kind: &str) -> Vec<u8> {
+    let head = format!(
+        "POST /events/idp HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+#[tokio::test]
+async fn pushed_events_are_accepted_once_they_are_stored() {
+    let signer = Signer::new();
+    let place = transmitter(&signer).await;
+    let token = signer.good("a");
+    for _ in 0..2 {
+        let pushed = push(token.as_bytes(), SECRET, "application/secevent+jwt");
+        assert_eq!(place.raw(&pushed).await, (202, Value::Null));
+        let stored = place.stored();
+        assert!(stored.len() == 1 && stored[0].1 == 1, "{stored:?}");
+    }
+    let live = "https://schemas.openid.net/secevent/ssf/event-type/verification";
+    let token = signer.token("b", ISSUER, "soc", live);
+    let pushed = push(
+        token.as_bytes(),
+        SECRET,
+        "application/secevent+jwt; charset=utf-8",
+    );
+    assert_eq!(place.raw(&pushed).await.0, 202);
+    assert_eq!(place.stored().len(), 1, "a sign of life is no alert");
+    let health = place.store.lock().unwrap().health().unwrap();
+    assert!(health[0].last_success.is_some());
+}
+
+/// What RFC 8935 has a transmitter told.
+#[rstest]
+#[case::login(
+    "wrong",
+    "application/secevent+jwt",
+    "good",
+    "authentication_failed",
+    "the secret in `Authorization` is wrong"
+)]
+#[case::kind(
+    SECRET,
+    "application/json",
+    "good",
+    "invalid_request",
+    "the content type must be"
+)]
+#[case::form(
+    SECRET,
+    "application/secevent+jwt",
+    "form",
+    "invalid_request",
+    "is not base64url-encoded JSON"
+)]
+#[case::binary(
+    SECRET,
+    "application/secevent+jwt",
+    "binary",
+    "invalid_request",
+    "no text"
+)]
+#[case::signature(
+    SECRET,
+    "application/secevent+jwt",
+    "foreign",
+    "invalid_key",
+    "its signature is wrong"
+)]
+#[case::issuer(
+    SECRET,
+    "application/secevent+jwt",
+    "issuer",
+    "invalid_issuer",
+    "https://evil.example/"
+)]
+#[case::audience(
+    SECRET,
+    "application/secevent+jwt",
+    "audience",
+    "invalid_audience",
+    "for somebody else"
+)]
+#[tokio::test]
+async fn refused_events(
+    #[case] token: &str,
+    #[case] kind: &str,
+    #[case] which: &str,
+    #[case] err: &str,
+    #[case] description: &str,
+) {
+    let signer = Signer::new();
+    let place = transmitter(&signer).await;
+    let body = match which {
+        "good" => signer.good("a").into_bytes(),
+        "form" => b"not.a.token".to_vec(),
+        "binary" => vec![0xff, 0xfe],
+        "foreign" => Signer::new().good("a").into_bytes(),
+        "issuer" => signer
+            .token("a", "https://evil.example/", "soc", CAEP)
+            .into_bytes(),
+        _ => signer.token("a", ISSUER, "other", CAEP).into_bytes(),
+    };
+    let (status, answer) = place.raw(&push(&body, token, kind)).await;
+    assert_eq!(
+        (status, answer["err"].as_str()),
+        (400, Some(err)),
+        "{answer}"
+    );
+    let said = answer["description"].as_str().unwrap();
+    assert!(said.contains(description), "{said}");
+    assert_eq!((place.stored(), place.kept()), (Vec::new(), 0));
 }
