@@ -6,3 +6,4 @@ pub mod http;
 pub mod pace;
 pub mod place;
 pub mod secret;
+pub mod sigv4;

@@ -126,6 +126,17 @@ pub enum AuthSettings {
         /// Scope to ask for.
         scope: Option<String>,
     },
+    /// AWS Signature Version 4; for sources of alerts only.
+    AwsSigv4 {
+        /// Id of the access key.
+        access_key_id: String,
+        /// The secret access key.
+        secret_access_key: SecretRef,
+        /// The session's token, for temporary keys.
+        session_token: Option<SecretRef>,
+        /// Region of the service.
+        region: String,
+    },
 }
 
 impl AuthSettings {
@@ -136,6 +147,9 @@ impl AuthSettings {
             Self::Bearer { token } => Some(token),
             Self::Basic { password, .. } => Some(password),
             Self::ClientCredentials { client_secret, .. } => Some(client_secret),
+            Self::AwsSigv4 {
+                secret_access_key, ..
+            } => Some(secret_access_key),
         }
     }
 
@@ -146,6 +160,9 @@ impl AuthSettings {
             Self::Bearer { token } => Some(token),
             Self::Basic { password, .. } => Some(password),
             Self::ClientCredentials { client_secret, .. } => Some(client_secret),
+            Self::AwsSigv4 {
+                secret_access_key, ..
+            } => Some(secret_access_key),
         }
     }
 }

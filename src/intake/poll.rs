@@ -97,7 +97,8 @@ impl Poller {
         let params = filled(&api, params)?;
         let base = crate::net::place::parse(base_url).map_err(PollError::Base)?;
         let contact = Contact::new(auth, &base, ca_file.as_deref())?
-            .with_token(&api.spec.token.header, &api.spec.token.prefix)?;
+            .with_token(&api.spec.token.header, &api.spec.token.prefix)?
+            .with_aws(auth, api.spec.aws_service.as_deref())?;
         let format = format.clone().or_else(|| api.spec.format.clone());
         if let Some(unknown) = format
             .as_deref()

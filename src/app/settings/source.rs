@@ -7,6 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{AuthSettings, SecretRef};
 
+/// Makes every reference of a way to authenticate relative to `base`.
+fn fix_auth(auth: &mut AuthSettings, base: &Path) {
+    if let AuthSettings::AwsSigv4 {
+        session_token: Some(token),
+        ..
+    } = auth
+    {
+        token.make_absolute(base);
+    }
+    if let Some(secret) = auth.secret_mut() {
+        secret.make_absolute(base);
+    }
+}
+
 /// One source of alerts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -328,9 +342,7 @@ impl SourceSettings {
             } => {
                 file.iter_mut().for_each(fix);
                 ca_file.iter_mut().for_each(fix);
-                if let Some(secret) = auth.secret_mut() {
-                    secret.make_absolute(base);
-                }
+                fix_auth(auth, base);
             }
             Self::Webhook { sender, .. } => sender.secret_mut().make_absolute(base),
             Self::EventsPush { token, .. } => {
@@ -340,9 +352,7 @@ impl SourceSettings {
             }
             Self::EventsPoll { auth, ca_file, .. } => {
                 ca_file.iter_mut().for_each(fix);
-                if let Some(secret) = auth.secret_mut() {
-                    secret.make_absolute(base);
-                }
+                fix_auth(auth, base);
             }
         }
     }

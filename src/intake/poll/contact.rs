@@ -14,14 +14,14 @@ use url::Url;
 use super::request::Filled;
 use super::spec::SpecError;
 use super::{IntakeEvent, put};
-use crate::app::settings::AuthSettings;
+use crate::app::settings::{AuthSettings, SecretRef};
 use crate::domain::text::{fit, show};
 use crate::intake::source::{SourceState, lock, tell};
 use crate::intake::store::{Batch, Cursor, Store, StoreError};
 use crate::net::auth::{Auth, AuthError};
 use crate::net::http::{Bytes, Exchange, Http, HttpError, Outgoing, Payload, sensitive};
 use crate::net::pace::{Backoff, reset_at, retry_after};
-use crate::net::{place, secret};
+use crate::net::{place, secret, sigv4};
 
 /// Most bytes of one answer.
 const MAX_ANSWER: usize = 16 << 20;
@@ -71,6 +71,9 @@ pub enum PollError {
     /// No decoder of that name.
     #[error("`{0}` is no kind of alert; `stanch alerts kinds` lists them")]
     Format(String),
+    /// The way to authenticate does not fit.
+    #[error("{0}")]
+    Auth(&'static str),
     /// TLS cannot be set up.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -186,7 +189,9 @@ pub(super) fn next_of(header: &str) -> Option<String> {
 pub(crate) struct Contact {
     http: Http,
     auth: Auth,
-    token: Option<(HeaderName, String, crate::app::settings::SecretRef)>,
+    token: Option<(HeaderName, String, SecretRef)>,
+    /// Key settings and the service to sign for.
+    aws: Option<(AuthSettings, String)>,
 }
 
 impl Contact {
@@ -207,6 +212,7 @@ impl Contact {
             http: Http::new(PATIENCE, ca_file)?,
             auth,
             token: None,
+            aws: None,
         })
     }
 
@@ -223,6 +229,26 @@ impl Contact {
         Ok(self)
     }
 
+    /// Signs every request for an AWS service.
+    pub fn with_aws(
+        mut self,
+        auth: &AuthSettings,
+        service: Option<&str>,
+    ) -> Result<Self, PollError> {
+        let is_key = matches!(auth, AuthSettings::AwsSigv4 { .. });
+        match service {
+            Some(service) if is_key => self.aws = Some((auth.clone(), service.to_owned())),
+            Some(_) => return Err(PollError::Auth("this API wants `auth` of kind `aws_sigv4`")),
+            None if is_key => {
+                return Err(PollError::Auth(
+                    "this API is none of AWS; use another `auth`",
+                ));
+            }
+            None => {}
+        }
+        Ok(self)
+    }
+
     /// Asks once; a token that is refused is renewed once.
     pub async fn ask(&self, filled: Filled) -> Result<Asked, Trouble> {
         match self.try_once(filled.clone()).await {
@@ -231,6 +257,50 @@ impl Contact {
             }
             other => other,
         }
+    }
+
+    /// Returns the headers that prove a request to AWS.
+    async fn signature(&self, filled: &Filled) -> Result<HeaderMap, AuthError> {
+        use secrecy::ExposeSecret;
+        let mut headers = HeaderMap::new();
+        let Some((settings, service)) = &self.aws else {
+            return Ok(headers);
+        };
+        let AuthSettings::AwsSigv4 {
+            access_key_id,
+            secret_access_key,
+            session_token,
+            region,
+        } = settings
+        else {
+            return Ok(headers);
+        };
+        let key = secret::read(secret_access_key).await?;
+        let token = match session_token {
+            Some(token) => Some(secret::read(token).await?),
+            None => None,
+        };
+        let key = sigv4::Key {
+            id: access_key_id,
+            secret: key.expose_secret(),
+            token: token.as_ref().map(ExposeSecret::expose_secret),
+            region,
+            service,
+        };
+        let payload = filled.payload.as_ref();
+        let signed = sigv4::sign(
+            &key,
+            if filled.is_post { "POST" } else { "GET" },
+            &filled.url,
+            payload.map(|(kind, _)| *kind),
+            payload.map_or(&[], |(_, bytes)| bytes.as_slice()),
+            Timestamp::now(),
+        );
+        for (name, value) in signed {
+            let value = sensitive(&value).ok_or(AuthError::NotPrintable)?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        Ok(headers)
     }
 
     async fn proof(&self) -> Result<Option<(HeaderName, HeaderValue)>, AuthError> {
@@ -246,7 +316,7 @@ impl Contact {
     }
 
     async fn try_once(&self, filled: Filled) -> Result<Asked, Trouble> {
-        let mut headers = HeaderMap::new();
+        let mut headers = self.signature(&filled).await?;
         for (name, value) in filled.headers {
             let name: HeaderName = name
                 .parse()

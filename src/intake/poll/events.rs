@@ -68,7 +68,7 @@ impl EventsPoller {
         let url = crate::net::place::parse(url).map_err(PollError::Base)?;
         Ok(Some(Self {
             name: name.clone(),
-            contact: Contact::new(auth, &url, ca_file.as_deref())?,
+            contact: Contact::new(auth, &url, ca_file.as_deref())?.with_aws(auth, None)?,
             url,
             every: Duration::from_secs(*every_s),
             expected: Expected {

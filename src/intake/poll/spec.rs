@@ -9,6 +9,10 @@ use crate::jq::{Filter, JqError};
 /// The files that come with the program, by name.
 const PRESETS: &[(&str, &str)] = &[
     ("alertmanager", include_str!("preset/alertmanager.toml")),
+    (
+        "aws_securityhub",
+        include_str!("preset/aws_securityhub.toml"),
+    ),
     ("elastic", include_str!("preset/elastic.toml")),
     ("entra_risk", include_str!("preset/entra_risk.toml")),
     ("gcp_audit", include_str!("preset/gcp_audit.toml")),
@@ -116,6 +120,8 @@ pub(super) struct Spec {
     /// Shortest time between two requests, in milliseconds.
     #[serde(default)]
     pub gap_ms: u64,
+    /// Name of an AWS service, where requests are signed for it.
+    pub aws_service: Option<String>,
     /// How a bearer token is sent: header and text before it.
     #[serde(default)]
     pub token: TokenSpec,

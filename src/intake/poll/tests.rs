@@ -123,6 +123,63 @@ fn alerts() -> wiremock::MockBuilder {
 
 const TOKEN: &str = "kind = 'token'\nnext = '.next'";
 
+fn aws() -> AuthSettings {
+    AuthSettings::AwsSigv4 {
+        access_key_id: "AKIDEXAMPLE".to_owned(),
+        secret_access_key: SecretRef::Cmd(vec!["printf".to_owned(), "aws-secret".to_owned()]),
+        session_token: None,
+        region: "eu-west-1".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn aws_requests_are_signed_and_findings_paged() {
+    let place = Place::new().await;
+    let finding = |id: &str| {
+        json!({
+            "SchemaVersion": "2018-10-08", "Id": id, "ProductArn": "arn:aws:securityhub:eu-west-1::product/aws/guardduty",
+            "GeneratorId": "g", "AwsAccountId": "123456789012", "Types": ["TTPs/Credential Access"],
+            "CreatedAt": "2026-01-01T00:00:00Z", "UpdatedAt": "2026-01-02T00:00:00Z", "Severity": {"Label": "HIGH"},
+            "Title": "Key used from elsewhere", "Description": "d",
+            "Resources": [{"Type": "AwsIamAccessKey", "Id": "AWS::IAM::AccessKey:AKIAX"}],
+        })
+    };
+    let findings = || Mock::given(method("POST")).and(path("/findings"));
+    place
+        .on(
+            findings().and(body_partial_json(json!({"NextToken": "n1"}))),
+            ok(json!({"Findings": [finding("b")]})),
+        )
+        .await;
+    place
+        .on(
+            findings(),
+            ok(json!({"Findings": [finding("a")], "NextToken": "n1"})),
+        )
+        .await;
+    let mut settings = place.settings(Some("aws_securityhub"), "", &[]);
+    assert!(
+        Poller::new(&settings, Decoders::shipped()).is_err(),
+        "a bearer token is no signature"
+    );
+    if let SourceSettings::Poll { auth, .. } = &mut settings {
+        *auth = aws();
+    }
+    place.sweep(&settings).await.unwrap();
+    assert_eq!(place.stored().len(), 2);
+    let asked = &place.asked().await[0];
+    let proof = asked.headers["authorization"].to_str().unwrap();
+    assert!(
+        proof.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"),
+        "{proof}"
+    );
+    assert!(
+        proof.contains("/eu-west-1/securityhub/aws4_request"),
+        "{proof}"
+    );
+    assert!(!proof.contains("aws-secret"));
+}
+
 #[test]
 fn shipped_descriptions_can_be_used() {
     let infos = presets().unwrap();
@@ -138,7 +195,10 @@ fn shipped_descriptions_can_be_used() {
                 .filter(|(_, default)| default.is_empty())
                 .map(|(name, _)| (name.clone(), "x".to_owned()))
                 .collect(),
-            auth: AuthSettings::None,
+            auth: match info.name.starts_with("aws_") {
+                true => aws(),
+                false => AuthSettings::None,
+            },
             ca_file: None,
             every_s: None,
             format: None,

@@ -67,7 +67,7 @@ struct Place {
     events: mpsc::Receiver<IntakeEvent>,
     cancel: CancellationToken,
     served: tokio::task::JoinHandle<()>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Place {
@@ -100,7 +100,7 @@ impl Place {
             store,
             events,
             cancel,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -336,6 +336,25 @@ async fn a_source_without_its_secret_or_keys_is_not_listened_for() {
             .to_string();
         assert!(error.starts_with(reason), "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_not_acknowledged_and_comes_again() {
+    let place = Place::github().await;
+    let body = finding("a-1");
+    let (name, value) = signed(body.as_bytes());
+    // Another process that writes for longer than anybody waits.
+    let other = rusqlite::Connection::open(place.dir.path().join("alerts.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (status, answer) = place.post(body.as_bytes(), &[(name, &value)]).await;
+    assert_eq!(
+        (status, &answer["error"]),
+        (503, &json!("not stored; send it again"))
+    );
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(place.stored(), []);
+    let again = place.post(body.as_bytes(), &[(name, &value)]).await;
+    assert_eq!(again, (200, json!({"alerts": 1, "new": 1})));
 }
 
 /// A receiver with one transmitter, whose events need a bearer token too.
