@@ -55,6 +55,9 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         return fit_parts(parts, ui, width);
     }
     parts.push((format!("{} open", model.queue.open()), Role::Base));
+    if let Some(holder) = &model.duty {
+        parts.push((format!("taken in by {}", show(holder)), Role::Base));
+    }
     let sick: Vec<String> = model
         .sources
         .iter()
@@ -68,9 +71,6 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             format!("{n} source{} ok", if n == 1 { "" } else { "s" }),
             Role::Base,
         )),
-    }
-    if let Some(holder) = &model.duty {
-        parts.push((format!("taken in by {}", show(holder)), Role::Base));
     }
     let total: u64 = model.malformed.values().map(|(n, _)| n).sum();
     if total > 0 {

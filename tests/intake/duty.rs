@@ -116,6 +116,46 @@ fn a_console_beside_it_shows_new_alerts_and_takes_over() {
 }
 
 #[test]
+fn what_is_wrong_with_a_source_is_on_the_screen() {
+    let desk = Desk::configured("", "");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let token = secret(&desk, "token", "t0ken");
+    let config = std::fs::read_to_string(desk.path("config.toml")).unwrap();
+    let config = format!(
+        "{config}\n[receiver]\nlisten = '{address}'\n\n\
+         [[source]]\nkind = 'webhook'\nname = 'hook'\nsender = {{ kind = 'bearer', secret = '{token}' }}\n"
+    );
+    desk.write("config.toml", &config);
+    desk.run(&["serve"]).ends(2).tells(&[
+        "cannot listen at",
+        "set `receiver.listen` to a free address",
+    ]);
+    let options = desk.options();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let mut pty = Pty::stanch(desk.home(), 160, 40, &options, &[]);
+    pty.wait_for("SOURCE hook: failed: cannot listen at");
+    // Another one that only looks says the same.
+    let mut other = Pty::stanch(desk.home(), 160, 40, &options, &[]);
+    other.wait_for("SOURCE hook: failed: cannot listen at");
+    other.wait_for("taken in by console");
+    let done = desk.run(&["alerts", "sources"]).ends(1);
+    assert!(
+        done.out.contains("NOT OK  failed: cannot listen at"),
+        "{}",
+        done.out
+    );
+    // What it waits for is tried again by itself.
+    drop(taken);
+    pty.wait_for("2 sources ok");
+    other.wait_for("2 sources ok");
+    for pty in [&mut pty, &mut other] {
+        pty.send("q");
+        assert_eq!(pty.wait_end(), 0);
+    }
+}
+
+#[test]
 fn a_second_one_waits_and_takes_over() {
     let (desk, url) = desk();
     let mut first = Served::start(&desk);
