@@ -10,6 +10,7 @@ pub mod config;
 pub mod drill;
 pub mod log;
 pub mod plan;
+pub mod serve;
 pub mod setup;
 pub mod show;
 
@@ -92,6 +93,8 @@ pub enum Colour {
 pub enum Command {
     /// Practise on an embedded attack; scored at the end.
     Drill(drill::DrillArgs),
+    /// Take alerts in without a screen, until told to end.
+    Serve,
     /// Build a plan for an alert and print exactly what it would send.
     Plan(plan::PlanArgs),
     /// Run the plan that the journal holds under a digest.
@@ -175,6 +178,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Drill(args)) => {
             drop(out);
             drill::run(global, &args)
+        }
+        Some(Command::Serve) => {
+            drop(out);
+            serve::serve(global)
         }
         Some(Command::Plan(args)) => plan::plan(global, &args, &mut out),
         Some(Command::Contain(args)) => plan::contain(global, &args, &mut out),

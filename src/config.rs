@@ -1,6 +1,7 @@
 //! The configuration file: read, checked, with every path made absolute.
 
 mod desk;
+mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::app::settings::{ConnectorSettings, Desk, SourceSettings};
+use crate::app::settings::{ConnectorSettings, Desk, ReceiverSettings, SourceSettings};
 pub use desk::{Fold, SlaSettings, ViewSettings};
 
 /// The commented default, which `stanch init` writes.
@@ -20,6 +21,8 @@ pub const EXAMPLE: &str = include_str!("../config.example.toml");
 pub struct Config {
     /// Where alerts come from.
     pub source: Vec<SourceSettings>,
+    /// Where senders of alerts are listened to.
+    pub receiver: ReceiverSettings,
     /// How alerts are decoded besides what is shipped.
     pub decoders: DecoderSettings,
     /// What is known about identities.
@@ -202,6 +205,7 @@ impl Config {
         let faults: Vec<Fault> = validate_sources(&config.source)
             .into_iter()
             .chain(validate_connectors(&config.connector))
+            .chain(sources::check(&config))
             .chain(validate_site(&config.journal.site))
             .chain(desk::validate(&config.sla, &config.view))
             .map(|(key, problem)| fault(text, &key, problem))
@@ -242,9 +246,7 @@ impl Config {
         self.decoders.mappings.iter_mut().for_each(fix);
         self.decoders.token_keys.iter_mut().for_each(fix);
         for source in &mut self.source {
-            if let SourceSettings::File { path, .. } = source {
-                fix(path);
-            }
+            source.make_absolute(base);
         }
         for connector in self.connector.values_mut() {
             connector.file.iter_mut().for_each(fix);
@@ -440,7 +442,7 @@ mod tests {
         let config = Config::parse(&text, Path::new("example")).unwrap();
         assert_eq!(
             (config.source.len(), config.connector.len()),
-            (2, 1),
+            (8, 1),
             "{text}"
         );
     }
@@ -465,6 +467,21 @@ mod tests {
     #[case(
         "[connector.x]\npreset='oauth'\nbase_url='https://h'\nauth={kind='bearer',token='hunter2'}",
         "a secret must be a reference"
+    )]
+    #[case("[receiver]\nlisten='0.0.0.0:80'", "reachable from outside")]
+    #[case("[receiver]\nlisten='here'", "line 2: receiver.listen")]
+    #[case("[receiver]\npatience_s=0", "1 to 300 seconds")]
+    #[case(
+        "[[source]]\nkind='webhook'\nname='w'\nsender={kind='bearer',secret='hunter2'}",
+        "a secret must be a reference"
+    )]
+    #[case(
+        "[[source]]\nkind='webhook'\nname='w'\nmax_body_kib=0\nsender={kind='bearer',secret='env:X'}",
+        "1 to 16384 KiB"
+    )]
+    #[case(
+        "[[source]]\nkind='events_push'\nname='e'\nissuer='i'\naudience='a'",
+        "set `decoders.token_keys`"
     )]
     #[case("[journal]\nsite=''", "line 2: journal.site")]
     #[case("# this site\n[journal]\nsite=''", "line 3: journal.site")]

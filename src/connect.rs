@@ -8,7 +8,6 @@
 //! [`Connector::bind`] makes the exact requests of a plan, [`Connector::run`] sends exactly those, [`Connector::verify`]
 //! proves them. Requests and read-backs in a plan stand alone: they hold no variables, and secrets only as references.
 
-pub mod auth;
 pub mod bind;
 pub mod capture;
 pub mod connector;
@@ -16,17 +15,16 @@ pub mod context;
 pub mod error;
 pub mod evidence;
 pub mod execute;
-pub mod http;
 pub mod lint;
 pub mod outcome;
 pub mod prove;
 pub mod render;
 pub mod resolve;
-pub mod secret;
 pub mod spec;
 pub mod template;
 
 use crate::jq;
+pub use crate::net::{auth, http, secret};
 
 pub use bind::{Bound, BoundStep};
 pub use connector::{ActionInfo, Connector, Connectors, presets};

@@ -466,7 +466,8 @@ fn excerpt(text: &str) -> String {
     crate::domain::text::show(&short).into_owned()
 }
 
-fn to_val(value: &Value) -> Val {
+/// Makes a value that filters read.
+pub fn to_val(value: &Value) -> Val {
     match value {
         Value::Null => Val::Null,
         Value::Bool(b) => Val::Bool(*b),

@@ -17,8 +17,12 @@
 //!
 //! Dependencies point one way: `main -> cli -> runtime -> {ui, term, intake, connect, journal, inventory, drill,
 //! config} -> app -> domain`. In the middle row only `drill` may use `connect` and `intake`, and `inventory` may use
-//! `connect`. `jq`, the language in which connectors and mappings shape data, may be used by every one of them and uses
-//! `domain` alone. `domain` and `app` do no I/O and read no clock. `tests/architecture.rs` keeps it so.
+//! `connect`. `jq`, the language in which connectors and mappings shape data, and `net`, how a request leaves and secrets
+//! are read, lie below the row: `intake` and `connect` share them. `domain` and `app` do no I/O and read no clock.
+//! `tests/architecture.rs` keeps it so.
+//!
+//! Of all processes of one state folder one takes alerts in (`runtime::duty`): `stanch serve`, else the first console. The
+//! others read what it stores, as it is stored.
 
 #![cfg_attr(
     not(test),
@@ -35,6 +39,7 @@ pub mod intake;
 pub mod inventory;
 pub mod journal;
 pub mod jq;
+pub mod net;
 pub mod runtime;
 pub mod term;
 pub mod ui;

@@ -14,10 +14,12 @@ fn allowed(part: &str) -> &'static [&'static str] {
         "jq" => &["domain"],
         "app" => &["domain"],
         "ui" | "term" | "journal" | "config" => &["app", "domain"],
-        "intake" | "connect" => &["jq", "app", "domain"],
+        "net" => &["app", "domain"],
+        "intake" | "connect" => &["jq", "net", "app", "domain"],
         "inventory" => &["connect", "app", "domain"],
         "drill" => &["connect", "intake", "app", "domain"],
         "runtime" => &[
+            "net",
             "ui",
             "term",
             "intake",
@@ -31,6 +33,7 @@ fn allowed(part: &str) -> &'static [&'static str] {
         ],
         "cli" => &[
             "runtime",
+            "net",
             "ui",
             "term",
             "intake",
@@ -52,6 +55,7 @@ fn allowed(part: &str) -> &'static [&'static str] {
 const PARTS: &[&str] = &[
     "domain",
     "jq",
+    "net",
     "app",
     "ui",
     "term",

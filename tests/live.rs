@@ -1,8 +1,11 @@
-//! Connectors and the whole console against real servers: Keycloak and a certified OpenID provider, which the tests install and start themselves.
+//! Connectors, sources and the whole console against real servers: Keycloak, a certified OpenID provider and Alertmanager, which the
+//! tests install and start themselves.
 //!
-//! Run with `cargo test --test live -- --ignored`. Needs java 17, mvn, node 20, npm and curl; the first run downloads
+//! Run with `cargo test --test live -- --ignored`. Needs java 17, mvn, node 20, npm, curl and apt-get; the first run downloads
 //! about 165 MB. The servers listen on loopback and end with the test process.
 
+#[path = "live/alertmanager.rs"]
+mod alertmanager;
 #[path = "common/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod common;
@@ -15,5 +18,8 @@ mod desk;
 mod keycloak;
 #[path = "live/oauth.rs"]
 mod oauth;
+#[path = "common/served.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more")]
+mod served;
 #[path = "live/server.rs"]
 mod server;

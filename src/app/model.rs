@@ -360,6 +360,8 @@ pub struct Model {
     pub runs: BTreeMap<PlanDigest, Run>,
     /// Alert sources.
     pub sources: BTreeMap<String, SourceView>,
+    /// The other process that takes the alerts in, if it is another one.
+    pub duty: Option<String>,
     /// By source, how much input could not be read, and why the last of it could not.
     pub malformed: BTreeMap<String, (u64, String)>,
     /// What lies over the screen.

@@ -54,6 +54,8 @@ pub enum Msg {
         /// Why the last of it could not.
         reason: String,
     },
+    /// Another process of this state folder takes the alerts in, and which; none when this one does.
+    Duty(Option<String>),
     /// A source changed its state.
     Source {
         /// Its name.

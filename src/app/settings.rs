@@ -9,6 +9,10 @@ use crate::domain::urgency::Sla;
 
 use serde::{Deserialize, Serialize};
 
+mod source;
+
+pub use source::{AfterReading, ReceiverSettings, SenderAuth, SignatureEncoding, SourceSettings};
+
 /// Where a secret is to be read at the moment it is needed; never the secret itself (`DESIGN` §4 rule 11).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -125,6 +129,17 @@ pub enum AuthSettings {
         /// Scope to ask for.
         scope: Option<String>,
     },
+    /// AWS Signature Version 4; for sources of alerts only.
+    AwsSigv4 {
+        /// Id of the access key.
+        access_key_id: String,
+        /// The secret access key.
+        secret_access_key: SecretRef,
+        /// The session's token, for temporary keys.
+        session_token: Option<SecretRef>,
+        /// Region of the service.
+        region: String,
+    },
 }
 
 impl AuthSettings {
@@ -135,6 +150,9 @@ impl AuthSettings {
             Self::Bearer { token } => Some(token),
             Self::Basic { password, .. } => Some(password),
             Self::ClientCredentials { client_secret, .. } => Some(client_secret),
+            Self::AwsSigv4 {
+                secret_access_key, ..
+            } => Some(secret_access_key),
         }
     }
 
@@ -145,37 +163,9 @@ impl AuthSettings {
             Self::Bearer { token } => Some(token),
             Self::Basic { password, .. } => Some(password),
             Self::ClientCredentials { client_secret, .. } => Some(client_secret),
-        }
-    }
-}
-
-/// Where alerts come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum SourceSettings {
-    /// A file of JSON lines, followed through rotation and truncation.
-    File {
-        /// Its name on screen and in alert ids.
-        name: String,
-        /// Its path.
-        path: PathBuf,
-        /// Decoder; found from each line when not given.
-        format: Option<String>,
-    },
-    /// Standard input, JSON lines.
-    Stdin {
-        /// Its name on screen and in alert ids.
-        name: String,
-        /// Decoder; found from each line when not given.
-        format: Option<String>,
-    },
-}
-
-impl SourceSettings {
-    /// Returns the name on screen and in alert ids.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::File { name, .. } | Self::Stdin { name, .. } => name,
+            Self::AwsSigv4 {
+                secret_access_key, ..
+            } => Some(secret_access_key),
         }
     }
 }

@@ -48,6 +48,10 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.sources.insert(name, SourceView { healthy, text });
             model.dirty = true;
         }
+        Msg::Duty(holder) => {
+            model.duty = holder;
+            model.dirty = true;
+        }
         Msg::Journal(entries) => {
             model.timeline.put_off(entries);
             return go_on(model, now);

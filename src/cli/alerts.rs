@@ -3,6 +3,7 @@
 mod decode;
 mod import;
 mod read;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -151,6 +152,10 @@ enum What {
         #[arg(long, default_value_t = 100, value_name = "N")]
         limit: usize,
     },
+    /// List the APIs that `poll` sources know how to ask, with their parameters
+    Presets,
+    /// List the sources: how each is, when it last gave something, how far it lags, what went wrong last
+    Sources,
     /// Show one stored alert with its raw bytes
     Show {
         /// Its key as listed (`source/id`), or the source's own id where only one source has it
@@ -178,6 +183,8 @@ pub struct Configured {
     pub formats: BTreeMap<String, String>,
     /// What is known of identities, and what was decided.
     pub model: Model,
+    /// Its sources: name and kind.
+    pub sources: Vec<(String, &'static str)>,
 }
 
 /// Runs `stanch alerts`. Results go to `out`, problems to `err`; returns the exit code.
@@ -231,6 +238,8 @@ pub fn run(
             let (store, model) = (Store::open(state_dir)?, &mut configured.model);
             show_one(&store, model, id, json, now, out, err)
         }
+        What::Presets => sources::presets(json, out),
+        What::Sources => sources::list(&configured.sources, state_dir, json, now, out),
     }
 }
 

@@ -105,6 +105,15 @@ fn wrong_inside(config: &Config, path: &Path) -> Vec<anyhow::Error> {
             errors.push(Config::blame(path, &key, error.to_string()).into());
         }
     }
+    for (index, source) in config.source.iter().enumerate() {
+        let Some((key, reference)) = source.secret() else {
+            continue;
+        };
+        if let Err(error) = crate::net::secret::check(reference) {
+            let at = index.to_string();
+            errors.push(Config::blame(path, &["source", &at, key], error.to_string()).into());
+        }
+    }
     if let Err(error) = setup::anchoring(config) {
         errors.push(Config::blame(path, &["journal", "anchor", "url"], error).into());
     }

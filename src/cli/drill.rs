@@ -23,7 +23,6 @@ use crate::domain::text::show;
 use crate::domain::vocabulary::Verb;
 use crate::drill::score::{Marks, score};
 use crate::drill::{LabHandle, LabStatus, scenarios};
-use crate::intake::source::{self, IntakeEvent, SourceState};
 use crate::runtime::console::{Console, Look, Played, QUEUE, report_to};
 use crate::runtime::history;
 use crate::runtime::journal::{Journal, Report};
@@ -275,22 +274,8 @@ impl Running {
     }
 
     fn start_sources(&self) {
-        let (sender, mut events) = mpsc::channel(64);
-        for source in self.setup.sources.clone() {
-            tokio::spawn(source::run(
-                source,
-                self.setup.decoders.clone(),
-                self.setup.store.clone(),
-                sender.clone(),
-                self.cancel.clone(),
-            ));
-        }
-        let report = self.report.clone();
-        tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                report(translate(event));
-            }
-        });
+        let intake = self.setup.intake("console");
+        tokio::spawn(intake.run(self.report.clone(), self.cancel.clone()));
     }
 
     fn start_drill(&mut self, model: &mut Model) {
@@ -408,33 +393,5 @@ fn marks(decisions: &Decisions, status: &LabStatus) -> Marks {
         } else {
             Some(status.since)
         },
-    }
-}
-
-fn translate(event: IntakeEvent) -> Msg {
-    match event {
-        IntakeEvent::Alerts(stored) => Msg::Alerts(stored.into_iter().map(history::row).collect()),
-        IntakeEvent::Quarantined {
-            source,
-            total,
-            last_reason,
-        } => Msg::Malformed {
-            source,
-            total,
-            reason: last_reason,
-        },
-        IntakeEvent::Source { source, state } => {
-            let (healthy, text) = match state {
-                SourceState::Following => (true, "following".to_owned()),
-                SourceState::Ended => (false, "ended, no more alerts will come".to_owned()),
-                SourceState::Waiting(reason) => (false, format!("waiting: {reason}")),
-                SourceState::Failed(reason) => (false, format!("failed: {reason}")),
-            };
-            Msg::Source {
-                name: source,
-                healthy,
-                text,
-            }
-        }
     }
 }

@@ -20,6 +20,7 @@ use crate::domain::plan::{Body, Plan, Undo};
 use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Tier;
 use crate::journal::mask_tokens;
+use crate::runtime::duty::{self, Asked};
 use crate::runtime::execute::{self, Ended};
 use crate::runtime::journal::Report;
 use crate::runtime::{history, planner, reconcile as read_back};
@@ -71,6 +72,9 @@ pub struct ReconcileArgs {
 
 /// How long a drill that was never started may take to raise its first alerts.
 const FIRST_ALERTS: Duration = Duration::from_secs(8);
+
+/// How long to wait at most for what another process is about to store.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Runs `work` on a runtime with everything set up and the alerts of all files taken in.
 pub fn with_setup<T>(
@@ -124,14 +128,40 @@ async fn wait_for_drill(setup: &mut Setup) {
 }
 
 async fn caught_up(setup: &Setup) -> anyhow::Result<Model> {
-    for source in &setup.sources {
-        crate::intake::source::read_once(source, &setup.decoders, &setup.store)?;
-    }
+    take_in(setup).await?;
     let mut model = setup.services.model();
     model.decisions = setup.services.journal.decisions().await?;
     let decided: Vec<AlertId> = model.decisions.alerts().cloned().collect();
     deciding::take(&mut model, &decided, Timestamp::now());
     Ok(model)
+}
+
+/// Reads what is there now. While another process has the duty this one reads nothing; what that one is about to store
+/// is waited for a moment.
+async fn take_in(setup: &Setup) -> anyhow::Result<()> {
+    let _duty = match duty::ask(&setup.state, "subcommand") {
+        Ok(Asked::Taken(duty)) => duty,
+        Ok(Asked::Held(_)) => {
+            let until = tokio::time::Instant::now() + CATCH_UP;
+            while tokio::time::Instant::now() < until && is_behind(setup) {
+                tokio::time::sleep(CATCH_UP / 100).await;
+            }
+            return Ok(());
+        }
+        Err(error) => {
+            return Err(error).context("cannot lock duty.lock in the state folder");
+        }
+    };
+    for source in &setup.sources {
+        crate::intake::source::read_once(source, &setup.decoders, &setup.store)?;
+    }
+    Ok(())
+}
+
+fn is_behind(setup: &Setup) -> bool {
+    let store = setup.store();
+    let behind = |source| crate::intake::source::is_behind(source, &store);
+    setup.sources.iter().any(behind)
 }
 
 /// Finds a stored alert and hands it to the model.

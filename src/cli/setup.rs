@@ -24,6 +24,7 @@ use crate::intake::store::Store;
 use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
 use crate::runtime::anchor::{Anchoring, Poster};
+use crate::runtime::intake::Intake;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::planner;
 use crate::runtime::services::Services;
@@ -437,6 +438,18 @@ impl Setup {
             config,
             state,
         })
+    }
+
+    /// Returns what takes alerts in, as this program.
+    pub fn intake(&self, program: &'static str) -> Intake {
+        Intake {
+            program,
+            sources: self.sources.clone(),
+            receiver: self.config.receiver.clone(),
+            decoders: self.decoders.clone(),
+            store: self.store.clone(),
+            state: self.state.clone(),
+        }
     }
 
     /// Returns the store, alone for as long as the guard lives.

@@ -118,6 +118,11 @@ impl Connector {
             connector: name.to_owned(),
             error,
         })?;
+        if matches!(settings.auth, AuthSettings::AwsSigv4 { .. }) {
+            return Err(fail(
+                "`aws_sigv4` is for sources of alerts; connectors cannot sign yet".to_owned(),
+            ));
+        }
         let token_url = token_url(&spec, &settings.auth, &base, &params).map_err(&fail)?;
         let auth = Auth::new(&settings.auth, token_url).ok_or_else(|| {
             fail("client_credentials needs a token_url; set `auth.token_url`".to_owned())

@@ -239,34 +239,7 @@ impl Base {
             url: show(raw.rsplit('@').next().unwrap_or_default()).into_owned(),
             why,
         };
-        let url = Url::parse(raw).map_err(|_| fail("is no URL; write `https://host/prefix`"))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(fail(
-                "holds a user or password; use `auth` with a secret reference",
-            ));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(fail(
-                "has a query or fragment; give scheme, host, port and path only",
-            ));
-        }
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => return Err(fail("has no host; write `https://host/prefix`")),
-        };
-        match url.scheme() {
-            "https" => {}
-            "http" if loopback => {}
-            "http" => {
-                return Err(fail(
-                    "is not https; only loopback addresses may be plain http",
-                ));
-            }
-            _ => return Err(fail("is neither https nor loopback http")),
-        }
-        Ok(Self(url))
+        crate::net::place::parse(raw).map(Self).map_err(fail)
     }
 
     /// Returns the prefix's path segments.

@@ -1,8 +1,10 @@
 //! Where alerts come from. Every source stores what it read before it tells anybody.
 
 pub(crate) mod batch;
+mod folder;
 mod follow;
 pub(crate) mod lines;
+mod socket;
 mod stdin;
 mod tail;
 
@@ -12,7 +14,9 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::decode::Decoders;
-use super::store::{Batch, Store, StoreError, StoredAlert};
+use super::poll::Poller;
+use super::poll::events::EventsPoller;
+use super::store::{Batch, Cursor, Store, StoreError, StoredAlert};
 use crate::app::settings::SourceSettings;
 
 /// What a source tells.
@@ -28,6 +32,13 @@ pub enum IntakeEvent {
         total: u64,
         /// What is wrong with the latest one, made visible.
         last_reason: String,
+    },
+    /// Something about a source that does not change its state: a sender that was turned away.
+    Notice {
+        /// Name of the source.
+        source: String,
+        /// What happened, made visible.
+        text: String,
     },
     /// A source changed its state.
     Source {
@@ -63,12 +74,27 @@ impl Decoding {
 pub enum SourceState {
     /// Reading, and waiting for more.
     Following,
+    /// The same, and what is worth knowing about it.
+    Served(String),
     /// Nothing to read yet, and why. It goes on by itself.
     Waiting(String),
     /// There will be no more.
     Ended,
     /// It cannot go on, and why. A file source tries again by itself.
     Failed(String),
+}
+
+impl SourceState {
+    /// Returns whether alerts can come, and the state in words.
+    pub fn in_words(&self) -> (bool, String) {
+        match self {
+            Self::Following => (true, "following".to_owned()),
+            Self::Served(text) => (true, format!("following, {text}")),
+            Self::Ended => (false, "ended, no more alerts will come".to_owned()),
+            Self::Waiting(reason) => (false, format!("waiting: {reason}")),
+            Self::Failed(reason) => (false, format!("failed: {reason}")),
+        }
+    }
 }
 
 /// What a synchronous catch-up did.
@@ -80,6 +106,14 @@ pub struct CaughtUp {
     pub touched: u64,
     /// Pieces that went to the quarantine.
     pub quarantined: u64,
+}
+
+impl CaughtUp {
+    fn add(&mut self, told: &Told) {
+        self.new += told.new;
+        self.touched += told.alerts.len() as u64;
+        self.quarantined += told.quarantined;
+    }
 }
 
 /// Why a catch-up failed.
@@ -116,7 +150,49 @@ pub async fn run(
             let decoding = Decoding { format, decoders };
             stdin::run(std::io::stdin(), name, decoding, store, tx, cancel).await;
         }
+        // These are sent to, and the receiver listens for all of them.
+        SourceSettings::Webhook { .. } | SourceSettings::EventsPush { .. } => {}
+        SourceSettings::Spool {
+            name,
+            path,
+            format,
+            after,
+        } => {
+            let decoding = Decoding { format, decoders };
+            let folder = folder::Folder::new(name, path, decoding, after);
+            folder.run(store, tx, cancel).await;
+        }
+        SourceSettings::Socket { name, path, format } => {
+            let decoding = Decoding { format, decoders };
+            socket::run(name, path, decoding, store, tx, cancel).await;
+        }
+        asked @ (SourceSettings::Poll { .. } | SourceSettings::EventsPoll { .. }) => {
+            ask(&asked, decoders, store, tx, cancel).await;
+        }
     }
+}
+
+/// Asks an API again and again. What cannot be asked at all is told.
+async fn ask(
+    settings: &SourceSettings,
+    decoders: Arc<Decoders>,
+    store: Arc<Mutex<Store>>,
+    tx: Sender<IntakeEvent>,
+    cancel: CancellationToken,
+) {
+    let problem = match (
+        Poller::new(settings, &decoders),
+        EventsPoller::new(settings, &decoders),
+    ) {
+        (Ok(Some(poller)), _) => return poller.run(decoders, store, tx, cancel).await,
+        (_, Ok(Some(poller))) => return poller.run(store, tx, cancel).await,
+        (Err(error), _) | (_, Err(error)) => error,
+        (Ok(None), Ok(None)) => return,
+    };
+    let source = settings.name().to_owned();
+    let state = SourceState::Failed(problem.to_string());
+    let event = IntakeEvent::Source { source, state };
+    tell(std::iter::once(event), &tx, &cancel).await;
 }
 
 /// Reads what is in a source now, without waiting. Standard input has no *now* and is left alone. A last line without
@@ -126,6 +202,24 @@ pub fn read_once(
     decoders: &Arc<Decoders>,
     store: &Arc<Mutex<Store>>,
 ) -> Result<CaughtUp, SourceError> {
+    if let SourceSettings::Spool {
+        name,
+        path,
+        format,
+        after,
+    } = settings
+    {
+        let decoding = Decoding {
+            format: format.clone(),
+            decoders: Arc::clone(decoders),
+        };
+        let mut folder = folder::Folder::new(name.clone(), path.clone(), decoding, *after);
+        let mut sum = CaughtUp::default();
+        for told in folder.read_all(store)? {
+            sum.add(&told);
+        }
+        return Ok(sum);
+    }
     let SourceSettings::File { name, path, format } = settings else {
         return Ok(CaughtUp::default());
     };
@@ -139,9 +233,7 @@ pub fn read_once(
     loop {
         let step = follower.step(store)?;
         if let Some(told) = &step.told {
-            sum.new += told.new;
-            sum.touched += told.alerts.len() as u64;
-            sum.quarantined += told.quarantined;
+            sum.add(told);
         }
         match step.next {
             follow::Next::More => {}
@@ -156,18 +248,44 @@ pub fn read_once(
     }
 }
 
+/// Tells whether a file has whole lines that are not stored yet, as far as that is told by its length.
+pub fn is_behind(settings: &SourceSettings, store: &Store) -> bool {
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+    let SourceSettings::File { name, path, .. } = settings else {
+        return false;
+    };
+    let Ok(file) = std::fs::File::open(path) else {
+        return false;
+    };
+    let Ok(meta) = file.metadata() else {
+        return false;
+    };
+    let mut last = [0];
+    let is_whole = meta.len() > 0 && file.read_exact_at(&mut last, meta.len() - 1).is_ok();
+    if !is_whole || last != *b"\n" {
+        return false;
+    }
+    match store.cursor(name) {
+        Ok(Some(Cursor::File(at))) => at.ino != meta.ino() || at.offset < meta.len(),
+        Ok(_) => true,
+        Err(_) => false,
+    }
+}
+
 /// What storing one batch gives to tell.
 #[derive(Debug, Default)]
-struct Told {
-    new: u64,
-    alerts: Vec<StoredAlert>,
-    quarantined: u64,
+pub(crate) struct Told {
+    pub(super) new: u64,
+    pub(super) alerts: Vec<StoredAlert>,
+    pub(super) quarantined: u64,
     total_quarantined: u64,
-    last_reason: Option<String>,
+    pub(super) last_reason: Option<String>,
+    /// Whether this very batch had been stored before.
+    pub(super) replayed: bool,
 }
 
 impl Told {
-    fn into_events(self, source: &str) -> impl Iterator<Item = IntakeEvent> {
+    pub(super) fn into_events(self, source: &str) -> impl Iterator<Item = IntakeEvent> {
         let alerts = (!self.alerts.is_empty()).then_some(IntakeEvent::Alerts(self.alerts));
         let quarantined = self
             .last_reason
@@ -181,7 +299,7 @@ impl Told {
 }
 
 /// Stores a batch and gathers what to tell.
-fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreError> {
+pub(super) fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreError> {
     let mut store = lock(store);
     let stored = store.put(source, batch)?;
     let refused = if stored.replayed {
@@ -191,6 +309,7 @@ fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreE
     };
     Ok(Told {
         new: stored.new.len() as u64,
+        replayed: stored.replayed,
         alerts: stored.touched,
         quarantined: refused.map_or(0, |_| batch.refused.len() as u64),
         total_quarantined: refused
@@ -202,14 +321,14 @@ fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreE
 }
 
 /// Takes the store. A thread that died while it held the lock left no half-done work behind: transactions roll back.
-fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
+pub(super) fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
     store
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Sends events in order. Tells whether to go on: not when cancelled or when nobody listens.
-async fn tell(
+pub(super) async fn tell(
     events: impl Iterator<Item = IntakeEvent>,
     tx: &Sender<IntakeEvent>,
     cancel: &CancellationToken,

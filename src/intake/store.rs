@@ -5,9 +5,12 @@
 //! the cursor moves in the same commit. A crash therefore leaves either nothing of a batch (plus some unreferenced
 //! bytes in the spool) or all of it.
 
+mod changes;
 mod cursor;
+mod health;
 mod rows;
 mod spool;
+mod watch;
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
@@ -18,8 +21,11 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-pub use cursor::Cursor;
+pub use changes::{Changes, Mark};
+pub use cursor::{Cursor, Dropped, FileCursor, FolderCursor, Next, PollCursor, StreamCursor};
+pub use health::Health;
 use spool::Spool;
+pub use watch::Watch;
 
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
@@ -108,6 +114,20 @@ pub struct Batch {
     pub cursor: Option<Cursor>,
     /// When the batch was read; the time of quarantined input.
     pub observed: Timestamp,
+    /// By what the sender's sending it again is recognised; `None` for sources that are read, not sent to.
+    pub delivery: Option<Delivery>,
+    /// Whether an alert that is stored with the same bytes is left as it is, because the source is asked for what it
+    /// gave before.
+    pub is_asked_again: bool,
+}
+
+/// One sending of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// SHA-256 of the body, hex.
+    pub sha256: String,
+    /// For how many seconds the same body is the same sending.
+    pub for_s: u32,
 }
 
 impl Batch {
@@ -209,6 +229,8 @@ impl Store {
             return Err(StoreError::Newer { path, found });
         }
         db.execute_batch(rows::SCHEMA)?;
+        db.execute_batch(health::SCHEMA)?;
+        db.execute_batch(changes::SCHEMA)?;
         db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         let spool = Spool::open(&dir.join("spool"), shared)?;
         Ok(Self {
@@ -225,7 +247,11 @@ impl Store {
     pub fn put(&mut self, source: &str, batch: &Batch) -> Result<Stored, StoreError> {
         // Held until the end: another process appends to the same segment only after this commit.
         let _lock = self.spool.lock()?;
-        if batch.cursor.is_some() && self.cursor(source)? == batch.cursor {
+        let was_sent = match &batch.delivery {
+            Some(delivery) => health::was_delivered(&self.db, source, delivery, batch.observed)?,
+            None => false,
+        };
+        if was_sent || (batch.cursor.is_some() && self.cursor(source)? == batch.cursor) {
             return Ok(Stored {
                 replayed: true,
                 ..Stored::default()
@@ -247,9 +273,13 @@ impl Store {
             .db
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let (of_alerts, of_refused) = places.split_at(batch.accepted.len());
-        let stored = rows::put_alerts(&tx, &batch.accepted, of_alerts)?;
+        let stored = rows::put_alerts(&tx, &batch.accepted, of_alerts, batch.is_asked_again)?;
         rows::put_refused(&tx, source, batch, of_refused)?;
         rows::put_source(&tx, source, batch.cursor.as_ref())?;
+        if let Some(delivery) = &batch.delivery {
+            health::put_delivery(&tx, source, delivery, batch.observed)?;
+        }
+        health::put_arrival(&tx, source, batch)?;
         tx.commit()?;
         Ok(stored)
     }
@@ -322,7 +352,7 @@ impl Store {
         let tx = self
             .db
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        rows::put_alerts(&tx, std::slice::from_ref(accepted), &places)?;
+        rows::put_alerts(&tx, std::slice::from_ref(accepted), &places, false)?;
         rows::release(&tx, held)?;
         tx.commit()?;
         tracing::info!(source = %crate::domain::text::show(&held.source), at = %now, "a quarantined piece was read");
@@ -342,6 +372,49 @@ impl Store {
     /// Returns the names of all sources that anything came through.
     pub fn sources(&self) -> Result<Vec<String>, StoreError> {
         rows::sources(&self.db)
+    }
+
+    /// Returns how the sources are, by name.
+    pub fn health(&self) -> Result<Vec<Health>, StoreError> {
+        health::all(&self.db)
+    }
+
+    /// Keeps that a source could be asked, or could not and why.
+    pub fn note_contact(
+        &self,
+        source: &str,
+        at: Timestamp,
+        result: Result<(), &str>,
+    ) -> Result<(), StoreError> {
+        health::put_contact(&self.db, source, at, result)
+    }
+
+    /// Keeps the state of a source, in words made visible.
+    pub fn note_state(
+        &self,
+        source: &str,
+        is_healthy: bool,
+        state: &str,
+    ) -> Result<(), StoreError> {
+        health::put_state(&self.db, source, is_healthy, state)
+    }
+
+    /// Waits until what another process is storing is stored. A notice of a change comes when its bytes are written,
+    /// which is before they are on the disk and count.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        // Whoever writes holds this lock until its commit can be seen.
+        self.db.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+        Ok(())
+    }
+
+    /// Returns the place after everything that is stored now.
+    pub fn mark(&self) -> Result<Mark, StoreError> {
+        changes::mark(&self.db)
+    }
+
+    /// Returns up to `limit` alerts that came or came again after a place.
+    pub fn changes(&self, after: Mark, limit: usize) -> Result<Changes, StoreError> {
+        changes::after(&self.db, after, limit)
     }
 
     /// Counts what is there.

@@ -55,6 +55,9 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         return fit_parts(parts, ui, width);
     }
     parts.push((format!("{} open", model.queue.open()), Role::Base));
+    if let Some(holder) = &model.duty {
+        parts.push((format!("taken in by {}", show(holder)), Role::Base));
+    }
     let sick: Vec<String> = model
         .sources
         .iter()

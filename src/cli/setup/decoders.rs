@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use super::{Global, config_path, is_drill};
-use crate::app::settings::SourceSettings;
 use crate::cli::alerts::Configured;
 use crate::config::Config;
 use crate::intake::decode::Decoders;
 use crate::intake::decode::jwt::KeySet;
 
 /// Reads the mappings and keys of a configuration, and checks that its sources name known kinds.
-pub(super) fn load(config: &Config, path: &Path) -> anyhow::Result<Decoders> {
+pub fn load(config: &Config, path: &Path) -> anyhow::Result<Decoders> {
     let own = &config.decoders;
     let blame = |key: &[&str], file: &Path, problem: String| {
         Config::blame(path, key, format!("{}: {problem}", file.display()))
@@ -32,9 +31,8 @@ pub(super) fn load(config: &Config, path: &Path) -> anyhow::Result<Decoders> {
         decoders.set_keys(keys);
     }
     for (index, source) in config.source.iter().enumerate() {
-        let (SourceSettings::File { format, .. } | SourceSettings::Stdin { format, .. }) = source;
-        if let Some(name) = format
-            .as_deref()
+        if let Some(name) = source
+            .format()
             .filter(|f| *f != "auto" && !decoders.knows(f))
         {
             let problem = format!(
@@ -42,6 +40,12 @@ pub(super) fn load(config: &Config, path: &Path) -> anyhow::Result<Decoders> {
             );
             let at = index.to_string();
             return Err(Config::blame(path, &["source", &at, "format"], problem).into());
+        }
+    }
+    for (index, source) in config.source.iter().enumerate() {
+        if let Err(error) = crate::intake::poll::check(source, &decoders) {
+            let at = index.to_string();
+            return Err(Config::blame(path, &["source", &at], error.to_string()).into());
         }
     }
     Ok(decoders)
@@ -57,13 +61,17 @@ pub fn configured(global: &Global) -> anyhow::Result<Configured> {
         return Ok(Configured::default());
     }
     let config = Config::load(&path)?;
-    let formats = config.source.iter().filter_map(|source| {
-        let (SourceSettings::File { name, format, .. } | SourceSettings::Stdin { name, format }) =
-            source;
-        Some((name.clone(), format.clone()?))
-    });
+    let formats = config
+        .source
+        .iter()
+        .filter_map(|source| Some((source.name().to_owned(), source.format()?.to_owned())));
     Ok(Configured {
         formats: formats.collect(),
+        sources: config
+            .source
+            .iter()
+            .map(|s| (s.name().to_owned(), s.kind()))
+            .collect(),
         decoders: load(&config, &path)?,
         ..Configured::default()
     })

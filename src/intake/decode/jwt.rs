@@ -206,7 +206,7 @@ impl Material {
 }
 
 /// Returns the claims of a token as JSON text.
-pub(super) fn claims(token: &str, keys: Option<&KeySet>) -> Result<String, JwtError> {
+pub(crate) fn claims(token: &str, keys: Option<&KeySet>) -> Result<String, JwtError> {
     let malformed = |part| JwtError::Malformed { part };
     let mut parts = token.split('.');
     let (Some(head), Some(body), Some(seal), None) =

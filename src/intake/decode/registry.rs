@@ -251,7 +251,12 @@ impl Decoders {
         self.keys = Some(keys);
     }
 
-    pub(super) const fn keys(&self) -> Option<&KeySet> {
+    /// Tells whether tokens are checked against keys.
+    pub const fn have_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    pub(crate) const fn keys(&self) -> Option<&KeySet> {
         self.keys.as_ref()
     }
 

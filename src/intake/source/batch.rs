@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::Decoding;
 use super::lines::Line;
 use crate::domain::text::{fit, show};
-use crate::intake::decode::{Contents, Undecodable, hex};
+use crate::intake::decode::{Contents, MAX_LINE, Undecodable, hex};
 use crate::intake::store::{Accepted, Batch, Refused};
 
 /// Most lines, or alerts in arrays, in one batch, checked after each line.
@@ -14,6 +14,9 @@ pub(crate) const MOST_LINES: usize = 1_000;
 
 /// Most bytes in one batch, checked after each line.
 pub(crate) const MOST_BYTES: usize = 8 << 20;
+
+/// Bytes kept of a document that is too long to be kept twice.
+const KEPT_BEGINNING: usize = 4_096;
 
 /// Longest reason kept, in terminal cells.
 const LONGEST_REASON: usize = 400;
@@ -50,7 +53,8 @@ impl<'b> Builder<'b> {
             Line::Whole(raw) if raw.trim_ascii().is_empty() => {}
             Line::Whole(raw) => {
                 self.bytes += raw.len();
-                self.decode(raw);
+                let contents = self.peek(&raw);
+                self.take(raw, contents);
             }
             Line::TooLong {
                 beginning,
@@ -80,6 +84,32 @@ impl<'b> Builder<'b> {
         self.lines >= MOST_LINES || self.bytes >= MOST_BYTES
     }
 
+    /// Returns the source whose batch it is.
+    pub const fn source(&self) -> &'b str {
+        self.source
+    }
+
+    /// Returns how it decodes.
+    pub const fn decoding(&self) -> &'b Decoding {
+        self.decoding
+    }
+
+    /// Returns when it was read.
+    pub const fn observed(&self) -> Timestamp {
+        self.batch.observed
+    }
+
+    /// Adds what was decoded elsewhere.
+    pub fn merge(&mut self, batch: Batch) {
+        self.batch.accepted.extend(batch.accepted);
+        self.batch.refused.extend(batch.refused);
+    }
+
+    /// Adds something that cannot be read.
+    pub fn refuse(&mut self, refused: Refused) {
+        self.batch.refused.push(refused);
+    }
+
     /// Returns the batch.
     pub fn finish(self) -> Batch {
         self.batch
@@ -92,8 +122,13 @@ impl<'b> Builder<'b> {
         decoders.decode(format, raw, self.source, self.batch.observed)
     }
 
-    fn decode(&mut self, mut raw: Vec<u8>) {
-        let contents = self.peek(&raw);
+    fn peek_document(&self, raw: &[u8]) -> Result<Contents, Undecodable> {
+        let format = self.decoding.format.as_deref();
+        let decoders = &self.decoding.decoders;
+        decoders.decode_document(format, raw, self.source, self.batch.observed)
+    }
+
+    fn take(&mut self, mut raw: Vec<u8>, contents: Result<Contents, Undecodable>) {
         let (length, sha256) = (raw.len() as u64, || hex(&Sha256::digest(&raw)));
         let sha256 = match &contents {
             Ok(contents) if contents.rejected.is_empty() => String::new(),
@@ -120,8 +155,13 @@ impl<'b> Builder<'b> {
             Err(error) => (Vec::new(), Some(reason(&error))),
         };
         if let Some(reason) = problem {
+            // A long document with one bad element is not kept twice; its beginning is enough to find it.
+            let kept = match raw.len() {
+                0..=MAX_LINE => raw.clone(),
+                _ => raw[..KEPT_BEGINNING].to_vec(),
+            };
             self.batch.refused.push(Refused {
-                raw: raw.clone(),
+                raw: kept,
                 length,
                 sha256,
                 reason,
@@ -133,6 +173,52 @@ impl<'b> Builder<'b> {
             self.batch.accepted.push(Accepted { raw, alerts });
         }
     }
+}
+
+/// Reads items of an answer, each by itself. The bound of a batch is that of the answer.
+pub(crate) fn of_items(
+    source: &str,
+    decoding: &Decoding,
+    items: Vec<Vec<u8>>,
+    observed: Timestamp,
+) -> Batch {
+    let mut builder = Builder::new(source, decoding, observed);
+    for raw in items {
+        let contents = builder.peek_document(&raw);
+        builder.take(raw, contents);
+    }
+    builder.finish()
+}
+
+/// Reads a body that somebody sent: one document, else lines if its first line is one.
+pub(crate) fn of_body(
+    source: &str,
+    decoding: &Decoding,
+    body: Vec<u8>,
+    observed: Timestamp,
+) -> Batch {
+    let mut builder = Builder::new(source, decoding, observed);
+    let whole = builder.peek_document(&body);
+    let first = body
+        .split(|b| *b == b'\n')
+        .find(|l| !l.trim_ascii().is_empty());
+    let is_lines = matches!(whole, Err(Undecodable::Json(_)))
+        && first.is_some_and(|first| {
+            first.len() < body.trim_ascii().len()
+                && !matches!(builder.peek(first), Err(Undecodable::Json(_)))
+        });
+    if !is_lines {
+        builder.take(body, whole);
+        return builder.finish();
+    }
+    let (mut lines, mut rest) = (super::lines::Lines::default(), body.as_slice());
+    while !rest.is_empty() {
+        let (taken, line) = lines.feed(rest);
+        rest = &rest[taken..];
+        builder.extend(line);
+    }
+    builder.extend(lines.flush());
+    builder.finish()
 }
 
 fn reason(error: &Undecodable) -> String {

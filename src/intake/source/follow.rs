@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use super::batch::Builder;
 use super::{Decoding, Told, put};
 use crate::domain::text::show;
-use crate::intake::store::{Store, StoreError};
+use crate::intake::store::{Cursor, Store, StoreError};
 use open::Open;
 
 /// What to do after a step.
@@ -110,8 +110,11 @@ impl Follower {
     fn resume(&self, store: &Mutex<Store>) -> Result<Result<Open, Next>, StoreError> {
         let cursor = super::lock(store).cursor(&self.source)?;
         let opened = match cursor {
-            None => find::open(&self.path).and_then(|file| Open::at(file, 0, 0)),
-            Some(cursor) => match find::cursor(&self.path, &cursor) {
+            // A cursor of another kind is what a source of this name left that was no file.
+            None | Some(Cursor::Poll(_) | Cursor::Folder(_) | Cursor::Stream(_)) => {
+                find::open(&self.path).and_then(|file| Open::at(file, 0, 0))
+            }
+            Some(Cursor::File(cursor)) => match find::cursor(&self.path, &cursor) {
                 Ok(Some(file)) => Open::at(file, cursor.generation, cursor.offset),
                 Ok(None) => find::open(&self.path).and_then(|file| {
                     tracing::warn!(
@@ -162,7 +165,7 @@ impl Follower {
         } else if batch.is_empty() && !filled.took_lines {
             return Ok(Ok(Step { told: None, next }));
         }
-        batch.cursor = Some(open.cursor());
+        batch.cursor = Some(Cursor::File(open.cursor()));
         let told = put(store, &self.source, &batch)?;
         Ok(Ok(Step {
             told: Some(told),

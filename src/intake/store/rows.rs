@@ -49,19 +49,22 @@ CREATE TABLE IF NOT EXISTS source (
 ) STRICT, WITHOUT ROWID;
 ";
 
-const COLUMNS: &str = "alert, count, first_seen, last_seen";
+pub(super) const COLUMNS: &str = "alert, count, first_seen, last_seen";
 
 /// Stores alerts, new ones as rows and repeated ones as counts.
 pub(super) fn put_alerts(
     tx: &Transaction<'_>,
     accepted: &[Accepted],
     places: &[Place],
+    is_asked_again: bool,
 ) -> Result<Stored, StoreError> {
     let mut stored = Stored::default();
     let mut at: HashMap<AlertId, usize> = HashMap::new();
     for (piece, place) in accepted.iter().zip(places) {
         for alert in &piece.alerts {
-            let (row, is_new) = put_alert(tx, alert, *place)?;
+            let Some((row, is_new)) = put_alert(tx, alert, *place, is_asked_again)? else {
+                continue;
+            };
             if is_new {
                 stored.new.push(alert.id.clone());
             }
@@ -76,11 +79,13 @@ pub(super) fn put_alerts(
     Ok(stored)
 }
 
+/// Stores one alert and tells how it is stored now and whether it is new; nothing when it was to be left as it is.
 fn put_alert(
     tx: &Transaction<'_>,
     alert: &Alert,
     place: Place,
-) -> Result<(StoredAlert, bool), StoreError> {
+    is_asked_again: bool,
+) -> Result<Option<(StoredAlert, bool)>, StoreError> {
     let hash = id_hash(&alert.id);
     let sql = format!("SELECT {COLUMNS}, seq FROM alert WHERE id_hash = ?1 AND id = ?2");
     let found = tx
@@ -97,9 +102,13 @@ fn put_alert(
             last_seen: rounded(alert.observed),
         };
         insert(tx, &row, hash, place)?;
-        return Ok((row, true));
+        return Ok(Some((row, true)));
     };
-    let row = merge(&before?, alert);
+    let before = before?;
+    if is_asked_again && before.alert.raw_sha256 == alert.raw_sha256 {
+        return Ok(None);
+    }
+    let row = merge(&before, alert);
     let seq: i64 = seq;
     let (count, last) = (row.count.cast_signed(), micros(row.last_seen));
     if row.alert.raw_sha256 == alert.raw_sha256 {
@@ -120,7 +129,8 @@ fn put_alert(
         tx.prepare_cached(sql)?
             .execute(params![seq, count, last, to_json(&row.alert)?])?;
     }
-    Ok((row, false))
+    super::changes::touch(tx, seq)?;
+    Ok(Some((row, false)))
 }
 
 /// Sources send an id again when a finding changes, not always in order: the version with the later time counts, the
@@ -395,7 +405,7 @@ pub(super) fn counts(db: &Connection) -> Result<Counts, StoreError> {
     })?)
 }
 
-fn stored_alert(row: &Row<'_>) -> Result<StoredAlert, StoreError> {
+pub(super) fn stored_alert(row: &Row<'_>) -> Result<StoredAlert, StoreError> {
     let json: String = row.get(0)?;
     Ok(StoredAlert {
         alert: from_json(&json, "an alert")?,
@@ -420,7 +430,7 @@ fn id_hash(id: &AlertId) -> i64 {
     i64::from_be_bytes(first)
 }
 
-fn to_i64(limit: usize) -> i64 {
+pub(super) fn to_i64(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -429,11 +439,11 @@ fn rounded(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(micros(time)).unwrap_or(time)
 }
 
-fn micros(time: Timestamp) -> i64 {
+pub(super) fn micros(time: Timestamp) -> i64 {
     time.as_microsecond()
 }
 
-fn time(micros: i64) -> Result<Timestamp, StoreError> {
+pub(super) fn time(micros: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_microsecond(micros).map_err(|_| StoreError::Damaged {
         what: format!("{micros} is no time"),
     })

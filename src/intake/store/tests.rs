@@ -18,13 +18,13 @@ fn accepted(id: &str, time: i64, observed: i64) -> Accepted {
 }
 
 fn cursor(generation: u64, offset: u64) -> Cursor {
-    Cursor {
+    Cursor::File(FileCursor {
         generation,
         dev: 1,
         ino: 2,
         offset,
         fingerprint: "f".to_owned(),
-    }
+    })
 }
 
 fn batch(accepted: Vec<Accepted>, cursor: Option<Cursor>) -> Batch {
@@ -33,6 +33,7 @@ fn batch(accepted: Vec<Accepted>, cursor: Option<Cursor>) -> Batch {
         refused: Vec::new(),
         cursor,
         observed: at(0),
+        ..Batch::default()
     }
 }
 
@@ -292,3 +293,72 @@ fn a_newer_schema_is_refused() {
 }
 
 use sha2::Digest as _;
+
+#[test]
+fn what_others_store_is_seen_in_order_and_what_came_again_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, reader) = (
+        Store::open(dir.path()).unwrap(),
+        Store::open(dir.path()).unwrap(),
+    );
+    let put = |writer: &mut Store, ids: &[&str]| {
+        let pieces = ids.iter().map(|id| accepted(id, 1_795_000_000, 0));
+        writer.put("s", &batch(pieces.collect(), None)).unwrap();
+    };
+    put(&mut writer, &["old"]);
+    let mark = reader.mark().unwrap();
+    assert_eq!(reader.changes(mark, 9).unwrap().rows, []);
+    put(&mut writer, &["a", "b", "c"]);
+    put(&mut writer, &["old", "b"]);
+    reader.settle().unwrap();
+    let mut seen = Vec::new();
+    let mut mark = mark;
+    loop {
+        let changes = reader.changes(mark, 2).unwrap();
+        mark = changes.mark;
+        seen.extend(
+            changes
+                .rows
+                .iter()
+                .map(|row| (row.alert.own_id().to_owned(), row.count)),
+        );
+        if !changes.is_more {
+            break;
+        }
+    }
+    seen.sort();
+    seen.dedup();
+    let wanted = [("a", 1), ("b", 2), ("c", 1), ("old", 2)];
+    assert_eq!(seen, wanted.map(|(id, count)| (id.to_owned(), count)));
+    assert_eq!(reader.changes(mark, 9).unwrap().rows, []);
+}
+
+#[test]
+fn the_same_sending_counts_once_for_as_long_as_it_is_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut sent = |seconds: i64, sha256: &str| {
+        let mut batch = batch(vec![accepted("a", 1_795_000_000, 0)], None);
+        batch.observed = at(seconds);
+        batch.delivery = Some(Delivery {
+            sha256: sha256.to_owned(),
+            for_s: 60,
+        });
+        store.put("s", &batch).unwrap().replayed
+    };
+    let found = [(0, "x"), (60, "x"), (61, "x"), (62, "y"), (63, "x")].map(|(s, h)| sent(s, h));
+    assert_eq!(found, [false, true, false, false, true]);
+    assert_eq!(store.alerts(9).unwrap()[0].count, 3);
+}
+
+#[test]
+fn what_is_asked_for_again_counts_only_when_it_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    for time in [1_795_000_000, 1_795_000_000, 1_795_000_001] {
+        let mut batch = batch(vec![accepted("a", time, 0)], None);
+        batch.is_asked_again = true;
+        store.put("s", &batch).unwrap();
+    }
+    assert_eq!(store.alerts(9).unwrap()[0].count, 2);
+}

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::open::{Open, holds};
-use crate::intake::store::Cursor;
+use crate::intake::store::FileCursor;
 
 /// Most directory entries looked at.
 const MOST_ENTRIES: usize = 10_000;
@@ -27,7 +27,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 
 /// Finds the file a cursor was made for: the same inode with the same content before the cursor, else the same content
 /// under another inode (a copy that was made before a truncation, a file system that was restored).
-pub(super) fn cursor(path: &Path, cursor: &Cursor) -> io::Result<Option<File>> {
+pub(super) fn cursor(path: &Path, cursor: &FileCursor) -> io::Result<Option<File>> {
     let by_inode = |meta: &Metadata| meta.dev() == cursor.dev && meta.ino() == cursor.ino;
     let whole_directory = cursor.offset > 0;
     for (entry, _) in siblings(path)?.filter(|(_, meta)| by_inode(meta)) {
@@ -53,7 +53,7 @@ pub(super) fn cursor(path: &Path, cursor: &Cursor) -> io::Result<Option<File>> {
 }
 
 /// Finds another file of the same name family that holds the content before the cursor, the newest first.
-pub(super) fn copy(path: &Path, cursor: &Cursor) -> io::Result<Option<File>> {
+pub(super) fn copy(path: &Path, cursor: &FileCursor) -> io::Result<Option<File>> {
     if cursor.offset == 0 {
         return Ok(None);
     }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::intake::decode::hex;
 use crate::intake::source::batch::Builder;
 use crate::intake::source::lines::{Line, Lines};
-use crate::intake::store::Cursor;
+use crate::intake::store::FileCursor;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
@@ -74,7 +74,7 @@ impl Samples {
 }
 
 /// Tells whether the content before the cursor stands in `file`.
-pub(super) fn holds(file: &File, cursor: &Cursor) -> io::Result<bool> {
+pub(super) fn holds(file: &File, cursor: &FileCursor) -> io::Result<bool> {
     let samples = Samples::of(file, cursor.offset)?;
     Ok(samples.is_some_and(|s| s.fingerprint() == cursor.fingerprint))
 }
@@ -127,17 +127,17 @@ impl Open {
     }
 
     /// Returns the place to go on from once everything cut so far is stored.
-    pub fn cursor(&self) -> Cursor {
+    pub fn cursor(&self) -> FileCursor {
         self.place(&self.at_offset)
     }
 
     /// Returns the place up to which bytes were read, the unfinished line included: more to recognise a copy by.
-    pub fn read_to(&self) -> Cursor {
+    pub fn read_to(&self) -> FileCursor {
         self.place(&self.at_end)
     }
 
-    fn place(&self, samples: &Samples) -> Cursor {
-        Cursor {
+    fn place(&self, samples: &Samples) -> FileCursor {
+        FileCursor {
             generation: self.generation,
             dev: self.dev,
             ino: self.ino,

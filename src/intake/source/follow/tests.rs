@@ -95,7 +95,10 @@ impl Bench {
 
     fn offset(&self) -> u64 {
         let cursor = self.store.lock().unwrap().cursor("s").unwrap();
-        cursor.map_or(0, |c| c.offset)
+        match cursor {
+            Some(crate::intake::store::Cursor::File(c)) => c.offset,
+            _ => 0,
+        }
     }
 
     fn quarantined(&self) -> Vec<String> {

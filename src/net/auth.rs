@@ -80,6 +80,8 @@ impl Auth {
                 scope: scope.clone(),
                 cached: Mutex::new(None),
             })),
+            // What is signed is the request, which is not known here.
+            AuthSettings::AwsSigv4 { .. } => Self::None,
         })
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, RETRY_AFTER};
 use reqwest::{Method, Response};
 use serde_json::Value;
 use url::Url;
@@ -16,6 +16,12 @@ use crate::domain::text::show;
 
 /// Most bytes of an answer that are read.
 pub const MAX_BODY: usize = 1 << 20;
+
+/// Most `Link` headers that are looked at.
+const MOST_LINKS: usize = 16;
+
+/// Why an answer has no body.
+const TOO_LARGE: &str = "the answer is larger than what is read of one";
 
 /// What one request came to.
 #[derive(Debug)]
@@ -41,6 +47,10 @@ pub struct Answer {
     pub sent: u64,
     /// SHA-256 of its headers, hex: each as `name: value` and a line feed, sorted by bytes.
     pub headers_sha256: String,
+    /// Raw `X-Rate-Limit-Reset` or `X-RateLimit-Reset`.
+    pub reset: Option<String>,
+    /// Raw `Link` headers (RFC 8288), 16 at most.
+    pub links: Vec<String>,
     /// Its body, or why there is none.
     pub body: Result<Bytes, &'static str>,
 }
@@ -156,6 +166,11 @@ impl Http {
 
     /// Sends one request once.
     pub async fn send(&self, out: Outgoing) -> Exchange {
+        self.send_within(out, MAX_BODY).await
+    }
+
+    /// Sends one request once and reads an answer of at most `cap` bytes.
+    pub async fn send_within(&self, out: Outgoing, cap: usize) -> Exchange {
         let mut request = self
             .client
             .request(out.method, out.url)
@@ -168,7 +183,7 @@ impl Http {
                 .body(std::mem::take(&mut bytes.0));
         }
         match request.send().await {
-            Ok(response) => Exchange::Answer(read(response, sent).await),
+            Ok(response) => Exchange::Answer(read(response, sent, cap).await),
             // Connecting includes name resolution and the TLS handshake, and has its own time limit.
             Err(error) if error.is_connect() || error.is_builder() => {
                 Exchange::NotSent(describe(error))
@@ -178,7 +193,7 @@ impl Http {
     }
 }
 
-async fn read(mut response: Response, sent: u64) -> Answer {
+async fn read(mut response: Response, sent: u64, cap: usize) -> Answer {
     let text = |name: HeaderName| {
         response
             .headers()
@@ -191,12 +206,18 @@ async fn read(mut response: Response, sent: u64) -> Answer {
         .find_map(|name| text(HeaderName::from_static(name)));
     let retry_after = text(RETRY_AFTER);
     let headers_sha256 = digest(response.headers());
+    let reset = ["x-rate-limit-reset", "x-ratelimit-reset"]
+        .into_iter()
+        .find_map(|name| text(HeaderName::from_static(name)));
+    let links = response.headers().get_all(LINK).iter();
+    let links = links.filter_map(|v| v.to_str().ok().map(str::to_owned));
+    let links: Vec<String> = links.take(MOST_LINKS).collect();
     let status = response.status().as_u16();
     let mut body = Bytes(Vec::new());
     let body = loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.0.len() + chunk.len() > MAX_BODY => {
-                break Err("the answer is larger than 1 MiB");
+            Ok(Some(chunk)) if body.0.len() + chunk.len() > cap => {
+                break Err(TOO_LARGE);
             }
             Ok(Some(chunk)) => body.0.extend_from_slice(&chunk),
             Ok(None) => break Ok(body),
@@ -209,6 +230,8 @@ async fn read(mut response: Response, sent: u64) -> Answer {
         retry_after,
         sent,
         headers_sha256,
+        reset,
+        links,
         body,
     }
 }

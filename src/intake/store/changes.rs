@@ -1,0 +1,102 @@
+//! What others stored, for a process that only reads.
+//!
+//! New alerts have rising numbers. For those that came again, a short list keeps which; a reader that falls behind its
+//! beginning misses counts, never alerts.
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::rows::{COLUMNS, stored_alert, to_i64};
+use super::{StoreError, StoredAlert};
+
+/// Entries kept of what came again.
+const KEPT: i64 = 10_000;
+
+pub(super) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS again (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER NOT NULL
+) STRICT;
+";
+
+/// A place after which changes are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    seq: i64,
+    again: i64,
+}
+
+/// What changed after a place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changes {
+    /// The alerts as they are stored now, new ones first.
+    pub rows: Vec<StoredAlert>,
+    /// The place after them.
+    pub mark: Mark,
+    /// Whether there may be more.
+    pub is_more: bool,
+}
+
+/// Notes that a stored alert came again.
+pub(super) fn touch(tx: &Transaction<'_>, seq: i64) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT INTO again (seq) VALUES (?1)")?
+        .execute([seq])?;
+    let n = tx.last_insert_rowid();
+    // Trimmed now and then, not at every arrival.
+    if n % (KEPT / 10) == 0 {
+        tx.prepare_cached("DELETE FROM again WHERE n <= ?1")?
+            .execute([n - KEPT])?;
+    }
+    Ok(())
+}
+
+pub(super) fn mark(db: &Connection) -> Result<Mark, StoreError> {
+    let sql =
+        "SELECT (SELECT coalesce(max(seq), 0) FROM alert), (SELECT coalesce(max(n), 0) FROM again)";
+    Ok(db.prepare_cached(sql)?.query_row([], |row| {
+        Ok(Mark {
+            seq: row.get(0)?,
+            again: row.get(1)?,
+        })
+    })?)
+}
+
+pub(super) fn after(db: &Connection, mut mark: Mark, limit: usize) -> Result<Changes, StoreError> {
+    let sql = format!("SELECT {COLUMNS}, seq FROM alert WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    let mut statement = db.prepare_cached(&sql)?;
+    let found = statement.query_map(params![mark.seq, to_i64(limit)], |row| {
+        Ok((row.get(4)?, stored_alert(row)))
+    })?;
+    let mut rows: Vec<StoredAlert> = Vec::new();
+    for found in found {
+        let (seq, row) = found?;
+        mark.seq = seq;
+        rows.push(row?);
+    }
+    let mut is_more = rows.len() == limit;
+    let sql = "SELECT n, seq FROM again WHERE n > ?1 ORDER BY n LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let found = statement.query_map(params![mark.again, to_i64(limit)], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    let mut seqs: Vec<i64> = Vec::new();
+    let mut count = 0;
+    for found in found {
+        let (n, seq): (i64, i64) = found?;
+        mark.again = n;
+        count += 1;
+        seqs.push(seq);
+    }
+    is_more |= count == limit;
+    seqs.sort_unstable();
+    seqs.dedup();
+    let sql = format!("SELECT {COLUMNS} FROM alert WHERE seq = ?1");
+    let mut statement = db.prepare_cached(&sql)?;
+    for seq in seqs {
+        rows.push(statement.query_row([seq], |row| Ok(stored_alert(row)))??);
+    }
+    Ok(Changes {
+        rows,
+        mark,
+        is_more,
+    })
+}
