@@ -6,6 +6,7 @@
 pub mod alerts;
 pub mod command;
 pub mod context;
+pub mod deciding;
 pub mod field;
 pub mod keymap;
 pub mod keys;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub mod alert;
 pub mod alerts;
 pub mod config;
 pub mod drill;
@@ -102,6 +103,8 @@ pub enum Command {
     Undo(plan::UndoArgs),
     /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
     Reconcile(plan::ReconcileArgs),
+    /// Claim, give, put off, dismiss or note alerts.
+    Alert(alert::AlertArgs),
     /// Decode, list and show alerts.
     Alerts(alerts::AlertsArgs),
     /// Read and verify the decision log; alone it opens a screen that only reads.
@@ -183,19 +186,19 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Contain(args)) => plan::contain(global, &args, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
+        Some(Command::Alert(args)) => alert::run(global, &args, &mut out),
         Some(Command::Alerts(args)) => {
-            if let Some(chosen) = args.chosen() {
-                return plan::list_chosen(global, chosen, &mut out);
-            }
             let state = setup::state_dir(global)?;
+            let mut configured = setup::decoders::configured(global)?;
             if args.reads_store() {
                 // What has arrived since is part of the answer.
-                plan::catch_up(global)?;
+                configured.model =
+                    plan::with_setup(global, plan::silent(), async |_, model| Ok(model))?;
             }
             let now = jiff::Timestamp::now();
             alerts::run(
                 &args,
-                setup::decoders::configured(global)?,
+                configured,
                 &state,
                 global.json,
                 now,
@@ -221,7 +224,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             log::run(&args, &context, &mut out)
         }
         Some(Command::Config(args)) => config::config(global, &args, &mut out),
-        Some(Command::Init(args)) => config::init(&args, &mut out),
+        Some(Command::Init(args)) => config::init(global, &args, &mut out),
         Some(Command::Keys) => show::keys(global.json, &mut out),
         Some(Command::Themes) => show::themes(global.json, &mut out),
         Some(Command::Completions { shell }) => show::completions(shell, &mut out),

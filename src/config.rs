@@ -1,14 +1,16 @@
 //! The configuration file: read, checked, with every path made absolute.
 
+mod desk;
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::app::settings::{ConnectorSettings, ReceiverSettings, SourceSettings};
-
-mod sources;
+use crate::app::settings::{ConnectorSettings, Desk, ReceiverSettings, SourceSettings};
+pub use desk::{Fold, SlaSettings, ViewSettings};
 
 /// The commented default, which `stanch init` writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -31,6 +33,10 @@ pub struct Config {
     pub connector: BTreeMap<String, ConnectorSettings>,
     /// The decision log.
     pub journal: JournalSettings,
+    /// Until when alerts are to be contained.
+    pub sla: SlaSettings,
+    /// Views of the queue.
+    pub view: Vec<ViewSettings>,
     /// The screen.
     pub ui: UiSettings,
 }
@@ -59,6 +65,10 @@ pub struct DecoderSettings {
 pub struct JournalSettings {
     /// First part of every log's origin line.
     pub site: String,
+    /// Your name as every record says it; a claim, which a roster can confirm.
+    pub person: String,
+    /// Folder, better on another disk, for what an act came to when the log itself fails; empty for the runtime folder.
+    pub fallback_dir: PathBuf,
     /// Act although the log lies on a network file system.
     pub allow_network_fs: bool,
     /// Copies of signed heads outside this machine.
@@ -91,6 +101,8 @@ impl Default for JournalSettings {
     fn default() -> Self {
         Self {
             site: "local".to_owned(),
+            person: String::new(),
+            fallback_dir: PathBuf::new(),
             allow_network_fs: false,
             anchor: AnchorSettings::default(),
         }
@@ -192,6 +204,7 @@ impl Config {
             .chain(validate_connectors(&config.connector))
             .chain(sources::check(&config))
             .chain(validate_site(&config.journal.site))
+            .chain(desk::validate(&config.sla, &config.view))
             .map(|(key, problem)| fault(text, &key, problem))
             .collect();
         if faults.is_empty() {
@@ -215,10 +228,18 @@ impl Config {
         }
     }
 
+    /// Returns the analyst's desk.
+    pub fn desk(&self) -> Desk {
+        desk::desk(&self.sla, &self.view)
+    }
+
     fn make_absolute(&mut self, base: &Path) {
         let fix = |path: &mut PathBuf| *path = base.join(&*path);
         self.inventory.files.iter_mut().for_each(fix);
         self.playbooks.files.iter_mut().for_each(fix);
+        if !self.journal.fallback_dir.as_os_str().is_empty() {
+            fix(&mut self.journal.fallback_dir);
+        }
         self.decoders.mappings.iter_mut().for_each(fix);
         self.decoders.token_keys.iter_mut().for_each(fix);
         for source in &mut self.source {

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod playbook;
 pub mod queue;
 pub mod text;
+pub mod urgency;
 pub mod vocabulary;
 pub mod wanted;
 pub mod words;

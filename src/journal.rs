@@ -10,9 +10,11 @@ mod blob;
 mod checkpoint;
 mod clock;
 mod error;
+mod fallback;
 mod find;
 mod follow;
 mod fs;
+mod glance;
 mod heads;
 mod json;
 mod keys;
@@ -42,6 +44,8 @@ pub use agent::{Agent, AgentError, AgentKey};
 pub use anchor::{AnchorState, Note};
 pub use blob::BlobRef;
 pub use error::JournalError;
+#[cfg(test)]
+pub use fault::Disk;
 pub use find::{BlobState, FoundLine, find};
 pub use follow::Follower;
 pub use heads::SEEN_FILE;
@@ -53,7 +57,7 @@ pub use recovery::{Damaged, Recovered};
 pub use statement::{Signer, approval as approval_text, check as check_statement};
 pub use trust::{Person, Trust, TrustError};
 pub use verify::{
-    Content, Finding, FirstBad, KeyReport, Level, LogReport, Options, Report, VERIFY_PY, verify,
-    write_text,
+    Content, Finding, FirstBad, KeyReport, Level, LogReport, Options, Report, VERIFY_PY, VERIFY_SH,
+    verify, write_text,
 };
 pub use writer::{Health, JournalConfig, Opened, Prune, Pruned, Writer, Written};

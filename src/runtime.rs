@@ -7,6 +7,7 @@ mod distance;
 pub mod duty;
 pub mod effects;
 pub mod execute;
+mod gate;
 pub mod history;
 pub mod intake;
 pub mod journal;

@@ -7,12 +7,16 @@ mod desk;
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod common;
 
+#[path = "cli/alerts.rs"]
+mod alerts;
 #[path = "cli/away.rs"]
 mod away;
 #[path = "cli/damaged.rs"]
 mod damaged;
 #[path = "cli/drill.rs"]
 mod drill;
+#[path = "cli/fields.rs"]
+mod fields;
 #[path = "cli/input.rs"]
 mod input;
 #[path = "cli/twice.rs"]

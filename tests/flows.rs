@@ -1,5 +1,8 @@
 //! The keystroke path as a table of events over the pure state machine: what is asked for, and what never is.
 
+#[path = "flows/deciding.rs"]
+mod deciding;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -67,6 +70,7 @@ fn row(id: &str, confidence: u8) -> Row {
         }),
         action: None,
         evidence_url: None,
+        incident: None,
         techniques: Vec::new(),
         raw_sha256: String::new(),
     };
@@ -154,6 +158,7 @@ impl Desk {
         let plan = Plan {
             v: 1,
             alert: view.alert.clone(),
+            incident: None,
             identity: view.identity.clone(),
             identity_name: Untrusted::from(view.identity.as_str().trim_start_matches("p:")),
             params: BTreeMap::new(),
@@ -194,7 +199,7 @@ fn runs(effects: &[Effect]) -> Vec<&PlanDigest> {
     effects
         .iter()
         .filter_map(|e| {
-            if let Effect::Run(d) = e {
+            if let Effect::Run(d, _) = e {
                 Some(d)
             } else {
                 None
@@ -219,7 +224,7 @@ fn a_soft_plan_needs_a_second_key_and_a_third() {
     assert!(
         effects
             .iter()
-            .any(|e| matches!(e, Effect::Record(d) if d.kind == DecisionKind::Claim))
+            .any(|e| matches!(e, Effect::Record(d) if d[0].kind == DecisionKind::Claim))
     );
     let digest = desk.build(Tier::Soft);
     desk.pass(400);
@@ -234,7 +239,7 @@ fn a_soft_plan_needs_a_second_key_and_a_third() {
 }
 
 #[test]
-fn a_hard_plan_needs_the_name_typed() {
+fn a_hard_plan_needs_the_name_and_a_reason_typed() {
     let mut desk = Desk::new();
     desk.press("2");
     let digest = desk.build(Tier::Hard);
@@ -245,7 +250,20 @@ fn a_hard_plan_needs_the_name_typed() {
     assert!(runs(&desk.press("enter")).is_empty());
     desk.press("backspace");
     desk.type_text("a");
-    assert_eq!(runs(&desk.press("enter")), [&digest]);
+    assert!(runs(&desk.press("enter")).is_empty());
+    assert!(said(&desk).contains("say why"), "{}", said(&desk));
+    desk.type_text("x leaked");
+    assert!(runs(&desk.press("enter")).is_empty(), "another name");
+    for _ in " leakedx".chars() {
+        desk.press("backspace");
+    }
+    desk.type_text(" key leaked ");
+    let effects = desk.press("enter");
+    assert_eq!(runs(&effects), [&digest]);
+    let told = effects
+        .iter()
+        .any(|e| matches!(e, Effect::Run(_, Some(why)) if why == "key leaked"));
+    assert!(told, "{effects:?}");
 }
 
 #[test]
@@ -356,8 +374,11 @@ fn dismissing_needs_a_reason() {
     assert!(desk.press("enter").is_empty());
     desk.type_text("test ran");
     let effects = desk.press("enter");
-    let [Effect::Record(decision)] = effects.as_slice() else {
+    let [Effect::Record(decisions)] = effects.as_slice() else {
         panic!("{effects:?}")
+    };
+    let [decision] = decisions.as_slice() else {
+        panic!("{decisions:?}")
     };
     assert_eq!(
         (decision.kind, decision.reason.as_deref()),
@@ -403,6 +424,18 @@ fn the_terminal_is_not_given_back_while_a_plan_runs() {
     desk.press("q");
     assert!(!desk.model.quit);
     desk.send(Msg::Key(Key::plain(Code::Enter)));
+    assert!(!desk.model.quit && matches!(desk.model.overlay, Overlay::None));
+    desk.press("q Q");
+    assert!(desk.model.quit);
+}
+
+/// What an act came to and is not in the log is not left behind unseen.
+#[test]
+fn nobody_leaves_an_unrecorded_outcome_unseen() {
+    let mut desk = Desk::new();
+    desk.send(Msg::Unrecorded("NOT RECORDED in the log".into()));
+    assert!(said(&desk).contains("NOT RECORDED"));
+    desk.press("q enter");
     assert!(!desk.model.quit && matches!(desk.model.overlay, Overlay::None));
     desk.press("q Q");
     assert!(desk.model.quit);
@@ -463,9 +496,13 @@ fn act(desk: &mut Desk, plan: &Plan, verb: Verb, undo: bool, proof: Proof) {
         digest: plan.digest(),
         step: StepId::new("1"),
         verb,
+        provider: None,
         identity: plan.identity.clone(),
+        environment: None,
         alert: plan.alert.clone(),
+        plan: None,
         undo,
+        incident: None,
         process: Process {
             pid: 1,
             start: 1,
@@ -603,7 +640,7 @@ fn proven_means_that_nothing_known_is_left_open() {
         Proof::Agrees,
     );
     assert!(
-        matches!(desk.press("X").as_slice(), [Effect::Record(d)] if d.kind == DecisionKind::CloseContained)
+        matches!(desk.press("X").as_slice(), [Effect::Record(d)] if d[0].kind == DecisionKind::CloseContained)
     );
 }
 

@@ -4,6 +4,8 @@
 mod canary;
 #[path = "log/faults.rs"]
 mod faults;
+#[path = "log/golden.rs"]
+mod golden;
 #[path = "log/kills.rs"]
 mod kills;
 #[path = "log/provider.rs"]

@@ -178,6 +178,9 @@ fn writer(home: &std::path::Path) -> stanch::journal::Writer {
         keys: home.join("keys"),
         drill: true,
         allow_network_fs: true,
+        person: None,
+        policy: None,
+        fallback: None,
     };
     Writer::open(config, jiff::Timestamp::now()).unwrap().0
 }

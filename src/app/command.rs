@@ -1,5 +1,6 @@
 //! The registry: everything an analyst can do, one row each. Keys, hints, help and `stanch keys` all read it.
 
+mod decide;
 mod log;
 mod reader;
 
@@ -68,6 +69,20 @@ pub enum Command {
     Timeline,
     /// Type a filter.
     Filter,
+    /// Give the alert to somebody.
+    Assign,
+    /// Put the alert off, or take it up again.
+    Snooze,
+    /// Mark the alert for a decision about several.
+    Mark,
+    /// Fold alerts of one kind into a line.
+    Fold,
+    /// Only what is about the same identity.
+    NarrowToIdentity,
+    /// What may be an attack, or what is routine.
+    TurnClass,
+    /// Choose a view.
+    Views,
     /// Show one record in full.
     OpenRecord,
     /// From a record to its alert.
@@ -150,14 +165,15 @@ const fn spec(
 }
 
 use Command as C;
-use Danger::{Acts, Records, Safe};
+use Danger::{Acts, Safe};
 use Scope::{Plan, Triage};
 
 /// All commands. Two rows of one scope never share a key; a test keeps it so.
-pub const REGISTRY: &[Spec] =
-    &join::<{ SCREENS.len() + reader::ROWS.len() }>(SCREENS, reader::ROWS);
+pub const REGISTRY: &[Spec] = &join::<{ TRIAGE.len() + SCREENS.len() }>(TRIAGE, SCREENS);
 
-const SCREENS: &[Spec] = &join::<{ CONSOLE.len() + log::ROWS.len() }>(CONSOLE, log::ROWS);
+const TRIAGE: &[Spec] = &join::<{ CONSOLE.len() + decide::ROWS.len() }>(CONSOLE, decide::ROWS);
+
+const SCREENS: &[Spec] = &join::<{ log::ROWS.len() + reader::ROWS.len() }>(log::ROWS, reader::ROWS);
 
 const fn join<const N: usize>(first: &[Spec], then: &[Spec]) -> [Spec; N] {
     let mut all = [first[0]; N];
@@ -326,51 +342,6 @@ const CONSOLE: &[Spec] = &[
         Acts,
         Triage,
         "Stage option 9.",
-    ),
-    spec(
-        C::DoNothing,
-        "triage.do_nothing",
-        "do nothing",
-        &["0"],
-        Records,
-        Triage,
-        "Record that nothing is done for now, with a reason.",
-    ),
-    spec(
-        C::Claim,
-        "triage.claim",
-        "claim",
-        &["c"],
-        Records,
-        Triage,
-        "Take the alert: others see that you are on it.",
-    ),
-    spec(
-        C::Dismiss,
-        "triage.dismiss",
-        "dismiss",
-        &["D"],
-        Records,
-        Triage,
-        "Judge the alert to be no case, with a reason. It stays in the log.",
-    ),
-    spec(
-        C::Close,
-        "triage.close",
-        "close",
-        &["X"],
-        Records,
-        Triage,
-        "Close the alert as contained. Refused while anything is not proven.",
-    ),
-    spec(
-        C::Note,
-        "triage.note",
-        "note",
-        &["n"],
-        Records,
-        Triage,
-        "Write a note on the alert.",
     ),
     spec(
         C::Refresh,
@@ -584,7 +555,7 @@ impl Command {
 /// Returns the scope whose keys apply: a function of the state alone, never of what was drawn.
 pub fn scope(model: &Model) -> Scope {
     match &model.overlay {
-        Overlay::None | Overlay::Reason(_) | Overlay::ConfirmQuit => Scope::Triage,
+        Overlay::None | Overlay::Reason(_) | Overlay::Views | Overlay::ConfirmQuit => Scope::Triage,
         Overlay::Plan(_) => Scope::Plan,
         Overlay::Log => Scope::Log,
         Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Score { .. } => Scope::Reader,
@@ -609,6 +580,10 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
             | C::Dismiss
             | C::Close
             | C::Note
+            | C::Assign
+            | C::Snooze
+            | C::Mark
+            | C::NarrowToIdentity
             | C::Reconcile
             | C::Progress
     );
@@ -622,6 +597,9 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
         C::Stage(_) | C::DoNothing | C::Dismiss | C::Close if model.is_over() => {
             Some("it is closed; claim it (c) to open it again".to_owned())
         }
+        C::Stage(_) if !model.marks.is_empty() => Some(
+            "alerts are marked, and a plan is for one alert; esc takes the marks off".to_owned(),
+        ),
         C::Score if model.drill.is_none() => Some("only the drill has a score".to_owned()),
         C::Stop => match &model.overlay {
             Overlay::Plan(view) if view.stage == Stage::Running => None,

@@ -78,8 +78,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
         Command::Redraw => model.repaint = true,
         Command::Suspend => effects.push(Effect::Suspend),
-        Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
-        Command::Quit => model.quit = true,
+        Command::Quit => model.leave(),
         _ => {}
     }
     going_on(model, effects)

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
+use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
 use crate::domain::coverage::CellState;
@@ -19,6 +20,7 @@ use crate::domain::options::{Capabilities, Choice, Situation, choices};
 use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
 use crate::domain::queue::Queue;
+use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{Layer, Verb};
 
 /// A part of the triage screen that can have the focus.
@@ -73,6 +75,8 @@ pub enum Overlay {
     },
     /// The log's screen; what it shows is in [`Model::timeline`].
     Log,
+    /// The views to choose from.
+    Views,
     /// Really leave?
     ConfirmQuit,
 }
@@ -126,8 +130,8 @@ pub struct PlanView {
 pub struct ReasonPrompt {
     /// What will be recorded.
     pub kind: DecisionKind,
-    /// About which alert.
-    pub alert: AlertId,
+    /// About which alerts.
+    pub alerts: Vec<AlertId>,
     /// What is typed.
     pub input: Input,
 }
@@ -285,6 +289,8 @@ pub enum RowState {
     Closed,
     /// Judged no case.
     Dismissed,
+    /// Put off for a while.
+    Snoozed,
 }
 
 impl RowState {
@@ -302,6 +308,7 @@ impl RowState {
             Self::Proven => "proven",
             Self::Closed => "closed",
             Self::Dismissed => "dismissed",
+            Self::Snoozed => "snoozed",
         }
     }
 }
@@ -317,6 +324,12 @@ pub struct Model {
     pub alerts: Alerts,
     /// The alert that has the cursor.
     pub selected: Option<AlertId>,
+    /// Alerts that a decision is to be about, besides the selected one.
+    pub marks: BTreeSet<AlertId>,
+    /// Alerts that were put off, and until when.
+    pub asleep: BTreeMap<AlertId, Timestamp>,
+    /// How fast things have to be, and the views to choose from.
+    pub desk: Desk,
     /// The analyst has pressed a key: from now on rows stay where they are until they are asked to move.
     pub touched: bool,
     /// Columns and rows of the screen; zero while nobody has measured it.
@@ -367,6 +380,8 @@ pub struct Model {
     pub journal_space: Option<u64>,
     /// Why nothing can be recorded, and therefore nothing done.
     pub journal_problem: Option<String>,
+    /// What an act came to is not in the log, and where it is instead; nobody leaves without having seen it.
+    pub unrecorded: Option<String>,
     /// Plans started here that have not ended.
     pub next_ticket: u64,
     /// Something visible changed since the last frame.
@@ -391,6 +406,15 @@ impl Model {
         self.runs.values().any(|run| run.running)
     }
 
+    /// Leaves, or asks first where something would be left behind.
+    pub fn leave(&mut self) {
+        if self.acting() || self.unrecorded.is_some() {
+            self.overlay = Overlay::ConfirmQuit;
+        } else {
+            self.quit = true;
+        }
+    }
+
     /// Returns what lies over the triage screen when nothing is open over that.
     pub fn resting(&self) -> Overlay {
         if self.timeline.open {
@@ -409,6 +433,11 @@ impl Model {
         self.decisions
             .unknowns()
             .filter(move |act| act.outcome.is_some() || !running(act))
+    }
+
+    /// Returns the incident that an alert belongs to, as its source says.
+    pub fn incident_of(&self, alert: &AlertId) -> Option<&Untrusted> {
+        self.alerts.read(alert)?.incident.as_ref()
     }
 
     /// Notes a message and shows it for a while.
@@ -439,8 +468,8 @@ impl Model {
         }
         let decided = self.decisions.of_alert(id);
         let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| {
-            use DecisionKind::{Confirm, HandOver, Note};
-            !matches!(k, Note | Confirm | HandOver)
+            use DecisionKind::{Confirm, HandOver, Note, Snooze, Wake};
+            !matches!(k, Note | Confirm | HandOver | Snooze | Wake)
         });
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,
@@ -448,7 +477,10 @@ impl Model {
             _ => {}
         }
         self.acts_state(id).unwrap_or(match last {
-            Some(DecisionKind::Claim | DecisionKind::DoNothing) => RowState::Claimed,
+            _ if self.asleep.contains_key(id) => RowState::Snoozed,
+            Some(DecisionKind::Claim | DecisionKind::Assign | DecisionKind::DoNothing) => {
+                RowState::Claimed
+            }
             _ => RowState::New,
         })
     }
@@ -497,7 +529,7 @@ impl Model {
         let Some((_, plan)) = self.last_plan(id) else {
             return Vec::new();
         };
-        let closed = self.closed_layers(|act| act.intent.alert == *id);
+        let closed = self.closed_layers(self.decisions.acts_for(id));
         let open = plan.residual.iter().filter(|r| r.at_most_s.is_none());
         let mut layers: Vec<Layer> = open
             .map(|r| r.layer)
@@ -508,10 +540,11 @@ impl Model {
         layers
     }
 
-    /// Returns layers that acts of this choice have closed, by proof, and that nobody opened again.
-    pub fn closed_layers(&self, choice: impl Fn(&Act) -> bool) -> BTreeSet<Layer> {
+    /// Returns layers that these acts, oldest first, have closed, by proof, and that nobody opened again. Asked for at every
+    /// frame: never hand it the acts of the whole log.
+    pub fn closed_layers<'a>(&self, acts: impl Iterator<Item = &'a Act>) -> BTreeSet<Layer> {
         let mut latest: BTreeMap<Verb, &Act> = BTreeMap::new();
-        for act in self.decisions.acts().filter(|act| choice(act)) {
+        for act in acts {
             latest.insert(act.intent.verb, act);
         }
         let proven = latest

@@ -13,6 +13,10 @@ use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
+use crate::domain::text::Untrusted;
+
+/// Something whose sender waits until it is given up.
+pub type Held = Box<dyn std::fmt::Debug + Send>;
 
 /// Something happened.
 #[derive(Debug)]
@@ -65,6 +69,8 @@ pub enum Msg {
     Continue,
     /// Records were written, here or elsewhere.
     Journal(Vec<Entry>),
+    /// To be given up when the records that came before are taken in.
+    Held(Held),
     /// What stood in the log at the start has been read.
     LogRead,
     /// Show the log's screen, and nothing else is there.
@@ -89,6 +95,8 @@ pub enum Msg {
     Verified(Verdict),
     /// The journal can or cannot be written.
     JournalProblem(Option<String>),
+    /// What an act came to is not in the log, and where it is instead.
+    Unrecorded(String),
     /// How many MiB the log's disk has left, when that is little.
     JournalSpace(Option<u64>),
     /// How far the log is ahead of what left this machine.
@@ -158,15 +166,17 @@ pub enum Effect {
         ticket: u64,
         /// For which alert.
         alert: AlertId,
+        /// Its incident, as its source says.
+        incident: Option<Untrusted>,
         /// Whom.
         identity: Box<Identity>,
         /// Which playbook.
         playbook: String,
     },
     /// Write a decision down.
-    Record(Decision),
-    /// Run the plan that the journal holds under this digest.
-    Run(PlanDigest),
+    Record(Vec<Decision>),
+    /// Run the plan that the journal holds under this digest, with the reason that was given for it.
+    Run(PlanDigest, Option<String>),
     /// Stop a running plan after the current step.
     Stop(PlanDigest),
     /// Read back every act of an alert whose outcome is unknown.

@@ -65,10 +65,11 @@ pub fn stage(model: &mut Model, n: usize, now: Timestamp) -> Vec<Effect> {
     // Looking closely enough to stage a plan is taking the alert.
     if model.row_state(&alert) == super::model::RowState::New {
         let claim = Decision::on(alert.clone(), DecisionKind::Claim, None);
-        effects.push(Effect::Record(claim));
+        effects.push(Effect::Record(vec![claim]));
     }
     effects.push(Effect::BuildPlan {
         ticket,
+        incident: model.incident_of(&alert).cloned(),
         alert,
         identity: Box::new(identity),
         playbook,
@@ -161,6 +162,7 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         model.say(now, Level::Warn, text);
         return Vec::new();
     }
+    let reason = reason_of(view, &plan).map(str::to_owned);
     view.stage = Stage::WaitingApproval;
     view.scroll = 0;
     // What was said before the key is about something else.
@@ -171,16 +173,27 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         ..Run::default()
     };
     model.runs.insert(digest.clone(), run);
-    vec![Effect::Run(digest)]
+    vec![Effect::Run(digest, reason)]
 }
 
 fn armed(view: &PlanView, now: Timestamp) -> bool {
     view.armed_at.is_some_and(|at| now >= at)
 }
 
+/// What stands after the name that confirms a hard plan; `None` while the name is not there as a whole.
+fn after_name<'v>(view: &'v PlanView, plan: &Plan) -> Option<&'v str> {
+    let name = show_identifier(plan.identity_name.raw());
+    let rest = view.typed.value().trim_start().strip_prefix(&*name)?;
+    (rest.is_empty() || rest.starts_with(char::is_whitespace)).then(|| rest.trim())
+}
+
+/// Why a hard plan is run: what was typed after the name. One field takes both, so that there is one key to run it.
+fn reason_of<'v>(view: &'v PlanView, plan: &Plan) -> Option<&'v str> {
+    after_name(view, plan).filter(|reason| plan.tier == Tier::Hard && !reason.is_empty())
+}
+
 fn confirmed(view: &PlanView, plan: &Plan, now: Timestamp) -> bool {
-    let named =
-        plan.tier != Tier::Hard || view.typed.value() == show_identifier(plan.identity_name.raw());
+    let named = plan.tier != Tier::Hard || reason_of(view, plan).is_some();
     let chosen = plan.tier == Tier::Hard || view.run_chosen;
     named && chosen && armed(view, now) && view.stale.is_none() && now < plan.expires
 }
@@ -190,9 +203,11 @@ fn refusal(view: &PlanView, plan: &Plan, now: Timestamp) -> String {
         format!("not run: {stale}; ctrl-r reads it again")
     } else if now >= plan.expires {
         "not run: the plan has expired; ctrl-r builds it anew".to_owned()
+    } else if plan.tier == Tier::Hard && after_name(view, plan).is_some() {
+        "not run: say why after the name; it stands in the log".to_owned()
     } else if plan.tier == Tier::Hard {
         format!(
-            "not run: type {} to confirm",
+            "not run: type {} and why",
             show_identifier(plan.identity_name.raw())
         )
     } else {
@@ -211,6 +226,7 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let (alert, playbook) = (view.alert.clone(), view.playbook.clone());
+    let incident = model.incident_of(&alert).cloned();
     let named = model.detail_of(&alert).identity;
     let identity = named.filter(|card| card.id == view.identity);
     model.next_ticket += 1;
@@ -232,6 +248,7 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     vec![Effect::BuildPlan {
         ticket,
         alert,
+        incident,
         identity: Box::new(identity),
         playbook,
     }]

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::domain::queue::Grouping;
+use crate::domain::urgency::Sla;
+
 use serde::{Deserialize, Serialize};
 
 mod source;
@@ -165,4 +168,24 @@ impl AuthSettings {
             } => Some(secret_access_key),
         }
     }
+}
+
+/// How an analyst's desk is set up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desk {
+    /// Until when alerts are to be contained.
+    pub sla: Sla,
+    /// Views to choose from, at most nine.
+    pub views: Vec<View>,
+}
+
+/// A choice of alerts under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// What people call it.
+    pub name: String,
+    /// Which alerts; empty for all.
+    pub filter: String,
+    /// What is folded together.
+    pub fold: Grouping,
 }

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::keys::{Code, Key};
-use super::model::{Model, Overlay};
+use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
-use super::{field, triage};
+use super::{deciding, field, triage};
 use crate::domain::alert::Subject;
-use crate::domain::filter::{Filter, Test};
-use crate::domain::inventory::Resolution;
+use crate::domain::filter::{Filter, Term, Test};
+use crate::domain::ids::AlertId;
 use crate::domain::queue::{Facts, Queue, Row, Slot};
 
 /// What is typed to filter the queue.
@@ -34,7 +34,7 @@ impl Sift {
 
     /// Tells whether decisions change what it lets through.
     pub fn looks_at_states(&self) -> bool {
-        let by_state = |test: &Test| matches!(test, Test::State(_));
+        let by_state = |test: &Test| matches!(test, Test::State(_) | Test::Analyst(_));
         self.filter.terms.iter().any(|term| by_state(&term.test))
     }
 }
@@ -75,6 +75,56 @@ pub fn clear(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     apply(model, now)
 }
 
+/// Filters by this text, as if it had been typed.
+pub fn set(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
+    model.focus = Some(Pane::Queue);
+    model.sift.input = Input::new(text.to_owned());
+    apply(model, now)
+}
+
+/// Only the alerts about whom the selected one is about.
+pub fn only_identity(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let slot = model.selected.as_ref().and_then(|id| model.queue.slot(id));
+    let native = slot
+        .and_then(|slot| model.queue.subject(slot))
+        .map(|subject| subject.native_id.raw().to_owned())
+        .filter(|native| !native.is_empty() && !native.contains('"'));
+    let Some(native) = native else {
+        model.say(now, Level::Warn, "the alert names nobody by an id");
+        return Vec::new();
+    };
+    set(model, &format!("identity=\"{native}\""), now)
+}
+
+/// Shows what may be an attack, then what is routine, then both.
+pub fn turn_class(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    const CLASSES: [&str; 2] = ["is:urgent", "is:hygiene"];
+    let typed = model.sift.input.value().to_owned();
+    let words: Vec<&str> = typed.split(' ').collect();
+    let at = CLASSES.iter().position(|class| words.contains(class));
+    let next = CLASSES.get(at.map_or(0, |at| at + 1)).copied();
+    let rest = words
+        .into_iter()
+        .filter(|word| !word.is_empty() && !CLASSES.contains(word));
+    let text: Vec<&str> = rest.chain(next).collect();
+    set(model, &text.join(" "), now)
+}
+
+/// Handles a key while views are shown: a digit chooses one, anything else leaves.
+pub fn view_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
+    model.overlay = Overlay::None;
+    model.dirty = true;
+    let Code::Char(digit @ '1'..='9') = key.code else {
+        return Vec::new();
+    };
+    let at = digit as usize - '1' as usize;
+    let Some(view) = model.desk.views.get(at).cloned() else {
+        return Vec::new();
+    };
+    model.queue.set_grouping(view.fold);
+    set(model, &view.filter, now)
+}
+
 /// Applies the filter as it is typed now.
 fn apply(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let (filter, complaint) = Filter::typed(model.sift.input.value());
@@ -93,14 +143,13 @@ fn apply(model: &mut Model, now: Timestamp) -> Vec<Effect> {
 pub fn again(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     model.dirty = true;
     let states = states(model);
+    let analysts = analysts(model);
     let inventory = &model.inventory;
-    let identity = |subject: &Subject| match inventory.resolve_subject(subject) {
-        Resolution::Known(id) => inventory.identity(&id),
-        _ => None,
-    };
+    let identity = |subject: &Subject| inventory.card_of(subject);
     let facts = Facts {
         identity: &identity,
         states,
+        analysts,
         now: u32::try_from(now.as_second()).unwrap_or(0),
     };
     model.queue.set_filter(&model.sift.filter, facts);
@@ -129,7 +178,9 @@ pub fn look_on(model: &mut Model) -> Vec<Effect> {
 /// these alerts only.
 pub fn passing(model: &mut Model, filter: &Filter, rows: &[Row], now: Timestamp) -> Vec<bool> {
     model.queue = Queue::default();
-    model.queue.take(rows, true);
+    triage::put(model, rows, true);
+    let ids: Vec<AlertId> = rows.iter().map(|row| row.alert.id.clone()).collect();
+    deciding::take(model, &ids, now);
     model.sift.filter = filter.clone();
     again(model, now);
     while model.queue.is_looking() {
@@ -137,6 +188,21 @@ pub fn passing(model: &mut Model, filter: &Filter, rows: &[Row], now: Timestamp)
     }
     rows.iter()
         .map(|row| model.queue.position(&row.alert.id).is_some())
+        .collect()
+}
+
+/// Returns who has the alerts that somebody took or was given.
+fn analysts(model: &Model) -> HashMap<Slot, String> {
+    let asked = |term: &Term| matches!(term.test, Test::Analyst(_));
+    if !model.sift.filter.terms.iter().any(asked) {
+        return HashMap::new();
+    }
+    let decided = model.decisions.alerts();
+    decided
+        .filter_map(|id| {
+            let who = model.decisions.analyst(id)?.to_owned();
+            Some((model.queue.slot(id)?, who))
+        })
         .collect()
 }
 

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use tui_input::Input;
 
+use super::msg::Held;
 use crate::domain::decision::{Decisions, Entry, Evidence};
 use crate::domain::wanted::Wanted;
 
@@ -107,6 +108,8 @@ pub struct Timeline {
     older: u64,
     /// Records that came and are not taken in yet.
     backlog: VecDeque<Entry>,
+    /// What is given up when so many of them are taken in.
+    held_on: VecDeque<(usize, Held)>,
     sieve: Option<Sieve>,
     /// Places of the rows that the filter lets through, as far as it has looked; unused without a filter.
     chosen: VecDeque<usize>,
@@ -146,6 +149,23 @@ impl Timeline {
         self.backlog.extend(entries);
     }
 
+    /// Keeps something until every record that waits now is taken in.
+    pub fn hold_on(&mut self, held: Held) {
+        if !self.backlog.is_empty() {
+            self.held_on.push_back((self.backlog.len(), held));
+        }
+    }
+
+    /// Gives up what was kept for so many records.
+    fn let_go(&mut self, taken: usize) {
+        for (left, _) in &mut self.held_on {
+            *left = left.saturating_sub(taken);
+        }
+        while self.held_on.front().is_some_and(|(left, _)| *left == 0) {
+            self.held_on.pop_front();
+        }
+    }
+
     /// Returns how many records wait to be taken in.
     pub fn waiting(&self) -> usize {
         self.backlog.len()
@@ -163,6 +183,7 @@ impl Timeline {
         if self.backlog.is_empty() {
             self.backlog = VecDeque::new();
         }
+        self.let_go(count);
         let held = self.held();
         let mut new = Vec::with_capacity(count);
         let mut changed = false;

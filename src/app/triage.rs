@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tui_input::Input;
 
 use super::command::Command;
-use super::keys::{Code, Key};
-use super::model::{Level, Model, Overlay, Pane, ReasonPrompt, RowState};
+use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
-use super::{context, field, log_screen, planning, sift};
-use crate::domain::alert::Alert;
-use crate::domain::decision::{Decision, DecisionKind};
+use super::{context, deciding, log_screen, planning, sift};
+use crate::domain::alert::{Alert, Subject};
+use crate::domain::decision::DecisionKind;
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
-use crate::domain::vocabulary::Layer;
+use crate::domain::urgency::Standing;
 
 /// Carries out a command of the triage screen.
 pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effect> {
@@ -37,11 +35,25 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::NextPane => turn(model, 1),
         Command::PrevPane => turn(model, -1),
         Command::Stage(n) => return planning::stage(model, usize::from(n), now),
-        Command::DoNothing => ask(model, DecisionKind::DoNothing),
-        Command::Dismiss => ask(model, DecisionKind::Dismiss),
-        Command::Note => ask(model, DecisionKind::Note),
-        Command::Claim => return record(model, DecisionKind::Claim, None),
-        Command::Close => return close(model, now),
+        Command::DoNothing => deciding::ask(model, DecisionKind::DoNothing, now),
+        Command::Dismiss => deciding::ask(model, DecisionKind::Dismiss, now),
+        Command::Note => deciding::ask(model, DecisionKind::Note, now),
+        Command::Assign => deciding::ask(model, DecisionKind::Assign, now),
+        Command::Claim => return deciding::claim(model, now),
+        Command::Snooze => return deciding::snooze(model, now),
+        Command::Close => return deciding::close(model, now),
+        Command::Mark => {
+            deciding::mark(model);
+            return go(model, 1);
+        }
+        Command::Fold => {
+            let by = model.queue.grouping().next();
+            model.queue.set_grouping(by);
+            model.say(now, Level::Info, by.as_str());
+        }
+        Command::NarrowToIdentity => return sift::only_identity(model, now),
+        Command::TurnClass => return sift::turn_class(model, now),
+        Command::Views => model.overlay = Overlay::Views,
         Command::Refresh => return context::read(model, true),
         Command::Reconcile => return reconcile(model, now),
         Command::Progress => planning::reopen(model, now),
@@ -50,9 +62,9 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Score => model.overlay = Overlay::Score { scroll: 0 },
         Command::Redraw => model.repaint = true,
         Command::Suspend => return vec![Effect::Suspend],
-        Command::Quit if model.acting() => model.overlay = Overlay::ConfirmQuit,
-        Command::Quit => model.quit = true,
+        Command::Quit => model.leave(),
         Command::Timeline => return log_screen::open(model, now),
+        Command::Return if !model.marks.is_empty() => model.marks.clear(),
         Command::Return if model.sift.is_active() => return sift::clear(model, now),
         Command::Return => log_screen::come_back(model),
         Command::Filter => {
@@ -86,13 +98,14 @@ fn resift(model: &mut Model, now: Timestamp) -> Vec<Effect> {
 
 /// Takes in alerts that arrived. Until the first key is pressed the worst one is selected; from then on nothing moves by
 /// itself, and new ones wait behind `▲ n new`.
-pub fn take_alerts(model: &mut Model, rows: &[Row]) -> Vec<Effect> {
+pub fn take_alerts(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effect> {
     let touched = rows
         .iter()
         .any(|row| Some(&row.alert.id) == model.selected.as_ref());
     planning::note_alerts(model, rows);
     model.alerts.arrived(rows.iter().map(|row| &row.alert));
-    model.queue.take(rows, !model.touched);
+    let worse = put(model, rows, !model.touched);
+    deciding::wake_these(model, &worse, now, "it came again, and is more urgent");
     model.dirty = true;
     if !model.touched || model.selected.is_none() {
         let first = model.queue.at(0);
@@ -104,11 +117,34 @@ pub fn take_alerts(model: &mut Model, rows: &[Row]) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Puts alerts into the queue, with what the inventory says of their identities. Returns those that were put off and are
+/// more urgent now.
+pub fn put(model: &mut Model, rows: &[Row], follow: bool) -> Vec<AlertId> {
+    let points = |model: &Model, row: &Row| {
+        let slot = model.queue.slot(&row.alert.id)?;
+        Some(model.queue.points(slot))
+    };
+    let before: Vec<(usize, u8)> = rows
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| model.asleep.contains_key(&row.alert.id))
+        .filter_map(|(at, row)| Some((at, points(model, row)?)))
+        .collect();
+    let inventory = &model.inventory;
+    let known = |subject: &Subject| Standing::of(inventory.card_of(subject));
+    model.queue.take(rows, follow, &known);
+    before
+        .into_iter()
+        .filter(|(at, before)| points(model, &rows[*at]) > Some(*before))
+        .map(|(at, _)| rows[at].alert.id.clone())
+        .collect()
+}
+
 /// Takes in alerts that were stored before. They are no news, so they go to their places at once; the cursor stays on its
 /// alert.
 pub fn take_stored(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effect> {
     model.alerts.arrived(rows.iter().map(|row| &row.alert));
-    model.queue.take(rows, true);
+    put(model, rows, true);
     model.dirty = true;
     let mut effects = resift(model, now);
     if !model.touched || model.selected.is_none() {
@@ -162,55 +198,6 @@ pub fn take_alert(
     context::read(model, false)
 }
 
-fn ask(model: &mut Model, kind: DecisionKind) {
-    if let Some(alert) = model.selected.clone() {
-        model.overlay = Overlay::Reason(ReasonPrompt {
-            kind,
-            alert,
-            input: Input::default(),
-        });
-    }
-}
-
-fn record(model: &Model, kind: DecisionKind, reason: Option<String>) -> Vec<Effect> {
-    let alert = model.selected.clone();
-    let decision = alert.map(|alert| Decision::on(alert, kind, reason));
-    decision.map(Effect::Record).into_iter().collect()
-}
-
-fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
-    let Some(id) = model.selected.clone() else {
-        return Vec::new();
-    };
-    let refusal = match model.row_state(&id) {
-        RowState::Proven => return record(model, DecisionKind::CloseContained, None),
-        RowState::Unknown => "an act's outcome is unknown; read it back first (v)",
-        RowState::Failed => "an act failed; stage another plan, or dismiss with a reason",
-        RowState::Requested => "an act is requested, not proven",
-        RowState::Undone => "an act was taken back; stage a plan again, or dismiss with a reason",
-        RowState::Partly => {
-            let layers: Vec<&str> = model
-                .still_held(&id)
-                .into_iter()
-                .map(Layer::as_str)
-                .collect();
-            let text = format!(
-                "not closed: whoever holds it still has {}; stage another plan",
-                layers.join(", ")
-            );
-            model.say(now, Level::Warn, text);
-            return Vec::new();
-        }
-        RowState::Acting => "a plan is running",
-        RowState::Closed | RowState::Dismissed => "it is closed already",
-        RowState::New | RowState::Claimed => {
-            "nothing was contained; dismiss it (D) or do nothing (0), with a reason"
-        }
-    };
-    model.say(now, Level::Warn, format!("not closed: {refusal}"));
-    Vec::new()
-}
-
 fn reconcile(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let Some(id) = model.selected.clone() else {
         return Vec::new();
@@ -220,32 +207,5 @@ fn reconcile(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return vec![Effect::Reconcile(id)];
     }
     model.say(now, Level::Info, "nothing of this alert is unknown");
-    Vec::new()
-}
-
-/// Handles a key while a reason is asked for.
-pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
-    model.dirty = true;
-    let Overlay::Reason(prompt) = &mut model.overlay else {
-        return Vec::new();
-    };
-    match key.code {
-        Code::Esc => model.overlay = Overlay::None,
-        Code::Enter => {
-            let reason = prompt.input.value().trim().to_owned();
-            if reason.is_empty() {
-                model.say(
-                    now,
-                    Level::Warn,
-                    "a reason is needed; Esc leaves without recording",
-                );
-                return Vec::new();
-            }
-            let decision = Decision::on(prompt.alert.clone(), prompt.kind, Some(reason));
-            model.overlay = Overlay::None;
-            return vec![Effect::Record(decision)];
-        }
-        _ => field::edit(&mut prompt.input, key),
-    }
     Vec::new()
 }

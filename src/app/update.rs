@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::command::{self, Command, Scope, disabled_reason};
 use super::keymap::Keymap;
 use super::keys::{Code, Key};
-use super::model::{Level, Model, Overlay, RowState, SourceView, Stage};
+use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::{context, field, log_screen, planning, sift, triage};
+use super::{context, deciding, field, log_screen, planning, sift, triage};
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 
@@ -23,9 +23,10 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
         }
         Msg::Tick => {
             model.toast_until = model.toast_until.filter(|until| *until > now);
+            deciding::wake(model, now);
             model.dirty = true;
         }
-        Msg::Alerts(rows) => return triage::take_alerts(model, &rows),
+        Msg::Alerts(rows) => return triage::take_alerts(model, &rows, now),
         Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
         Msg::AlertRead { id, result } => return triage::take_alert(model, id, result),
         Msg::Malformed {
@@ -55,6 +56,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             model.timeline.put_off(entries);
             return go_on(model, now);
         }
+        Msg::Held(held) => model.timeline.hold_on(held),
         Msg::Continue => return go_on(model, now),
         Msg::LogRead => {
             model.timeline.read = true;
@@ -69,6 +71,11 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
                 model.say(now, Level::Error, format!("journal: {text}"));
             }
             model.journal_problem = problem;
+            model.dirty = true;
+        }
+        Msg::Unrecorded(text) => {
+            model.say(now, Level::Error, text.clone());
+            model.unrecorded = Some(text);
             model.dirty = true;
         }
         Msg::JournalSpace(left) => {
@@ -115,7 +122,7 @@ fn go_on(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         model.dirty = true;
         Vec::new()
     } else {
-        let mut effects = on_journal(model, &entries);
+        let mut effects = on_journal(model, &entries, now);
         if model.sift.looks_at_states() {
             effects.extend(sift::again(model, now));
         }
@@ -130,17 +137,14 @@ fn go_on(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     effects
 }
 
-fn on_journal(model: &mut Model, entries: &[Entry]) -> Vec<Effect> {
+fn on_journal(model: &mut Model, entries: &[Entry], now: Timestamp) -> Vec<Effect> {
     // Which alerts are over follows from decisions alone.
     let decided = entries.iter().filter(|e| e.kind == RecordType::Decision);
     let alerts: Vec<AlertId> = decided
         .filter_map(|e| e.body_as::<Decision>().ok())
         .map(|d| d.alert)
         .collect();
-    for id in alerts {
-        let over = matches!(model.row_state(&id), RowState::Closed | RowState::Dismissed);
-        model.queue.set_closed(&id, over);
-    }
+    deciding::take(model, &alerts, now);
     model.dirty = true;
     // An act has ended, here or elsewhere: what the provider says may have changed.
     let over = model.timeline.waiting() == 0;
@@ -167,7 +171,8 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         return Vec::new();
     }
     match &mut model.overlay {
-        Overlay::Reason(_) => return triage::reason_key(model, key, now),
+        Overlay::Reason(_) => return deciding::reason_key(model, key, now),
+        Overlay::Views => return sift::view_key(model, key, now),
         Overlay::ConfirmQuit => {
             model.overlay = model.resting();
             model.quit = key == Key::char('Q');

@@ -15,11 +15,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::model::Model;
-use crate::app::sift;
+use crate::app::{sift, triage};
 use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::filter::Filter;
 use crate::domain::queue::Row;
 use crate::domain::text::{Untrusted, fit, show};
+use crate::domain::urgency::Why;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind};
 use crate::intake::decode::Decoders;
 use crate::intake::decode::jwt::KeySet;
@@ -164,14 +165,6 @@ enum What {
 }
 
 impl AlertsArgs {
-    /// Returns the filter of a list and how many it may show, if only some alerts are asked for.
-    pub fn chosen(&self) -> Option<(&str, usize)> {
-        match &self.what {
-            What::List { limit, filter } if !filter.trim().is_empty() => Some((filter, *limit)),
-            _ => None,
-        }
-    }
-
     /// Tells whether the store is read, so that what has arrived since should be in it.
     pub const fn reads_store(&self) -> bool {
         matches!(
@@ -190,12 +183,14 @@ pub struct Configured {
     pub formats: BTreeMap<String, String>,
     /// Its sources: name and kind.
     pub sources: Vec<(String, &'static str)>,
+    /// What is known of identities, and what was decided.
+    pub model: Model,
 }
 
 /// Runs `stanch alerts`. Results go to `out`, problems to `err`; returns the exit code.
 pub fn run(
     args: &AlertsArgs,
-    configured: Configured,
+    mut configured: Configured,
     state_dir: &Path,
     json: bool,
     now: Timestamp,
@@ -232,16 +227,19 @@ pub fn run(
             )?))
         }
         What::Kinds { own } => kinds(&own.load(configured.decoders)?, json, out),
-        What::List { limit, .. } => {
-            let store = Store::open(state_dir)?;
-            let code = list(&store, *limit, json, now, out)?;
+        What::List { limit, filter } => {
+            let (store, model) = (Store::open(state_dir)?, &mut configured.model);
+            let code = list(&store, model, (filter, *limit), json, now, out)?;
             tell_malformed(&store, err)?;
             Ok(code)
         }
         What::Malformed { limit } => malformed(&Store::open(state_dir)?, *limit, json, now, out),
         What::Presets => sources::presets(json, out),
         What::Sources => sources::list(&configured.sources, state_dir, json, now, out),
-        What::Show { id } => show_one(&Store::open(state_dir)?, id, json, now, out, err),
+        What::Show { id } => {
+            let (store, model) = (Store::open(state_dir)?, &mut configured.model);
+            show_one(&store, model, id, json, now, out, err)
+        }
     }
 }
 
@@ -263,23 +261,8 @@ fn kinds(decoders: &Decoders, json: bool, out: &mut dyn Write) -> anyhow::Result
     Ok(DONE)
 }
 
+/// Lists stored alerts that a filter lets through, the latest arrival first.
 fn list(
-    store: &Store,
-    limit: usize,
-    json: bool,
-    now: Timestamp,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    let alerts = store.alerts(limit)?;
-    if alerts.is_empty() && !json {
-        writeln!(out, "no alerts stored")?;
-    }
-    print(&alerts, json, now, out)?;
-    Ok(DONE)
-}
-
-/// Lists those of the model's alerts that a filter lets through.
-pub fn list_chosen(
     store: &Store,
     model: &mut Model,
     (filter, limit): (&str, usize),
@@ -295,7 +278,7 @@ pub fn list_chosen(
         let passes = sift::passing(model, &filter, &rows, now);
         let chosen = page.into_iter().zip(passes).filter(|(_, passes)| *passes);
         let chosen: Vec<StoredAlert> = chosen.map(|(row, _)| row).take(limit - found).collect();
-        print(&chosen, json, now, out)?;
+        print(&chosen, model, json, now, out)?;
         found += chosen.len();
         before = next;
         if found == limit || before.is_none() {
@@ -303,20 +286,26 @@ pub fn list_chosen(
         }
     }
     if found == 0 && !json {
-        writeln!(out, "no stored alert passes this filter")?;
+        let text = if filter.is_all() {
+            "no alerts stored"
+        } else {
+            "no stored alert passes this filter"
+        };
+        writeln!(out, "{text}")?;
     }
     Ok(DONE)
 }
 
 fn print(
     alerts: &[StoredAlert],
+    model: &Model,
     json: bool,
     now: Timestamp,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     for row in alerts {
         if json {
-            writeln!(out, "{}", stored_json(row))?;
+            writeln!(out, "{}", stored_json(row, model))?;
             continue;
         }
         let alert = &row.alert;
@@ -391,6 +380,7 @@ fn malformed(
 
 fn show_one(
     store: &Store,
+    model: &mut Model,
     id: &str,
     json: bool,
     now: Timestamp,
@@ -405,13 +395,14 @@ fn show_one(
         )?;
         return Ok(FAILED);
     };
+    triage::put(model, &[history::row(row.clone())], true);
     let raw = store
         .raw(&row.alert.id)
         .context("read the raw bytes")?
         .unwrap_or_default();
     let raw = String::from_utf8_lossy(&raw);
     if json {
-        let mut value = stored_json(&row);
+        let mut value = stored_json(&row, model);
         value["raw"] = Value::from(show(&raw));
         writeln!(out, "{value}")?;
         return Ok(DONE);
@@ -419,6 +410,14 @@ fn show_one(
     for (label, text) in fields(&row, now) {
         writeln!(out, "{label:<12}{text}")?;
     }
+    let urgency = model.queue.urgency(&row.alert);
+    writeln!(out, "{:<12}{urgency}", "rank")?;
+    writeln!(
+        out,
+        "{:<12}{}",
+        "state",
+        model.row_state(&row.alert.id).as_str()
+    )?;
     writeln!(out, "{:<12}{}", "raw", show(&raw))?;
     Ok(DONE)
 }
@@ -560,13 +559,19 @@ fn severity_raw(raw: &Untrusted) -> Value {
     }
 }
 
-fn stored_json(row: &StoredAlert) -> Value {
+fn stored_json(row: &StoredAlert, model: &Model) -> Value {
     let mut value = decoded_json(&row.alert, &[row.alert.pattern]);
     value["key"] = json!(show(row.alert.id.as_str()));
     value["observed"] = json!(row.alert.observed);
     value["count"] = json!(row.count);
     value["first_seen"] = json!(row.first_seen);
     value["last_seen"] = json!(row.last_seen);
+    let urgency = model.queue.urgency(&row.alert);
+    let why = |(why, points): (Why, i8)| json!({ "why": why.to_string(), "points": points });
+    value["urgency"] = json!({
+        "points": urgency.points(), "hygiene": urgency.is_hygiene, "reasons": urgency.reasons().map(why).collect::<Vec<_>>(),
+    });
+    value["state"] = json!(model.row_state(&row.alert.id).as_str());
     value
 }
 

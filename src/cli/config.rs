@@ -32,7 +32,7 @@ pub enum ConfigAction {
 /// Arguments of `stanch init`.
 #[derive(Debug, clap::Args)]
 pub struct InitArgs {
-    /// Where to write it, if not at the usual place.
+    /// Where to write it, if not where --config says or at the usual place.
     pub file: Option<PathBuf>,
 }
 
@@ -152,10 +152,10 @@ fn note_unreachable(config: &Config, parts: &setup::Parts) {
 }
 
 /// Writes the commented default, never over a file that is there.
-pub fn init(args: &InitArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn init(global: &Global, args: &InitArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
     let path = match &args.file {
         Some(path) => path.clone(),
-        None => setup::default_config_path()?,
+        None => setup::config_path(global)?,
     };
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)

@@ -19,6 +19,7 @@ use crate::app::msg::Msg;
 use crate::config::Config;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
+use crate::domain::text::show;
 use crate::domain::vocabulary::Verb;
 use crate::drill::score::{Marks, score};
 use crate::drill::{LabHandle, LabStatus, scenarios};
@@ -132,9 +133,15 @@ pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> 
         let screen = Screen::Terminal(Box::new(session));
         let mut console = running.console(screen, look, global)?;
         let result = console.run().await;
+        let unrecorded = console.model().unrecorded.clone();
         drop(console);
         running.end().await;
         result?;
+        // The screen is gone, and with it what it said.
+        if let Some(text) = unrecorded {
+            eprintln!("stanch: {}", show(&text));
+            return Ok(exit::FAILED);
+        }
         Ok(exit::DONE)
     })
 }

@@ -61,6 +61,15 @@ enum LogCommand {
     Countersign(write::CountersignArgs),
 }
 
+/// A script that verifies a log.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Explain {
+    /// Everything but anchors and the roster.
+    Python,
+    /// The chain, the root and its last signature.
+    Shell,
+}
+
 #[derive(Debug, Args)]
 struct VerifyArgs {
     /// Verify a copied journal instead (repeatable).
@@ -80,15 +89,19 @@ struct VerifyArgs {
     /// Exit with 3 when anything needs a look although every byte is what was signed.
     #[arg(long)]
     strict: bool,
+    /// With --strict, an action of unknown effect counts only when it is older: `30m`, `4h`, `2d`.
+    #[arg(long, value_name = "AGE", requires = "strict", value_parser = filter::parse_time)]
+    unknown_age: Option<jiff::Timestamp>,
     /// Recompute every root, but check only the last signature of each log.
     #[arg(long)]
     quick: bool,
     /// Verify one record by its proof, without a journal: keys come from --trust, else from the journal at hand.
     #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
-    /// Print a script that verifies a log without this program.
-    #[arg(long)]
-    explain: bool,
+    /// Say what stands in a log, by a script that verifies one without this program: in Python, or with nothing but
+    /// sha256sum and openssl.
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "python")]
+    explain: Option<Explain>,
 }
 
 impl LogArgs {
@@ -136,10 +149,6 @@ pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow
         LogCommand::Show(filter) => show::show_records(filter, context, out),
         LogCommand::Follow(args) => show::follow(args, context, out),
         LogCommand::Export(args) => export::run(args, context, out),
-        LogCommand::Verify(verify) if verify.explain => {
-            out.write_all(journal::VERIFY_PY.as_bytes())?;
-            Ok(0)
-        }
         LogCommand::Report(args) => report::run(args, context, out),
         LogCommand::Metrics(args) => metrics::run(args, context, out),
         LogCommand::RotateKey(args) => write::rotate(args, context, out),
@@ -147,11 +156,19 @@ pub fn run(args: &LogArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow
         LogCommand::Acknowledge(args) => write::acknowledge(args, context, out),
         LogCommand::Prune(args) => write::prune(args, context, out),
         LogCommand::Countersign(args) => write::countersign(args, context, out),
-        LogCommand::Verify(args) => match &args.proof {
-            Some(file) => {
+        LogCommand::Verify(args) => match (&args.explain, &args.proof) {
+            (Some(Explain::Python), _) => {
+                out.write_all(journal::VERIFY_PY.as_bytes())?;
+                Ok(0)
+            }
+            (Some(Explain::Shell), _) => {
+                out.write_all(journal::VERIFY_SH.as_bytes())?;
+                Ok(0)
+            }
+            (None, Some(file)) => {
                 export::verify_proof(file, args.trust.as_deref(), context, &args.store, out)
             }
-            None => verify(args, context, &context.stores(&args.store), out),
+            (None, None) => verify(args, context, &context.stores(&args.store), out),
         },
     }
 }
@@ -188,7 +205,9 @@ fn verify(
     } else {
         journal::write_text(&report, out)?;
     }
-    Ok(report.exit_code(args.strict))
+    let before = args.unknown_age.unwrap_or(jiff::Timestamp::MAX);
+    let strict = args.strict.then_some(before);
+    Ok(report.exit_code(strict))
 }
 
 #[cfg(test)]

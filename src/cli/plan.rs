@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::setup::{DrillStart, Setup};
 use super::{Global, exit};
+use crate::app::deciding;
 use crate::app::model::{Detail, Model, Phase};
 use crate::app::msg::Msg;
 use crate::domain::coverage::CellState;
@@ -47,6 +48,9 @@ pub struct ContainArgs {
     /// Name of the identity; needed for plans of the hard tier, as on screen.
     #[arg(long)]
     pub confirm: Option<String>,
+    /// Why; needed for plans of the hard tier. It stands in the log.
+    #[arg(long)]
+    pub reason: Option<String>,
 }
 
 /// Arguments of `stanch undo`.
@@ -126,6 +130,8 @@ async fn caught_up(setup: &Setup) -> anyhow::Result<Model> {
     take_in(setup).await?;
     let mut model = setup.services.model();
     model.decisions = setup.services.journal.decisions().await?;
+    let decided: Vec<AlertId> = model.decisions.alerts().cloned().collect();
+    deciding::take(&mut model, &decided, Timestamp::now());
     Ok(model)
 }
 
@@ -158,7 +164,7 @@ fn is_behind(setup: &Setup) -> bool {
 }
 
 /// Finds a stored alert and hands it to the model.
-fn find(setup: &Setup, model: &mut Model, wanted: &str) -> anyhow::Result<AlertId> {
+pub fn find(setup: &Setup, model: &mut Model, wanted: &str) -> anyhow::Result<AlertId> {
     let found = super::alerts::find(&setup.store(), wanted)?;
     let Some(stored) = found else {
         bail!(
@@ -169,32 +175,16 @@ fn find(setup: &Setup, model: &mut Model, wanted: &str) -> anyhow::Result<AlertI
     let row = history::row(stored);
     model.alerts.arrived([&row.alert]);
     let id = row.alert.id.clone();
-    model.queue.take(&[row], true);
+    crate::app::triage::put(model, &[row], true);
     Ok(id)
 }
 
-fn silent() -> Report {
+/// Returns a report that says on standard error what somebody has to know.
+pub fn silent() -> Report {
     Arc::new(|msg| {
         if let Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) = msg {
             eprintln!("stanch: {text}");
         }
-    })
-}
-
-/// Takes in what the configured files hold, for subcommands that read the store.
-pub fn catch_up(global: &Global) -> anyhow::Result<()> {
-    with_setup(global, silent(), async |_, _| Ok(()))
-}
-
-/// `stanch alerts list --filter`: what it asks about owners and decisions is known to the whole console only.
-pub fn list_chosen(
-    global: &Global,
-    chosen: (&str, usize),
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    with_setup(global, silent(), async |setup, mut model| {
-        let now = Timestamp::now();
-        super::alerts::list_chosen(&setup.store(), &mut model, chosen, global.json, now, out)
     })
 }
 
@@ -232,7 +222,10 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
         };
         let built = planner::build(
             &setup.services,
-            &alert,
+            &planner::Alerted {
+                id: &alert,
+                incident: model.incident_of(&alert),
+            },
             identity,
             &playbook,
             Timestamp::now(),
@@ -410,7 +403,9 @@ fn progress(json: bool) -> Report {
         } if !json => {
             eprintln!("step {step}: {state}  {}", show(&note));
         }
-        Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) => eprintln!("stanch: {text}"),
+        Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
+            eprintln!("stanch: {text}");
+        }
         _ => {}
     })
 }
@@ -433,7 +428,16 @@ pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyh
             eprintln!("stanch: this plan is of the hard tier; confirm it with --confirm '{name}'");
             return Ok(exit::REFUSED);
         }
-        let ended = execute::run(&setup.services, &digest, &AtomicBool::new(false), &report).await;
+        let reason = args.reason.as_deref().map(str::trim);
+        let reason = reason.filter(|r| !r.is_empty());
+        if state.plan.tier == Tier::Hard && reason.is_none() {
+            eprintln!(
+                "stanch: this plan is of the hard tier; say why with --reason '...', which stands in the log"
+            );
+            return Ok(exit::REFUSED);
+        }
+        let stop = AtomicBool::new(false);
+        let ended = execute::run(&setup.services, &digest, reason, &stop, &report).await;
         finish(&digest, &ended, global.json, out)
     })
 }
@@ -470,7 +474,8 @@ fn no_plan(digest: &str) -> u8 {
     exit::USAGE
 }
 
-fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+/// Says why nothing can be recorded.
+pub fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
     let text = format!("the journal blocks every act: {reason}");
     if json {
         let row = json!({ "ran": false, "refused": text, "journal": { "blocked": reason } });

@@ -26,6 +26,7 @@ use crate::journal::JournalConfig;
 use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::intake::Intake;
 use crate::runtime::journal::{Journal, Report};
+use crate::runtime::planner;
 use crate::runtime::services::Services;
 
 fn dirs() -> anyhow::Result<ProjectDirs> {
@@ -97,13 +98,37 @@ pub fn journal_config(global: &Global) -> anyhow::Result<JournalConfig> {
     } else {
         Config::load(&config_path(global)?)?
     };
+    let person = person(&config);
+    let fallback = fallback(&config, drill);
     Ok(JournalConfig {
         store: journal_dir(&state_dir(global)?),
         site: config.journal.site,
         keys: keys_dir(global)?,
         drill,
         allow_network_fs: config.journal.allow_network_fs,
+        person,
+        policy: None,
+        fallback,
     })
+}
+
+/// What the person calls themselves, if they do.
+fn person(config: &Config) -> Option<String> {
+    let name = config.journal.person.trim();
+    (!name.is_empty()).then(|| name.chars().take(128).collect())
+}
+
+/// Where outcomes go that the log does not take: the folder of the configuration, else this user's runtime folder, which
+/// is on no disk. The drill's outcomes are worth nothing.
+fn fallback(config: &Config, drill: bool) -> Option<PathBuf> {
+    let given = &config.journal.fallback_dir;
+    let runtime = || Some(PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?).join("stanch"));
+    let dir = if given.as_os_str().is_empty() {
+        runtime()
+    } else {
+        Some(given.clone())
+    };
+    dir.filter(|dir| !drill && dir.is_absolute())
 }
 
 /// Returns where signed heads go.
@@ -374,6 +399,9 @@ impl Setup {
             keys,
             drill: drill.is_some(),
             allow_network_fs: config.journal.allow_network_fs,
+            person: person(&config),
+            policy: Some(planner::policy_digest(&parts.playbooks)),
+            fallback: fallback(&config, drill.is_some()),
         };
         let store = Arc::new(Mutex::new(Store::open(&state)?));
         let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
@@ -383,6 +411,7 @@ impl Setup {
             playbooks: parts.playbooks,
             inventory: parts.inventory,
             journal: Journal::open(journal, global.read_only, anchoring, report),
+            desk: config.desk(),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
         Ok(Self {

@@ -216,7 +216,7 @@ impl Connector {
                 let origin = origin_of(&request.url);
                 return Err(format!("{origin} cannot be reached: {why}"));
             }
-            Exchange::Lost(why) => return Err(format!("no usable answer: {why}")),
+            Exchange::Lost(why, _) => return Err(format!("no usable answer: {why}")),
             Exchange::Answer(answer) => answer,
         };
         let status = answer.status;

@@ -10,8 +10,10 @@ use super::capture::Sink;
 use super::connector::Connector;
 use super::http::{Answer, Exchange};
 use super::jq;
-use super::outcome::{MAX_TRIES, classify, pause};
+use super::outcome::{MAX_TRIES, class_of, classify, pause};
 use crate::domain::coverage::WireOutcome;
+use crate::domain::decision::{Attempt, ErrorClass};
+use crate::domain::ids::IntentId;
 use crate::domain::plan::{RenderedRequest, sha256_hex};
 
 /// What became of the requests of one step.
@@ -27,6 +29,16 @@ pub struct RunResult {
     pub attempts: u32,
     /// What went wrong, naming the request. Also set when the effect took place and something beside it failed.
     pub error: Option<String>,
+    /// What kind of thing went wrong first.
+    pub error_class: Option<ErrorClass>,
+    /// `Retry-After` of its answer.
+    pub retry_after: Option<String>,
+    /// Bytes of request bodies that left or may have left, over the whole step.
+    pub bytes_sent: u64,
+    /// Every try of requests that were sent more than once.
+    pub tries: Vec<Attempt>,
+    /// SHA-256 of the headers of its answer, hex.
+    pub headers_sha256: Option<String>,
     /// SHA-256 of the body of its answer, hex.
     pub body_sha256: Option<String>,
     /// Files that captured secrets were written to.
@@ -41,12 +53,18 @@ impl RunResult {
             provider_request_id: None,
             attempts: 0,
             error: None,
+            error_class: None,
+            retry_after: None,
+            bytes_sent: 0,
+            tries: Vec::new(),
+            headers_sha256: None,
             body_sha256: None,
             captured: Vec::new(),
         }
     }
 
-    fn note(&mut self, id: &str, why: &str) {
+    fn note(&mut self, id: &str, class: ErrorClass, why: &str) {
+        self.error_class.get_or_insert(class);
         let text = format!("request `{id}`: {why}");
         self.error = Some(match self.error.take() {
             Some(before) => format!("{before}; {text}"),
@@ -79,7 +97,11 @@ impl Connector {
                     WireOutcome::NotSent | WireOutcome::Rejected | WireOutcome::BlockedRedirect,
                     true,
                 ) => {
-                    result.note(&request.id, "the requests before it took effect");
+                    result.note(
+                        &request.id,
+                        ErrorClass::Answer,
+                        "the requests before it took effect",
+                    );
                     WireOutcome::Unknown
                 }
                 (WireOutcome::NoChange, true) => WireOutcome::Accepted,
@@ -107,6 +129,7 @@ impl Connector {
             Err(why) => {
                 result.note(
                     &request.id,
+                    ErrorClass::Console,
                     &format!("not sent, because its secret would be lost: {why}"),
                 );
                 return WireOutcome::NotSent;
@@ -116,39 +139,59 @@ impl Connector {
             result.attempts += 1;
             let answer = match self.exchange(request, Some(key)).await {
                 Err(error) => {
-                    result.note(&request.id, &error.to_string());
+                    result.note(&request.id, ErrorClass::Console, &error.to_string());
                     return WireOutcome::NotSent;
                 }
                 Ok(Exchange::NotSent(why)) => {
-                    result.note(&request.id, &why);
+                    result.note(&request.id, ErrorClass::Connect, &why);
                     return WireOutcome::NotSent;
                 }
-                Ok(Exchange::Lost(why)) => {
-                    result.note(&request.id, &why);
+                Ok(Exchange::Lost(why, sent)) => {
+                    result.bytes_sent += sent;
+                    result.note(&request.id, ErrorClass::Lost, &why);
                     return WireOutcome::Unknown;
                 }
                 Ok(Exchange::Answer(answer)) => answer,
             };
             let (outcome, why) = classify(&answer, request);
+            result.bytes_sent += answer.sent;
+            let mut tried = Attempt {
+                intent: IntentId::new(key),
+                request: request.id.clone(),
+                attempt,
+                at: Timestamp::now(),
+                outcome,
+                http_status: Some(answer.status),
+                retry_after: answer.retry_after.clone(),
+                waited_ms: None,
+            };
             if outcome == WireOutcome::Deferred && attempt < MAX_TRIES {
                 let wait = pause(answer.retry_after.as_deref(), attempt + 1, Timestamp::now());
                 if let Some(wait) = wait {
+                    tried.waited_ms = u64::try_from(wait.as_millis()).ok();
+                    result.tries.push(tried);
                     tokio::time::sleep(wait).await;
                     continue;
                 }
             }
+            if attempt > 1 {
+                result.tries.push(tried);
+            }
+            result.retry_after.clone_from(&answer.retry_after);
             result.http_status = Some(answer.status);
             result.provider_request_id.clone_from(&answer.request_id);
+            result.headers_sha256 = Some(answer.headers_sha256.clone());
             result.body_sha256 = answer.body.as_ref().ok().map(|bytes| sha256_hex(&bytes.0));
             if let Some(why) = why {
-                result.note(&request.id, &why);
+                let class = class_of(outcome, answer.status).unwrap_or(ErrorClass::Answer);
+                result.note(&request.id, class, &why);
             }
             if let (Some(sink), WireOutcome::Accepted | WireOutcome::AcceptedAsync) =
                 (sink, outcome)
             {
                 match capture(&answer, request, sink) {
                     Ok(path) => result.captured.push(path),
-                    Err(why) => result.note(&request.id, &why),
+                    Err(why) => result.note(&request.id, ErrorClass::Beside, &why),
                 }
             }
             return outcome;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::http::Answer;
 use super::jq;
 use crate::domain::coverage::WireOutcome;
+use crate::domain::decision::ErrorClass;
 use crate::domain::plan::RenderedRequest;
 
 /// Longest pause that `Retry-After` may ask for before the console gives up and says *deferred*.
@@ -57,6 +58,20 @@ pub fn classify(answer: &Answer, request: &RenderedRequest) -> (WireOutcome, Opt
                 "the provider failed with status {status}; it may or may not have taken effect"
             )),
         ),
+    }
+}
+
+/// Says what kind of thing went wrong; `None` when nothing did.
+pub fn class_of(outcome: WireOutcome, status: u16) -> Option<ErrorClass> {
+    use WireOutcome as W;
+    match (outcome, status) {
+        (W::Accepted | W::AcceptedAsync | W::NoChange, _) => None,
+        (W::BlockedRedirect, _) => Some(ErrorClass::Redirect),
+        (W::Deferred, _) => Some(ErrorClass::Busy),
+        (_, 401 | 403) => Some(ErrorClass::Credential),
+        (_, 500..) => Some(ErrorClass::Provider),
+        (W::Rejected, _) => Some(ErrorClass::Refused),
+        _ => Some(ErrorClass::Answer),
     }
 }
 

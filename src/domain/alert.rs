@@ -72,6 +72,9 @@ pub struct Alert {
     pub action: Option<Untrusted>,
     /// Where the source shows more.
     pub evidence_url: Option<Untrusted>,
+    /// What the source groups its alerts by: its own id of the incident.
+    #[serde(default)]
+    pub incident: Option<Untrusted>,
     /// MITRE ATT&CK technique ids.
     pub techniques: Vec<Untrusted>,
     /// SHA-256 of the raw bytes, hex.

@@ -3,16 +3,18 @@
 //! The journal frames a record (`v`, `seq`, `prev`, `type`, `ts`, `actor`); this page says what stands in it. Losing
 //! every other file loses no decision.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod fold;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::coverage::{CellState, Proof, WireOutcome, cell};
+use super::coverage::{Proof, WireOutcome};
 use super::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use super::plan::Plan;
 use super::vocabulary::{Verb, words};
+
+pub use fold::{Act, Decisions, PlanState};
 
 words! {
     /// The `type` of a journal record (`LOG` §3.3).
@@ -96,6 +98,12 @@ words! {
         Dismiss = "dismiss",
         /// Judged it over, everything proven.
         CloseContained = "close_contained",
+        /// Gave it to somebody, with a word on how it stands.
+        Assign = "assign",
+        /// Put it off until a time.
+        Snooze = "snooze",
+        /// Took it up before that time.
+        Wake = "wake",
         /// Chose to do nothing now.
         DoNothing = "do_nothing",
         /// Confirmed that a plan is to run.
@@ -114,7 +122,7 @@ pub struct Decision {
     pub kind: DecisionKind,
     /// About which alert.
     pub alert: AlertId,
-    /// Why; required for what somebody decides instead of acting.
+    /// Why; required for what somebody decides instead of acting, and for plans of the hard tier.
     pub reason: Option<String>,
     /// Which plan, for a confirmation or a hand-over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +130,12 @@ pub struct Decision {
     /// Which of its steps, for a hand-over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
+    /// To whom it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Until when it is put off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl Decision {
@@ -133,8 +147,57 @@ impl Decision {
             reason,
             plan: None,
             step: None,
+            to: None,
+            until: None,
         }
     }
+}
+
+words! {
+    /// What kind of thing went wrong with a request, so that machines need not read sentences.
+    ErrorClass {
+        /// The console itself could not send it: a secret, a file, a request that is not the connector's.
+        Console = "console",
+        /// Nothing left: name resolution, refused connection, TLS failure.
+        Connect = "connect",
+        /// It left, and no usable answer came: time-out, reset.
+        Lost = "lost",
+        /// 401 or 403: the console's own credential may not do it.
+        Credential = "credential",
+        /// 429 or 503: later.
+        Busy = "busy",
+        /// 3xx, not followed.
+        Redirect = "redirect",
+        /// Another 4xx, or an error inside of an answer.
+        Refused = "refused",
+        /// 5xx.
+        Provider = "provider",
+        /// An answer that is not what this request answers, or cannot be read.
+        Answer = "answer",
+        /// It took effect, but something beside it failed: its new secret was not captured.
+        Beside = "beside",
+    }
+}
+
+/// Body of an `attempt` record: one try of a request that was sent more than once. Written together with the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Of which intent.
+    pub intent: IntentId,
+    /// Id of the request within the step.
+    pub request: String,
+    /// Which try of this request, from 1.
+    pub attempt: u32,
+    /// When its answer was there.
+    pub at: Timestamp,
+    /// What happened on the wire.
+    pub outcome: WireOutcome,
+    /// Status of its answer.
+    pub http_status: Option<u16>,
+    /// `Retry-After` as the provider gave it.
+    pub retry_after: Option<String>,
+    /// How long the console waited before the next try, in milliseconds; `None` when it was the last.
+    pub waited_ms: Option<u64>,
 }
 
 /// Body of a `plan` record.
@@ -170,14 +233,35 @@ pub struct Intent {
     pub step: StepId,
     /// What it does.
     pub verb: Verb,
+    /// Through which connector; `None` for records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// To whom.
     pub identity: IdentityId,
+    /// Where that identity lives, as the inventory says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// For which alert.
     pub alert: AlertId,
+    /// Where the plan's record stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Place>,
     /// Whether this takes the step back.
     pub undo: bool,
+    /// The incident that the alert belongs to, as its source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// The acting process, so that another console can tell a running act from an orphan.
     pub process: Process,
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Which log (`site/host/user`).
+    pub log: String,
+    /// Its place in that log.
+    pub seq: u64,
 }
 
 /// A process, told apart from a later one with the same number.
@@ -206,6 +290,18 @@ pub struct Outcome {
     pub attempts: u32,
     /// In words, what went wrong.
     pub error: Option<String>,
+    /// The same as a word for machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<ErrorClass>,
+    /// `Retry-After` of the last answer, as the provider gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<String>,
+    /// Bytes of request bodies that left or may have left, over all tries; heads are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_sent: Option<u64>,
+    /// SHA-256 of the answer's headers, hex: each as `name: value` and a line feed, sorted by bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_sha256: Option<String>,
     /// SHA-256 of the answer's body, hex.
     pub body_sha256: Option<String>,
     /// Evidence stored beside the log.
@@ -224,6 +320,12 @@ pub struct Evidence {
     pub size: u64,
     /// Where it came from.
     pub source: String,
+    /// Its media type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<String>,
+    /// When it was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<Timestamp>,
 }
 
 /// Body of a `verify` record.
@@ -262,327 +364,5 @@ impl Entry {
     /// Reads the body as one of the types above.
     pub fn body_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         T::deserialize(&self.body)
-    }
-}
-
-/// One act as the journals tell it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
-    /// What was to happen.
-    pub intent: Intent,
-    /// When the intent was written.
-    pub at: Timestamp,
-    /// By whom.
-    pub actor: String,
-    /// Which log its intent is in, and where there.
-    pub place: (String, u64),
-    /// What came of it; `None` is open.
-    pub outcome: Option<Outcome>,
-    /// What the last read-back told.
-    pub verify: Option<Verify>,
-    /// When the last of these records was written.
-    pub last: Timestamp,
-}
-
-impl Act {
-    /// Returns what is known. An intent without an outcome is `unknown` to everybody but the process that runs it.
-    pub fn cell(&self) -> CellState {
-        let proof = self.verify.as_ref().map(|v| v.proof);
-        cell(
-            self.outcome
-                .as_ref()
-                .map_or(WireOutcome::Unknown, |o| o.outcome),
-            proof,
-        )
-    }
-}
-
-/// One plan as the journals tell it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlanState {
-    /// The plan.
-    pub plan: Plan,
-    /// When it was recorded.
-    pub at: Timestamp,
-    /// By whom.
-    pub actor: String,
-    /// Verdicts on it.
-    pub approvals: Vec<(String, Approval)>,
-}
-
-/// Everything everybody decided: a fold over all journals.
-#[derive(Clone, Debug, Default)]
-pub struct Decisions {
-    plans: BTreeMap<PlanDigest, PlanState>,
-    plans_of_alert: BTreeMap<AlertId, BTreeSet<PlanDigest>>,
-    acts: BTreeMap<IntentId, Act>,
-    acts_of_alert: BTreeMap<AlertId, BTreeSet<IntentId>>,
-    unknown: BTreeSet<IntentId>,
-    alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
-    early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
-    /// Records whose body this version cannot read, by type: shown, never guessed at.
-    pub unreadable: usize,
-}
-
-impl Decisions {
-    /// Takes in one record. Order between logs does not matter as long as each log is in order.
-    pub fn apply(&mut self, entry: &Entry) {
-        let read = match entry.kind {
-            RecordType::Plan => entry
-                .body_as::<PlanRecord>()
-                .map(|r| self.take_plan(entry, r)),
-            RecordType::Approval => entry
-                .body_as::<Approval>()
-                .map(|a| self.take_approval(entry, a)),
-            RecordType::Intent => entry.body_as::<Intent>().map(|intent| {
-                let id = intent.intent.clone();
-                let act = Act {
-                    intent,
-                    at: entry.ts,
-                    actor: entry.actor.clone(),
-                    place: (entry.log.clone(), entry.seq),
-                    outcome: None,
-                    verify: None,
-                    last: entry.ts,
-                };
-                self.acts_of_alert
-                    .entry(act.intent.alert.clone())
-                    .or_default()
-                    .insert(id.clone());
-                self.acts.insert(id.clone(), act);
-                self.note_unknown(&id);
-            }),
-            RecordType::Outcome => entry.body_as::<Outcome>().map(|outcome| {
-                let id = outcome.intent.clone();
-                if let Some(act) = self.acts.get_mut(&id) {
-                    act.outcome = Some(outcome);
-                    act.last = entry.ts;
-                }
-                self.note_unknown(&id);
-            }),
-            RecordType::Verify => entry.body_as::<Verify>().map(|verify| {
-                let id = verify.intent.clone();
-                if let Some(act) = self.acts.get_mut(&id) {
-                    act.verify = Some(verify);
-                    act.last = entry.ts;
-                }
-                self.note_unknown(&id);
-            }),
-            RecordType::Decision => entry.body_as::<Decision>().map(|decision| {
-                let row = (entry.ts, entry.actor.clone(), decision.clone());
-                self.alerts.entry(decision.alert).or_default().push(row);
-            }),
-            _ => Ok(()),
-        };
-        if read.is_err() {
-            self.unreadable += 1;
-        }
-    }
-
-    /// Keeps count of acts that nobody can vouch for, so that a screen need not look at all of them.
-    fn note_unknown(&mut self, id: &IntentId) {
-        let unknown = |act: &Act| act.cell() == CellState::Unknown;
-        if self.acts.get(id).is_some_and(unknown) {
-            self.unknown.insert(id.clone());
-        } else {
-            self.unknown.remove(id);
-        }
-    }
-
-    /// Keeps a verdict also when its plan has not been seen yet: clocks of hosts differ, so it may come first.
-    fn take_approval(&mut self, entry: &Entry, approval: Approval) {
-        let by = approval.by.clone().unwrap_or_else(|| entry.actor.clone());
-        match self.plans.get_mut(&approval.digest) {
-            Some(plan) => plan.approvals.push((by, approval)),
-            None => self
-                .early
-                .entry(approval.digest.clone())
-                .or_default()
-                .push((by, approval)),
-        }
-    }
-
-    fn take_plan(&mut self, entry: &Entry, record: PlanRecord) {
-        // A plan that does not hash to its name is never run; the verifier reports it.
-        if record.plan.digest() != record.digest {
-            self.unreadable += 1;
-            return;
-        }
-        let state = PlanState {
-            plan: record.plan,
-            at: entry.ts,
-            actor: entry.actor.clone(),
-            approvals: self.early.remove(&record.digest).unwrap_or_default(),
-        };
-        self.plans_of_alert
-            .entry(state.plan.alert.clone())
-            .or_default()
-            .insert(record.digest.clone());
-        self.plans.insert(record.digest, state);
-    }
-
-    /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
-    pub fn plan(&self, digest: &str) -> Option<(&PlanDigest, &PlanState)> {
-        if let Some(exact) = self.plans.get_key_value(&PlanDigest::new(digest)) {
-            return Some(exact);
-        }
-        let mut found = self
-            .plans
-            .iter()
-            .filter(|(d, _)| d.as_str().starts_with(digest));
-        let first = found.next()?;
-        (digest.len() >= 8 && found.next().is_none()).then_some(first)
-    }
-
-    /// Returns the plans for one alert.
-    pub fn plans_for(&self, alert: &AlertId) -> impl Iterator<Item = &PlanState> {
-        let digests = self.plans_of_alert.get(alert).into_iter().flatten();
-        digests.filter_map(|digest| self.plans.get(digest))
-    }
-
-    /// Returns the act that begins with this intent.
-    pub fn act(&self, intent: &IntentId) -> Option<&Act> {
-        self.acts.get(intent)
-    }
-
-    /// Returns all acts, oldest first (UUIDv7 sorts by time).
-    pub fn acts(&self) -> impl DoubleEndedIterator<Item = &Act> {
-        self.acts.values()
-    }
-
-    /// Returns the acts for one alert, oldest first, without those that gave way to another run of the same plan.
-    pub fn acts_for(&self, alert: &AlertId) -> impl DoubleEndedIterator<Item = &Act> {
-        let ids = self.acts_of_alert.get(alert).into_iter().flatten();
-        ids.filter_map(|id| self.acts.get(id))
-            .filter(|act| !self.gave_way(act))
-    }
-
-    /// Tells whether the run that begins with this intent may go on: a plan runs once, and of several consoles that begin
-    /// it at the same moment at most one acts. The earlier record of a log wins. Two logs have no order, so a run gives
-    /// way to any that it sees in another log; at worst nobody acts, and everybody is told.
-    pub fn may_go_on(&self, intent: &IntentId) -> bool {
-        let Some(own) = self.acts.get(intent) else {
-            return false;
-        };
-        let before = |other: &&Act| other.place.0 != own.place.0 || other.place.1 < own.place.1;
-        !self.rivals(own).any(|other| before(&other))
-    }
-
-    /// Returns the acts of other runs of the same plan.
-    fn rivals<'a>(&'a self, own: &'a Act) -> impl Iterator<Item = &'a Act> {
-        self.acts.values().filter(move |a| {
-            a.intent.digest == own.intent.digest
-                && a.intent.undo == own.intent.undo
-                && a.intent.intent != own.intent.intent
-        })
-    }
-
-    /// Tells whether an act was not sent because another run of its plan came first; such an act says nothing.
-    fn gave_way(&self, act: &Act) -> bool {
-        let unsent = act
-            .outcome
-            .as_ref()
-            .is_some_and(|o| o.outcome == WireOutcome::NotSent);
-        unsent
-            && self
-                .rivals(act)
-                .any(|other| other.intent.step == act.intent.step)
-    }
-
-    /// Returns the latest act of one step of one plan, apart from undos.
-    pub fn act_of(&self, digest: &PlanDigest, step: &StepId) -> Option<&Act> {
-        self.acts
-            .values()
-            .rev()
-            .filter(|a| a.intent.digest == *digest && a.intent.step == *step && !a.intent.undo)
-            .find(|a| !self.gave_way(a))
-    }
-
-    /// Returns the latest undo of one step of one plan.
-    pub fn undo_of(&self, digest: &PlanDigest, step: &StepId) -> Option<&Act> {
-        self.acts
-            .values()
-            .rev()
-            .find(|a| a.intent.digest == *digest && a.intent.step == *step && a.intent.undo)
-    }
-
-    /// Returns acts that nobody can vouch for, oldest first.
-    pub fn unknowns(&self) -> impl Iterator<Item = &Act> {
-        self.unknown.iter().filter_map(|id| self.acts.get(id))
-    }
-
-    /// Returns the alerts that anything was decided or done about.
-    pub fn alerts(&self) -> impl Iterator<Item = &AlertId> {
-        self.alerts.keys().chain(self.acts_of_alert.keys())
-    }
-
-    /// Returns what was decided about an alert, oldest first.
-    pub fn of_alert(&self, alert: &AlertId) -> &[(Timestamp, String, Decision)] {
-        self.alerts.get(alert).map_or(&[], Vec::as_slice)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-    use serde_json::json;
-
-    use super::*;
-
-    fn entry(log: &str, seq: u64, kind: RecordType, body: &Value) -> Entry {
-        Entry {
-            log: log.to_owned(),
-            seq,
-            kind,
-            ts: Timestamp::UNIX_EPOCH,
-            actor: log.to_owned(),
-            body: body.as_object().unwrap().clone(),
-        }
-    }
-
-    fn intent(id: &str, undo: bool) -> Value {
-        json!({
-            "intent": id, "digest": "d1", "step": "1", "verb": "revoke_tokens", "identity": "p:a", "alert": "s/1", "undo": undo,
-            "process": {"boot": "b", "pid": 1, "start": 1},
-        })
-    }
-
-    #[rstest]
-    #[case::alone(&[("a", 5, "i1", false)], true)]
-    #[case::first_of_a_log(&[("a", 5, "i1", false), ("a", 6, "i2", false)], true)]
-    #[case::second_of_a_log(&[("a", 5, "i1", false), ("a", 4, "i2", false)], false)]
-    #[case::another_log(&[("a", 5, "i1", false), ("b", 9, "i2", false)], false)]
-    #[case::an_undo_is_no_run(&[("a", 5, "i1", false), ("a", 4, "i2", true)], true)]
-    #[case::never_recorded(&[("a", 4, "i2", false)], false)]
-    fn of_runs_that_begin_at_once_one_goes_on(
-        #[case] intents: &[(&str, u64, &str, bool)],
-        #[case] goes_on: bool,
-    ) {
-        let mut decisions = Decisions::default();
-        for (log, seq, id, undo) in intents {
-            decisions.apply(&entry(log, *seq, RecordType::Intent, &intent(id, *undo)));
-        }
-        assert_eq!(decisions.may_go_on(&IntentId::new("i1")), goes_on);
-    }
-
-    #[test]
-    fn an_act_that_gave_way_hides_nothing() {
-        let (alert, digest, step) = (AlertId::new("s/1"), PlanDigest::new("d1"), StepId::new("1"));
-        let mut decisions = Decisions::default();
-        let outcome =
-            |id: &str, outcome: &str| json!({"intent": id, "outcome": outcome, "attempts": 1});
-        decisions.apply(&entry("a", 1, RecordType::Intent, &intent("i2", false)));
-        let unsent = outcome("i2", "not_sent");
-        decisions.apply(&entry("a", 2, RecordType::Outcome, &unsent));
-        assert_eq!(decisions.acts_for(&alert).count(), 1, "alone it counts");
-
-        decisions.apply(&entry("b", 1, RecordType::Intent, &intent("i1", false)));
-        let sent = outcome("i1", "accepted");
-        decisions.apply(&entry("b", 2, RecordType::Outcome, &sent));
-        let act = decisions.act_of(&digest, &step).unwrap();
-        assert_eq!(act.intent.intent, IntentId::new("i1"));
-        assert_eq!(decisions.acts_for(&alert).count(), 1);
-        assert_eq!(decisions.acts().count(), 2);
-        assert_eq!(decisions.unreadable, 0);
     }
 }

@@ -43,6 +43,10 @@ pub enum Test {
     Kind(IdentityKind),
     /// How the alert stands.
     State(State),
+    /// Whether it is routine.
+    Hygiene(bool),
+    /// Who has taken it, or was given it.
+    Analyst(Match),
 }
 
 /// A name of an alert, or of the identity that it is about.
@@ -179,6 +183,7 @@ pub const STATES: &[&str] = &[
     "proven",
     "closed",
     "dismissed",
+    "snoozed",
 ];
 
 /// What cannot be used of a filter: where, and why with the way out.
@@ -201,6 +206,8 @@ const FIELDS: &[(&str, What)] = &[
     ("pattern", What::Pattern),
     ("kind", What::Kind),
     ("state", What::State),
+    ("is", What::Is),
+    ("by", What::Analyst),
     ("id", What::Name(Field::Id)),
     ("identity", What::Name(Field::Identity)),
     ("provider", What::Name(Field::Provider)),
@@ -220,6 +227,8 @@ enum What {
     Pattern,
     Kind,
     State,
+    Is,
+    Analyst,
     Name(Field),
 }
 
@@ -400,6 +409,11 @@ fn test(what: What, name: &str, sign: Sign, value: &str) -> Result<Test, String>
             sign.must_be_plain(name)?;
             Test::State(state(value)?)
         }
+        What::Is => {
+            sign.must_be_plain(name)?;
+            Test::Hygiene(is_hygiene(value)?)
+        }
+        What::Analyst => Test::Analyst(name_match(name, sign, value)?),
         What::Name(field) => Test::Name(field, name_match(name, sign, value)?),
     })
 }
@@ -459,6 +473,19 @@ fn state(value: &str) -> Result<State, String> {
                 )
             }),
     }
+}
+
+fn is_hygiene(value: &str) -> Result<bool, String> {
+    match value.to_lowercase().as_str() {
+        "urgent" => Ok(false),
+        "hygiene" => Ok(true),
+        other => Err(no_such("class", other, ["urgent", "hygiene"].into_iter())),
+    }
+}
+
+/// Reads a span of time such as `30s`, `5m`, `2h`, `3d` or `1w`, in seconds.
+pub fn span_s(text: &str) -> Result<u64, String> {
+    number(Counted::Age, text)
 }
 
 fn number(counted: Counted, value: &str) -> Result<u64, String> {

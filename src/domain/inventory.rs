@@ -115,6 +115,14 @@ impl Inventory {
         }
     }
 
+    /// Returns the card of the one listed identity that a subject means.
+    pub fn card_of(&self, subject: &Subject) -> Option<&Identity> {
+        match self.find(subject)?.as_slice() {
+            [one] => self.identity(one),
+            _ => None,
+        }
+    }
+
     fn find(&self, subject: &Subject) -> Option<Vec<IdentityId>> {
         let native = subject.native_id.raw();
         let full = IdentityId::new(format!("{}:{native}", subject.provider.raw()));
@@ -306,6 +314,7 @@ mod tests {
             }),
             action: None,
             evidence_url: None,
+            incident: None,
             techniques: Vec::new(),
             raw_sha256: String::new(),
         }

@@ -26,6 +26,9 @@ pub struct Plan {
     pub v: u8,
     /// The alert that it answers.
     pub alert: AlertId,
+    /// The incident that the alert belongs to, as its source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Untrusted>,
     /// Whom it contains.
     pub identity: IdentityId,
     /// The name to type for a hard-tier plan.

@@ -18,19 +18,23 @@ use super::alert::{Alert, Subject};
 use super::filter::Filter;
 use super::ids::AlertId;
 use super::text::Untrusted;
-use super::vocabulary::{ActionPattern, Severity};
-use names::{Folded, Names};
-use order::Order;
+use super::urgency::{Standing, Urgency};
+use super::vocabulary::{ActionPattern, IdentityKind, Severity};
+use groups::Groups;
+use names::{Folded, Name, Names};
+use order::{Order, Rank};
 use sieve::Sieve;
-use slim::{Slim, Who, class, seconds};
+use slim::{Slim, Who, seconds};
 
+mod groups;
 mod names;
 mod order;
 mod sieve;
 mod slim;
 
+pub use groups::{Folded as Lines, Grouping};
 pub use sieve::Facts;
-pub use slim::Slot;
+pub use slim::{Lane, Slot};
 
 /// One alert with what repetition told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +62,12 @@ pub struct Shown<'q> {
     pub target: &'q str,
     /// Since when the identity is exposed.
     pub since: Timestamp,
-    /// How often it came.
-    pub count: u32,
+    /// How many alerts the line stands for, and how often they came.
+    pub folded: Lines,
+    /// Where it stands before anything else counts.
+    pub lane: Lane,
+    /// Whether it is routine.
+    pub is_hygiene: bool,
 }
 
 /// Alerts in order of urgency.
@@ -78,8 +86,40 @@ pub struct Queue {
     waiting: Vec<Slot>,
     /// Alerts in the order that belong elsewhere by now, with what their class and exposure should be.
     displaced: HashMap<Slot, (u16, u32)>,
-    closed: HashSet<AlertId>,
-    closed_rows: usize,
+    /// Where alerts stand that are not simply open.
+    lanes: HashMap<AlertId, Lane>,
+    over: usize,
+    /// By place in the list of subjects: what weighs in.
+    standings: Vec<Standing>,
+    /// By place in the list of subjects: how many alerts about it are not over.
+    open_about: Vec<u32>,
+    environments: Environments,
+    groups: Option<Groups>,
+    grouping: Grouping,
+    /// Whether lines must be folded anew.
+    refold: bool,
+}
+
+/// In which environments credentials are named. A name may stand for two things; an id of a key does not.
+#[derive(Clone, Debug, Default)]
+struct Environments {
+    first: HashMap<Name, Name>,
+    several: HashSet<Name>,
+    /// Those of which the second environment was seen just now.
+    news: HashSet<Name>,
+}
+
+impl Environments {
+    fn take(&mut self, who: &Who) {
+        use IdentityKind::{AccessKey, ApiToken, CiToken};
+        if who.native == Name::default() || !matches!(who.kind, AccessKey | ApiToken | CiToken) {
+            return;
+        }
+        let first = *self.first.entry(who.native).or_insert(who.provider);
+        if first != who.provider && self.several.insert(who.native) {
+            self.news.insert(who.native);
+        }
+    }
 }
 
 /// What the rows share, and their ids.
@@ -125,29 +165,42 @@ impl Default for Queue {
             sieve: None,
             waiting: Vec::new(),
             displaced: HashMap::new(),
-            closed: HashSet::new(),
-            closed_rows: 0,
+            lanes: HashMap::new(),
+            over: 0,
+            standings: Vec::new(),
+            open_about: Vec::new(),
+            environments: Environments::default(),
+            groups: None,
+            grouping: Grouping::default(),
+            refold: true,
         }
     }
 }
 
 impl Queue {
     /// Takes in alerts that arrived. Known ids are updated in place; new ones join the order at once when `follow` is
-    /// set or nothing is shown yet, and wait otherwise.
-    pub fn take<'r>(&mut self, rows: impl IntoIterator<Item = &'r Row>, follow: bool) {
+    /// set or nothing is shown yet, and wait otherwise. `known` tells what weighs in of a subject; each is asked for once.
+    pub fn take<'r>(
+        &mut self,
+        rows: impl IntoIterator<Item = &'r Row>,
+        follow: bool,
+        known: &dyn Fn(&Subject) -> Standing,
+    ) {
         let was_empty = self.order.len() == 0;
         for row in rows {
             match self.slot(&row.alert.id) {
-                Some(slot) => self.take_again(slot, row),
-                None => self.take_new(row),
+                Some(slot) => self.take_again(slot, row, known),
+                None => self.take_new(row, known),
             }
         }
+        self.escalate();
         if follow || was_empty {
             self.take_in_waiting();
         }
+        self.fold();
     }
 
-    fn take_new(&mut self, row: &Row) {
+    fn take_new(&mut self, row: &Row, known: &dyn Fn(&Subject) -> Standing) {
         let slot = Slot::new(self.texts.ids.push(row.alert.id.as_str()));
         let id = row.alert.id.as_str();
         let (hasher, ids) = (&self.hasher, &self.texts.ids);
@@ -155,33 +208,52 @@ impl Queue {
             .insert_unique(hasher.hash_one(id), slot.number(), |at| {
                 hasher.hash_one(ids.get(*at as usize))
             });
-        let closed = self.closed.contains(&row.alert.id);
-        self.closed_rows += usize::from(closed);
+        let lane = self.lanes.get(&row.alert.id).copied().unwrap_or_default();
+        self.over += usize::from(lane == Lane::Over);
         let mut slim = Slim {
-            closed,
+            lane,
             ..Slim::default()
         };
-        self.describe(&mut slim, row);
-        (slim.class, slim.since) = rank_of(row, closed);
+        let since = self.describe(&mut slim, row, known);
+        (slim.class, slim.since) = (slim.class(), since);
+        self.count(&slim, 1);
         self.rows.push(slim);
         self.waiting.push(slot);
     }
 
-    fn take_again(&mut self, slot: Slot, row: &Row) {
-        let mut slim = self.rows[slot.at()];
-        self.describe(&mut slim, row);
+    fn take_again(&mut self, slot: Slot, row: &Row, known: &dyn Fn(&Subject) -> Standing) {
+        let before = self.rows[slot.at()];
+        let mut slim = before;
+        let since = self.describe(&mut slim, row, known);
         self.rows[slot.at()] = slim;
-        self.belongs(slot, rank_of(row, slim.closed));
+        self.count(&before, -1);
+        self.count(&slim, 1);
+        match &mut self.groups {
+            Some(groups) if before.placed => {
+                self.refold |= !groups.came_again(slot, &before, &slim);
+            }
+            _ => {}
+        }
+        self.belongs(slot, (slim.class(), since));
     }
 
-    fn describe(&mut self, slim: &mut Slim, row: &Row) {
-        let who = row.alert.subject.as_ref().map_or(0, |s| self.who(s));
+    /// Takes over what a row says, and returns since when its identity is exposed.
+    fn describe(
+        &mut self,
+        slim: &mut Slim,
+        row: &Row,
+        known: &dyn Fn(&Subject) -> Standing,
+    ) -> u32 {
+        let who = row.alert.subject.as_ref().map_or(0, |s| self.who(s, known));
         let Texts { names, titles, .. } = &mut self.texts;
         slim.describe(row, who, names, titles);
+        let standing = self.standing(who);
+        slim.weigh(&Urgency::of(&row.alert, standing, self.is_elsewhere(who)));
+        seconds(row.alert.exposed_since())
     }
 
     /// Returns the place of a subject in the list, counted from one.
-    fn who(&mut self, subject: &Subject) -> u32 {
+    fn who(&mut self, subject: &Subject, known: &dyn Fn(&Subject) -> Standing) -> u32 {
         let names = &mut self.texts.names;
         let who = Who {
             provider: names.take(subject.provider.raw()),
@@ -190,10 +262,67 @@ impl Queue {
             kind: subject.kind,
         };
         let whos = &mut self.texts.whos;
+        let (standings, environments) = (&mut self.standings, &mut self.environments);
+        let open_about = &mut self.open_about;
         *self.who_places.entry(who).or_insert_with(|| {
             whos.push(who);
+            standings.push(known(subject));
+            open_about.push(0);
+            environments.take(&who);
             u32::try_from(whos.len()).unwrap_or(u32::MAX)
         })
+    }
+
+    /// Counts an alert among those about its identity, or no longer, unless it is over.
+    fn count(&mut self, slim: &Slim, by: i32) {
+        let place = (slim.who as usize).checked_sub(1);
+        if let Some(place) = place.filter(|_| slim.lane != Lane::Over) {
+            let open = &mut self.open_about[place];
+            *open = open.saturating_add_signed(by);
+        }
+    }
+
+    fn standing(&self, who: u32) -> Standing {
+        let place = (who as usize).checked_sub(1);
+        place.map_or_else(Standing::default, |place| self.standings[place])
+    }
+
+    fn is_elsewhere(&self, who: u32) -> bool {
+        let place = (who as usize).checked_sub(1);
+        place.is_some_and(|place| {
+            let (native, known) = (&self.texts.whos[place].native, &self.environments);
+            // Those of which it is news are raised together.
+            known.several.contains(native) && !known.news.contains(native)
+        })
+    }
+
+    /// Raises the alerts about credentials of which a second environment was seen just now. New ones are looked at once
+    /// for all of a batch.
+    fn escalate(&mut self) {
+        let news = std::mem::take(&mut self.environments.news);
+        if news.is_empty() {
+            return;
+        }
+        for at in 0..self.rows.len() {
+            let mut slim = self.rows[at];
+            let place = (slim.who as usize).checked_sub(1);
+            if !place.is_some_and(|place| news.contains(&self.texts.whos[place].native)) {
+                continue;
+            }
+            let slot = Slot::new(at);
+            let since = self.displaced.get(&slot).map_or(slim.since, |(_, s)| *s);
+            slim.escalate();
+            self.rows[at] = slim;
+            self.belongs(slot, (slim.class(), since));
+        }
+    }
+
+    /// Tells how urgent an alert is, and why.
+    pub fn urgency(&self, alert: &Alert) -> Urgency {
+        let who = self
+            .slot(&alert.id)
+            .map_or(0, |slot| self.rows[slot.at()].who);
+        Urgency::of(alert, self.standing(who), self.is_elsewhere(who))
     }
 
     /// Notes where an alert belongs. One that stands in the order stays there until rows may move.
@@ -210,6 +339,7 @@ impl Queue {
 
     /// Moves what waited into the order, and to its place what belongs elsewhere by now.
     pub fn take_in_waiting(&mut self) {
+        let moved = !self.displaced.is_empty();
         for (slot, (class, since)) in std::mem::take(&mut self.displaced) {
             let before = self.rows[slot.at()].rank(slot);
             self.order.remove(before, &self.rows);
@@ -221,40 +351,80 @@ impl Queue {
             self.waiting.push(slot);
         }
         let slots = std::mem::take(&mut self.waiting);
-        let ranks = slots.iter().map(|slot| self.rows[slot.at()].rank(*slot));
-        self.order.add(ranks.collect(), &self.rows);
+        let ranks: Vec<Rank> = slots
+            .iter()
+            .map(|slot| self.rows[slot.at()].rank(*slot))
+            .collect();
+        match &mut self.groups {
+            // A filter looks again before it lets new ones through.
+            Some(groups) if !moved && self.chosen.is_none() => groups.add(&ranks, &self.rows),
+            _ => {}
+        }
+        self.order.add(ranks, &self.rows);
         for slot in slots {
             self.rows[slot.at()].placed = true;
         }
+        self.refold |= moved;
+        self.fold();
     }
 
-    /// Says which alerts are over, and sorts them behind the open ones at the next taking in.
-    pub fn set_closed(&mut self, id: &AlertId, closed: bool) {
-        let changed = if closed {
-            self.closed.insert(id.clone())
-        } else {
-            self.closed.remove(id)
+    /// Says where alerts stand before anything else counts; they move there at the next taking in.
+    pub fn set_lanes(&mut self, lanes: impl IntoIterator<Item = (AlertId, Lane)>) {
+        for (id, lane) in lanes {
+            self.set_lane(&id, lane);
+        }
+        self.fold();
+    }
+
+    fn set_lane(&mut self, id: &AlertId, lane: Lane) {
+        let before = match lane {
+            Lane::Open => self.lanes.remove(id),
+            lane => self.lanes.insert(id.clone(), lane),
         };
-        let Some(slot) = self.slot(id).filter(|_| changed) else {
+        let before = before.unwrap_or_default();
+        let Some(slot) = self.slot(id).filter(|_| before != lane) else {
             return;
         };
-        let slim = &mut self.rows[slot.at()];
-        slim.closed = closed;
+        self.count(&self.rows[slot.at()].clone(), -1);
+        self.rows[slot.at()].lane = lane;
+        self.count(&self.rows[slot.at()].clone(), 1);
+        let slim = &self.rows[slot.at()];
         let since = self.displaced.get(&slot).map_or(slim.since, |(_, s)| *s);
-        let rank = (class(slim.severity, closed), since);
-        self.closed_rows = if closed {
-            self.closed_rows + 1
-        } else {
-            self.closed_rows - 1
-        };
+        let rank = (slim.class(), since);
+        self.over += usize::from(lane == Lane::Over);
+        self.over -= usize::from(before == Lane::Over);
         self.belongs(slot, rank);
+        // One that is over stands for no others.
+        self.refold = true;
+    }
+
+    /// Says what is folded together.
+    pub fn set_grouping(&mut self, by: Grouping) {
+        (self.grouping, self.refold) = (by, true);
+        self.fold();
+    }
+
+    /// Returns what is folded together.
+    pub const fn grouping(&self) -> Grouping {
+        self.grouping
+    }
+
+    /// Folds the lines anew if that is due.
+    fn fold(&mut self) {
+        if !std::mem::take(&mut self.refold) {
+            return;
+        }
+        let order = self.chosen.as_ref().unwrap_or(&self.order);
+        self.groups =
+            (self.grouping != Grouping::Off).then(|| Groups::new(self.grouping, order, &self.rows));
     }
 
     /// Lets only alerts through that a filter asks for; one that asks for all lets all through. Call
     /// [`Self::look_on`] until it has looked at all; until then what was shown stays.
     pub fn set_filter(&mut self, filter: &Filter, facts: Facts<'_>) {
         if filter.is_all() {
-            (self.sieve, self.chosen) = (None, None);
+            (self.sieve, self.chosen, self.refold) = (None, None, true);
+            self.fold();
         } else {
             self.sieve = Some(Sieve::new(filter, &self.texts, facts));
         }
@@ -269,7 +439,8 @@ impl Queue {
             return true;
         }
         self.chosen = Some(self.order.sifted(|slot| sieve.passes(slot)));
-        self.sieve = None;
+        (self.sieve, self.refold) = (None, true);
+        self.fold();
         false
     }
 
@@ -279,7 +450,8 @@ impl Queue {
     }
 
     fn in_force(&self) -> &Order {
-        self.chosen.as_ref().unwrap_or(&self.order)
+        let unfolded = self.chosen.as_ref().unwrap_or(&self.order);
+        self.groups.as_ref().map_or(unfolded, Groups::heads)
     }
 
     /// Returns how many alerts wait to be shown.
@@ -304,7 +476,7 @@ impl Queue {
 
     /// Returns how many alerts are not over.
     pub const fn open(&self) -> usize {
-        self.rows.len() - self.closed_rows
+        self.rows.len() - self.over
     }
 
     /// Returns the alerts in the order shown, from a place on.
@@ -346,8 +518,22 @@ impl Queue {
             identity,
             target: names.get(slim.target),
             since: Timestamp::from_second(i64::from(slim.since)).unwrap_or(Timestamp::UNIX_EPOCH),
-            count: slim.count,
+            folded: self.lines(slot),
+            lane: slim.lane,
+            is_hygiene: slim.is_hygiene,
         }
+    }
+
+    /// Returns how many alerts the line of this one stands for.
+    fn lines(&self, slot: Slot) -> Lines {
+        let alone = Lines {
+            alerts: 1,
+            times: u64::from(self.rows[slot.at()].count),
+        };
+        let groups = self.groups.as_ref();
+        groups
+            .and_then(|g| g.folded(slot, &self.rows))
+            .unwrap_or(alone)
     }
 
     /// Returns whom an alert names.
@@ -370,11 +556,54 @@ impl Queue {
         self.from(0).find(is_meant).map(|slot| self.id(slot))
     }
 
-    /// Returns the row number of an alert in the order shown.
+    /// Returns the points of urgency of an alert.
+    pub fn points(&self, slot: Slot) -> u8 {
+        self.rows[slot.at()].points
+    }
+
+    /// Returns the alerts that a line stands for, in order; the alert alone where nothing is folded. Looks at all.
+    pub fn members(&self, id: &AlertId) -> Vec<AlertId> {
+        let (Some(slot), Some(groups)) = (self.slot(id), &self.groups) else {
+            return self.slot(id).map(|_| id.clone()).into_iter().collect();
+        };
+        let shown = self.chosen.as_ref().unwrap_or(&self.order);
+        let members = shown
+            .from(0)
+            .filter(|other| groups.same(slot, *other, &self.rows));
+        members.map(|slot| self.id(slot)).collect()
+    }
+
+    /// Returns how many other alerts that are not over are about the same identity.
+    pub fn others_about(&self, id: &AlertId) -> u32 {
+        let Some(slim) = self.slot(id).map(|slot| self.rows[slot.at()]) else {
+            return 0;
+        };
+        let place = (slim.who as usize).checked_sub(1);
+        let open = place.map_or(0, |place| self.open_about[place]);
+        open.saturating_sub(u32::from(slim.lane != Lane::Over))
+    }
+
+    /// Returns the alert that stands for this one in the order shown.
+    pub fn line_of(&self, id: &AlertId) -> Option<Slot> {
+        let slot = self.slot(id)?;
+        let Some(groups) = &self.groups else {
+            return Some(slot);
+        };
+        Some(groups.head_of(slot, &self.rows)?.slot)
+    }
+
+    /// Returns the row number of an alert in the order shown, or of the line into which it is folded.
     pub fn position(&self, id: &AlertId) -> Option<usize> {
         let slot = self.slot(id)?;
-        self.in_force()
-            .position(self.rows[slot.at()].rank(slot), &self.rows)
+        let own = self.rows[slot.at()].rank(slot);
+        let Some(groups) = &self.groups else {
+            return self.in_force().position(own, &self.rows);
+        };
+        let shown = self.chosen.as_ref().unwrap_or(&self.order);
+        shown.position(own, &self.rows)?;
+        groups
+            .heads()
+            .position(groups.head_of(slot, &self.rows)?, &self.rows)
     }
 
     /// Returns the alert `delta` rows from `from`, stopping at the ends; the first one when `from` is not shown.
@@ -385,224 +614,5 @@ impl Queue {
     }
 }
 
-/// Returns class and exposure of an alert.
-fn rank_of(row: &Row, closed: bool) -> (u16, u32) {
-    (
-        class(row.alert.severity, closed),
-        seconds(row.alert.exposed_since()),
-    )
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
-    use rstest::rstest;
-
-    use super::super::vocabulary::ActionPattern;
-    use super::*;
-
-    pub(crate) fn alert(id: &str, severity: Option<Severity>, exposed: i64) -> Alert {
-        Alert {
-            id: AlertId::new(id),
-            native_id: None,
-            candidates: Vec::new(),
-            source: "test".into(),
-            format: "ocsf_detection_finding".into(),
-            time: Timestamp::from_second(exposed).ok(),
-            observed: Timestamp::from_second(exposed).unwrap(),
-            exposed_at: None,
-            title: Untrusted::from("title"),
-            severity,
-            severity_raw: None,
-            confidence: Some(90),
-            pattern: ActionPattern::CredentialExposed,
-            subject: None,
-            resource: None,
-            action: None,
-            evidence_url: None,
-            techniques: Vec::new(),
-            raw_sha256: String::new(),
-        }
-    }
-
-    fn row(id: &str, severity: Option<Severity>, exposed: i64) -> Row {
-        let alert = alert(id, severity, exposed);
-        let seen = alert.observed;
-        Row {
-            alert: Arc::new(alert),
-            count: 1,
-            first_seen: seen,
-            last_seen: seen,
-        }
-    }
-
-    fn shown(queue: &Queue) -> Vec<String> {
-        queue
-            .from(0)
-            .map(|slot| queue.id(slot).as_str().to_owned())
-            .collect()
-    }
-
-    fn filter(queue: &mut Queue, text: &str) {
-        filter_with(queue, text, &[]);
-    }
-
-    fn filter_with(queue: &mut Queue, text: &str, states: &[(&str, &'static str)]) {
-        let states = states
-            .iter()
-            .map(|(id, state)| (queue.slot(&AlertId::new(*id)).unwrap(), *state));
-        let facts = Facts {
-            identity: &|_| None,
-            states: states.collect(),
-            now: 100,
-        };
-        queue.set_filter(&Filter::parse(text).unwrap(), facts);
-        while queue.look_on() {}
-    }
-
-    #[test]
-    fn worst_first_then_longest_exposed() {
-        let mut queue = Queue::default();
-        let high = Some(Severity::High);
-        queue.take(
-            &[
-                row("b", high, 20),
-                row("a", high, 10),
-                row("c", Some(Severity::Critical), 30),
-            ],
-            true,
-        );
-        queue.take(&[row("n", None, 1), row("l", Some(Severity::Low), 1)], true);
-        assert_eq!(shown(&queue), ["c", "a", "b", "n", "l"]);
-    }
-
-    #[test]
-    fn new_alerts_wait_and_repeats_count_in_place() {
-        let mut queue = Queue::default();
-        queue.take(&[row("a", None, 10)], false);
-        queue.take(
-            &[
-                row("b", Some(Severity::Critical), 5),
-                Row {
-                    count: 2,
-                    ..row("a", None, 10)
-                },
-            ],
-            false,
-        );
-        assert_eq!(shown(&queue), ["a"]);
-        assert_eq!(queue.waiting(), 1);
-        let a = queue.slot(&AlertId::new("a")).unwrap();
-        assert_eq!(queue.shown(a).count, 2);
-        queue.take_in_waiting();
-        assert_eq!(shown(&queue), ["b", "a"]);
-    }
-
-    #[test]
-    fn closed_alerts_sink() {
-        let mut queue = Queue::default();
-        queue.take(
-            &[row("a", Some(Severity::Critical), 1), row("b", None, 2)],
-            true,
-        );
-        queue.set_closed(&AlertId::new("a"), true);
-        queue.take_in_waiting();
-        assert_eq!(shown(&queue), ["b", "a"]);
-        assert_eq!(queue.open(), 1);
-    }
-
-    #[test]
-    fn steps_stop_at_the_ends() {
-        let mut queue = Queue::default();
-        assert_eq!(queue.step(None, 1), None);
-        queue.take(&[row("a", None, 1), row("b", None, 2)], true);
-        let a = AlertId::new("a");
-        let b = AlertId::new("b");
-        assert_eq!(queue.step(Some(&a), -5), Some(a.clone()));
-        assert_eq!(queue.step(Some(&a), 5), Some(b));
-        assert_eq!(queue.step(Some(&AlertId::new("gone")), 1), Some(a));
-    }
-
-    fn rich() -> Queue {
-        let mut queue = Queue::default();
-        let mut rows = [
-            row("siem/A-1", Some(Severity::Critical), 10),
-            row("siem/b-2", Some(Severity::High), 40),
-            row("edr/c-3", None, 90),
-        ];
-        let subject = |name: &str| Subject {
-            provider: Untrusted::from("sso"),
-            native_id: Untrusted::from(format!("AKIA-{name}").as_str()),
-            kind: super::super::vocabulary::IdentityKind::AccessKey,
-            name: Some(Untrusted::from(name)),
-        };
-        for (row, name) in rows.iter_mut().zip(["Svc-Deploy", "svc-report"]) {
-            Arc::make_mut(&mut row.alert).subject = Some(subject(name));
-        }
-        Arc::make_mut(&mut rows[2].alert).title = Untrusted::from("Token REPLAY seen");
-        Arc::make_mut(&mut rows[2].alert).pattern = ActionPattern::TokenReplay;
-        rows[1].count = 7;
-        queue.take(&rows, true);
-        queue
-    }
-
-    #[rstest]
-    #[case("", &["siem/A-1", "siem/b-2", "edr/c-3"])]
-    #[case("svc-", &["siem/A-1", "siem/b-2"])]
-    #[case("deploy", &["siem/A-1"])]
-    #[case("a-1", &["siem/A-1"])]
-    #[case("-svc-", &["edr/c-3"])]
-    #[case("replay", &["edr/c-3"])]
-    #[case("title:replay", &["edr/c-3"])]
-    #[case("title:svc", &[])]
-    #[case("id:siem/", &["siem/A-1", "siem/b-2"])]
-    #[case("key~akia-*deploy", &["siem/A-1"])]
-    #[case("identity=svc-report", &["siem/b-2"])]
-    #[case("provider:sso sev:high", &["siem/b-2"])]
-    #[case("sev>=high", &["siem/A-1", "siem/b-2"])]
-    #[case("-sev>=high", &["edr/c-3"])]
-    #[case("count>5", &["siem/b-2"])]
-    #[case("age>=60s", &["siem/A-1", "siem/b-2"])]
-    #[case("conf<90", &[])]
-    #[case("pattern:replay", &["edr/c-3"])]
-    #[case("kind:access_key", &["siem/A-1", "siem/b-2"])]
-    #[case("source:test", &["siem/A-1", "siem/b-2", "edr/c-3"])]
-    #[case("owner:payments", &[])]
-    fn filters_choose(#[case] text: &str, #[case] want: &[&str]) {
-        let mut queue = rich();
-        filter(&mut queue, text);
-        assert_eq!(shown(&queue), want);
-        let places: Vec<_> = want
-            .iter()
-            .map(|id| queue.position(&AlertId::new(*id)))
-            .collect();
-        assert_eq!(places, (0..want.len()).map(Some).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn states_are_filtered_by_what_the_queue_shows() {
-        let mut queue = rich();
-        queue.set_closed(&AlertId::new("siem/b-2"), true);
-        let states = [("siem/b-2", "closed"), ("siem/A-1", "failed")];
-        for (text, want) in [
-            ("state:failed", vec!["siem/A-1"]),
-            ("state:new", vec!["edr/c-3"]),
-            ("state:over", vec!["siem/b-2"]),
-            ("-state:open", vec!["siem/b-2"]),
-        ] {
-            filter_with(&mut queue, text, &states);
-            assert_eq!(shown(&queue), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_changed_its_rank_moves_only_when_rows_may() {
-        let mut queue = rich();
-        filter(&mut queue, "svc-");
-        queue.take(&[row("siem/A-1", Some(Severity::Low), 5)], false);
-        assert_eq!(shown(&queue)[0], "siem/A-1");
-        queue.take_in_waiting();
-        filter(&mut queue, "");
-        assert_eq!(shown(&queue), ["siem/b-2", "edr/c-3", "siem/A-1"]);
-        assert_eq!(queue.position(&AlertId::new("siem/A-1")), Some(2));
-    }
-}
+pub(crate) mod tests;

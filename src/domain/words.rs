@@ -155,7 +155,7 @@ impl Field {
     }
 
     /// Tells whether an id is the one meant: itself, or its last part (`svc-deploy` for `lab:svc-deploy`).
-    fn is(self, id: &str, wanted: &str) -> bool {
+    pub fn is(self, id: &str, wanted: &str) -> bool {
         let last = match self {
             Self::Identity => id.split_once(':').map(|(_, native)| native),
             Self::Alert => id.split_once('/').map(|(_, own)| own),
@@ -290,7 +290,7 @@ fn what(intent: &IntentId, decisions: &Decisions) -> String {
 fn decision(decision: &Decision) -> String {
     let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
     let step = decision.step.as_ref().map_or("?", StepId::as_str);
-    let (handed, confirmed);
+    let (handed, confirmed, given, put_off);
     let verb = match decision.kind {
         DecisionKind::Confirm => {
             confirmed = format!("confirmed plan {plan} for");
@@ -300,6 +300,16 @@ fn decision(decision: &Decision) -> String {
             handed = format!("handed over step {step} of plan {plan} for");
             &handed
         }
+        DecisionKind::Assign => {
+            given = format!("gave {}", decision.to.as_deref().unwrap_or("?"));
+            &given
+        }
+        DecisionKind::Snooze => {
+            let until = decision.until.map_or("?".to_owned(), |t| t.to_string());
+            put_off = format!("put off until {until}");
+            &put_off
+        }
+        DecisionKind::Wake => "took up again",
         DecisionKind::Claim => "claimed",
         DecisionKind::Dismiss => "dismissed",
         DecisionKind::CloseContained => "closed as contained",

@@ -237,6 +237,8 @@ fn render(
             "uid": event,
             "event_code": kind.pattern,
             "tenant_uid": "lab",
+            // A detector groups what it says about one client; it does not know who is behind it.
+            "correlation_uid": format!("lab-{}-{identity}", numbered.lab_id),
             "product": {
                 "name": numbered.lab.product,
                 "vendor_name": numbered.lab.vendor,
@@ -325,6 +327,7 @@ mod tests {
         };
         let w: Value = serde_json::from_str(&of_act(again, &facts)).unwrap();
         assert_eq!(v["finding_info"]["uid"], w["finding_info"]["uid"]);
+        assert_eq!(v["metadata"]["correlation_uid"], "lab-ab12-svc-deploy");
         assert_eq!(v["evidences"][0]["actor"]["user"]["uid"], "svc-deploy");
         assert_eq!(
             v["evidences"][0]["actor"]["user"]["credential_uid"],

@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use base64::Engine as _;
@@ -79,7 +80,17 @@ pub(super) fn router(lab: App) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(map_response(name))
         .with_state(lab)
+}
+
+/// Gives every answer an id, by which a provider's support finds the request again.
+async fn name(mut response: Response) -> Response {
+    let id = uuid::Uuid::now_v7().to_string();
+    if let Ok(id) = header::HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
 }
 
 /// An error answer: `{"error", "error_description"}` (RFC 6749 §5.2).

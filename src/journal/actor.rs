@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 
 use crate::domain::decision::Process;
 
+use super::merkle::hex;
+use super::note::Verifier;
+use super::writer::VERSION;
+
 /// What the kernel gives for "never set" in `loginuid` and `sessionid`.
 const UNSET: u32 = u32::MAX;
 
@@ -43,6 +47,23 @@ impl Actor {
             "boot": process.boot,
         });
         Self { user, host, value }
+    }
+}
+
+impl Actor {
+    /// The `actor` object of a record: with the program's version, the id of the key that signs it, and what the person calls themselves.
+    pub fn signing(&self, by: &Verifier, person: Option<&str>) -> Value {
+        let mut value = self.value.clone();
+        if let Value::Object(map) = &mut value {
+            map.insert("version".to_owned(), json!(VERSION));
+            map.insert("key".to_owned(), json!(hex(&by.id())));
+            // The configuration is the user's to write, hence the word.
+            map.insert(
+                "person".to_owned(),
+                json!(person.map(|p| json!({"claimed": p}))),
+            );
+        }
+        value
     }
 }
 

@@ -18,6 +18,8 @@ use super::checkpoint::Head;
 pub const DEV_LOG: &str = "/dev/log";
 /// Facility authpriv (10), severity informational (6).
 const PRIORITY: u8 = 10 * 8 + 6;
+/// The same facility, severity critical (2).
+const ALARM: u8 = 10 * 8 + 2;
 /// Heads kept for whoever takes them: a later one covers every earlier one.
 const MOST_PENDING: usize = 16;
 
@@ -118,6 +120,16 @@ impl Anchors {
         }
     }
 
+    /// Leaves a line in the system's log that is no head: what the log itself could not take.
+    pub fn tell(&self, line: &[u8]) -> bool {
+        let Some((socket, path)) = &self.socket else {
+            return false;
+        };
+        let lead = format!("<{ALARM}>stanch[{}]: ", std::process::id());
+        let text = [lead.as_bytes(), line].concat();
+        socket.send_to(&text, path).is_ok_and(|n| n == text.len())
+    }
+
     /// Returns heads that were not taken yet, oldest first; a later one covers the earlier ones.
     pub fn take(&mut self) -> Vec<Note> {
         self.pending.drain(..).collect()
@@ -198,6 +210,9 @@ mod tests {
             "{text}"
         );
         assert_eq!(anchors.state().since, None);
+        assert!(anchors.tell(b"{\"v\":1}"));
+        let n = server.recv(&mut buffer).unwrap();
+        assert!(buffer[..n].starts_with(b"<82>stanch[") && buffer[..n].ends_with(b"]: {\"v\":1}"));
         // Nobody reads any more: the distance grows, and nothing else happens.
         drop(server);
         anchors.publish(&head(9), "x", at(2));

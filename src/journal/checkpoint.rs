@@ -73,6 +73,43 @@ pub fn prefix(seq: u64, prev: &Hash) -> String {
     )
 }
 
+/// Returns what follows [`prefix`] in a line that starts so. Every line of a log comes through here, so nothing is written
+/// only to be compared.
+pub fn after_prefix<'l>(line: &'l [u8], seq: u64, prev: &Hash) -> Option<&'l [u8]> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 20];
+    let (mut from, mut left) = (digits.len(), seq);
+    loop {
+        from -= 1;
+        digits[from] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    let rest = line.strip_prefix(b"{\"v\":1,\"seq\":")?;
+    let rest = rest.strip_prefix(&digits[from..])?;
+    let rest = rest.strip_prefix(b",\"prev\":\"")?;
+    let (found, rest) = rest.split_at_checked(2 * prev.len())?;
+    let same = prev.iter().zip(found.chunks_exact(2)).all(|(byte, pair)| {
+        pair == [
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ]
+    });
+    rest.strip_prefix(b"\",\"type\":\"").filter(|_| same)
+}
+
+/// Returns the type of a line that starts as every line does, whatever its place.
+pub fn word(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(b"{\"v\":1,\"seq\":")?;
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let rest = rest[digits..].strip_prefix(b",\"prev\":\"")?;
+    let (_, rest) = rest.split_at_checked(2 * size_of::<Hash>())?;
+    let rest = rest.strip_prefix(b"\",\"type\":\"")?;
+    rest.split(|b| *b == b'"').next()
+}
+
 /// Writes the checkpoint line, without its line feed.
 pub fn line(seq: u64, prev: &Hash, signed: &str) -> Vec<u8> {
     let mut out = prefix(seq, prev).into_bytes();
@@ -211,6 +248,28 @@ mod tests {
         Verifier {
             name: head().origin,
             key: key.verifying_key(),
+        }
+    }
+
+    #[rstest]
+    #[case(0)]
+    #[case(9)]
+    #[case(10)]
+    #[case(u64::MAX)]
+    fn compares_a_start_as_it_would_write_it(#[case] seq: u64) {
+        let prev = [0xa7; 32];
+        let start = prefix(seq, &prev);
+        let mut line = format!("{start}view\"").into_bytes();
+        assert_eq!(after_prefix(&line, seq, &prev), Some(&b"view\""[..]));
+        assert_eq!(word(&line), Some(&b"view"[..]));
+        assert_eq!(after_prefix(&line, seq ^ 1, &prev), None);
+        for bit in 0..start.len() * 8 {
+            line[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(after_prefix(&line, seq, &prev), None, "bit {bit}");
+            line[bit / 8] ^= 1 << (bit % 8);
+        }
+        for len in 0..start.len() {
+            assert_eq!(after_prefix(&line[..len], seq, &prev), None);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::io::Errno;
 
@@ -106,5 +106,35 @@ impl Fs for Faulty {
     fn magic(&self, dir: &File) -> io::Result<u64> {
         self.gate()?;
         Real.magic(dir)
+    }
+}
+
+/// A disk that works until it is told not to.
+#[derive(Debug, Default)]
+pub struct Disk {
+    /// Nothing reaches the device any more, and once that was so nothing is believed.
+    pub lost: AtomicBool,
+    /// Nothing fits any more, not even what room was reserved for.
+    pub full: AtomicBool,
+}
+
+impl Fs for Disk {
+    fn sync(&self, file: &File) -> io::Result<()> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(Errno::IO.into());
+        }
+        Real.sync(file)
+    }
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(Errno::NOSPC.into());
+        }
+        Real.write(file, bytes)
+    }
+    fn reserve(&self, file: &File, offset: u64, len: u64) -> io::Result<()> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(Errno::NOSPC.into());
+        }
+        Real.reserve(file, offset, len)
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::text::show;
 use super::blob::MAX_BLOB;
 use super::fs::How;
 use super::layout::{BLOBS, LogDir};
-use super::reader::{Line, entry, logs_in};
+use super::reader::{Line, Place, entry, logs_in};
 use super::walk::{Event, Walk};
 
 /// A record and the log that it stands in.
@@ -64,13 +64,21 @@ fn one(owner: &str, log: &LogDir, wanted: u64, every: bool) -> Option<Result<Lin
     let mut walk = Walk::new(owner.to_owned(), every);
     let (mut pending, mut found, mut withheld) = (None, None, false);
     let ended = walk.run(log, &mut |event| match event {
-        Event::Line { seq, bytes, .. } if seq == wanted => pending = Some(bytes.to_vec()),
+        Event::Line {
+            seq,
+            bytes,
+            segment,
+            offset,
+            ..
+        } if seq == wanted => pending = Some((Place { segment, offset }, bytes.to_vec())),
         Event::Withheld { seq } => withheld |= seq == wanted,
         Event::Line { .. } => {}
         Event::Commit(head) => {
-            found = found
-                .take()
-                .or_else(|| pending.take().map(|raw| (raw, head.origin.clone())));
+            found = found.take().or_else(|| {
+                pending
+                    .take()
+                    .map(|(place, raw)| (place, raw, head.origin.clone()))
+            });
         }
         Event::Damage(_) => pending = None,
     });
@@ -85,12 +93,12 @@ fn one(owner: &str, log: &LogDir, wanted: u64, every: bool) -> Option<Result<Lin
             "the content of record {wanted} was pruned; a prune record says why"
         )));
     }
-    let (raw, origin) = found?;
+    let (place, raw, origin) = found?;
     let actor = owner
         .split_once('/')
         .map_or_else(String::new, |(host, user)| format!("{user}@{host}"));
     let read = entry(&raw, &origin, &actor).map_err(|e| show(&e.to_string()).into_owned());
-    Some(read.map(|entry| Line { entry, raw }))
+    Some(read.map(|entry| Line { entry, raw, place }))
 }
 
 impl FoundLine {

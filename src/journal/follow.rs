@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use inotify::{EventMask, EventStream, Inotify, WatchMask, Watches};
+use jiff::Timestamp;
 
 use crate::domain::decision::Entry;
 
@@ -13,6 +14,48 @@ use super::reader::{Line, LogReader, Problem, logs_in, merge};
 
 /// How often the store is looked at where the system tells of no changes.
 const PAUSE: Duration = Duration::from_secs(2);
+
+const AT_ONCE: usize = 4 * 1024 * 1024;
+const LEAST: usize = 64 * 1024;
+
+/// One log, as far as its records are not handed on yet.
+struct Stream {
+    reader: LogReader,
+    waiting: Vec<Line>,
+    /// The latest time among all records so far.
+    latest: Timestamp,
+    more: bool,
+}
+
+impl Stream {
+    fn new(reader: LogReader) -> Self {
+        Self {
+            reader,
+            waiting: Vec::new(),
+            latest: Timestamp::MIN,
+            more: true,
+        }
+    }
+
+    /// Reads on if nothing waits.
+    fn fill(&mut self, most: usize, problems: &mut Vec<Problem>) {
+        if !self.waiting.is_empty() {
+            return;
+        }
+        self.more = self.reader.read_some(most, &mut self.waiting, problems);
+        for line in &self.waiting {
+            self.latest = self.latest.max(line.entry.ts);
+        }
+    }
+
+    /// Hands on what is not later than `until`, if that is known.
+    fn take(&mut self, until: Option<Timestamp>) -> Vec<Line> {
+        let later = |line: &Line| until.is_some_and(|until| line.entry.ts > until);
+        let end = self.waiting.iter().position(later);
+        let rest = end.map_or_else(Vec::new, |at| self.waiting.split_off(at));
+        std::mem::replace(&mut self.waiting, rest)
+    }
+}
 
 enum Watch {
     /// Not asked for events yet; they queue up in the system meanwhile.
@@ -26,11 +69,13 @@ enum Watch {
 /// Reads what is new in a store.
 pub struct Follower {
     store: PathBuf,
-    logs: BTreeMap<String, LogReader>,
+    logs: BTreeMap<String, Stream>,
     told: Vec<Problem>,
     watch: Watch,
     watches: Option<Watches>,
     watched: BTreeSet<PathBuf>,
+    /// Bytes of records that are read at once, of all logs together, and the least of each.
+    at_once: (usize, usize),
 }
 
 impl std::fmt::Debug for Follower {
@@ -42,7 +87,15 @@ impl std::fmt::Debug for Follower {
 impl Follower {
     /// Begins at the beginning of every log; reads nothing yet.
     pub fn new(store: &Path) -> Self {
-        let inotify = Inotify::init().ok();
+        Self::begin(store, Inotify::init().ok())
+    }
+
+    /// As [`Self::new`], for whoever is told elsewhere when to look: [`Self::changed`] only waits a while.
+    pub fn unwatched(store: &Path) -> Self {
+        Self::begin(store, None)
+    }
+
+    fn begin(store: &Path, inotify: Option<Inotify>) -> Self {
         let mut follower = Self {
             store: store.to_owned(),
             logs: BTreeMap::new(),
@@ -50,9 +103,17 @@ impl Follower {
             watches: inotify.as_ref().map(Inotify::watches),
             watch: inotify.map_or(Watch::None, Watch::Ready),
             watched: BTreeSet::new(),
+            at_once: (AT_ONCE, LEAST),
         };
         follower.watch_all();
         follower
+    }
+
+    /// Reads less at once, as nobody wants to wait for long logs.
+    #[cfg(test)]
+    pub(super) fn in_pieces_of(mut self, bytes: usize) -> Self {
+        self.at_once = (bytes, bytes);
+        self
     }
 
     /// Returns records committed since the last call, merged by time, and new problems. Reads files: call it where
@@ -64,24 +125,38 @@ impl Follower {
 
     /// As [`Self::poll`], with the verbatim lines.
     pub fn poll_lines(&mut self) -> (Vec<Line>, Vec<Problem>) {
+        let (mut lines, mut problems) = (Vec::new(), Vec::new());
+        while self.poll_some(&mut lines, &mut problems) {}
+        (lines, problems)
+    }
+
+    /// Appends the next records, a few megabytes of them at most, and problems; tells whether there is more at once. All
+    /// records so appended are merged by time, as far as the logs were there from the first.
+    pub fn poll_some(&mut self, lines: &mut Vec<Line>, news: &mut Vec<Problem>) -> bool {
         // Watching comes before reading, else a write in between would go unnoticed.
         self.watch_all();
         let (found, problems) = logs_in(&self.store);
-        let mut news: Vec<Problem> = problems
-            .iter()
-            .filter(|p| !self.told.contains(p))
-            .cloned()
-            .collect();
+        news.extend(problems.iter().filter(|p| !self.told.contains(p)).cloned());
         self.told = problems;
-        let mut lines = Vec::new();
+        let (all, least) = self.at_once;
+        let most = (all / found.len().max(1)).max(least);
+        for (owner, stream) in &mut self.logs {
+            // A log that was taken away gives nothing more, and nobody waits for it.
+            stream.more &= found.iter().any(|(there, _)| there == owner);
+        }
         for (owner, log) in found {
-            let reader = self
+            let stream = self
                 .logs
                 .entry(owner.clone())
-                .or_insert_with(|| LogReader::new(owner, log));
-            reader.read(&mut lines, &mut news);
+                .or_insert_with(|| Stream::new(LogReader::new(owner, log)));
+            stream.fill(most, news);
         }
-        (merge(lines), news)
+        // Whatever comes later from a log that has more is not earlier than what it gave last.
+        let unfinished = self.logs.values().filter(|s| s.more);
+        let until = unfinished.map(|s| s.latest).min();
+        let ready = self.logs.values_mut().flat_map(|s| s.take(until));
+        lines.extend(merge(ready.collect()));
+        self.logs.values().any(|s| s.more || !s.waiting.is_empty())
     }
 
     /// Waits until a log may have grown. May return once too often, never once too little; needs no [`Self::poll`] in

@@ -22,6 +22,8 @@ pub enum How {
     New,
     /// For reading and writing, made when missing.
     Create,
+    /// For writing over what is there.
+    Overwrite,
 }
 
 /// The system as the journal uses it. The default methods are the real thing.
@@ -44,6 +46,7 @@ pub trait Fs: Send + Sync {
             How::Append => OFlags::RDWR | OFlags::APPEND | OFlags::CREATE,
             How::New => OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL,
             How::Create => OFlags::RDWR | OFlags::CREATE,
+            How::Overwrite => OFlags::WRONLY,
         };
         let fd = rustix::fs::openat(dir, name, common | flags, Mode::from_raw_mode(mode))?;
         Ok(File::from(fd))
@@ -121,6 +124,11 @@ pub trait Fs: Send + Sync {
             .saturating_add(t.tv_nsec as u64)
     }
 
+    /// Returns whether the wall clock was synchronised since boot; `None` when nothing on this system tells.
+    fn synchronised(&self) -> Option<bool> {
+        super::clock::synchronised()
+    }
+
     /// Lists names in a directory, sorted; names that are not UTF-8 are left out.
     fn list(&self, dir: &File) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
@@ -175,4 +183,33 @@ pub fn read_from(fs: &dyn Fs, file: &File, mut offset: u64, most: usize) -> io::
         }
     }
     Ok(out)
+}
+
+/// Reads at most `most` bytes from `offset` behind what `out` holds, and returns how many there were.
+pub fn read_onto(
+    fs: &dyn Fs,
+    file: &File,
+    offset: u64,
+    most: usize,
+    out: &mut Vec<u8>,
+) -> io::Result<usize> {
+    let start = out.len();
+    // A small log needs no large buffer; one that grows meanwhile is read on by the next call.
+    let there = fs.len(file)?.saturating_sub(offset);
+    let most = most.min(usize::try_from(there).unwrap_or(most));
+    out.resize(start + most, 0);
+    let mut end = start;
+    while end < out.len() {
+        match fs.read_at(file, &mut out[end..], offset + (end - start) as u64) {
+            Ok(0) => break,
+            Ok(n) => end += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => {
+                out.truncate(start);
+                return Err(e);
+            }
+        }
+    }
+    out.truncate(end);
+    Ok(end - start)
 }

@@ -17,9 +17,9 @@ use crate::domain::text::show;
 use super::checkpoint::Head;
 use super::fs::{How, read_from};
 use super::json;
-use super::layout::{HEAD_FILE, KEY_FILE, LogDir};
+use super::layout::{KEY_FILE, LogDir};
 use super::merkle::hex;
-use super::note::{MAX_NOTE, Verifier};
+use super::note::Verifier;
 use super::reader::logs_in;
 use super::record::{self, MAX_LINE};
 use super::walk::{Event, Walk};
@@ -84,7 +84,7 @@ pub fn published(store: &Path, own: &str) -> Vec<SeenHead> {
                     .name
                     .strip_suffix(owner)
                     .is_some_and(|s| s.ends_with('/'));
-            let signed = text_of(log, HEAD_FILE, MAX_NOTE).filter(|_| fits)?;
+            let signed = log.head_text().filter(|_| fits)?;
             SeenHead::of(&by.to_vkey(), &signed)
         })
         .collect()

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 /// Most bytes of a key file that are read; a PKCS#8 Ed25519 key takes 119.
@@ -181,18 +182,42 @@ fn create(dir: &Path, path: &Path) -> Result<(), KeyError> {
     let mut suffix = [0_u8; 8];
     getrandom::fill(&mut suffix).map_err(|e| KeyError::Random(e.to_string()))?;
     let temporary = dir.join(format!(".{}.tmp", super::merkle::hex(&suffix)));
-    let made = write_key(&temporary, pem.as_bytes()).and_then(|()| {
-        match std::fs::hard_link(&temporary, path) {
-            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
-            _ => Ok(()),
-        }
-    });
-    let removed = std::fs::remove_file(&temporary);
+    let made = write_key(&temporary, pem.as_bytes()).and_then(|()| place(&temporary, path));
+    let removed = match std::fs::remove_file(&temporary) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
     made.map_err(io("write", path))?;
     removed.map_err(io("remove", &temporary))?;
     File::open(dir)
         .and_then(|d| d.sync_all())
         .map_err(io("sync", dir))
+}
+
+/// Gives a new key its name unless another console was first.
+fn place(temporary: &Path, path: &Path) -> std::io::Result<()> {
+    let renamed = renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE);
+    let placed = match renamed {
+        // Not all file systems can do that. With two names for a moment, a console that reads it just then refuses it.
+        Err(Errno::INVAL | Errno::NOSYS) => std::fs::hard_link(temporary, path),
+        other => other.map_err(Into::into),
+    };
+    match placed {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes a key that everybody knows, for logs that are made again byte by byte.
+#[cfg(test)]
+pub fn fixed(dir: &Path, name: &str, seed: u8) {
+    let pair = KeypairBytes {
+        secret_key: [seed; 32],
+        public_key: None,
+    };
+    std::fs::create_dir_all(dir).unwrap();
+    let pem = pair.to_pkcs8_pem(LineEnding::LF).unwrap();
+    write_key(&dir.join(format!("{name}.pem")), pem.as_bytes()).unwrap();
 }
 
 fn write_key(path: &Path, pem: &[u8]) -> std::io::Result<()> {

@@ -12,6 +12,7 @@ use crate::domain::text::show;
 
 use super::error::JournalError;
 use super::fs::{Fs, How, read_from, write_once};
+use super::note::MAX_NOTE;
 
 /// Format version and site of a store.
 const SITE_FILE: &str = "store.json";
@@ -200,6 +201,39 @@ impl LogDir {
         self.fs
             .open(parent, name, How::Dir, 0)
             .map_err(failed("open", &path))
+    }
+
+    /// Reads the published head. A console may be writing another one of the same length over it, so it counts when two
+    /// looks agree.
+    pub fn head_text(&self) -> Option<String> {
+        let look = || {
+            let file = self.open(HEAD_FILE, How::Read).ok()?;
+            read_from(&*self.fs, &file, 0, MAX_NOTE).ok()
+        };
+        let mut before = look()?;
+        for _ in 0..4 {
+            let again = look()?;
+            if again == before {
+                break;
+            }
+            before = again;
+        }
+        String::from_utf8(before).ok()
+    }
+
+    /// Writes a head over the published one if that is as long: a new file and a new name with every record would make
+    /// the next wait for the disk longer. Tells whether it did.
+    pub fn overwrite_head(&self, signed: &str) -> bool {
+        // Within one sector, so that a power cut leaves one of the two.
+        let small = signed.len() <= 512;
+        let found = self.fs.open(&self.dir, HEAD_FILE, How::Overwrite, 0);
+        let Some(file) = found.ok().filter(|_| small) else {
+            return false;
+        };
+        let fits = file.metadata().is_ok_and(|m| {
+            m.is_file() && m.nlink() == 1 && m.uid() == self.owner && m.len() == signed.len() as u64
+        });
+        fits && write_once(&*self.fs, &file, signed.as_bytes()).is_ok_and(|n| n == signed.len())
     }
 
     /// Returns the file of a segment, and whether content was withheld from it. A whole segment wins: withholding was

@@ -1,6 +1,7 @@
 //! One writer at a time: `flock` on a file beside the log, so that the system gives it back when a console dies.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use super::error::JournalError;
@@ -39,7 +40,12 @@ impl Lock {
         }
         // Who holds it is for people only; that it cannot be written changes nothing.
         let note = format!("process {:<10}\n", std::process::id());
-        let _ = std::os::unix::fs::FileExt::write_at(lock, note.as_bytes(), 0);
+        // What stands there already is not written again: it would be one more thing to bring to the disk.
+        let mut there = [0; 40];
+        let there = lock.read_at(&mut there, 0).map(|n| &there[..n]);
+        if !there.is_ok_and(|there| there.starts_with(note.as_bytes())) {
+            let _ = lock.write_at(note.as_bytes(), 0);
+        }
         let file = lock.try_clone().map_err(log.failed("lock", LOCK_FILE))?;
         Ok(Self { file })
     }

@@ -62,6 +62,16 @@ impl CompactRange {
         self.size
     }
 
+    /// Returns the hashes of its perfect subtrees, largest first.
+    pub fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
+
+    /// Puts a tree together from its size and its perfect subtrees.
+    pub fn of(size: u64, peaks: Vec<Hash>) -> Option<Self> {
+        (size.count_ones() as usize == peaks.len()).then_some(Self { size, peaks })
+    }
+
     /// Adds one leaf hash at the right.
     pub fn push(&mut self, leaf: Hash) {
         let mut node = leaf;

@@ -1,7 +1,7 @@
 //! Reads every log of a store. Other people's logs are untrusted input: sizes are bounded, links and foreign files
 //! refused, nothing is shown that is not signed, and whatever is wrong becomes a [`Problem`], never an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,11 +12,17 @@ use crate::domain::decision::{Entry, RecordType};
 use crate::domain::text::show;
 
 use super::actor::{host_name, safe_name, user_name};
+use super::checkpoint::Head;
 use super::fs::{Fs, How, Real};
 use super::layout::{LogDir, segment_name};
-use super::record;
+use super::record::{self, Record};
 use super::remains::Remains;
-use super::walk::{Event, Walk};
+use super::walk::{Event, Mark, Walk};
+
+/// Bytes of a log that are read in one piece.
+const PIECE: usize = 4 * 1024 * 1024;
+
+type Read<T = Record> = Result<T, record::ReadError>;
 
 /// Most logs of one store that are read.
 const MOST_LOGS: usize = 1024;
@@ -55,6 +61,17 @@ pub struct Line {
     pub entry: Entry,
     /// Its line without the line feed.
     pub raw: Vec<u8>,
+    /// Where the line begins.
+    pub place: Place,
+}
+
+/// A place in the segments of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// First sequence number of the segment.
+    pub segment: u64,
+    /// Byte offset in it.
+    pub offset: u64,
 }
 
 /// Reads all committed records of a store, merged by time; records of one log keep their order.
@@ -182,11 +199,18 @@ impl Owners {
 }
 
 /// Reads one log, and goes on where it stopped.
+///
+/// A long log is read in pieces, so that nobody needs the memory for all of it. The first time its chain is gone along
+/// once without reading a record: the last signature covers every line before it, and with them the heads on the way.
+/// What is then read up to one of these heads, and gives the same root, is what was signed.
 #[derive(Debug)]
 pub struct LogReader {
     owner: String,
     log: LogDir,
     walk: Walk,
+    /// Heads to read up to, in order.
+    marks: VecDeque<Mark>,
+    surveyed: bool,
     first: bool,
     told: Option<Problem>,
     keys: usize,
@@ -201,6 +225,8 @@ impl LogReader {
             owner,
             log,
             walk,
+            marks: VecDeque::new(),
+            surveyed: false,
             first: true,
             told: None,
             keys: 0,
@@ -210,19 +236,105 @@ impl LogReader {
 
     /// Appends records committed since the last call, and problems that were not told yet.
     pub fn read(&mut self, lines: &mut Vec<Line>, problems: &mut Vec<Problem>) {
-        let from = (lines.len(), problems.len());
-        self.run(lines, problems);
-        if self.first && !self.walk.confirm() {
-            lines.truncate(from.0);
-            problems.truncate(from.1);
-            self.walk = Walk::new(self.owner.clone(), true);
-            self.keys = 0;
-            self.run(lines, problems);
-        }
-        self.first = false;
+        while self.read_some(PIECE, lines, problems) {}
     }
 
-    fn run(&mut self, lines: &mut Vec<Line>, problems: &mut Vec<Problem>) {
+    /// As [`Self::read`], about `most` bytes; tells whether there is more.
+    pub fn read_some(
+        &mut self,
+        most: usize,
+        lines: &mut Vec<Line>,
+        problems: &mut Vec<Problem>,
+    ) -> bool {
+        if !self.surveyed {
+            self.surveyed = true;
+            self.survey(most);
+        }
+        let Some(mark) = self.marks.pop_front() else {
+            self.run(None, lines, problems);
+            self.first = false;
+            return false;
+        };
+        let (from, before) = ((lines.len(), problems.len()), self.walk.clone());
+        let there = self.run(Some(&mark), lines, problems)
+            && self
+                .walk
+                .head
+                .as_ref()
+                .is_some_and(|(h, _)| *h == mark.head);
+        if !there {
+            // It is no longer what it was a moment ago: from here on every signature has to tell.
+            lines.truncate(from.0);
+            problems.truncate(from.1);
+            self.keys = before.keys.len();
+            self.walk = before;
+            self.marks.clear();
+        }
+        if self.marks.is_empty() {
+            self.walk.check_each();
+        }
+        true
+    }
+
+    /// Goes along the chain alone and notes heads that the last signature covers; where that one does not hold, heads that
+    /// are signed themselves.
+    fn survey(&mut self, most: usize) {
+        self.marks = [false, true]
+            .into_iter()
+            .find_map(|every| self.heads(most, every))
+            .unwrap_or_default();
+        if self.marks.is_empty() {
+            self.walk.check_each();
+        }
+    }
+
+    fn heads(&self, most: usize, every: bool) -> Option<VecDeque<Mark>> {
+        let mut walk = self.walk.clone();
+        if every {
+            walk.check_each();
+        }
+        let (mut passed, mut place) = (0, (0, 0));
+        let mut marks = VecDeque::new();
+        let mark = |head: &Head, (segment, offset)| Mark {
+            head: head.clone(),
+            segment,
+            offset,
+        };
+        // What stops it is found and told again when the records are read.
+        let _ = walk.run(&self.log, &mut |event| match event {
+            Event::Line {
+                segment,
+                offset,
+                bytes,
+                ..
+            } => {
+                passed += bytes.len();
+                place = (segment, offset);
+            }
+            Event::Commit(head) if passed >= most => {
+                passed = 0;
+                marks.push_back(mark(head, place));
+            }
+            _ => {}
+        });
+        if !walk.confirm() {
+            return None;
+        }
+        if let Some((head, _)) = &walk.head
+            && marks.back().is_none_or(|last| last.head != *head)
+        {
+            marks.push_back(mark(head, place));
+        }
+        Some(marks)
+    }
+
+    /// Reads on, to a mark where one is given; tells whether it was reached.
+    fn run(
+        &mut self,
+        mark: Option<&Mark>,
+        lines: &mut Vec<Line>,
+        problems: &mut Vec<Problem>,
+    ) -> bool {
         let mut pending = Vec::new();
         let actor = self
             .owner
@@ -230,14 +342,20 @@ impl LogReader {
             .map_or_else(String::new, |(host, user)| format!("{user}@{host}"));
         let owner = self.owner.clone();
         let before = Remains::of(&self.log);
-        let ended = self.walk.run(&self.log, &mut |event| match event {
-            Event::Line { bytes, .. } => pending.push(bytes.to_vec()),
+        let mut sink = |event: Event<'_, Read>| match event {
+            Event::Line {
+                bytes,
+                seen,
+                segment,
+                offset,
+                ..
+            } => pending.push((Place { segment, offset }, bytes.to_vec(), seen)),
             // That it was withheld stands in a record of its own.
             Event::Withheld { .. } => {}
             Event::Commit(head) => {
-                for raw in pending.drain(..) {
-                    match entry(&raw, &head.origin, &actor) {
-                        Ok(entry) => lines.push(Line { entry, raw }),
+                for (place, raw, read) in pending.drain(..) {
+                    match read.and_then(|r| entry_of(r, &head.origin, &actor)) {
+                        Ok(entry) => lines.push(Line { entry, raw, place }),
                         Err(e) => problems.push(Problem::new(&owner, e)),
                     }
                 }
@@ -249,7 +367,10 @@ impl LogReader {
                     format!("damaged from record {} on: {}", bad.from, bad.why),
                 ));
             }
-        });
+        };
+        let ended = self
+            .walk
+            .run_to(mark.cloned(), &self.log, &record::read, &mut sink);
         for key in self
             .walk
             .keys
@@ -264,6 +385,9 @@ impl LogReader {
             problems.push(Problem::new(&owner, text));
         }
         self.keys = self.walk.keys.len();
+        if mark.is_some() {
+            return ended.is_ok_and(|tail| tail.paused);
+        }
         let problem = match ended {
             Err(e) => Some(Problem::new(&owner, e)),
             Ok(tail) => tail
@@ -283,6 +407,7 @@ impl LogReader {
             problems.extend(problem.clone());
         }
         self.told = problem;
+        true
     }
 
     /// Says that bytes stand behind the last checkpoint. They may be a write that is under way right now, so who follows
@@ -304,8 +429,11 @@ impl LogReader {
 }
 
 /// Whose log it stands in says who wrote it; what the line claims about its actor proves nothing.
-pub(super) fn entry(raw: &[u8], log: &str, actor: &str) -> Result<Entry, record::ReadError> {
-    let record = record::read(raw)?;
+pub(super) fn entry(raw: &[u8], log: &str, actor: &str) -> Read<Entry> {
+    entry_of(record::read(raw)?, log, actor)
+}
+
+fn entry_of(record: Record, log: &str, actor: &str) -> Read<Entry> {
     if record.kind == RecordType::Checkpoint {
         return Err(record::ReadError::Frame("note"));
     }

@@ -17,8 +17,8 @@ use super::merkle::Hash;
 pub const MAX_LINE: usize = 64 * 1024;
 
 /// Keys that frame a record and cannot stand in a body.
-const FRAME: [&str; 10] = [
-    "v", "seq", "prev", "type", "ts", "actor", "drill", "mono", "clk", "note",
+const FRAME: [&str; 11] = [
+    "v", "seq", "prev", "type", "ts", "actor", "drill", "policy", "mono", "clk", "note",
 ];
 
 /// What stands around a body.
@@ -34,6 +34,8 @@ pub struct Frame<'a> {
     pub actor: &'a Value,
     /// Whether this is about the drill's world.
     pub drill: bool,
+    /// SHA-256 of the playbooks in force, hex, where this process has any.
+    pub policy: Option<&'a str>,
     /// `CLOCK_BOOTTIME` in nanoseconds.
     pub mono: u64,
     /// Whether the wall clock was synchronised; `None` when nothing tells.
@@ -90,6 +92,10 @@ pub fn write(frame: &Frame<'_>, kind: RecordType, body: &Value) -> Result<Vec<u8
     if frame.drill {
         out.extend_from_slice(b",\"drill\":true");
     }
+    if let Some(policy) = frame.policy {
+        out.push(b',');
+        json::write_member("policy", &Value::from(policy), &mut out);
+    }
     let sync = frame
         .synchronised
         .map_or("null", |s| if s { "true" } else { "false" });
@@ -122,6 +128,8 @@ pub struct Record {
     pub actor: Map<String, Value>,
     /// Whether it is about the drill's world.
     pub drill: bool,
+    /// SHA-256 of the playbooks that were in force, hex.
+    pub policy: Option<String>,
     /// `CLOCK_BOOTTIME` in nanoseconds.
     pub mono: Option<u64>,
     /// Whether the wall clock was synchronised, where that was known.
@@ -171,6 +179,10 @@ pub fn read(line: &[u8]) -> Result<Record, ReadError> {
         return Err(ReadError::Frame("actor"));
     };
     let drill = map.shift_remove("drill") == Some(Value::Bool(true));
+    let policy = match map.shift_remove("policy") {
+        Some(Value::String(policy)) => Some(policy),
+        _ => None,
+    };
     let mono = map.shift_remove("mono").and_then(|m| m.as_u64());
     let synchronised = map
         .shift_remove("clk")
@@ -181,6 +193,7 @@ pub fn read(line: &[u8]) -> Result<Record, ReadError> {
         ts,
         actor,
         drill,
+        policy,
         mono,
         synchronised,
         body: map,
@@ -215,6 +228,7 @@ mod tests {
             ts: "2026-11-21T08:15:00.123456789Z".parse().unwrap(),
             actor,
             drill: false,
+            policy: None,
             mono: 7,
             synchronised: None,
         }
@@ -256,13 +270,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_what_it_writes(text in any::<String>(), key in "[a-z]{6,9}", drill in any::<bool>()) {
+        fn reads_what_it_writes(text in any::<String>(), policy in any::<Option<String>>(), key in "[a-z]{6,9}", drill in any::<bool>()) {
             let (actor, body) = (json!({"user": text}), json!({key: [text.clone()]}));
-            let frame = Frame { drill, ..frame(&actor) };
+            let frame = Frame { drill, policy: policy.as_deref(), ..frame(&actor) };
             let line = write(&frame, RecordType::Intent, &body).unwrap();
             let record = read(&line).unwrap();
             prop_assert_eq!(Value::Object(record.body), body);
             prop_assert_eq!(Value::Object(record.actor), actor.clone());
+            prop_assert_eq!(record.policy.as_deref(), policy.as_deref());
             prop_assert_eq!((record.seq, record.drill, record.ts, record.mono), (41, drill, frame.ts, Some(7)));
         }
 

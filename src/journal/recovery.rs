@@ -13,8 +13,8 @@ use super::checkpoint::Head;
 use super::error::JournalError;
 use super::fs::{How, read_from, write_once};
 use super::heads::SeenHead;
-use super::layout::{HEAD_FILE, LogDir, QUARANTINE, segment_name};
-use super::note::{MAX_NOTE, Verifier};
+use super::layout::{LogDir, QUARANTINE, segment_name};
+use super::note::Verifier;
 use super::walk::{Tail, Walk};
 
 /// A torn write that was put aside.
@@ -107,9 +107,7 @@ pub enum Finding {
 /// Reads the latest head that was known to be durable. Whoever may write there could only raise an alarm with it: it
 /// counts only when this log's own key signed it.
 pub fn stored_head(log: &LogDir, by: &Verifier) -> Option<(Head, String)> {
-    let file = log.open(HEAD_FILE, How::Read).ok()?;
-    let bytes = read_from(&*log.fs, &file, 0, MAX_NOTE).ok()?;
-    let signed = String::from_utf8(bytes).ok()?;
+    let signed = log.head_text()?;
     Some((Head::open(&signed, by)?, signed))
 }
 

@@ -3,9 +3,9 @@
 //! A log whose segments are gone has nothing wrong in it; only what was left behind says that there was more.
 
 use super::checkpoint::Head;
-use super::fs::{How, read_from};
+use super::fs::How;
 use super::layout::{BLOBS, HEAD_FILE, KEY_FILE, LogDir, QUARANTINE, segment_name};
-use super::note::{self, MAX_NOTE, Verifier};
+use super::note::{self, Verifier};
 use super::walk::Walk;
 
 /// What was found beside the segments. Look before they are read: a head is published after its lines are on the
@@ -19,11 +19,7 @@ pub struct Remains {
 impl Remains {
     /// Looks into a log's directory.
     pub fn of(log: &LogDir) -> Self {
-        let head = log
-            .open(HEAD_FILE, How::Read)
-            .ok()
-            .and_then(|file| read_from(&*log.fs, &file, 0, MAX_NOTE).ok())
-            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let head = log.head_text();
         let names = log.fs.list(&log.dir).unwrap_or_default();
         let traces = [HEAD_FILE, KEY_FILE, BLOBS, QUARANTINE];
         Self {
@@ -69,8 +65,8 @@ impl Remains {
         let head = self.head(walk.keys.iter().map(|k| &k.by))?;
         (head.size > known).then(|| {
             format!(
-                "the signed head in `checkpoint` covers {} lines, only {known} are here: the tail of {file} was removed \
-                 or changed",
+                "the signed head in `checkpoint` covers {} lines, the last that fits the log covers {known}: the tail of \
+                 {file} was removed or changed",
                 head.size
             )
         })

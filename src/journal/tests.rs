@@ -5,13 +5,16 @@ mod clocks;
 mod crashing;
 mod damage;
 mod failing;
+mod golden;
 mod holes;
 mod killing;
 mod peers;
+mod pieces;
 mod pruning;
 mod racing;
 mod reading;
 mod rotating;
+mod segments;
 mod tamper;
 mod torn;
 mod trusting;
@@ -86,6 +89,9 @@ impl Place {
             keys: self.dir.path().join("keys"),
             drill: false,
             allow_network_fs: true,
+            person: None,
+            policy: None,
+            fallback: None,
         }
     }
 

@@ -2,11 +2,23 @@
 """Checks one journal without stanch: python3 verify.py LOG_DIRECTORY  (needs openssl 3 for the signatures).
 
 Each line's SHA-256(0x00 || line) is the next line's "prev" and a leaf of the RFC 6962 tree; each checkpoint line
-holds a C2SP signed note over (origin, number of lines before it, root). Exit 0 intact, 1 not."""
+holds a C2SP signed note over (origin, number of lines before it, root). Exit 0 intact, 1 not.
+
+What stands in a record: v seq prev type ts, actor{user uid euid loginuid sessionid host tty ssh_from sudo_from pid
+start boot version key person}, drill, policy (SHA-256 of the playbooks in force), mono, clk{sync}, then by type:
+  decision  kind alert reason plan step; a confirmed plan of the hard tier always has a reason
+  plan      digest plan{... incident playbook playbook_sha256 ...}; digest is SHA-256 over the plan, keys sorted
+  intent    intent digest step verb provider identity environment alert plan{log seq} undo incident
+            process{pid start boot}; durable before a request leaves; the rendered requests stand in the plan
+  attempt   intent request attempt at outcome http_status retry_after waited_ms; requests that were sent again
+  outcome   intent outcome http_status provider_request_id attempts error error_class retry_after bytes_sent
+            headers_sha256 body_sha256 evidence[{name sha256 size source media fetched_at}]; the bytes are in blobs/
+  verify    intent proof says tries evidence_sha256; what the read-back told"""
 import base64, glob, hashlib, json, os, subprocess, sys, tempfile
 
 def sha(data): return hashlib.sha256(data).digest()
-def die(seq, why): sys.exit(f"record {seq}: {why}; records from here on are not trustworthy")
+good = 0  # Records before this one are covered by a checkpoint that held.
+def die(seq, why): sys.exit(f"record {seq}: {why}; records from {good} on are not trustworthy")
 
 def root(peaks):
     if not peaks: return sha(b"")
@@ -35,6 +47,7 @@ def read_key(vkey, seq):
     return name, key_id, raw[1:]
 
 def main(log):
+    global good
     seq, prev, peaks, key, committed, new, epoch, last = 0, bytes(32), [], None, 0, None, False, None
     whole = glob.glob(os.path.join(log, "*.jsonl"))
     pruned = [p for p in glob.glob(os.path.join(log, "*.pruned")) if p[:-7] + ".jsonl" not in whole]
@@ -76,7 +89,7 @@ def main(log):
                 same = json.dumps({"v": 1, "seq": seq, "prev": prev.hex(), "type": "checkpoint", "note": note},
                                   separators=(",", ":")).encode()
                 if same != line: die(seq, "not in canonical form")
-                committed = seq + 1
+                committed = good = seq + 1
             prev = sha(b"\0" + line)
             if record["type"] == "prune": excused += record.get("withheld", [])
             peaks = add(peaks, prev)
@@ -88,4 +101,5 @@ def main(log):
     print(f"{key[0]} key {key[1]}: {seq} lines intact; a removed tail cannot be detected without an anchor")
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__))
+    try: main(sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__))
+    except (ValueError, KeyError, IndexError, TypeError) as e: sys.exit(f"cannot be read as a log: {e!r}; records from {good} on are not trustworthy")

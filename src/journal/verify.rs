@@ -25,6 +25,7 @@ use crate::domain::decision::RecordType;
 use crate::domain::text::show;
 
 use super::error::JournalError;
+use super::glance::Glance;
 use super::layout::{LogDir, QUARANTINE, segment_name};
 use super::merkle::{Hash, hex};
 use super::note::Verifier;
@@ -39,6 +40,9 @@ pub use text::write_text;
 
 /// An independent check in plain Python with openssl, printed by `log verify --explain`.
 pub const VERIFY_PY: &str = include_str!("verify.py");
+
+/// The same with sha256sum and openssl alone, printed by `log verify --explain=shell`.
+pub const VERIFY_SH: &str = include_str!("verify.sh");
 
 /// How thorough, and what is believed beforehand.
 #[derive(Clone, Debug, Default)]
@@ -191,13 +195,16 @@ impl Report {
             .count()
     }
 
-    /// Returns the exit code: 0 intact, 1 not, 2 nothing there to verify, 3 with `strict` where warnings or unknown
-    /// outcomes remain.
-    pub fn exit_code(&self, strict: bool) -> u8 {
+    /// Returns the exit code: 0 intact, 1 not, 2 nothing there to verify; with `strict` 3 where warnings remain, or acts
+    /// of unknown effect from before that time: younger ones are somebody's work in hand.
+    pub fn exit_code(&self, strict: Option<Timestamp>) -> u8 {
+        let below = |before: Timestamp| {
+            self.warnings() > 0 || self.content.unknown.iter().any(|act| act.at <= before)
+        };
         match () {
             () if !self.intact() => 1,
             () if self.empty => 2,
-            () if strict && (self.warnings() > 0 || !self.content.unknown.is_empty()) => 3,
+            () if strict.is_some_and(below) => 3,
             () => 0,
         }
     }
@@ -265,6 +272,24 @@ struct Facts {
     vouches: Vec<Value>,
 }
 
+/// Says what is wrong; where only the hash of the line before differs, that.
+fn in_words(bad: &Bad) -> String {
+    let told = |line: &str| {
+        let (start, rest) = line.split_once("\"prev\":\"")?;
+        Some((start.to_owned(), rest.get(..16)?.to_owned()))
+    };
+    match &bad.why {
+        Why::Chain { expected, found } if bad.seq > 0 => match (told(expected), told(found)) {
+            (Some((start, is)), Some((other, named))) if start == other && is != named => format!(
+                "it names {named}… as the hash of the line before, which is {is}…: record {} or this one was changed",
+                bad.seq - 1
+            ),
+            _ => bad.why.to_string(),
+        },
+        why => why.to_string(),
+    }
+}
+
 /// One log under audit.
 struct Audit<'o> {
     report: LogReport,
@@ -315,8 +340,8 @@ impl<'o> Audit<'o> {
     fn run(mut self, log: &LogDir) -> (LogReport, Facts, Vec<Line>) {
         let before = Remains::of(log);
         let mut walk = self.walk.clone();
-        let ended = walk.run(log, &mut |event| self.meet(log, &event));
-        self.look(log);
+        let ended = walk.run_with(log, &queue::read, &mut |event| self.meet(log, event));
+        self.tell();
         let mut lines = std::mem::take(&mut self.queue.lines);
         if self.options.quick && !walk.confirm() {
             lines.clear();
@@ -379,7 +404,10 @@ impl<'o> Audit<'o> {
         let segment = segment_name(bad.segment);
         let text = format!(
             "record {} at byte {} of {segment}: {}; records from {} on are not trustworthy",
-            bad.seq, bad.offset, bad.why, bad.from
+            bad.seq,
+            bad.offset,
+            in_words(bad),
+            bad.from
         );
         let check = if matches!(bad.why, Why::Checkpoint(_)) {
             "checkpoints"
@@ -396,7 +424,8 @@ impl<'o> Audit<'o> {
         });
     }
 
-    fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {
+    /// Takes in the frame of every record.
+    fn glance(&mut self, record: &Glance<'_>) {
         self.report.first.get_or_insert(record.ts);
         if self.facts.times.is_empty() || self.committed {
             self.facts.times.push((record.seq, record.ts));
@@ -404,11 +433,15 @@ impl<'o> Audit<'o> {
         }
         self.report.last = Some(record.ts);
         clock::check(self, record);
-        self.evidence.record(record);
-        if let Some(uid) = record.actor.get("uid").and_then(Value::as_u64) {
+        if let Some(uid) = record.uid {
             let uid = u32::try_from(uid).unwrap_or(u32::MAX);
             self.uids.entry(uid).or_insert(record.seq);
         }
+    }
+
+    /// Takes in a record whose body says something.
+    fn record(&mut self, log: &LogDir, segment: u64, record: &Record) {
+        self.evidence.record(record);
         if record.kind == RecordType::PeerHeads {
             let heads = record.body.get("heads").and_then(Value::as_array);
             let heads = heads.into_iter().flatten().cloned();

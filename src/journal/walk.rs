@@ -4,8 +4,11 @@
 //! committed yet: a rule that trusts a fitting `prev` alone accepts torn data.
 
 mod ahead;
+mod place;
+mod state;
 
 use std::fs::File;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -15,114 +18,20 @@ use super::checkpoint::{self, Head, Invalid, prefix};
 use super::error::JournalError;
 use super::fs::How;
 use super::layout::{LogDir, segment_name};
-use super::merkle::{CompactRange, Hash, ZERO, leaf_hash, unhex};
+use super::merkle::{Hash, unhex};
 use super::note::Verifier;
 use super::record::{self, MAX_LINE};
-use ahead::Ahead;
+use ahead::{Ahead, End, Look, Signer, Source, Stop};
+pub use place::{Bad, Point, Why};
 
 /// A writer begins a new segment beyond this many bytes.
 pub const SEGMENT_LIMIT: u64 = 64 * 1024 * 1024;
 /// A reader refuses a segment beyond this many bytes.
 const SEGMENT_CAP: u64 = 4 * SEGMENT_LIMIT;
-const CHUNK: usize = 4 * 1024 * 1024;
-
-/// A place between two lines, with everything needed to go on from it.
-#[derive(Clone, Debug)]
-pub struct Point {
-    /// Sequence number of the next line.
-    pub seq: u64,
-    /// Leaf hash of the line before.
-    pub prev: Hash,
-    /// The tree over all lines before.
-    pub range: CompactRange,
-    /// First sequence number of the segment.
-    pub segment: u64,
-    /// Byte offset in the segment.
-    pub offset: u64,
-}
-
-impl Point {
-    /// The very beginning.
-    pub fn start() -> Self {
-        Self {
-            seq: 0,
-            prev: ZERO,
-            range: CompactRange::default(),
-            segment: 0,
-            offset: 0,
-        }
-    }
-
-    /// Goes past one line (without its line feed) and returns its leaf hash.
-    pub fn pass(&mut self, line: &[u8]) -> Hash {
-        let leaf = leaf_hash(line);
-        self.step(leaf, line.len());
-        leaf
-    }
-
-    /// Goes past a line of `len` bytes of which the leaf hash is known, or all that is left.
-    pub fn step(&mut self, leaf: Hash, len: usize) {
-        self.seq += 1;
-        self.prev = leaf;
-        self.range.push(leaf);
-        self.offset += len as u64 + 1;
-    }
-}
-
-/// The first thing that is wrong with a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bad {
-    /// Which line it should have been.
-    pub seq: u64,
-    /// First record after the last valid checkpoint: a changed line shows only at the line after it.
-    pub from: u64,
-    /// In which segment (first sequence number).
-    pub segment: u64,
-    /// At which byte of the segment.
-    pub offset: u64,
-    /// What is wrong.
-    pub why: Why,
-}
-
-/// What can be wrong with a line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
-    /// It does not continue the line before.
-    #[error("the line does not continue the chain: expected {expected}, found {found}")]
-    Chain {
-        /// Fixed start that the line should have.
-        expected: String,
-        /// What stands there, made visible.
-        found: String,
-    },
-    /// Longer than any line of ours.
-    #[error("a line exceeds {MAX_LINE} bytes")]
-    TooLong,
-    /// A control character or a byte above 0x7E.
-    #[error("the line holds the byte 0x{0:02x}, which this log never writes")]
-    Byte(u8),
-    /// A checkpoint that does not hold.
-    #[error("{0}")]
-    Checkpoint(#[from] Invalid),
-    /// The log does not begin as a log.
-    #[error("the first line is no genesis record of this log: {0}")]
-    Genesis(String),
-    /// Another key takes over in a way that nothing vouches for.
-    #[error("the record changes the key, but {0}")]
-    Key(String),
-    /// A file is not there, or has another name.
-    #[error("expected the segment {expected}, found {found}")]
-    Segment {
-        /// Name that should follow.
-        expected: String,
-        /// Name that follows.
-        found: String,
-    },
-}
 
 /// What a walk meets, in order.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum Event<'a, T = ()> {
     /// A line that continues the chain; not committed until the next [`Event::Commit`].
     Line {
         /// Its number.
@@ -133,6 +42,8 @@ pub enum Event<'a> {
         offset: u64,
         /// Its bytes without the line feed.
         bytes: &'a [u8],
+        /// What was to be known of it; see [`Walk::run_with`].
+        seen: T,
     },
     /// A line whose content was withheld; its leaf hash still holds the place.
     Withheld {
@@ -158,6 +69,25 @@ pub struct Tail {
     pub uncommitted: u64,
     /// Segments that should not be there or could not be reached.
     pub later: Vec<u64>,
+    /// It ended at a mark, see [`Walk::run_to`]; nothing is said about what follows.
+    pub paused: bool,
+}
+
+/// A checkpoint on the way, to rest at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its head.
+    pub head: Head,
+    /// Segment of the record before it.
+    pub segment: u64,
+    /// Where in it that record begins.
+    pub offset: u64,
+}
+
+/// What stops a walk before the end.
+enum Halt {
+    Bad(Bad),
+    Paused,
 }
 
 impl Tail {
@@ -208,6 +138,8 @@ pub struct Walk {
     /// Leaf hashes of all lines so far, when somebody wants them.
     pub leaves: Option<Vec<Hash>>,
     every_signature: bool,
+    /// Where to rest.
+    rest_at: Option<Mark>,
     incoming: Option<Incoming>,
     /// Whether content was withheld from the segment that is read.
     pruned: bool,
@@ -242,6 +174,7 @@ impl Walk {
             checkpoints: 0,
             passed: 0,
             every_signature,
+            rest_at: None,
             pruned: false,
             at: Point::start(),
         }
@@ -263,6 +196,36 @@ impl Walk {
         log: &LogDir,
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<Tail, JournalError> {
+        self.run_with(log, &|_| (), sink)
+    }
+
+    /// As [`Walk::run_with`], no further than to a checkpoint that was met there before.
+    pub fn run_to<T: Send>(
+        &mut self,
+        mark: Option<Mark>,
+        log: &LogDir,
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
+    ) -> Result<Tail, JournalError> {
+        self.rest_at = mark;
+        let ended = self.run_with(log, look, sink);
+        self.rest_at = None;
+        ended
+    }
+
+    /// From now on every signature is checked.
+    pub fn check_each(&mut self) {
+        self.every_signature = true;
+    }
+
+    /// As [`Walk::run`]; `look` is asked about every record, ahead of the walk and on two cores, so also about lines that
+    /// turn out not to fit.
+    pub fn run_with<T: Send>(
+        &mut self,
+        log: &LogDir,
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
+    ) -> Result<Tail, JournalError> {
         self.at = self.good.clone();
         self.incoming = None;
         let (segments, _) = log.segments()?;
@@ -278,7 +241,13 @@ impl Walk {
         }
         loop {
             let first = self.at.segment;
-            let (bad, len) = self.segment(log, sink)?;
+            let (bad, len) = self.segment(log, look, sink)?;
+            if self.is_at_mark() {
+                return Ok(Tail {
+                    paused: true,
+                    ..Tail::default()
+                });
+            }
             let here = if self.good.segment == first {
                 self.good.offset
             } else {
@@ -291,6 +260,7 @@ impl Walk {
                 rest,
                 uncommitted: self.at.seq - self.good.seq,
                 later: later(first),
+                paused: false,
             };
             let Some(next) = tail.later.first().copied() else {
                 return Ok(tail);
@@ -390,10 +360,11 @@ impl Walk {
     }
 
     /// Reads one segment from where the walk stands; returns what stopped it and the size read.
-    fn segment(
+    fn segment<T: Send>(
         &mut self,
         log: &LogDir,
-        sink: &mut dyn FnMut(Event<'_>),
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
     ) -> Result<(Option<Bad>, u64), JournalError> {
         let (name, pruned) = log.segment_file(self.at.segment);
         let file = log.open(&name, How::Read)?;
@@ -419,55 +390,71 @@ impl Walk {
                 found: len,
             });
         }
-        self.lines(log, &file, &name, sink)
+        self.lines(log, &file, &name, look, sink)
     }
 
-    fn lines(
+    fn lines<T: Send>(
         &mut self,
         log: &LogDir,
         file: &File,
         name: &str,
-        sink: &mut dyn FnMut(Event<'_>),
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
     ) -> Result<(Option<Bad>, u64), JournalError> {
-        let mut buffer: Vec<u8> = Vec::new();
-        let mut read = self.at.offset;
-        loop {
-            let chunk = super::fs::read_from(&*log.fs, file, read, CHUNK)
-                .map_err(log.failed("read", name))?;
-            if chunk.is_empty() || read > SEGMENT_CAP {
-                return Ok((None, read));
-            }
-            read += chunk.len() as u64;
-            buffer.extend_from_slice(&chunk);
-            let by = self.verifier.clone().filter(|_| self.every_signature);
-            let ahead = ahead::look(&buffer, by.as_ref());
+        let mark = self.rest_at.as_ref();
+        // A record and the checkpoint behind it take no more.
+        let cap = mark
+            .filter(|m| m.segment == self.at.segment)
+            .map_or(SEGMENT_CAP, |m| m.offset + 2 * MAX_LINE as u64);
+        let source = Source::new(&*log.fs, file, self.at.offset, cap);
+        let by = self.signer(None);
+        let ended = ahead::along(source, by, look, &mut |piece| {
             let mut from = 0;
-            for mut known in ahead {
-                known.signed &= self.verifier == by;
-                let line = &buffer[from..from + known.len];
-                let (segment, offset) = (self.at.segment, self.at.offset);
-                if let Err(why) = self.line(line, &known, sink) {
-                    let len = log.fs.len(file).map_err(log.failed("look at", name))?;
-                    return Ok((Some(self.bad(segment, offset, why)), len));
-                }
+            for mut known in piece.lines.drain(..) {
+                let line = &piece.bytes[from..from + known.len];
                 from += known.len + 1;
+                known.signed = known.signed && piece.by.as_deref() == self.verifier.as_ref();
+                let (segment, offset) = (self.at.segment, self.at.offset);
+                self.line(line, known, look, sink)
+                    .map_err(|why| Halt::Bad(self.bad(segment, offset, why)))?;
+                if self.is_at_mark() {
+                    return Err(Halt::Paused);
+                }
             }
-            buffer.drain(..from);
-            if buffer.len() > MAX_LINE {
-                let len = log.fs.len(file).map_err(log.failed("look at", name))?;
-                return Ok((
-                    Some(self.bad(self.at.segment, self.at.offset, Why::TooLong)),
-                    len,
-                ));
-            }
-        }
+            Ok(self.signer(piece.by.clone()))
+        });
+        let bad = match ended {
+            Ok(End::Read(len)) => return Ok((None, len)),
+            Err(Stop::Io(error)) => return Err(log.failed("read", name)(error)),
+            Ok(End::TooLong) => self.bad(self.at.segment, self.at.offset, Why::TooLong),
+            Err(Stop::Said(Halt::Bad(bad))) => bad,
+            Err(Stop::Said(Halt::Paused)) => return Ok((None, self.at.offset)),
+        };
+        let len = log.fs.len(file).map_err(log.failed("look at", name))?;
+        Ok((Some(bad), len))
     }
 
-    fn line(
+    fn is_at_mark(&self) -> bool {
+        self.rest_at
+            .as_ref()
+            .is_some_and(|mark| self.good.seq > mark.head.size)
+    }
+
+    /// The key that every signature is checked against; `before` where it is the same.
+    fn signer(&self, before: Signer) -> Signer {
+        let by = self.verifier.as_ref().filter(|_| self.every_signature);
+        if before.as_deref() == by {
+            return before;
+        }
+        by.cloned().map(Arc::new)
+    }
+
+    fn line<T>(
         &mut self,
         line: &[u8],
-        known: &Ahead,
-        sink: &mut dyn FnMut(Event<'_>),
+        known: Ahead<T>,
+        look: Look<'_, T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
     ) -> Result<(), Why> {
         if let Some(leaf) = self.pruned.then(|| unhex(line)).flatten() {
             if self.verifier.is_none() {
@@ -485,8 +472,8 @@ impl Walk {
         if let Some(byte) = known.strange {
             return Err(Why::Byte(byte));
         }
-        let start = prefix(self.at.seq, &self.at.prev);
-        let Some(rest) = line.strip_prefix(start.as_bytes()) else {
+        let Some(rest) = checkpoint::after_prefix(line, self.at.seq, &self.at.prev) else {
+            let start = prefix(self.at.seq, &self.at.prev);
             let found = String::from_utf8_lossy(&line[..line.len().min(start.len())]);
             return Err(Why::Chain {
                 expected: start,
@@ -494,7 +481,7 @@ impl Walk {
             });
         };
         if rest.starts_with(b"checkpoint\"") {
-            return self.checkpoint(line, known, sink);
+            return self.checkpoint(line, &known, sink);
         }
         if self.at.seq == 0 {
             self.verifier = Some(self.genesis(line).map_err(Why::Genesis)?);
@@ -504,21 +491,22 @@ impl Walk {
             self.incoming = Some(self.key_change(line).map_err(Why::Key)?);
         }
         let (seq, segment, offset) = (self.at.seq, self.at.segment, self.at.offset);
-        self.pass(known);
+        self.pass(&known);
         sink(Event::Line {
             seq,
             segment,
             offset,
             bytes: line,
+            seen: known.seen.unwrap_or_else(|| look(line)),
         });
         Ok(())
     }
 
-    fn checkpoint(
+    fn checkpoint<T>(
         &mut self,
         line: &[u8],
-        known: &Ahead,
-        sink: &mut dyn FnMut(Event<'_>),
+        known: &Ahead<T>,
+        sink: &mut dyn FnMut(Event<'_, T>),
     ) -> Result<(), Why> {
         let Some(by) = &self.verifier else {
             return Err(Why::Genesis("a checkpoint comes first".into()));
@@ -561,7 +549,7 @@ impl Walk {
         Ok(())
     }
 
-    fn pass(&mut self, known: &Ahead) {
+    fn pass<T>(&mut self, known: &Ahead<T>) {
         let seq = self.at.seq;
         self.at.step(known.leaf, known.len);
         self.keep_leaf(seq, known.leaf);

@@ -4,10 +4,12 @@
 //! hand it to the system in one call, wait for the device, and only then say so.
 
 mod clock;
+mod elsewhere;
 mod first;
 mod peers;
 mod prune;
 mod rotate;
+mod segments;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -38,8 +40,12 @@ use first::{First, first_walk};
 use peers::Peers;
 pub use prune::{Prune, Pruned};
 
-/// Room kept for one outcome, in bytes: the longest line.
-const RESERVE_EACH: u64 = 64 * 1024;
+/// What a log's first record says about the program. Golden logs of the tests outlive versions.
+pub(super) const VERSION: &str = if cfg!(test) {
+    "0.0.0"
+} else {
+    env!("CARGO_PKG_VERSION")
+};
 
 /// Where the journal is and whose.
 #[derive(Clone, Debug)]
@@ -54,6 +60,12 @@ pub struct JournalConfig {
     pub drill: bool,
     /// Accepts a store on NFS and the like, where locks may not hold.
     pub allow_network_fs: bool,
+    /// What the person calls themselves; a claim until a roster says so.
+    pub person: Option<String>,
+    /// SHA-256 of the playbooks in force, hex; stands in every record.
+    pub policy: Option<String>,
+    /// Folder, better on another disk, for what an act came to when the log itself fails.
+    pub fallback: Option<PathBuf>,
 }
 
 /// What was found when a journal was opened.
@@ -65,6 +77,8 @@ pub struct Opened {
     pub recovered: Option<Recovered>,
     /// Acknowledged records were changed or lost; actions are blocked until somebody acknowledges it.
     pub damaged: Option<Damaged>,
+    /// How many records were taken in that an earlier console could only keep elsewhere.
+    pub kept: usize,
     /// What is wrong with other logs of the store, compared with what this user saw of them; safe to draw.
     pub peers: Vec<String>,
 }
@@ -135,7 +149,13 @@ pub struct Writer {
     next: Option<SigningKey>,
     /// Whether a write before may be in the system's hands only.
     unsynced: bool,
+    /// Bytes of room that were asked for behind the end; the next segment gets as many.
+    room: u64,
+    /// A new segment begins beyond this many bytes.
+    limit: u64,
     clock: clock::Watch,
+    /// What came of acts that is not in the log.
+    unrecorded: Option<String>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -164,6 +184,16 @@ impl Writer {
         let (mut writer, opened) = Self::open_or_adopt(config, actor, fs, now, Some(reason))?;
         writer.anchor_here();
         Ok((writer, opened))
+    }
+
+    /// Opens the own log on a disk of the test's.
+    #[cfg(test)]
+    pub fn open_on(
+        config: JournalConfig,
+        disk: Arc<super::Disk>,
+        now: Timestamp,
+    ) -> Result<(Self, Opened), JournalError> {
+        Self::open_or_adopt(config, Actor::current(), disk, now, None)
     }
 
     /// Opens a log as a given actor on a given system.
@@ -242,14 +272,23 @@ impl Writer {
             peers,
             next: None,
             unsynced: true,
+            room: 0,
+            limit: SEGMENT_LIMIT,
             clock: clock::Watch::default(),
+            unrecorded: None,
         };
         if let Some(reason) = adopt {
             writer.begin_epoch(now, reason)?;
         }
         writer.settle(now)?;
         writer.after_poison(now)?;
-        let peers = writer.look_around(now);
+        let kept = writer.take_kept(now);
+        let mut peers = writer.look_around(now);
+        // What could not be taken in is still where it was; the log is none the worse.
+        let kept = kept.unwrap_or_else(|error| {
+            peers.push(error.to_string());
+            0
+        });
         pending = writer.damaged.as_ref().map(|d| d.why.clone()).or(pending);
         if let Some(why) = pending {
             writer.state = State::Blocked(format!("{why}; read `log verify` and acknowledge it"));
@@ -259,6 +298,7 @@ impl Writer {
             origin: writer.verifier.name.clone(),
             recovered: writer.recovered.take(),
             damaged: writer.damaged.take(),
+            kept,
             peers,
         };
         Ok((writer, opened))
@@ -278,13 +318,7 @@ impl Writer {
         }
         let held = Lock::take(&self.log, &self.lock)?;
         self.catch_up(now)?;
-        // An outcome must land in the room that was reserved for it, so it never begins a segment.
-        let roomy = records
-            .iter()
-            .all(|(kind, _)| !matches!(kind, RecordType::Outcome | RecordType::Verify));
-        if roomy && self.walk.good.offset > SEGMENT_LIMIT {
-            self.begin_segment(now, &json!({"reason": "size"}))?;
-        }
+        self.rotate_if_large(now, records)?;
         let binding = |(kind, _): &(RecordType, Value)| {
             matches!(kind, RecordType::Approval | RecordType::Intent)
         };
@@ -304,23 +338,6 @@ impl Writer {
         Ok(written.split_off(own))
     }
 
-    /// Makes room for the outcomes of `in_flight` acts and one intent, so that a full disk refuses the intent and not
-    /// the outcome (fallocate(2)). Not all file systems can promise it (btrfs, ZFS); these answer at once.
-    pub fn reserve(&mut self, in_flight: usize) -> Result<(), JournalError> {
-        let end = self
-            .log
-            .fs
-            .len(&self.segment)
-            .map_err(self.failed("look at"))?;
-        let room = (in_flight as u64)
-            .saturating_add(2)
-            .saturating_mul(RESERVE_EACH);
-        match self.log.fs.reserve(&self.segment, end, room) {
-            Err(e) if e.kind() == std::io::ErrorKind::Unsupported => Ok(()),
-            other => other.map_err(self.failed("reserve room in")),
-        }
-    }
-
     /// Stores evidence durably beside the log; tokens and keys in it are masked before it is hashed.
     pub fn put_blob(&mut self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
         blob::put(&self.log, &redact::evidence(bytes))
@@ -328,9 +345,12 @@ impl Writer {
 
     /// Tells whether actions may be recorded.
     pub fn health(&self) -> Health {
-        match &self.state {
-            State::Ok => Health::Ok,
-            State::Blocked(why) | State::Poisoned(why) => Health::Blocked(why.clone()),
+        match (&self.unrecorded, &self.state) {
+            (Some(text), State::Blocked(why) | State::Poisoned(why)) => {
+                Health::Blocked(format!("{text}: {why}"))
+            }
+            (_, State::Ok) => Health::Ok,
+            (None, State::Blocked(why) | State::Poisoned(why)) => Health::Blocked(why.clone()),
         }
     }
 
@@ -461,7 +481,7 @@ impl Writer {
             "origin": self.verifier.name,
             "key": self.verifier.to_vkey(),
             "epoch": 1,
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": VERSION,
         });
         self.sync_names()?;
         self.commit(now, &[(RecordType::Genesis, body)])?;
@@ -469,57 +489,6 @@ impl Writer {
         self.walk.take_key(0, 0, self.verifier.clone(), false);
         let _ = self.walk.confirm();
         Ok(())
-    }
-
-    /// A segment's name must be on the device before the head of what stands in it is published: else a power cut
-    /// could leave the head of a log that is not there.
-    fn sync_names(&self) -> Result<(), JournalError> {
-        self.log
-            .fs
-            .sync_dir(&self.log.dir)
-            .map_err(self.log.failed("sync", ""))
-    }
-
-    /// Begins the segment that follows the last valid checkpoint.
-    pub(super) fn begin_segment(
-        &mut self,
-        now: Timestamp,
-        body: &Value,
-    ) -> Result<(), JournalError> {
-        // The old segment must be whole on the device before the next one exists.
-        if let Ok(old) = self
-            .log
-            .open(&segment_name(self.walk.good.segment), How::Read)
-        {
-            self.log.fs.sync(&old).map_err(self.failed("sync"))?;
-        }
-        let seq = self.walk.good.seq;
-        let segment = self.log.open(&segment_name(seq), How::Append)?;
-        self.log
-            .fs
-            .chmod(&segment, self.log.file_mode())
-            .map_err(self.failed("set the mode of"))?;
-        self.segment = segment;
-        self.walk.good.segment = seq;
-        self.walk.good.offset = 0;
-        self.sync_names()?;
-        self.genesis(now)?;
-        self.commit(now, &[(RecordType::Segment, body.clone())])?;
-        Ok(())
-    }
-
-    /// Begins a new segment when the console before lost its disk: its last pages may be on no device.
-    fn after_poison(&mut self, now: Timestamp) -> Result<(), JournalError> {
-        let Ok(marker) = self.log.open(POISON_FILE, How::Read) else {
-            return Ok(());
-        };
-        let why = read_from(&*self.log.fs, &marker, 0, 1024).unwrap_or_default();
-        let why = String::from_utf8_lossy(&why).into_owned();
-        self.begin_segment(now, &json!({"reason": "poisoned", "error": why}))?;
-        self.log
-            .fs
-            .remove(&self.log.dir, POISON_FILE)
-            .map_err(self.log.failed("remove", POISON_FILE))
     }
 
     /// Frames, signs, writes and, for decisions, waits for the device.
@@ -532,14 +501,18 @@ impl Writer {
         let mut bytes = Vec::new();
         let mut written = Vec::new();
         let mono = self.log.fs.boot_clock();
-        let synchronised = super::clock::synchronised();
+        let synchronised = self.log.fs.synchronised();
+        let actor = self
+            .actor
+            .signing(&self.verifier, self.config.person.as_deref());
         for (kind, body) in records {
             let frame = Frame {
                 seq: at.seq,
                 prev: at.prev,
                 ts: now,
-                actor: &self.actor.value,
+                actor: &actor,
                 drill: self.config.drill,
+                policy: self.config.policy.as_deref(),
                 mono,
                 synchronised,
             };
@@ -642,6 +615,9 @@ impl Writer {
         let Some((_, signed)) = &self.walk.head else {
             return;
         };
+        if self.log.overwrite_head(signed) {
+            return;
+        }
         let temporary = format!("{HEAD_FILE}.{}.tmp", std::process::id());
         let fs = &*self.log.fs;
         let made = self.log.open(&temporary, How::Create).is_ok_and(|file| {

@@ -179,7 +179,7 @@ impl Client {
                     "{origin} cannot be reached: {why}"
                 )));
             }
-            Exchange::Lost(why) => return Err(AuthError::NoAnswer(why)),
+            Exchange::Lost(why, _) => return Err(AuthError::NoAnswer(why)),
             Exchange::Answer(answer) => answer,
         };
         if answer.status != 200 {

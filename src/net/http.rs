@@ -11,6 +11,7 @@ use reqwest::{Method, Response};
 use serde_json::Value;
 use url::Url;
 
+use crate::domain::plan::sha256_hex;
 use crate::domain::text::show;
 
 /// Most bytes of an answer that are read.
@@ -27,8 +28,8 @@ const TOO_LARGE: &str = "the answer is larger than what is read of one";
 pub enum Exchange {
     /// No byte of it left: name resolution, refused, TLS.
     NotSent(String),
-    /// It left, and no usable answer came.
-    Lost(String),
+    /// It left, and no usable answer came; with the bytes of its body, some of which may have left.
+    Lost(String, u64),
     /// An answer with a status.
     Answer(Answer),
 }
@@ -46,6 +47,10 @@ pub struct Answer {
     pub reset: Option<String>,
     /// Raw `Link` headers (RFC 8288), 16 at most.
     pub links: Vec<String>,
+    /// How many bytes the body of the request had.
+    pub sent: u64,
+    /// SHA-256 of its headers, hex: each as `name: value` and a line feed, sorted by bytes.
+    pub headers_sha256: String,
     /// Its body, or why there is none.
     pub body: Result<Bytes, &'static str>,
 }
@@ -170,23 +175,25 @@ impl Http {
             .client
             .request(out.method, out.url)
             .headers(out.headers);
+        let mut sent = 0;
         if let Payload::Bytes(kind, mut bytes) = out.payload {
+            sent = bytes.0.len() as u64;
             request = request
                 .header(CONTENT_TYPE, kind)
                 .body(std::mem::take(&mut bytes.0));
         }
         match request.send().await {
-            Ok(response) => Exchange::Answer(read(response, cap).await),
+            Ok(response) => Exchange::Answer(read(response, sent, cap).await),
             // Connecting includes name resolution and the TLS handshake, and has its own time limit.
             Err(error) if error.is_connect() || error.is_builder() => {
                 Exchange::NotSent(describe(error))
             }
-            Err(error) => Exchange::Lost(describe(error)),
+            Err(error) => Exchange::Lost(describe(error), sent),
         }
     }
 }
 
-async fn read(mut response: Response, cap: usize) -> Answer {
+async fn read(mut response: Response, sent: u64, cap: usize) -> Answer {
     let text = |name: HeaderName| {
         response
             .headers()
@@ -204,6 +211,7 @@ async fn read(mut response: Response, cap: usize) -> Answer {
     let links = response.headers().get_all(LINK).iter();
     let links = links.filter_map(|v| v.to_str().ok().map(str::to_owned));
     let links: Vec<String> = links.take(MOST_LINKS).collect();
+    let headers_sha256 = digest(response.headers());
     let status = response.status().as_u16();
     let mut body = Bytes(Vec::new());
     let body = loop {
@@ -222,8 +230,20 @@ async fn read(mut response: Response, cap: usize) -> Answer {
         retry_after,
         reset,
         links,
+        sent,
+        headers_sha256,
         body,
     }
+}
+
+/// Headers hold cookies and tokens, so only their hash is kept: enough to tell two answers apart.
+fn digest(headers: &HeaderMap) -> String {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat()
+    };
+    let mut lines: Vec<Vec<u8>> = headers.iter().map(line).collect();
+    lines.sort_unstable();
+    sha256_hex(&lines.concat())
 }
 
 /// Says what went wrong, without the URL, which may hold ids that others chose.

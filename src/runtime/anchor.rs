@@ -126,7 +126,7 @@ impl Poster {
         match self.http.send(out).await {
             Exchange::Answer(answer) if (200..300).contains(&answer.status) => Ok(()),
             Exchange::Answer(answer) => Err(format!("the receiver answers {}", answer.status)),
-            Exchange::NotSent(why) | Exchange::Lost(why) => Err(why),
+            Exchange::NotSent(why) | Exchange::Lost(why, _) => Err(why),
         }
     }
 }

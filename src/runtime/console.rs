@@ -96,7 +96,9 @@ fn trace(msg: &Msg) {
             text,
         } => tracing::info!("{text}"),
         Msg::Notice { text, .. } => tracing::warn!("{text}"),
-        Msg::JournalProblem(Some(text)) => tracing::error!("journal: {text}"),
+        Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
+            tracing::error!("journal: {text}");
+        }
         Msg::Malformed {
             source,
             total,

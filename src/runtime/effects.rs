@@ -14,7 +14,7 @@ use super::{execute, history, planner, reconcile, timeline};
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::domain::coverage::CellState;
-use crate::domain::decision::RecordType;
+use crate::domain::decision::Decision;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, PlanDigest};
 
@@ -53,33 +53,32 @@ impl Effects {
             Effect::BuildPlan {
                 ticket,
                 alert,
+                incident,
                 identity,
                 playbook,
             } => {
                 tokio::spawn(async move {
+                    let alerted = planner::Alerted {
+                        id: &alert,
+                        incident: incident.as_ref(),
+                    };
+                    let now = Timestamp::now();
                     let result =
-                        planner::build(&services, &alert, &identity, &playbook, Timestamp::now())
-                            .await;
+                        planner::build(&services, &alerted, &identity, &playbook, now).await;
                     report(Msg::PlanBuilt { ticket, result });
                 });
             }
-            Effect::Record(decision) => {
+            Effect::Record(decisions) => {
                 tokio::spawn(async move {
-                    let written = services
-                        .journal
-                        .record(RecordType::Decision, &decision)
-                        .await;
+                    let written = services.journal.record_decisions(&decisions).await;
                     let (level, text) = match written {
-                        Ok(()) => (
-                            Level::Info,
-                            format!("recorded: {}", decision.kind.as_str().replace('_', " ")),
-                        ),
+                        Ok(()) => (Level::Info, format!("recorded: {}", in_words(&decisions))),
                         Err(error) => (Level::Error, format!("NOT recorded: {error}")),
                     };
                     report(Msg::Notice { level, text });
                 });
             }
-            Effect::Run(digest) => self.run(digest),
+            Effect::Run(digest, reason) => self.run(digest, reason),
             Effect::Stop(digest) => {
                 if let Some(stop) = self.stops.get(&digest) {
                     stop.store(true, Ordering::SeqCst);
@@ -120,12 +119,12 @@ impl Effects {
         }));
     }
 
-    fn run(&mut self, digest: PlanDigest) {
+    fn run(&mut self, digest: PlanDigest, reason: Option<String>) {
         let stop = Arc::new(AtomicBool::new(false));
         self.stops.insert(digest.clone(), stop.clone());
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
-            let ended = execute::run(&services, &digest, &stop, &report).await;
+            let ended = execute::run(&services, &digest, reason.as_deref(), &stop, &report).await;
             report(Msg::RunEnded {
                 digest,
                 text: ended.text,
@@ -157,5 +156,14 @@ impl Effects {
         }
         self.acts.close();
         self.acts.wait().await;
+    }
+}
+
+/// Says what was recorded.
+fn in_words(decisions: &[Decision]) -> String {
+    let kind = decisions.first().map_or("nothing", |d| d.kind.as_str());
+    match decisions.len() {
+        0 | 1 => kind.replace('_', " "),
+        n => format!("{} for {n} alerts", kind.replace('_', " ")),
     }
 }

@@ -13,12 +13,13 @@ use crate::app::msg::Msg;
 use crate::connect::Connector;
 use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
 use crate::domain::decision::{
-    Decision, DecisionKind, Intent, Outcome, PlanState, RecordType, Verify,
+    Attempt, Decision, DecisionKind, ErrorClass, Evidence, Intent, Outcome, Place, PlanState,
+    RecordType, Verify,
 };
 use crate::domain::identity::Identity;
 use crate::domain::ids::{IntentId, PlanDigest, StepId};
 use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
-use crate::domain::vocabulary::{IdentityKind, Verb};
+use crate::domain::vocabulary::{IdentityKind, Tier, Verb};
 
 /// Why a run ends before it sent anything.
 const GAVE_WAY: &str = "another console began to run this plan at the same moment";
@@ -64,12 +65,14 @@ pub struct Run<'a> {
     digest: &'a PlanDigest,
     report: &'a Report,
     stop: &'a AtomicBool,
+    place: &'a Place,
 }
 
 /// Runs the plan that the journal holds under `digest`.
 pub async fn run(
     services: &Services,
     digest: &PlanDigest,
+    reason: Option<&str>,
     stop: &AtomicBool,
     report: &Report,
 ) -> Ended {
@@ -80,13 +83,21 @@ pub async fn run(
     if let Some(reason) = services.journal.blocked().await {
         return Ended::refused(format!("nothing can be recorded: {reason}"));
     }
+    let reason = reason.map(str::trim).filter(|r| !r.is_empty());
+    if state.plan.tier == Tier::Hard && reason.is_none() {
+        return Ended::refused("a plan of the hard tier needs a reason; nothing was sent");
+    }
     if let Err(reason) = allowed(services, &digest, &state).await {
         return Ended::refused(reason);
     }
     // Who confirmed it stands in the log by itself, before the first step does.
     let confirmed = Decision {
         plan: Some(digest.clone()),
-        ..Decision::on(state.plan.alert.clone(), DecisionKind::Confirm, None)
+        ..Decision::on(
+            state.plan.alert.clone(),
+            DecisionKind::Confirm,
+            reason.map(str::to_owned),
+        )
     };
     if let Err(error) = services
         .journal
@@ -103,6 +114,7 @@ pub async fn run(
         digest: &digest,
         report,
         stop,
+        place: &state.place,
     };
     run.steps(&state.plan).await
 }
@@ -280,9 +292,13 @@ impl Run<'_> {
             digest: self.digest.clone(),
             step: step.id.clone(),
             verb: step.verb,
+            provider: Some(step.connector.clone()),
             identity: plan.identity.clone(),
+            environment: plan.environment.as_ref().map(|e| e.raw().to_owned()),
             alert: plan.alert.clone(),
+            plan: Some(self.place.clone()),
             undo,
+            incident: plan.incident.as_ref().map(|i| i.raw().to_owned()),
             process: crate::journal::process(),
         };
         self.services.journal.reserve(1).await?;
@@ -306,6 +322,7 @@ impl Run<'_> {
             Err(reason) => return self.not_sent(step, intent, reason).await,
         };
         let read = connector.read_context(&identity).await;
+        let fetched = Timestamp::now();
         if read.evidence.is_empty() {
             let reasons: Vec<String> = read
                 .context
@@ -317,7 +334,13 @@ impl Run<'_> {
         }
         let mut evidence = Vec::new();
         for (name, bytes, source) in read.evidence {
-            evidence.push(self.services.journal.blob(&name, &source, bytes).await?);
+            let kept = self.services.journal.blob(&name, &source, bytes).await?;
+            evidence.push(Evidence {
+                // Connectors keep answers as JSON, stripped of secrets.
+                media: Some("application/json".to_owned()),
+                fetched_at: Some(fetched),
+                ..kept
+            });
         }
         let missing = read.context.unknown.len();
         let says = match missing {
@@ -367,11 +390,8 @@ impl Run<'_> {
         intent: &IntentId,
     ) -> Result<CellState, NotRecorded> {
         self.phase(&step.id, Phase::Sending);
-        let outcome = send(connector, requests, intent).await;
-        self.services
-            .journal
-            .record(RecordType::Outcome, &outcome)
-            .await?;
+        let (outcome, tries) = send(connector, requests, intent).await;
+        self.services.journal.outcome(&tries, &outcome).await?;
         let refused = matches!(
             outcome.outcome,
             WireOutcome::NotSent | WireOutcome::Rejected | WireOutcome::BlockedRedirect
@@ -428,6 +448,7 @@ impl Run<'_> {
     ) -> Result<CellState, NotRecorded> {
         let outcome = Outcome {
             error: Some(error.clone()),
+            error_class: Some(ErrorClass::Console),
             attempts: 0,
             ..blank(intent, WireOutcome::NotSent)
         };
@@ -444,24 +465,37 @@ impl Run<'_> {
 }
 
 /// Sends a step's requests. A step without any is already so, and only its read-back counts.
-async fn send(connector: &Connector, requests: &[RenderedRequest], intent: &IntentId) -> Outcome {
+async fn send(
+    connector: &Connector,
+    requests: &[RenderedRequest],
+    intent: &IntentId,
+) -> (Outcome, Vec<Attempt>) {
     if requests.is_empty() {
-        return Outcome {
+        let outcome = Outcome {
             attempts: 0,
             ..blank(intent, WireOutcome::NoChange)
         };
+        return (outcome, Vec::new());
     }
-    let result = connector.run(requests, intent.as_str()).await;
-    Outcome {
+    let mut result = connector.run(requests, intent.as_str()).await;
+    for tried in &mut result.tries {
+        tried.intent = intent.clone();
+    }
+    let outcome = Outcome {
         intent: intent.clone(),
         outcome: result.outcome,
         http_status: result.http_status,
         provider_request_id: result.provider_request_id,
         attempts: result.attempts,
         error: result.error,
+        error_class: result.error_class,
+        retry_after: result.retry_after,
+        bytes_sent: Some(result.bytes_sent),
+        headers_sha256: result.headers_sha256,
         body_sha256: result.body_sha256,
         evidence: Vec::new(),
-    }
+    };
+    (outcome, result.tries)
 }
 
 /// Every step with what is known about it; those that were not reached are open.
@@ -484,6 +518,10 @@ fn blank(intent: &IntentId, outcome: WireOutcome) -> Outcome {
         provider_request_id: None,
         attempts: 1,
         error: None,
+        error_class: None,
+        retry_after: None,
+        bytes_sent: None,
+        headers_sha256: None,
         body_sha256: None,
         evidence: Vec::new(),
     }
@@ -542,6 +580,7 @@ pub async fn undo(
         digest: &digest,
         report,
         stop: &AtomicBool::new(false),
+        place: &state.place,
     };
     let done = async {
         let intent = run.intent(&state.plan, step, true).await?;

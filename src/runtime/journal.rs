@@ -12,12 +12,15 @@ use tokio::sync::oneshot;
 
 use super::anchor::{Anchoring, Posting};
 use super::distance::Distance;
+use super::gate::Gate;
 use super::space::Space;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
-use crate::domain::decision::{Decisions, Entry, Evidence, PlanState, RecordType};
+use crate::domain::decision::{
+    Attempt, Decision, Decisions, Entry, Evidence, Outcome, PlanState, RecordType,
+};
 use crate::domain::ids::PlanDigest;
-use crate::journal::{Follower, Health, JournalConfig, JournalError, SEEN_FILE, Writer};
+use crate::journal::{Follower, Health, JournalConfig, JournalError, Opened, SEEN_FILE, Writer};
 
 /// Where messages for the console go; subcommands print some of them.
 pub type Report = Arc<dyn Fn(Msg) + Send + Sync>;
@@ -34,6 +37,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// How many callers' records are written in one piece.
 const MOST_TOGETHER: usize = 64;
+
+/// How long as many callers as came together before are waited for: much less than the disk takes.
+const GATHER: Duration = Duration::from_micros(200);
 
 /// Why a console that only looks cannot write.
 const NO_WRITER: &str = "this console has no journal to write to";
@@ -77,6 +83,17 @@ impl Journal {
         anchoring: Anchoring,
         report: Report,
     ) -> Self {
+        let writer = |config: JournalConfig| Writer::open(config, Timestamp::now());
+        Self::open_with(config, read_only, anchoring, report, writer)
+    }
+
+    fn open_with(
+        config: JournalConfig,
+        read_only: bool,
+        anchoring: Anchoring,
+        report: Report,
+        writer: impl FnOnce(JournalConfig) -> Result<(Writer, Opened), JournalError> + Send + 'static,
+    ) -> Self {
         let (orders, inbox) = mpsc::channel();
         // The drill's heads are nobody's business, and whoever only looks has none.
         let poster = anchoring.poster.clone();
@@ -86,15 +103,20 @@ impl Journal {
         let seen = config.keys.join(SEEN_FILE);
         let thread = Thread {
             report,
-            follower: Follower::new(&store),
+            follower: Follower::unwatched(&store),
             decisions: Decisions::default(),
             writer: None,
             closed: NO_WRITER.to_owned(),
             anchors: Distance::new(anchoring, heads, config.drill),
             space: Space::new(&store),
             next: None,
+            together: 1,
+            gate: Gate::default(),
         };
-        std::thread::spawn(move || thread.run(config, read_only, &inbox));
+        std::thread::spawn(move || {
+            let writer = (!read_only).then(|| writer(config));
+            thread.run(writer, &inbox);
+        });
         Self {
             orders,
             store,
@@ -112,6 +134,27 @@ impl Journal {
     pub async fn record(&self, kind: RecordType, body: &impl Serialize) -> Result<(), NotRecorded> {
         let value = serde_json::to_value(body).map_err(|e| NotRecorded(e.to_string()))?;
         self.append(vec![(kind, value)]).await
+    }
+
+    /// Writes decisions durably, all or none.
+    pub async fn record_decisions(&self, decisions: &[Decision]) -> Result<(), NotRecorded> {
+        let record =
+            |d: &Decision| serde_json::to_value(d).map(|body| (RecordType::Decision, body));
+        let records: Result<Vec<_>, _> = decisions.iter().map(record).collect();
+        self.append(records.map_err(|e| NotRecorded(e.to_string()))?)
+            .await
+    }
+
+    /// Writes what an act came to, with every try where there was more than one, in one piece.
+    pub async fn outcome(&self, tries: &[Attempt], outcome: &Outcome) -> Result<(), NotRecorded> {
+        let value =
+            |body: Result<Value, serde_json::Error>| body.map_err(|e| NotRecorded(e.to_string()));
+        let mut records = Vec::new();
+        for tried in tries {
+            records.push((RecordType::Attempt, value(serde_json::to_value(tried))?));
+        }
+        records.push((RecordType::Outcome, value(serde_json::to_value(outcome))?));
+        self.append(records).await
     }
 
     /// Keeps room on the disk for the outcomes of `in_flight` acts.
@@ -213,6 +256,13 @@ fn insist(
                 }
                 waiting = true;
             }
+            Err(error) if must => {
+                writer.keep_elsewhere(Timestamp::now(), records, &error);
+                if let Some(text) = writer.unrecorded() {
+                    report(Msg::Unrecorded(text.to_owned()));
+                }
+                return Err(error);
+            }
             other => {
                 if waiting && other.is_ok() {
                     report(Msg::JournalProblem(None));
@@ -234,6 +284,9 @@ struct Thread {
     space: Space,
     /// An order that came while records were gathered.
     next: Option<Order>,
+    /// How many callers the last records came from.
+    together: usize,
+    gate: Gate,
 }
 
 /// Records of one caller, and who waits for them.
@@ -243,15 +296,25 @@ type Wanted = (
 );
 
 impl Thread {
-    fn run(mut self, config: JournalConfig, read_only: bool, inbox: &mpsc::Receiver<Order>) {
-        if !read_only {
-            match Writer::open(config, Timestamp::now()) {
+    fn run(
+        mut self,
+        writer: Option<Result<(Writer, Opened), JournalError>>,
+        inbox: &mpsc::Receiver<Order>,
+    ) {
+        if let Some(opened) = writer {
+            match opened {
                 Ok((mut writer, opened)) => {
                     writer.watch_clock();
                     if let Some(recovered) = &opened.recovered {
                         self.say(Some(format!(
                             "a torn write of {} bytes was put aside",
                             recovered.bytes
+                        )));
+                    }
+                    if opened.kept > 0 {
+                        self.say(Some(format!(
+                            "{} records stand in the log now that could only be kept elsewhere when its disk failed",
+                            opened.kept
                         )));
                     }
                     for peer in &opened.peers {
@@ -307,6 +370,8 @@ impl Thread {
                         sha256: b.sha256,
                         size: b.size,
                         source,
+                        media: None,
+                        fetched_at: None,
                     });
                     let _ = answer.send(evidence);
                 }
@@ -339,13 +404,20 @@ impl Thread {
     /// Writes what one caller wants, and with it what others asked for while the disk was busy: one wait serves all.
     fn append(&mut self, first: Wanted, inbox: &mpsc::Receiver<Order>) {
         let mut lot = vec![first];
+        // Whoever was answered a moment ago is about to ask again: half of them would miss this write and wait for two.
+        let until = Instant::now() + GATHER;
         while lot.len() < MOST_TOGETHER && self.next.is_none() {
-            match inbox.try_recv() {
+            let left = match lot.len() < self.together {
+                true => until.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
+            match inbox.recv_timeout(left) {
                 Ok(Order::Append(records, answer)) => lot.push((records, answer)),
                 Ok(other) => self.next = Some(other),
                 Err(_) => break,
             }
         }
+        self.together = lot.len();
         let append = |thread: &mut Self, records: &[(RecordType, Value)]| {
             let report = Arc::clone(&thread.report);
             thread.with_writer(|writer| insist(writer, records, &report))
@@ -415,17 +487,27 @@ impl Thread {
         done
     }
 
-    /// Takes in what is new in any log.
+    /// Takes in what is new in any log, a long one in lots.
     fn poll(&mut self) {
-        let (entries, problems): (Vec<Entry>, _) = self.follower.poll();
-        for problem in problems {
-            self.say(Some(format!("{}: {}", problem.log, problem.text)));
-        }
-        for entry in &entries {
-            self.decisions.apply(entry);
-        }
-        if !entries.is_empty() {
+        let mut more = true;
+        while more {
+            let (mut lines, mut problems) = (Vec::new(), Vec::new());
+            more = self.follower.poll_some(&mut lines, &mut problems);
+            for problem in problems {
+                self.say(Some(format!("{}: {}", problem.log, problem.text)));
+            }
+            let entries: Vec<Entry> = lines.into_iter().map(|line| line.entry).collect();
+            for entry in &entries {
+                self.decisions.apply(entry);
+            }
+            if entries.is_empty() {
+                continue;
+            }
             (self.report)(Msg::Journal(entries));
+            if more {
+                let pass = self.gate.pass();
+                (self.report)(Msg::Held(Box::new(pass)));
+            }
         }
     }
 
@@ -438,3 +520,6 @@ impl Thread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,10 +18,19 @@ use crate::domain::playbook::{Playbook, StepTemplate};
 use crate::domain::text::{Untrusted, show};
 use crate::domain::vocabulary::{Layer, Tier, Verb};
 
+/// What a plan answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Alerted<'a> {
+    /// Which alert.
+    pub id: &'a AlertId,
+    /// Its incident, as its source says.
+    pub incident: Option<&'a Untrusted>,
+}
+
 /// Builds a plan and records it. The returned plan is in the journal under the returned digest.
 pub async fn build(
     services: &Services,
-    alert: &AlertId,
+    alert: &Alerted<'_>,
     identity: &Identity,
     playbook: &str,
     now: Timestamp,
@@ -42,7 +51,7 @@ pub async fn build(
 
 async fn draft(
     services: &Services,
-    alert: &AlertId,
+    alert: &Alerted<'_>,
     identity: &Identity,
     playbook: &str,
     now: Timestamp,
@@ -104,7 +113,8 @@ async fn draft(
     let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     Ok(Plan {
         v: 1,
-        alert: alert.clone(),
+        alert: alert.id.clone(),
+        incident: alert.incident.cloned(),
         identity: identity.id.clone(),
         identity_name: identity.name.clone(),
         params: identity.params.clone(),
@@ -124,6 +134,12 @@ async fn draft(
         residual,
         preconditions: bound.preconditions,
     })
+}
+
+/// Returns the SHA-256 of all playbooks in force, hex, over the same canonical bytes as that of each.
+pub fn policy_digest(books: &[Playbook]) -> String {
+    let value = serde_json::to_value(books).unwrap_or_default();
+    sha256_hex(&canonical(&value))
 }
 
 fn playbook_digest(book: &Playbook) -> String {

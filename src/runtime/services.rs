@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::app::model::Model;
+use crate::app::settings::Desk;
 use crate::connect::{Connector, Connectors};
 use crate::domain::identity::Identity;
 use crate::domain::inventory::Inventory;
@@ -29,6 +30,8 @@ pub struct Services {
     pub journal: Journal,
     /// Alerts that arrived; `None` when this console is only the log's screen.
     pub alerts: Option<Arc<Mutex<Store>>>,
+    /// How fast things have to be, and the views to choose from.
+    pub desk: Desk,
     /// How many drill seconds pass in a second; `None` outside the drill.
     pub drill_speed: Option<f64>,
 }
@@ -82,6 +85,7 @@ impl Services {
             playbooks: self.playbooks.clone(),
             capabilities: self.capabilities(),
             id_params: Arc::new(self.id_params()),
+            desk: self.desk.clone(),
             ..Model::default()
         }
     }

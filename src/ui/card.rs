@@ -11,6 +11,7 @@ use super::{Ui, frame, scrolled};
 use crate::app::model::{Live, Model, Pane};
 use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::identity::{Credential, Identity, Scope, Session};
+use crate::domain::ids::AlertId;
 use crate::domain::text::{Untrusted, fit, show, show_identifier};
 
 /// Most hints of an alert that are shown.
@@ -47,7 +48,12 @@ fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
             return vec![Line::styled(text, ui.theme.style(Role::Error))];
         }
     };
-    let mut lines = vec![alert_line(alert, ui, width), what_line(alert, ui, width)];
+    let mut lines = vec![
+        alert_line(alert, ui, width),
+        what_line(alert, ui, width),
+        urgency_line(model, alert, ui, width),
+    ];
+    lines.extend(desk_line(model, id, ui, width));
     match (&model.detail.identity, model.detail.candidates.as_slice()) {
         (Some(card), _) => {
             lines.extend(card_lines(card, model.live.get(&card.id), ui));
@@ -131,6 +137,60 @@ fn what_line(alert: &Alert, ui: Ui<'_>, width: u16) -> Line<'static> {
         Span::raw(text),
         Span::styled(format, ui.theme.style(Role::Muted)),
     ])
+}
+
+/// Why it stands where it stands, and how much time is left.
+fn urgency_line(model: &Model, alert: &Alert, ui: Ui<'_>, width: u16) -> Line<'static> {
+    let urgency = model.queue.urgency(alert);
+    let (sla, since) = (&model.desk.sla, alert.exposed_since());
+    let limit = sla
+        .limit_s(alert.severity)
+        .filter(|_| !urgency.is_hygiene && !model.is_over());
+    let passed = ui.now.as_second() - since.as_second();
+    let (left, role) = match limit.map(|limit| i64::from(limit) - passed) {
+        None => (String::new(), Role::Muted),
+        Some(left) if left > 0 => (format!("  {} left", minutes(left)), Role::Muted),
+        Some(left) => (format!("  LATE by {}", minutes(-left)), Role::Warn),
+    };
+    let room = usize::from(width).saturating_sub(left.len());
+    let text = fit(&urgency.to_string(), room, ui.glyphs.ellipsis);
+    Line::from(vec![
+        Span::styled(text, ui.theme.style(Role::Muted)),
+        Span::styled(left, ui.theme.style(role)),
+    ])
+}
+
+/// A span in the largest unit that says enough.
+fn minutes(s: i64) -> String {
+    match s {
+        0..60 => "<1m".to_owned(),
+        60..7_200 => format!("{}m", s / 60),
+        7_200..172_800 => format!("{}h", s / 3_600),
+        _ => format!("{}d", s / 86_400),
+    }
+}
+
+/// Who has the alert, until when it waits, and what else there is about the identity; nothing where there is nothing to say.
+fn desk_line(model: &Model, id: &AlertId, ui: Ui<'_>, width: u16) -> Option<Line<'static>> {
+    let mut said = Vec::new();
+    if let Some(analyst) = model.decisions.analyst(id) {
+        said.push(format!("taken by {}", show(analyst)));
+    }
+    if let Some(until) = model.asleep.get(id) {
+        said.push(format!("put off until {}", until.strftime("%m-%d %H:%MZ")));
+    }
+    let decided = model.decisions.of_alert(id);
+    if let Some(reason) = decided.last().and_then(|(_, _, d)| d.reason.as_ref()) {
+        said.push(format!("\"{}\"", show(reason)));
+    }
+    match model.queue.others_about(id) {
+        0 => {}
+        1 => said.push("1 more open alert about it (i)".to_owned()),
+        n => said.push(format!("{n} more open alerts about it (i)")),
+    }
+    let text = said.join("  ");
+    let fitted = fit(&text, usize::from(width), ui.glyphs.ellipsis);
+    (!said.is_empty()).then(|| Line::styled(fitted, ui.theme.style(Role::Base)))
 }
 
 fn card_lines(card: &Identity, live: Option<&Live>, ui: Ui<'_>) -> Vec<Line<'static>> {

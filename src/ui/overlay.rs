@@ -123,7 +123,15 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         DecisionKind::Dismiss => "Dismiss: why is this no case?",
         DecisionKind::DoNothing => "Do nothing for now: why?",
         DecisionKind::Note => "Note",
+        DecisionKind::Assign => {
+            "Give to whom, and how does it stand?  (bob token revoked, ask IAM)"
+        }
+        DecisionKind::Snooze => "Put off for how long, and why?  (4h vendor rotates at noon)",
         _ => "Why?",
+    };
+    let about = match prompt.alerts.as_slice() {
+        [one] => show(one.as_str()).into_owned(),
+        many => format!("{} ALERTS", many.len()),
     };
     let inside = dialog(title, 78, 7, ui, area, buf);
     let text = vec![
@@ -133,7 +141,7 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         ]),
         Line::default(),
         Line::styled(
-            format!("about {}   Enter records it, Esc leaves", prompt.alert),
+            format!("about {about}   Enter records it, Esc leaves"),
             ui.theme.style(Role::Muted),
         ),
     ];
@@ -142,11 +150,60 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         .render(inside, buf);
 }
 
-/// Asks whether to leave while an act is under way.
-pub fn confirm_quit(ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let inside = dialog("Leave while a plan is running?", 72, 6, ui, area, buf);
-    let text = "The running step is recorded before the console ends; later steps are not sent. \
-                Press Q (capital) to leave; any other key stays.";
+/// Offers the views of the configuration.
+pub fn views(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let views = &model.desk.views;
+    let height = u16::try_from(views.len().max(2)).unwrap_or(9) + 3;
+    let inside = dialog(
+        "Views: press a digit, Esc leaves",
+        78,
+        height,
+        ui,
+        area,
+        buf,
+    );
+    if views.is_empty() {
+        let text = "The configuration has none. Each [[view]] there has a name, a filter as typed after /, and what to fold.";
+        Paragraph::new(text)
+            .wrap(Wrap { trim: true })
+            .render(inside, buf);
+        return;
+    }
+    let lines: Vec<Line<'_>> = views
+        .iter()
+        .zip(1..)
+        .map(|(view, digit)| {
+            Line::from(vec![
+                Span::styled(format!("{digit} "), ui.theme.style(Role::Key)),
+                Span::raw(format!("{:<20} ", show(&view.name))),
+                Span::styled(
+                    format!("{}  {}", show(&view.filter), view.fold.as_str()),
+                    ui.theme.style(Role::Muted),
+                ),
+            ])
+        })
+        .collect();
+    Paragraph::new(lines).render(inside, buf);
+}
+
+/// Asks whether to leave while an act is under way, or while what one came to is not in the log.
+pub fn confirm_quit(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let leave = "Press Q (capital) to leave; any other key stays.";
+    let (title, height, text) = match &model.unrecorded {
+        Some(unrecorded) => (
+            "Leave with an outcome NOT RECORDED?",
+            10,
+            format!("{}. {leave}", show(unrecorded)),
+        ),
+        None => (
+            "Leave while a plan is running?",
+            6,
+            format!(
+                "The running step is recorded before the console ends; later steps are not sent. {leave}"
+            ),
+        ),
+    };
+    let inside = dialog(title, 72, height, ui, area, buf);
     Paragraph::new(text)
         .wrap(Wrap { trim: true })
         .render(inside, buf);

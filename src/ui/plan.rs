@@ -46,7 +46,7 @@ pub fn render(model: &Model, view: &PlanView, ui: Ui<'_>, area: Rect, buf: &mut 
         _ => lines,
     };
     scrolled(lines, view.scroll, ui, inside, buf);
-    Paragraph::new(foot_lines(model, view, ui)).render(foot, buf);
+    Paragraph::new(foot_lines(model, view, ui, foot.width)).render(foot, buf);
 }
 
 /// Returns the document: heading, two sides, steps.
@@ -203,7 +203,7 @@ fn acting_side(plan: &Plan, running: bool, ui: Ui<'_>) -> Vec<(String, Role)> {
 }
 
 fn nothing_side(model: &Model, plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
-    let closed = model.closed_layers(|act| act.intent.identity == plan.identity);
+    let closed = model.closed_layers(model.decisions.acts_on(&plan.identity));
     let keeps = if closed.is_empty() {
         " whoever holds it keeps every layer, until somebody ends it".to_owned()
     } else {
@@ -423,7 +423,7 @@ pub const fn cell_role(state: CellState) -> Role {
     }
 }
 
-fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>) -> Vec<Line<'static>> {
+fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     let rule = Line::default();
     match (&view.stage, &view.plan) {
         (Stage::Preview, Some((_, plan))) => {
@@ -432,7 +432,7 @@ fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>) -> Vec<Line<'static>> 
                     format!(" CHANGED: {stale}. ctrl-r reads it again."),
                     ui.theme.style(Role::Error),
                 ),
-                None => confirm_line(view, plan, ui),
+                None => confirm_line(view, plan, ui, width),
             };
             vec![rule, first, buttons(view, plan, ui)]
         }
@@ -482,17 +482,25 @@ fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>) -> Vec<Line<'static>> 
     }
 }
 
-fn confirm_line(view: &PlanView, plan: &Plan, ui: Ui<'_>) -> Line<'static> {
+/// Between the name to type and what was typed so far.
+const AND: &str = " and why, then Enter runs it: ";
+
+fn confirm_line(view: &PlanView, plan: &Plan, ui: Ui<'_>, width: u16) -> Line<'static> {
     if plan.tier == Tier::Hard {
         let name = show_identifier(plan.identity_name.raw()).into_owned();
+        let typed = show(view.typed.value());
+        let room = usize::from(width)
+            .saturating_sub(" Type ".len() + name.chars().count() + AND.len() + 1);
+        // The end of it is where somebody types.
+        let typed: String = typed
+            .chars()
+            .skip(typed.chars().count().saturating_sub(room))
+            .collect();
         Line::from(vec![
             Span::raw(" Type "),
             Span::styled(name, ui.theme.style(Role::Title)),
-            Span::raw(" and press Enter to run this plan: "),
-            Span::styled(
-                show(view.typed.value()).into_owned(),
-                ui.theme.style(Role::Title),
-            ),
+            Span::raw(AND),
+            Span::styled(typed, ui.theme.style(Role::Title)),
             Span::styled("_", ui.theme.style(Role::Key)),
         ])
     } else {

@@ -7,11 +7,12 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use super::theme::Role;
 use super::{Ui, frame};
-use crate::app::model::{Model, Pane, RowState};
+use crate::app::model::{Model, Pane};
 use crate::domain::alert::age;
 use crate::domain::filter::fields;
-use crate::domain::queue::Slot;
+use crate::domain::queue::{Lane, Slot};
 use crate::domain::text::{cells, fit, show};
+use crate::domain::urgency::Due;
 use crate::domain::vocabulary::Severity;
 
 /// Widths of the columns that are always there: mark, severity word, age, state.
@@ -32,12 +33,16 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         n => format!("  {} {n} new (g)", ui.glyphs.up),
     };
     let focused = model.focus.unwrap_or(Pane::Queue) == Pane::Queue;
-    let of = match model.sift.is_active() {
-        true => format!(" of {}", model.queue.all() - model.queue.waiting()),
-        false => String::new(),
+    let of = match model.queue.all() - model.queue.waiting() {
+        all if all == shown => String::new(),
+        all => format!(" of {all}"),
+    };
+    let marked = match model.marks.len() {
+        0 => String::new(),
+        n => format!("  {n} marked"),
     };
     let mut inside = frame(
-        &format!("Alerts {at}/{shown}{of}{waiting}"),
+        &format!("Alerts {at}/{shown}{of}{marked}{waiting}"),
         focused,
         ui,
         area,
@@ -75,7 +80,14 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         .unwrap_or(0)
         .saturating_sub(rows / 2)
         .min(shown.saturating_sub(rows));
+    let line = model.selected.as_ref().and_then(|id| {
+        let own = model.queue.slot(id)?;
+        Some((model.queue.line_of(id)?, own))
+    });
     for slot in model.queue.from(first).take(rows) {
+        // The line with the cursor shows the very alert that a key would be about.
+        let shown = line.filter(|(head, _)| *head == slot);
+        let slot = shown.map_or(slot, |(_, own)| own);
         lines.push(row(model, slot, &columns, ui));
     }
     Paragraph::new(lines).render(inside, buf);
@@ -202,17 +214,21 @@ pub const fn severity_role(severity: Option<Severity>) -> Role {
 fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static> {
     let (id, row) = (model.queue.id(slot), model.queue.shown(slot));
     let state = model.row_state(&id);
-    let over = matches!(state, RowState::Closed | RowState::Dismissed);
     let severity = format!(
         "{} {}",
         ui.glyphs.severity(row.severity),
         severity_word(row.severity)
     );
-    let exposed = age(row.since, ui.now);
+    let due = model.desk.sla.due(row.severity, row.since, ui.now);
+    let late = due == Due::Late && row.lane == Lane::Open && !row.is_hygiene;
+    let exposed = format!("{}{}", age(row.since, ui.now), if late { "!" } else { " " });
     let who = show(row.identity.unwrap_or("unresolved"));
-    let what = match row.count {
-        1 => row.pattern.as_str().replace('_', " "),
-        n => format!("{} x{n}", row.pattern.as_str().replace('_', " ")),
+    let what = row.pattern.as_str().replace('_', " ");
+    let what = match (row.folded.alerts, row.folded.times) {
+        (1, 1) => what,
+        (1, times) => format!("x{times} {what}"),
+        (alerts, times) if u64::from(alerts) == times => format!("+{} {what}", alerts - 1),
+        (alerts, times) => format!("+{} x{times} {what}", alerts - 1),
     };
     let target = show(row.target);
     let text = columns.line(
@@ -221,7 +237,8 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
     );
     let selected = model.selected.as_ref() == Some(&id);
     let cursor = if selected { ui.glyphs.cursor } else { " " };
-    let role = if over {
+    let mark = if model.marks.contains(&id) { "*" } else { " " };
+    let role = if row.lane != Lane::Open || row.is_hygiene {
         Role::Muted
     } else {
         severity_role(row.severity)
@@ -231,7 +248,7 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
         style = style.patch(ui.theme.style(Role::Selected));
     }
     Line::from(vec![
-        Span::raw(format!("{cursor} ")),
+        Span::raw(format!("{cursor}{mark}")),
         Span::styled(text, style),
     ])
 }

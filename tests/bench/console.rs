@@ -16,6 +16,7 @@ use stanch::domain::filter::Filter;
 use stanch::domain::ids::AlertId;
 use stanch::domain::queue::{Facts, Queue, Row};
 use stanch::domain::text::Untrusted;
+use stanch::domain::urgency::Standing;
 use stanch::domain::vocabulary::{IdentityKind, Severity};
 use stanch::drill::Scenario;
 use stanch::intake::decode::decode;
@@ -26,6 +27,11 @@ use stanch::ui::{Ui, draw};
 
 #[global_allocator]
 static ALLOCATIONS: divan::AllocProfiler = divan::AllocProfiler::system();
+
+/// Nothing is known of anybody.
+fn unknown(_: &Subject) -> Standing {
+    Standing::default()
+}
 
 fn main() {
     divan::main();
@@ -150,7 +156,7 @@ fn million() -> &'static Queue {
                 kind: IdentityKind::ServiceAccount,
                 name: None,
             });
-            queue.take([&template], i % 1_000 == 0);
+            queue.take([&template], i % 1_000 == 0, &unknown);
         }
         queue.take_in_waiting();
         queue
@@ -166,6 +172,7 @@ fn filter(bencher: divan::Bencher, text: &str) {
         let facts = Facts {
             identity: &|_| None,
             states: HashMap::new(),
+            analysts: HashMap::new(),
             now: 1_794_100_000,
         };
         queue.set_filter(&filter, facts);
@@ -181,7 +188,7 @@ fn take_a_thousand(bencher: divan::Bencher) {
     bencher
         .with_inputs(|| million().clone())
         .bench_local_values(|mut queue| {
-            queue.take(&rows, true);
+            queue.take(&rows, true, &unknown);
             queue
         });
 }

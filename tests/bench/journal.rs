@@ -27,6 +27,9 @@ fn config(dir: &Path) -> JournalConfig {
         keys: dir.join("keys"),
         drill: false,
         allow_network_fs: true,
+        person: None,
+        policy: None,
+        fallback: None,
     }
 }
 

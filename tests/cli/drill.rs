@@ -89,7 +89,19 @@ fn a_hard_plan_wants_the_name_and_read_only_wants_nothing() {
     assert_eq!(sent.out, "", "nothing was sent");
 
     desk.drill(&["contain", &digest, "--confirm", "svc-deploy"])
-        .ends(0);
+        .ends(4)
+        .tells(&["--reason"]);
+    let confirmed = [
+        "contain",
+        &digest,
+        "--confirm",
+        "svc-deploy",
+        "--reason",
+        "its key leaked",
+    ];
+    desk.drill(&confirmed).ends(0);
+    let told = desk.drill(&["log", "show", "--kind", "confirm"]).ends(0);
+    assert!(told.out.contains("its key leaked"), "{}", told.out);
 }
 
 #[test]

@@ -118,7 +118,15 @@ async fn a_service_account_is_isolated_and_comes_back_by_subcommands() {
         "without the name nothing is sent"
     );
     let done = desk
-        .run(&["contain", &digest, "--confirm", "svc-deployer", "--json"])
+        .run(&[
+            "contain",
+            &digest,
+            "--confirm",
+            "svc-deployer",
+            "--reason",
+            "test",
+            "--json",
+        ])
         .ends(0);
     assert_eq!(
         states(&done),
@@ -134,9 +142,16 @@ async fn a_service_account_is_isolated_and_comes_back_by_subcommands() {
     assert_eq!(realm.log_in(SECRET, "email").await.0, 401);
     assert!(!realm.active(&token).await);
 
-    desk.run(&["contain", &digest, "--confirm", "svc-deployer"])
-        .ends(4)
-        .tells(&["the plan was run already"]);
+    desk.run(&[
+        "contain",
+        &digest,
+        "--confirm",
+        "svc-deployer",
+        "--reason",
+        "test",
+    ])
+    .ends(4)
+    .tells(&["the plan was run already"]);
     assert_eq!(acts(&desk), ["intent", "outcome", "verify"].repeat(4));
 
     desk.run(&["undo", &digest, "2"]).ends(0);
@@ -159,7 +174,15 @@ async fn a_secret_is_rotated_and_only_its_file_knows_the_new_one() {
     let desk = keycloak(&realm);
     let (digest, _) = plan(&desk, "rotate-and-cut");
     let done = desk
-        .run(&["contain", &digest, "--confirm", "svc-deployer", "--json"])
+        .run(&[
+            "contain",
+            &digest,
+            "--confirm",
+            "svc-deployer",
+            "--reason",
+            "test",
+            "--json",
+        ])
         .ends(0);
     assert_eq!(states(&done).iter().filter(|s| *s == "proven").count(), 4);
     assert_eq!(realm.log_in(SECRET, "email").await.0, 401);

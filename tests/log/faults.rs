@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use stanch::journal;
 
 /// System calls of a session that writes one record, and the faults that each of them meets.
-const FAULTS: [(&str, &[&str]); 14] = [
+const FAULTS: [(&str, &[&str]); 15] = [
     ("openat", &["error=EIO"]),
     ("write", &["error=ENOSPC", "retval=7", "signal=KILL"]),
     ("fdatasync", &["error=EIO", "signal=KILL"]),
@@ -21,6 +21,7 @@ const FAULTS: [(&str, &[&str]); 14] = [
     ("pread64", &["error=EIO"]),
     ("getdents64", &["error=EIO"]),
     ("statx", &["error=EIO"]),
+    ("renameat2", &["error=EIO", "signal=KILL"]),
     ("linkat", &["error=EIO", "signal=KILL"]),
 ];
 

@@ -163,6 +163,14 @@ impl World {
                 world.run("running");
                 world.press("esc q");
             }
+            "unrecorded" => {
+                let text = "NOT RECORDED in the log but in /run/user/1000/stanch/local+jump1+alice+01.jsonl and the system's log";
+                world.send(Msg::Unrecorded(text.into()));
+                let why =
+                    format!("{text}: cannot bring to the disk: Input/output error (os error 5)");
+                world.send(Msg::JournalProblem(Some(why)));
+                world.press("q");
+            }
             "log" | "log_filtered" | "log_typing" | "log_broken" | "log_only" => world.log(screen),
             "log_hostile" | "log_hostile_record" => world.hostile_log(screen),
             "log_plan" | "log_outcome" => world.log_record(screen),
@@ -171,6 +179,17 @@ impl World {
                 world.type_text("sev>=high -gone svc");
                 world.press("enter");
             }
+            "folded" => {
+                world.press("z");
+                world.press("space");
+            }
+            "put_off" => {
+                world.press("space");
+                world.press("space");
+                world.press("s");
+                world.type_text("4h vendor rotates at noon");
+            }
+            "views" => world.press("V"),
             "filter_wrong" => {
                 world.press("/");
                 world.type_text("svc sev>=hihg");
@@ -476,6 +495,7 @@ fn plan(tier: Tier) -> Plan {
     Plan {
         v: 1,
         alert: stanch::domain::ids::AlertId::new("drill/f1"),
+        incident: None,
         identity: stanch::domain::ids::IdentityId::new("lab:svc-deploy"),
         identity_name: Untrusted::from("svc-deploy"),
         params: BTreeMap::new(),

@@ -119,6 +119,9 @@ impl Course {
                             self.decided.get_or_insert(ts)
                         }
                         DecisionKind::Note
+                        | DecisionKind::Assign
+                        | DecisionKind::Snooze
+                        | DecisionKind::Wake
                         | DecisionKind::CloseContained
                         | DecisionKind::Confirm
                         | DecisionKind::HandOver => continue,

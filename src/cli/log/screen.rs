@@ -53,6 +53,9 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             keys: setup::keys_dir(global)?,
             drill: false,
             allow_network_fs: true,
+            person: None,
+            policy: None,
+            fallback: None,
         };
         let services = Services {
             connectors: Arc::new(Connectors::default()),
@@ -65,6 +68,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
                 report.clone(),
             ),
             alerts: None,
+            desk: config.desk(),
             drill_speed: None,
         };
         tokio::spawn(services.journal.clone().follow());

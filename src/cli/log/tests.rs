@@ -52,6 +52,9 @@ fn config(store: &Path) -> JournalConfig {
         keys: store.with_file_name("keys"),
         drill: false,
         allow_network_fs: true,
+        person: None,
+        policy: None,
+        fallback: None,
     }
 }
 

@@ -73,5 +73,6 @@ pub fn configured(global: &Global) -> anyhow::Result<Configured> {
             .map(|s| (s.name().to_owned(), s.kind()))
             .collect(),
         decoders: load(&config, &path)?,
+        ..Configured::default()
     })
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Texts;
 use super::names::Hits;
-use super::slim::{Slim, Slot, Who};
+use super::slim::{Lane, Slim, Slot, Who};
 use crate::domain::alert::Subject;
 use crate::domain::filter::{Counted, Field, Filter, Match, Order, State, Term, Test};
 use crate::domain::identity::Identity;
@@ -23,6 +23,8 @@ pub struct Facts<'f> {
     pub identity: &'f dyn Fn(&Subject) -> Option<&'f Identity>,
     /// How alerts stand, in the queue's words; those not in it are `new`.
     pub states: HashMap<Slot, &'static str>,
+    /// Who has taken alerts, or was given them.
+    pub analysts: HashMap<Slot, String>,
     /// Now, in Unix seconds.
     pub now: u32,
 }
@@ -46,6 +48,8 @@ enum Part {
     Pattern(Vec<ActionPattern>),
     Kind(Hits),
     State(State),
+    Hygiene(bool),
+    Analyst(HashMap<Slot, String>, Match),
 }
 
 /// Where a text may stand, each with the texts that have it.
@@ -129,12 +133,16 @@ impl Sieve {
                 value.is_some_and(|value| order.holds(&value, wanted))
             }
             Part::Pattern(patterns) => patterns.contains(&row.pattern),
+            Part::Hygiene(wanted) => row.is_hygiene == *wanted,
+            Part::Analyst(claims, wanted) => {
+                claims.get(&slot).is_some_and(|name| wanted.means(name))
+            }
             Part::Kind(whos) => whos.has(row.who as usize),
             Part::State(wanted) => {
                 let state = self.states.get(&slot).copied().unwrap_or("new");
                 match wanted {
-                    State::Open => !row.closed,
-                    State::Over => row.closed,
+                    State::Open => row.lane != Lane::Over,
+                    State::Over => row.lane == Lane::Over,
                     State::Word(word) => state == *word,
                 }
             }
@@ -151,6 +159,8 @@ fn part(test: &Test, texts: &Texts, facts: &Facts<'_>) -> Part {
         Test::Pattern(patterns) => Part::Pattern(patterns.clone()),
         Test::Kind(kind) => Part::Kind(of_kind(*kind, texts, facts)),
         Test::State(state) => Part::State(*state),
+        Test::Hygiene(wanted) => Part::Hygiene(*wanted),
+        Test::Analyst(wanted) => Part::Analyst(facts.analysts.clone(), wanted.clone()),
     }
 }
 

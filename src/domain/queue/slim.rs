@@ -7,6 +7,7 @@ use super::names::{Name, Names};
 use super::order::Rank;
 use crate::domain::alert::Alert;
 use crate::domain::text::Untrusted;
+use crate::domain::urgency::{MOST, Urgency};
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
 
 /// Number of an alert in the queue. It never changes and is never used again.
@@ -28,6 +29,18 @@ impl Slot {
     pub const fn number(self) -> u32 {
         self.0
     }
+}
+
+/// Where an alert stands before anything else counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Somebody has to look.
+    #[default]
+    Open,
+    /// Put off for a while.
+    Snoozed,
+    /// Closed or dismissed.
+    Over,
 }
 
 /// Whom alerts name.
@@ -74,8 +87,12 @@ pub struct Slim {
     pub confidence: Option<u8>,
     /// Whether it stands in the order.
     pub placed: bool,
-    /// Whether it is over.
-    pub closed: bool,
+    /// Where it stands before anything else counts.
+    pub lane: Lane,
+    /// Points of urgency.
+    pub points: u8,
+    /// Whether it is routine.
+    pub is_hygiene: bool,
 }
 
 impl Default for Slim {
@@ -96,7 +113,9 @@ impl Default for Slim {
             pattern: ActionPattern::Other,
             confidence: None,
             placed: false,
-            closed: false,
+            lane: Lane::Open,
+            points: 0,
+            is_hygiene: false,
         }
     }
 }
@@ -114,6 +133,24 @@ impl Slim {
             since: self.since,
             slot,
         }
+    }
+
+    /// Returns the class in which it belongs.
+    pub fn class(&self) -> u16 {
+        class(self.lane, self.is_hygiene, self.points)
+    }
+
+    /// Takes over how urgent it is, but not its place in the order.
+    pub fn weigh(&mut self, urgency: &Urgency) {
+        (self.points, self.is_hygiene) = (urgency.points(), urgency.is_hygiene);
+    }
+
+    /// Takes over that its credential is named in a second environment.
+    pub fn escalate(&mut self) {
+        let points = self
+            .points
+            .saturating_add(Urgency::ELSEWHERE.unsigned_abs());
+        (self.points, self.is_hygiene) = (points.min(MOST), false);
     }
 
     /// Takes over what an alert says, but not its place in the order.
@@ -134,13 +171,10 @@ impl Slim {
     }
 }
 
-/// Returns the class of urgency: open before closed, then by severity. An alert without a severity ranks as medium:
-/// unknown is not harmless.
-pub fn class(severity: Option<Severity>, closed: bool) -> u16 {
-    let severity = severity.unwrap_or(Severity::Medium);
-    let behind = Severity::ALL.iter().rev().position(|s| *s == severity);
-    let behind = u16::try_from(behind.unwrap_or(0)).unwrap_or(0);
-    behind + if closed { 0x100 } else { 0 }
+/// Returns the class of urgency: what is open, then what may be an attack, then the most points.
+pub fn class(lane: Lane, is_hygiene: bool, points: u8) -> u16 {
+    let behind = u16::from(MOST.saturating_sub(points));
+    ((lane as u16) << 8) | (u16::from(is_hygiene) << 7) | behind
 }
 
 #[cfg(test)]
@@ -153,16 +187,16 @@ mod tests {
     }
 
     #[test]
-    fn classes_go_from_critical_to_closed_info() {
+    fn classes_go_from_the_most_urgent_to_what_is_over() {
         let order = [
-            class(Some(Severity::Critical), false),
-            class(Some(Severity::High), false),
-            class(None, false),
-            class(Some(Severity::Low), false),
-            class(Some(Severity::Info), false),
-            class(Some(Severity::Critical), true),
+            class(Lane::Open, false, MOST),
+            class(Lane::Open, false, 0),
+            class(Lane::Open, true, MOST),
+            class(Lane::Open, true, 0),
+            class(Lane::Snoozed, false, MOST),
+            class(Lane::Over, false, MOST),
+            class(Lane::Over, true, 0),
         ];
-        assert!(order.is_sorted());
-        assert_eq!(class(None, false), class(Some(Severity::Medium), false));
+        assert!(order.is_sorted_by(|a, b| a < b));
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Draft {
     pub action: Option<String>,
     /// Where the source shows more.
     pub url: Option<String>,
+    /// What the source groups it under.
+    pub incident: Option<String>,
     /// ATT&CK ids.
     pub techniques: Vec<String>,
 }
@@ -163,6 +165,7 @@ impl Draft {
             resource: self.resource,
             action: self.action.as_deref().map(untrusted),
             evidence_url: self.url.as_deref().map(untrusted),
+            incident: self.incident.as_deref().map(untrusted),
             techniques: techniques(&self.techniques),
             raw_sha256: origin.raw_sha256.to_owned(),
             format: self.kind,

@@ -77,6 +77,8 @@ pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, U
             event,
             &[&["finding_info", "src_url"], &["finding", "src_url"]],
         ),
+        // "Used to correlate this OCSF event with other related OCSF events" (object `metadata`, `correlation_uid`).
+        incident: first_text(event, &[&["metadata", "correlation_uid"]]),
         techniques: technique_ids(event).map(str::to_owned).collect(),
         ..Draft::new(format_name(class))
     };

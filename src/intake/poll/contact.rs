@@ -341,7 +341,7 @@ impl Contact {
         };
         let mut answer = match self.http.send_within(out, MAX_ANSWER).await {
             Exchange::NotSent(why) => return Err(Trouble::NotSent(why)),
-            Exchange::Lost(why) => return Err(Trouble::Lost(why)),
+            Exchange::Lost(why, _) => return Err(Trouble::Lost(why)),
             Exchange::Answer(answer) => answer,
         };
         if answer.status != 200 {

@@ -233,7 +233,10 @@ fn a_decision_is_one_write_then_the_disk_and_only_then_the_published_head() {
     let (mut writer, _) = place.try_open(fs.clone()).unwrap();
     fs.take();
     write(&mut writer, &["one", "two"]);
-    // The second write is the head's temporary file.
+    // The second write is the head's, over the one before.
+    assert_eq!(fs.take(), ["write", "sync", "write"]);
+    write(&mut writer, &["three", "four", "five", "six", "seven"]);
+    // A longer head does not fit over the one before, and gets a file and its name.
     assert_eq!(fs.take(), ["write", "sync", "write", "rename"]);
     writer
         .append(now(), &[(RecordType::View, json!({"text": "seen"}))])

@@ -136,7 +136,7 @@ fn content_that_is_gone_unsaid_is_a_failure(#[case] named: bool) {
         (lines.join("\n") + "\n").as_bytes(),
     );
     let report = place.verify();
-    assert_eq!(report.exit_code(false), 1);
+    assert_eq!(report.exit_code(None), 1);
     assert!(
         failures(&report).contains("1 record from 2 on was taken out"),
         "{}",

@@ -81,7 +81,7 @@ fn a_rotated_key_goes_on_with_the_old_ones_signature() {
             ..Options::default()
         };
         assert_eq!(
-            verify(&[place.store()], &options).exit_code(false),
+            verify(&[place.store()], &options).exit_code(None),
             code,
             "{pins:?}"
         );
@@ -178,7 +178,7 @@ fn after_rotation_the_old_key_signs_nothing() {
                 ..Options::default()
             };
             let report = verify(&[place.store()], &options);
-            assert_eq!(report.exit_code(false), 1, "{some:?} quick {quick}");
+            assert_eq!(report.exit_code(None), 1, "{some:?} quick {quick}");
         }
         assert!(python(&place, "alice").is_none_or(|(good, _)| !good));
     }
@@ -221,7 +221,7 @@ fn a_lost_key_begins_an_epoch_that_somebody_must_vouch_for() {
             ..Options::default()
         };
         let report = verify(&[place.store()], &options);
-        assert_eq!(report.exit_code(false), 1);
+        assert_eq!(report.exit_code(None), 1);
         assert!(
             text_of(&report).contains("UNCONTINUED: from record 4 on"),
             "{}",

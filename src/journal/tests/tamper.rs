@@ -50,7 +50,7 @@ fn must_find(place: &Place, path: &Path, bytes: &[u8], what: &str) {
             },
         );
         assert!(!report.intact(), "{what} was not found (quick: {quick})");
-        assert_eq!(report.exit_code(false), 1, "{what}");
+        assert_eq!(report.exit_code(None), 1, "{what}");
     }
     put(path, &good);
 }
@@ -176,7 +176,7 @@ fn segments_missing_renamed_or_exchanged_are_found() {
         let place = store();
         change(&place, &segments(&place, "alice"));
         let report = place.verify();
-        assert_eq!(report.exit_code(false), 1, "{what}: {report:?}");
+        assert_eq!(report.exit_code(None), 1, "{what}: {report:?}");
         let mut text = Vec::new();
         super::super::write_text(&report, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
@@ -232,7 +232,7 @@ fn a_fork_disagrees_with_the_published_head() {
     assert!(place.verify().intact());
     put(&place.log().join("checkpoint"), &head);
     let report = place.verify();
-    assert_eq!(report.exit_code(false), 1);
+    assert_eq!(report.exit_code(None), 1);
     assert!(
         report.logs[0]
             .findings

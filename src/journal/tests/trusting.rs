@@ -31,13 +31,13 @@ fn a_pinned_key_and_no_other_is_believed() {
     let alice = place.open().0.vkey();
     let bob = place.open_user("bob").vkey();
     let (report, text) = judge(&place, trust_of(&[("Alice", 1, &alice), ("Bob", 2, &bob)]));
-    assert_eq!(report.exit_code(false), 0, "{text}");
+    assert_eq!(report.exit_code(None), 0, "{text}");
     assert!(text.contains("pinned by the trust file (Alice)"), "{text}");
     assert!(!text.contains("taken from the log"), "{text}");
     assert!(text.contains("without an anchor"), "{text}");
     // Bob's log is in nobody's list.
     let (report, text) = judge(&place, trust_of(&[("Alice", 1, &alice)]));
-    assert_eq!(report.exit_code(false), 1);
+    assert_eq!(report.exit_code(None), 1);
     assert!(
         text.contains("knows no log soc.example/jump1/bob"),
         "{text}"
@@ -45,7 +45,7 @@ fn a_pinned_key_and_no_other_is_believed() {
     // A log that was written anew under another key.
     let other = Place::new().open().0.vkey();
     let (report, text) = judge(&place, trust_of(&[("Alice", 1, &other), ("Bob", 2, &bob)]));
-    assert_eq!(report.exit_code(false), 1);
+    assert_eq!(report.exit_code(None), 1);
     assert!(
         text.contains("does not pin for soc.example/jump1/alice"),
         "{text}"
@@ -78,7 +78,10 @@ fn a_pinned_log_that_is_gone_and_a_foreign_uid_are_told() {
         trust_of(&[("Alice", 1, &writer.vkey()), ("Bob", 2, &elsewhere)]),
     );
     assert_eq!(
-        (report.exit_code(false), report.exit_code(true)),
+        (
+            report.exit_code(None),
+            report.exit_code(Some(Timestamp::MAX))
+        ),
         (0, 3),
         "{text}"
     );
@@ -111,12 +114,12 @@ fn approving_ones_own_plan_under_another_name_fails() {
         .unwrap();
     let (alice, bob) = (alice.vkey(), bob.vkey());
     let two = trust_of(&[("Alice", 1, &alice), ("Bob", 2, &bob)]);
-    assert_eq!(judge(&place, two).0.exit_code(false), 0);
+    assert_eq!(judge(&place, two).0.exit_code(None), 0);
     let one = Trust::parse(&format!(
         "[[person]]\nname = \"Alice\"\nkeys = [{alice:?}, {bob:?}]"
     ))
     .unwrap();
     let (report, text) = judge(&place, one);
-    assert_eq!(report.exit_code(false), 1, "{text}");
+    assert_eq!(report.exit_code(None), 1, "{text}");
     assert!(text.contains("by the person who wrote it"), "{text}");
 }

@@ -34,6 +34,9 @@ fn child() {
             keys: dir.join(format!("home-{uid}/keys")),
             drill: false,
             allow_network_fs: true,
+            person: None,
+            policy: None,
+            fallback: None,
         };
         match Writer::open(config, now()) {
             Err(e) => println!("\nSAYS {e}"),

@@ -28,6 +28,10 @@ pub struct UnknownAct {
     pub at: Timestamp,
     /// By whom.
     pub actor: String,
+    /// Which log its intent is in.
+    pub log: String,
+    /// Its place there.
+    pub seq: u64,
 }
 
 /// Acts and approvals. Field names are stable.
@@ -71,7 +75,7 @@ impl Content {
         let plans = content.take_plans(lines);
         let mut decisions = Decisions::default();
         let mut intents = BTreeSet::new();
-        for Line { entry, raw } in lines {
+        for Line { entry, raw, .. } in lines {
             decisions.apply(entry);
             match entry.kind {
                 RecordType::Approval => content.take_approval(entry, raw, &plans, trust),
@@ -90,6 +94,8 @@ impl Content {
                 identity: act.intent.identity.to_string(),
                 at: act.at,
                 actor: show(&act.actor).into_owned(),
+                log: show(&act.place.0).into_owned(),
+                seq: act.place.1,
             })
             .collect();
         content

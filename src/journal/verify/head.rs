@@ -18,7 +18,7 @@ pub fn check(audit: &mut Audit<'_>, log: &LogDir, before: &Remains) {
     }
     // A console that stopped between rotating its key and publishing leaves a head of the old one.
     let Some(head) = before.head(keys.iter().map(|k| &k.by)) else {
-        let text = "there is no usable signed head in the file `checkpoint`, so a cut tail is even harder to see";
+        let text = "there is no usable signed head in the file `checkpoint`, which a removed tail would leave like this";
         audit.find(Level::Warning, "head", None, text);
         return;
     };

@@ -1,19 +1,22 @@
-//! Records are read on two cores, in lots, and then looked at in their order.
+//! What a walk meets, record by record: looked into, kept where records are checked together, and counted.
 
 use std::sync::atomic::Ordering;
 
-use super::super::checkpoint::Head;
+use super::super::glance::{self, Parted};
 use super::super::layout::LogDir;
-use super::super::reader::Line;
+use super::super::reader::{Line, Place};
 use super::super::record::{self, ReadError, Record};
-use super::super::walk::{Bad, Event};
-use super::{Audit, Level};
+use super::super::walk::Event;
+use super::{Audit, Level, in_words};
 use crate::domain::decision::{Entry, RecordType};
 
-/// Lines of one lot.
-const LOT: usize = 8192;
-/// Fewer lines are not worth a second thread.
-const WORTH: usize = 128;
+/// Records of these kinds are looked into one by one.
+const LOOKED_INTO: [RecordType; 4] = [
+    RecordType::PeerHeads,
+    RecordType::Anchor,
+    RecordType::Recovered,
+    RecordType::Prune,
+];
 
 /// What records of these kinds say together is checked when all logs are read.
 const KEPT: [RecordType; 6] = [
@@ -25,102 +28,85 @@ const KEPT: [RecordType; 6] = [
     RecordType::Decision,
 ];
 
-enum Met {
-    Line {
-        seq: u64,
-        segment: u64,
-        offset: u64,
-        bytes: Vec<u8>,
-    },
-    Withheld(u64),
-    Commit(Head),
-    Damage(Bad),
-}
-
-/// What a walk met and nobody looked at yet.
+/// Records that are checked together when all logs are read.
 #[derive(Default)]
 pub struct Queue {
-    met: Vec<Met>,
-    /// Lines since the last commit.
+    /// Those since the last commit.
     pending: Vec<Line>,
-    /// Committed lines of the kinds that are kept.
+    /// Committed ones.
     pub lines: Vec<Line>,
+    /// Bytes since progress was told.
+    untold: u64,
 }
+
+/// How many bytes are looked at before it is told how far it is.
+const TELL_EVERY: u64 = 1024 * 1024;
 
 impl Audit<'_> {
     /// Takes in what the walk meets.
-    pub(super) fn meet(&mut self, log: &LogDir, event: &Event<'_>) {
-        self.queue.met.push(match event {
+    pub(super) fn meet(&mut self, log: &LogDir, event: Event<'_, Read>) {
+        match event {
             Event::Line {
                 seq,
                 segment,
                 offset,
                 bytes,
-            } => Met::Line {
-                seq: *seq,
-                segment: *segment,
-                offset: *offset,
-                bytes: bytes.to_vec(),
-            },
-            Event::Withheld { seq } => Met::Withheld(*seq),
-            Event::Commit(head) => Met::Commit((*head).clone()),
-            Event::Damage(bad) => Met::Damage((*bad).clone()),
-        });
-        if self.queue.met.len() >= LOT {
-            self.look(log);
-        }
-    }
-
-    /// Looks at everything that waits.
-    pub(super) fn look(&mut self, log: &LogDir) {
-        let met = std::mem::take(&mut self.queue.met);
-        let mut read = read_all(&met).into_iter();
-        for met in met {
-            match met {
-                Met::Line {
-                    seq,
-                    segment,
-                    offset,
-                    bytes,
-                } => {
-                    self.report.segments += u64::from(offset == 0);
-                    if let Some(progress) = &self.options.progress {
-                        progress.fetch_add(bytes.len() as u64 + 1, Ordering::Relaxed);
-                    }
-                    match read.next() {
-                        Some(Ok(record)) => {
+                seen,
+            } => {
+                self.report.segments += u64::from(offset == 0);
+                self.queue.untold += bytes.len() as u64 + 1;
+                if self.queue.untold >= TELL_EVERY {
+                    self.tell();
+                }
+                match seen {
+                    Ok((glance, record)) => {
+                        self.glance(&glance.rejoin(bytes));
+                        if let Some(record) = record {
                             self.record(log, segment, &record);
                             self.keep(record, bytes);
                         }
-                        Some(Err(e)) => {
-                            let text = format!("record {seq} cannot be read: {e}");
-                            self.find(Level::Warning, "records", Some(seq), text);
-                        }
-                        None => {}
+                    }
+                    Err(e) => {
+                        let text = format!("record {seq} cannot be read: {e}");
+                        self.find(Level::Warning, "records", Some(seq), text);
                     }
                 }
-                Met::Withheld(seq) => self.evidence.withheld(seq),
-                Met::Commit(head) => {
-                    for mut line in self.queue.pending.drain(..) {
-                        line.entry.log.clone_from(&head.origin);
-                        self.queue.lines.push(line);
-                    }
-                    self.facts.roots.insert(head.size, head.root);
-                    self.committed = true;
+            }
+            Event::Withheld { seq } => self.evidence.withheld(seq),
+            Event::Commit(head) => {
+                for mut line in self.queue.pending.drain(..) {
+                    line.entry.log.clone_from(&head.origin);
+                    self.queue.lines.push(line);
                 }
-                Met::Damage(bad) => {
-                    self.queue.pending.clear();
-                    let text = format!("record {}: {}", bad.seq, bad.why);
-                    self.find(Level::Failure, "damaged", Some(bad.seq), text);
-                }
+                self.facts.roots.insert(head.size, head.root);
+                self.committed = true;
+            }
+            Event::Damage(bad) => {
+                self.queue.pending.clear();
+                let text = format!("record {}: {}", bad.seq, in_words(bad));
+                self.find(Level::Failure, "damaged", Some(bad.seq), text);
             }
         }
     }
 
-    fn keep(&mut self, record: Record, raw: Vec<u8>) {
+    /// Tells how far it is.
+    pub(super) fn tell(&mut self) {
+        let untold = std::mem::take(&mut self.queue.untold);
+        if let Some(progress) = &self.options.progress {
+            progress.fetch_add(untold, Ordering::Relaxed);
+        }
+    }
+
+    fn keep(&mut self, record: Record, raw: &[u8]) {
         if !KEPT.contains(&record.kind) {
             return;
         }
+        // Of an approval the frame is asked for again.
+        let raw = if record.kind == RecordType::Approval {
+            raw.to_vec()
+        } else {
+            Vec::new()
+        };
         let owner = self.walk.owner.split_once('/');
         let entry = Entry {
             log: String::new(),
@@ -130,30 +116,21 @@ impl Audit<'_> {
             actor: owner.map_or_else(String::new, |(host, user)| format!("{user}@{host}")),
             body: record.body,
         };
-        self.queue.pending.push(Line { entry, raw });
+        self.queue.pending.push(Line {
+            entry,
+            raw,
+            place: Place::default(),
+        });
     }
 }
 
-fn read_all(met: &[Met]) -> Vec<Result<Record, ReadError>> {
-    let each = |met: &[Met]| {
-        let lines = met.iter().filter_map(|m| match m {
-            Met::Line { bytes, .. } => Some(record::read(bytes)),
-            _ => None,
-        });
-        lines.collect::<Vec<_>>()
-    };
-    if met.len() < WORTH {
-        return each(met);
-    }
-    let (left, right) = met.split_at(met.len() / 2);
-    std::thread::scope(|scope| {
-        let other = std::thread::Builder::new().spawn_scoped(scope, || each(right));
-        let mut all = each(left);
-        match other.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(rest)) => all.extend(rest),
-            // No thread to be had: slower, and the same.
-            _ => all.extend(each(right)),
-        }
-        all
-    })
+/// A record's frame, and the whole of it where some check looks into its body.
+pub type Read = Result<(Parted, Option<Record>), ReadError>;
+
+/// Reads one line.
+pub fn read(line: &[u8]) -> Read {
+    let glance = glance::at(line)?;
+    let whole = glance.telling || KEPT.contains(&glance.kind) || LOOKED_INTO.contains(&glance.kind);
+    let record = whole.then(|| record::read(line)).transpose()?;
+    Ok((glance.part(line), record))
 }

@@ -125,7 +125,7 @@ fn compare(options: &Options, facts: &[Facts], report: &mut Report, witness: &Wi
                 head.size
             ),
             None => format!(
-                "{by} holds a signed head over {} lines, which is not in this log ({} lines): its tail was removed or told anew",
+                "{by} holds a signed head over {} lines, the last that fits this log covers {}: its tail was removed or told anew",
                 head.size, report.logs[at].head_size
             ),
         },

@@ -143,7 +143,7 @@ impl Writer {
             "origin": self.verifier.name,
             "key": self.verifier.to_vkey(),
             "epoch": self.walk.keys.len() + 1,
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": super::VERSION,
             "last_head": last,
             "reason": reason,
         });

@@ -24,6 +24,9 @@ fn open(dir: &Path, url: &str) -> (Journal, Heard) {
         keys: dir.join("keys"),
         drill: false,
         allow_network_fs: true,
+        person: None,
+        policy: None,
+        fallback: None,
     };
     let anchoring = Anchoring {
         poster: Some(Poster {
@@ -131,7 +134,7 @@ async fn what_the_receiver_stored_proves_that_the_tail_is_there() {
     std::fs::write(&segment, cut).unwrap();
     std::fs::remove_file(log.path().join("checkpoint")).unwrap();
     let report = check();
-    assert_eq!(report.exit_code(false), 1);
+    assert_eq!(report.exit_code(None), 1);
     let said = format!("{:?}", report.logs[0].findings);
     assert!(said.contains("stored.jsonl holds a signed head"), "{said}");
 }

@@ -1,0 +1,293 @@
+//! Decisions about alerts that send nothing to anybody: who has them, until when they wait, why they are no case.
+//!
+//! They can be made for several alerts at once. A plan never can: each is staged, read and confirmed on its own.
+
+use jiff::{Span, Timestamp};
+use tui_input::Input;
+
+use super::field;
+use super::keys::{Code, Key};
+use super::model::{Level, Model, Overlay, ReasonPrompt, RowState};
+use super::msg::Effect;
+use crate::domain::decision::{Decision, DecisionKind};
+use crate::domain::filter::span_s;
+use crate::domain::ids::AlertId;
+use crate::domain::queue::Lane;
+use crate::domain::text::show;
+use crate::domain::vocabulary::Layer;
+
+/// Most alerts that one decision may be about: nobody has looked at more.
+pub const MOST_AT_ONCE: usize = 500;
+/// Longest time for which an alert can be put off, in seconds: two weeks.
+const LONGEST_SNOOZE_S: u64 = 14 * 24 * 60 * 60;
+
+/// Returns the alerts that a decision is about: those that are marked, else those of the selected line.
+pub fn targets(model: &Model) -> Vec<AlertId> {
+    if !model.marks.is_empty() {
+        return model.marks.iter().cloned().collect();
+    }
+    model
+        .selected
+        .as_ref()
+        .map_or_else(Vec::new, |id| model.queue.members(id))
+}
+
+/// Marks the selected alert and what its line stands for, or takes the marks off.
+pub fn mark(model: &mut Model) {
+    let Some(id) = model.selected.clone() else {
+        return;
+    };
+    let members = model.queue.members(&id);
+    if model.marks.contains(&id) {
+        for member in &members {
+            model.marks.remove(member);
+        }
+    } else {
+        model.marks.extend(members);
+    }
+}
+
+/// Asks for what a decision needs before it is recorded.
+pub fn ask(model: &mut Model, kind: DecisionKind, now: Timestamp) {
+    let open = |id: &AlertId| {
+        let over = matches!(model.row_state(id), RowState::Closed | RowState::Dismissed);
+        !over || kind == DecisionKind::Note
+    };
+    let alerts: Vec<AlertId> = targets(model).into_iter().filter(open).collect();
+    if let Some(alerts) = few_enough(model, alerts, now) {
+        model.overlay = Overlay::Reason(ReasonPrompt {
+            kind,
+            alerts,
+            input: Input::default(),
+        });
+    }
+}
+
+/// Takes the alerts.
+pub fn claim(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let alerts = targets(model);
+    let Some(alerts) = few_enough(model, alerts, now) else {
+        return Vec::new();
+    };
+    record(model, alerts, DecisionKind::Claim)
+}
+
+/// Takes up again what was put off, or asks until when the rest is to wait.
+pub fn snooze(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let asleep: Vec<AlertId> = targets(model)
+        .into_iter()
+        .filter(|id| model.asleep.contains_key(id))
+        .collect();
+    if asleep.is_empty() {
+        ask(model, DecisionKind::Snooze, now);
+        return Vec::new();
+    }
+    record(model, asleep, DecisionKind::Wake)
+}
+
+fn record(model: &mut Model, alerts: Vec<AlertId>, kind: DecisionKind) -> Vec<Effect> {
+    model.marks.clear();
+    let decided = alerts
+        .into_iter()
+        .map(|alert| Decision::on(alert, kind, None));
+    vec![Effect::Record(decided.collect())]
+}
+
+fn few_enough(model: &mut Model, alerts: Vec<AlertId>, now: Timestamp) -> Option<Vec<AlertId>> {
+    if alerts.len() > MOST_AT_ONCE {
+        let text = format!(
+            "{} alerts at once are more than the {MOST_AT_ONCE} that one decision may be about; narrow them down with / or mark some",
+            alerts.len()
+        );
+        model.say(now, Level::Warn, text);
+        return None;
+    }
+    (!alerts.is_empty()).then_some(alerts)
+}
+
+/// Closes the selected alert as contained, and with it what its line stands for: they are about the same identity.
+pub fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let Some(id) = model.selected.clone() else {
+        return Vec::new();
+    };
+    let refusal = match model.row_state(&id) {
+        RowState::Proven => return close_all(model, id, now),
+        RowState::Unknown => "an act's outcome is unknown; read it back first (v)",
+        RowState::Failed => "an act failed; stage another plan, or dismiss with a reason",
+        RowState::Requested => "an act is requested, not proven",
+        RowState::Undone => "an act was taken back; stage a plan again, or dismiss with a reason",
+        RowState::Partly => {
+            let held = model.still_held(&id);
+            let layers: Vec<&str> = held.into_iter().map(Layer::as_str).collect();
+            let text = format!(
+                "not closed: whoever holds it still has {}; stage another plan",
+                layers.join(", ")
+            );
+            model.say(now, Level::Warn, text);
+            return Vec::new();
+        }
+        RowState::Acting => "a plan is running",
+        RowState::Closed | RowState::Dismissed => "it is closed already",
+        RowState::Snoozed => "it is put off; take it up first (s)",
+        RowState::New | RowState::Claimed => {
+            "nothing was contained; dismiss it (D) or do nothing (0), with a reason"
+        }
+    };
+    model.say(now, Level::Warn, format!("not closed: {refusal}"));
+    Vec::new()
+}
+
+fn close_all(model: &mut Model, id: AlertId, now: Timestamp) -> Vec<Effect> {
+    let others = model.queue.members(&id).into_iter().filter(|other| {
+        let idle = matches!(model.row_state(other), RowState::New | RowState::Claimed);
+        *other != id && idle
+    });
+    let others: Vec<AlertId> = others.collect();
+    let kind = DecisionKind::CloseContained;
+    let with = Some(format!(
+        "about the same identity as {id}, which was contained"
+    ));
+    let mut decided = vec![Decision::on(id, kind, None)];
+    let others = if others.is_empty() {
+        others
+    } else {
+        few_enough(model, others, now).unwrap_or_default()
+    };
+    decided.extend(
+        others
+            .into_iter()
+            .map(|other| Decision::on(other, kind, with.clone())),
+    );
+    vec![Effect::Record(decided)]
+}
+
+/// Handles a key while a reason is asked for.
+pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
+    model.dirty = true;
+    let Overlay::Reason(prompt) = &mut model.overlay else {
+        return Vec::new();
+    };
+    match key.code {
+        Code::Esc => model.overlay = Overlay::None,
+        Code::Enter => match decided(prompt, now) {
+            Ok(decisions) => {
+                model.overlay = Overlay::None;
+                model.marks.clear();
+                return vec![Effect::Record(decisions)];
+            }
+            Err(problem) => model.say(now, Level::Warn, problem),
+        },
+        _ => field::edit(&mut prompt.input, key),
+    }
+    Vec::new()
+}
+
+/// Returns what is recorded, or what is missing.
+fn decided(prompt: &ReasonPrompt, now: Timestamp) -> Result<Vec<Decision>, String> {
+    let (to, until, reason) = parsed(prompt.kind, prompt.input.value().trim(), now)?;
+    let one = |alert: &AlertId| Decision {
+        to: to.clone(),
+        until,
+        ..Decision::on(alert.clone(), prompt.kind, Some(reason.clone()))
+    };
+    Ok(prompt.alerts.iter().map(one).collect())
+}
+
+/// Reads what was typed: to whom, until when, why. The command line writes the same words.
+pub fn parsed(
+    kind: DecisionKind,
+    text: &str,
+    now: Timestamp,
+) -> Result<(Option<String>, Option<Timestamp>, String), String> {
+    let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let rest = rest.trim();
+    match kind {
+        DecisionKind::Snooze => {
+            let s = span_s(first).map_err(|problem| format!("for how long? {problem}"))?;
+            if !(60..=LONGEST_SNOOZE_S).contains(&s) {
+                return Err(format!(
+                    "`{}` is not between 1m and 14d, so the alert would be lost or never rest",
+                    show(first)
+                ));
+            }
+            if rest.is_empty() {
+                return Err(
+                    "a reason is needed after the time; Esc leaves without recording".to_owned(),
+                );
+            }
+            let span = Span::new().seconds(i64::try_from(s).unwrap_or(0));
+            let until = now.checked_add(span).map_err(|e| e.to_string())?;
+            Ok((None, Some(until), rest.to_owned()))
+        }
+        DecisionKind::Assign if rest.is_empty() => Err(
+            "say to whom, and after a space how it stands; Esc leaves without recording".to_owned(),
+        ),
+        DecisionKind::Assign => Ok((Some(first.to_owned()), None, rest.to_owned())),
+        _ if text.is_empty() => Err("a reason is needed; Esc leaves without recording".to_owned()),
+        _ => Ok((None, None, text.to_owned())),
+    }
+}
+
+/// Takes in what was decided about alerts: which are over, which wait until when.
+pub fn take(model: &mut Model, alerts: &[AlertId], now: Timestamp) {
+    for id in alerts {
+        match put_off(model, id).filter(|until| *until > now) {
+            Some(until) => model.asleep.insert(id.clone(), until),
+            None => model.asleep.remove(id),
+        };
+    }
+    let lanes: Vec<(AlertId, Lane)> = alerts
+        .iter()
+        .map(|id| (id.clone(), lane(model.row_state(id))))
+        .collect();
+    model.queue.set_lanes(lanes);
+}
+
+/// Returns until when an alert was put off last, unless somebody took it up since.
+fn put_off(model: &Model, id: &AlertId) -> Option<Timestamp> {
+    let last = model
+        .decisions
+        .of_alert(id)
+        .iter()
+        .rev()
+        .find(|(_, _, d)| {
+            !matches!(
+                d.kind,
+                DecisionKind::Note | DecisionKind::Confirm | DecisionKind::HandOver
+            )
+        })?;
+    last.2.until.filter(|_| last.2.kind == DecisionKind::Snooze)
+}
+
+const fn lane(state: RowState) -> Lane {
+    match state {
+        RowState::Closed | RowState::Dismissed => Lane::Over,
+        RowState::Snoozed => Lane::Snoozed,
+        _ => Lane::Open,
+    }
+}
+
+/// Wakes what was put off until now.
+pub fn wake(model: &mut Model, now: Timestamp) {
+    let due = |(id, until): (&AlertId, &Timestamp)| (*until <= now).then(|| id.clone());
+    let due: Vec<AlertId> = model.asleep.iter().filter_map(due).collect();
+    wake_these(model, &due, now, "the time it was put off for is over");
+}
+
+/// Wakes alerts, and says why.
+pub fn wake_these(model: &mut Model, due: &[AlertId], now: Timestamp, why: &str) {
+    let text = match due {
+        [] => return,
+        [one] => format!("back in the queue: {}: {why}", show(one.as_str())),
+        many => format!("back in the queue: {} alerts: {why}", many.len()),
+    };
+    for id in due {
+        model.asleep.remove(id);
+    }
+    let lanes: Vec<(AlertId, Lane)> = due
+        .iter()
+        .map(|id| (id.clone(), lane(model.row_state(id))))
+        .collect();
+    model.queue.set_lanes(lanes);
+    model.say(now, Level::Warn, text);
+}

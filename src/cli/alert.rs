@@ -1,0 +1,167 @@
+//! `stanch alert`: decisions about alerts that send nothing, as the keys of the console make them.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Global, exit, plan};
+use crate::app::deciding;
+use crate::app::model::{Model, RowState};
+use crate::domain::decision::{Decision, DecisionKind};
+use crate::domain::ids::AlertId;
+use crate::domain::text::show;
+
+/// Arguments of `stanch alert`.
+#[derive(Debug, Args)]
+pub struct AlertArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Take alerts: others see that you are on them
+    Claim(Which),
+    /// Give alerts to somebody, with a word on how they stand
+    Assign {
+        #[command(flatten)]
+        which: Which,
+        /// To whom
+        #[arg(long, value_name = "NAME")]
+        to: String,
+        /// How it stands
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Put alerts off for a time
+    Snooze {
+        #[command(flatten)]
+        which: Which,
+        /// For how long: `30m`, `4h`, `2d`; at most 14 days
+        #[arg(long = "for", value_name = "SPAN")]
+        span: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take up again what was put off
+    Wake(Which),
+    /// Judge alerts to be no case; they stay in the log
+    Dismiss {
+        #[command(flatten)]
+        which: Which,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Write a note on alerts
+    Note {
+        #[command(flatten)]
+        which: Which,
+        /// What
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// Keys of alerts, the ends of them, or the ids of their source
+    #[arg(required = true, value_name = "ALERT")]
+    alerts: Vec<String>,
+}
+
+impl What {
+    /// Returns the alerts, the decision, and the text that a console would be told.
+    fn parts(&self) -> (&Which, DecisionKind, String) {
+        match self {
+            Self::Claim(which) => (which, DecisionKind::Claim, String::new()),
+            Self::Wake(which) => (which, DecisionKind::Wake, String::new()),
+            Self::Assign { which, to, reason } => {
+                (which, DecisionKind::Assign, format!("{to} {reason}"))
+            }
+            Self::Snooze {
+                which,
+                span,
+                reason,
+            } => (which, DecisionKind::Snooze, format!("{span} {reason}")),
+            Self::Dismiss { which, reason } => (which, DecisionKind::Dismiss, reason.clone()),
+            Self::Note { which, reason } => (which, DecisionKind::Note, reason.clone()),
+        }
+    }
+}
+
+/// Records a decision about each of the alerts, or about none.
+pub fn run(global: &Global, args: &AlertArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if global.read_only {
+        eprintln!("stanch: read-only: a decision is a record, so none is made");
+        return Ok(exit::REFUSED);
+    }
+    plan::with_setup(global, plan::silent(), async |setup, mut model| {
+        let now = Timestamp::now();
+        let (which, kind, text) = args.what.parts();
+        if let Some(reason) = setup.services.journal.blocked().await {
+            return plan::refuse_blocked(&reason, global.json, out);
+        }
+        let mut alerts = Vec::new();
+        for wanted in &which.alerts {
+            let id = plan::find(setup, &mut model, wanted)?;
+            if let Some(refusal) = refusal(&model, &id, kind) {
+                eprintln!("stanch: {}: {refusal}", show(id.as_str()));
+                return Ok(exit::REFUSED);
+            }
+            alerts.push(id);
+        }
+        let decisions = decisions(&alerts, kind, &text, now)?;
+        let journal = &setup.services.journal;
+        journal
+            .record_decisions(&decisions)
+            .await
+            .map_err(|e| anyhow::anyhow!("NOT recorded: {e}"))?;
+        for decision in &decisions {
+            if global.json {
+                writeln!(out, "{}", json!({ "recorded": decision }))?;
+            } else {
+                let word = kind.as_str().replace('_', " ");
+                writeln!(out, "recorded: {word} {}", show(decision.alert.as_str()))?;
+            }
+        }
+        Ok(exit::DONE)
+    })
+}
+
+fn decisions(
+    alerts: &[AlertId],
+    kind: DecisionKind,
+    text: &str,
+    now: Timestamp,
+) -> anyhow::Result<Vec<Decision>> {
+    let (to, until, reason) = match kind {
+        DecisionKind::Claim | DecisionKind::Wake => (None, None, None),
+        _ => {
+            let (to, until, reason) =
+                deciding::parsed(kind, text, now).map_err(anyhow::Error::msg)?;
+            (to, until, Some(reason))
+        }
+    };
+    let one = |alert: &AlertId| Decision {
+        to: to.clone(),
+        until,
+        ..Decision::on(alert.clone(), kind, reason.clone())
+    };
+    Ok(alerts.iter().map(one).collect())
+}
+
+/// Says why a decision makes no sense for an alert as it stands.
+fn refusal(model: &Model, id: &AlertId, kind: DecisionKind) -> Option<&'static str> {
+    let state = model.row_state(id);
+    let over = matches!(state, RowState::Closed | RowState::Dismissed);
+    match kind {
+        DecisionKind::Wake if state != RowState::Snoozed => Some("it is not put off"),
+        DecisionKind::Claim | DecisionKind::Note => None,
+        _ if over => Some("it is closed; claim it to open it again"),
+        _ => None,
+    }
+}

@@ -1,0 +1,372 @@
+//! The fold that turns records into what everybody decided and did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    Approval, Decision, DecisionKind, Entry, Intent, Outcome, Place, PlanRecord, RecordType, Verify,
+};
+use crate::domain::coverage::{CellState, WireOutcome, cell};
+use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
+use crate::domain::plan::Plan;
+
+/// One act as the journals tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// What was to happen.
+    pub intent: Intent,
+    /// When the intent was written.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// Which log its intent is in, and where there.
+    pub place: (String, u64),
+    /// What came of it; `None` is open.
+    pub outcome: Option<Outcome>,
+    /// What the last read-back told.
+    pub verify: Option<Verify>,
+    /// When the last of these records was written.
+    pub last: Timestamp,
+}
+
+impl Act {
+    /// Returns what is known. An intent without an outcome is `unknown` to everybody but the process that runs it.
+    pub fn cell(&self) -> CellState {
+        let proof = self.verify.as_ref().map(|v| v.proof);
+        cell(
+            self.outcome
+                .as_ref()
+                .map_or(WireOutcome::Unknown, |o| o.outcome),
+            proof,
+        )
+    }
+}
+
+/// One plan as the journals tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanState {
+    /// The plan.
+    pub plan: Plan,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// Where its record stands.
+    pub place: Place,
+    /// Verdicts on it.
+    pub approvals: Vec<(String, Approval)>,
+}
+
+/// Everything everybody decided: a fold over all journals.
+#[derive(Clone, Debug, Default)]
+pub struct Decisions {
+    plans: BTreeMap<PlanDigest, PlanState>,
+    plans_of_alert: BTreeMap<AlertId, BTreeSet<PlanDigest>>,
+    acts: BTreeMap<IntentId, Act>,
+    acts_of_alert: BTreeMap<AlertId, BTreeSet<IntentId>>,
+    acts_of_identity: BTreeMap<IdentityId, BTreeSet<IntentId>>,
+    acts_of_plan: BTreeMap<PlanDigest, BTreeSet<IntentId>>,
+    unknown: BTreeSet<IntentId>,
+    alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
+    early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
+    /// Records whose body this version cannot read, by type: shown, never guessed at.
+    pub unreadable: usize,
+}
+
+impl Decisions {
+    /// Takes in one record. Order between logs does not matter as long as each log is in order.
+    pub fn apply(&mut self, entry: &Entry) {
+        let read = match entry.kind {
+            RecordType::Plan => entry
+                .body_as::<PlanRecord>()
+                .map(|r| self.take_plan(entry, r)),
+            RecordType::Approval => entry
+                .body_as::<Approval>()
+                .map(|a| self.take_approval(entry, a)),
+            RecordType::Intent => entry.body_as::<Intent>().map(|intent| {
+                let id = intent.intent.clone();
+                let act = Act {
+                    intent,
+                    at: entry.ts,
+                    actor: entry.actor.clone(),
+                    place: (entry.log.clone(), entry.seq),
+                    outcome: None,
+                    verify: None,
+                    last: entry.ts,
+                };
+                self.acts_of_alert
+                    .entry(act.intent.alert.clone())
+                    .or_default()
+                    .insert(id.clone());
+                self.acts_of_identity
+                    .entry(act.intent.identity.clone())
+                    .or_default()
+                    .insert(id.clone());
+                self.acts_of_plan
+                    .entry(act.intent.digest.clone())
+                    .or_default()
+                    .insert(id.clone());
+                self.acts.insert(id.clone(), act);
+                self.note_unknown(&id);
+            }),
+            RecordType::Outcome => entry.body_as::<Outcome>().map(|outcome| {
+                let id = outcome.intent.clone();
+                if let Some(act) = self.acts.get_mut(&id) {
+                    act.outcome = Some(outcome);
+                    act.last = entry.ts;
+                }
+                self.note_unknown(&id);
+            }),
+            RecordType::Verify => entry.body_as::<Verify>().map(|verify| {
+                let id = verify.intent.clone();
+                if let Some(act) = self.acts.get_mut(&id) {
+                    act.verify = Some(verify);
+                    act.last = entry.ts;
+                }
+                self.note_unknown(&id);
+            }),
+            RecordType::Decision => entry.body_as::<Decision>().map(|decision| {
+                let row = (entry.ts, entry.actor.clone(), decision.clone());
+                self.alerts.entry(decision.alert).or_default().push(row);
+            }),
+            _ => Ok(()),
+        };
+        if read.is_err() {
+            self.unreadable += 1;
+        }
+    }
+
+    /// Keeps count of acts that nobody can vouch for, so that a screen need not look at all of them.
+    fn note_unknown(&mut self, id: &IntentId) {
+        let unknown = |act: &Act| act.cell() == CellState::Unknown;
+        if self.acts.get(id).is_some_and(unknown) {
+            self.unknown.insert(id.clone());
+        } else {
+            self.unknown.remove(id);
+        }
+    }
+
+    /// Keeps a verdict also when its plan has not been seen yet: clocks of hosts differ, so it may come first.
+    fn take_approval(&mut self, entry: &Entry, approval: Approval) {
+        let by = approval.by.clone().unwrap_or_else(|| entry.actor.clone());
+        match self.plans.get_mut(&approval.digest) {
+            Some(plan) => plan.approvals.push((by, approval)),
+            None => self
+                .early
+                .entry(approval.digest.clone())
+                .or_default()
+                .push((by, approval)),
+        }
+    }
+
+    fn take_plan(&mut self, entry: &Entry, record: PlanRecord) {
+        // A plan that does not hash to its name is never run; the verifier reports it.
+        if record.plan.digest() != record.digest {
+            self.unreadable += 1;
+            return;
+        }
+        let state = PlanState {
+            plan: record.plan,
+            at: entry.ts,
+            actor: entry.actor.clone(),
+            place: Place {
+                log: entry.log.clone(),
+                seq: entry.seq,
+            },
+            approvals: self.early.remove(&record.digest).unwrap_or_default(),
+        };
+        self.plans_of_alert
+            .entry(state.plan.alert.clone())
+            .or_default()
+            .insert(record.digest.clone());
+        self.plans.insert(record.digest, state);
+    }
+
+    /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
+    pub fn plan(&self, digest: &str) -> Option<(&PlanDigest, &PlanState)> {
+        if let Some(exact) = self.plans.get_key_value(&PlanDigest::new(digest)) {
+            return Some(exact);
+        }
+        let from = self.plans.range(PlanDigest::new(digest)..);
+        let mut found = from.take_while(|(d, _)| d.as_str().starts_with(digest));
+        let first = found.next()?;
+        (digest.len() >= 8 && found.next().is_none()).then_some(first)
+    }
+
+    /// Returns the plans for one alert.
+    pub fn plans_for(&self, alert: &AlertId) -> impl Iterator<Item = &PlanState> {
+        let digests = self.plans_of_alert.get(alert).into_iter().flatten();
+        digests.filter_map(|digest| self.plans.get(digest))
+    }
+
+    /// Returns the act that begins with this intent.
+    pub fn act(&self, intent: &IntentId) -> Option<&Act> {
+        self.acts.get(intent)
+    }
+
+    /// Returns all acts, oldest first (UUIDv7 sorts by time).
+    pub fn acts(&self) -> impl DoubleEndedIterator<Item = &Act> {
+        self.acts.values()
+    }
+
+    /// Returns the acts for one alert, oldest first, without those that gave way to another run of the same plan.
+    pub fn acts_for(&self, alert: &AlertId) -> impl DoubleEndedIterator<Item = &Act> {
+        let ids = self.acts_of_alert.get(alert).into_iter().flatten();
+        ids.filter_map(|id| self.acts.get(id))
+            .filter(|act| !self.gave_way(act))
+    }
+
+    /// Returns the acts on one identity, oldest first, without those that gave way to another run of the same plan.
+    pub fn acts_on(&self, identity: &IdentityId) -> impl DoubleEndedIterator<Item = &Act> {
+        let ids = self.acts_of_identity.get(identity).into_iter().flatten();
+        ids.filter_map(|id| self.acts.get(id))
+            .filter(|act| !self.gave_way(act))
+    }
+
+    /// Returns the acts of one plan, oldest first.
+    fn acts_by(&self, digest: &PlanDigest) -> impl DoubleEndedIterator<Item = &Act> {
+        let ids = self.acts_of_plan.get(digest).into_iter().flatten();
+        ids.filter_map(|id| self.acts.get(id))
+    }
+
+    /// Tells whether the run that begins with this intent may go on: a plan runs once, and of several consoles that begin
+    /// it at the same moment at most one acts. The earlier record of a log wins. Two logs have no order, so a run gives
+    /// way to any that it sees in another log; at worst nobody acts, and everybody is told.
+    pub fn may_go_on(&self, intent: &IntentId) -> bool {
+        let Some(own) = self.acts.get(intent) else {
+            return false;
+        };
+        let before = |other: &&Act| other.place.0 != own.place.0 || other.place.1 < own.place.1;
+        !self.rivals(own).any(|other| before(&other))
+    }
+
+    /// Returns the acts of other runs of the same plan.
+    fn rivals<'a>(&'a self, own: &'a Act) -> impl Iterator<Item = &'a Act> {
+        self.acts_by(&own.intent.digest).filter(move |a| {
+            a.intent.digest == own.intent.digest
+                && a.intent.undo == own.intent.undo
+                && a.intent.intent != own.intent.intent
+        })
+    }
+
+    /// Tells whether an act was not sent because another run of its plan came first; such an act says nothing.
+    fn gave_way(&self, act: &Act) -> bool {
+        let unsent = act
+            .outcome
+            .as_ref()
+            .is_some_and(|o| o.outcome == WireOutcome::NotSent);
+        unsent
+            && self
+                .rivals(act)
+                .any(|other| other.intent.step == act.intent.step)
+    }
+
+    /// Returns the latest act of one step of one plan, apart from undos.
+    pub fn act_of(&self, digest: &PlanDigest, step: &StepId) -> Option<&Act> {
+        self.acts_by(digest)
+            .rev()
+            .filter(|a| a.intent.digest == *digest && a.intent.step == *step && !a.intent.undo)
+            .find(|a| !self.gave_way(a))
+    }
+
+    /// Returns the latest undo of one step of one plan.
+    pub fn undo_of(&self, digest: &PlanDigest, step: &StepId) -> Option<&Act> {
+        self.acts_by(digest)
+            .rev()
+            .find(|a| a.intent.digest == *digest && a.intent.step == *step && a.intent.undo)
+    }
+
+    /// Returns acts that nobody can vouch for, oldest first.
+    pub fn unknowns(&self) -> impl Iterator<Item = &Act> {
+        self.unknown.iter().filter_map(|id| self.acts.get(id))
+    }
+
+    /// Returns the alerts that anything was decided or done about.
+    pub fn alerts(&self) -> impl Iterator<Item = &AlertId> {
+        self.alerts.keys().chain(self.acts_of_alert.keys())
+    }
+
+    /// Returns who has an alert: took it, or was given it, last.
+    pub fn analyst(&self, alert: &AlertId) -> Option<&str> {
+        let mut last = self.of_alert(alert).iter().rev();
+        last.find_map(|(_, actor, decision)| match decision.kind {
+            DecisionKind::Claim => Some(actor.as_str()),
+            DecisionKind::Assign => decision.to.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// Returns what was decided about an alert, oldest first.
+    pub fn of_alert(&self, alert: &AlertId) -> &[(Timestamp, String, Decision)] {
+        self.alerts.get(alert).map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn entry(log: &str, seq: u64, kind: RecordType, body: &Value) -> Entry {
+        Entry {
+            log: log.to_owned(),
+            seq,
+            kind,
+            ts: Timestamp::UNIX_EPOCH,
+            actor: log.to_owned(),
+            body: body.as_object().unwrap().clone(),
+        }
+    }
+
+    fn intent(id: &str, undo: bool) -> Value {
+        json!({
+            "intent": id, "digest": "d1", "step": "1", "verb": "revoke_tokens", "identity": "p:a", "alert": "s/1", "undo": undo,
+            "process": {"boot": "b", "pid": 1, "start": 1},
+        })
+    }
+
+    #[rstest]
+    #[case::alone(&[("a", 5, "i1", false)], true)]
+    #[case::first_of_a_log(&[("a", 5, "i1", false), ("a", 6, "i2", false)], true)]
+    #[case::second_of_a_log(&[("a", 5, "i1", false), ("a", 4, "i2", false)], false)]
+    #[case::another_log(&[("a", 5, "i1", false), ("b", 9, "i2", false)], false)]
+    #[case::an_undo_is_no_run(&[("a", 5, "i1", false), ("a", 4, "i2", true)], true)]
+    #[case::never_recorded(&[("a", 4, "i2", false)], false)]
+    fn of_runs_that_begin_at_once_one_goes_on(
+        #[case] intents: &[(&str, u64, &str, bool)],
+        #[case] goes_on: bool,
+    ) {
+        let mut decisions = Decisions::default();
+        for (log, seq, id, undo) in intents {
+            decisions.apply(&entry(log, *seq, RecordType::Intent, &intent(id, *undo)));
+        }
+        assert_eq!(decisions.may_go_on(&IntentId::new("i1")), goes_on);
+    }
+
+    #[test]
+    fn an_act_that_gave_way_hides_nothing() {
+        let (alert, digest, step) = (AlertId::new("s/1"), PlanDigest::new("d1"), StepId::new("1"));
+        let mut decisions = Decisions::default();
+        let outcome =
+            |id: &str, outcome: &str| json!({"intent": id, "outcome": outcome, "attempts": 1});
+        decisions.apply(&entry("a", 1, RecordType::Intent, &intent("i2", false)));
+        let unsent = outcome("i2", "not_sent");
+        decisions.apply(&entry("a", 2, RecordType::Outcome, &unsent));
+        assert_eq!(decisions.acts_for(&alert).count(), 1, "alone it counts");
+
+        decisions.apply(&entry("b", 1, RecordType::Intent, &intent("i1", false)));
+        let sent = outcome("i1", "accepted");
+        decisions.apply(&entry("b", 2, RecordType::Outcome, &sent));
+        let act = decisions.act_of(&digest, &step).unwrap();
+        assert_eq!(act.intent.intent, IntentId::new("i1"));
+        assert_eq!(decisions.acts_for(&alert).count(), 1);
+        let identity = IdentityId::new("p:a");
+        assert_eq!(decisions.acts_on(&identity).count(), 1);
+        assert_eq!(decisions.acts_on(&IdentityId::new("p:b")).count(), 0);
+        assert_eq!(decisions.acts().count(), 2);
+        assert_eq!(decisions.unreadable, 0);
+    }
+}

@@ -1,0 +1,173 @@
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+use crate::domain::coverage::CellState;
+use crate::domain::ids::IntentId;
+use crate::journal::Disk;
+use crate::journal::{self, Options};
+
+type Heard = Arc<Mutex<Vec<Msg>>>;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn open(&self, disk: &Arc<Disk>, fallback: Option<&Path>) -> (Journal, Heard) {
+        let config = JournalConfig {
+            store: self.path("store"),
+            site: "soc.example".into(),
+            keys: self.path("keys"),
+            drill: false,
+            allow_network_fs: true,
+            person: None,
+            policy: None,
+            fallback: fallback.map(Path::to_owned),
+        };
+        let heard = Heard::default();
+        let sink = Arc::clone(&heard);
+        let report: Report = Arc::new(move |msg| sink.lock().unwrap().push(msg));
+        let disk = Arc::clone(disk);
+        let anchoring = Anchoring {
+            poster: None,
+            warn_lines: 100,
+            warn_s: 900,
+        };
+        let open = |config| Writer::open_on(config, disk, Timestamp::now());
+        (
+            Journal::open_with(config, false, anchoring, report, open),
+            heard,
+        )
+    }
+}
+
+fn intent(id: &str) -> Vec<(RecordType, Value)> {
+    let body = json!({
+        "intent": id, "digest": "d", "step": "1", "verb": "revoke_sessions", "identity": "a:b", "alert": "s/1",
+        "undo": false, "process": {"pid": 1, "start": 1, "boot": "b"},
+    });
+    vec![(RecordType::Intent, body)]
+}
+
+fn outcome(id: &str) -> Vec<(RecordType, Value)> {
+    let body = json!({
+        "intent": id, "outcome": "rejected", "http_status": 403, "provider_request_id": null, "attempts": 1,
+        "error": "the answer holds ghp_0123456789abcdefghijABCDEFGHIJ012345", "body_sha256": null,
+    });
+    vec![(RecordType::Outcome, body)]
+}
+
+fn unrecorded(heard: &Heard) -> Option<String> {
+    let heard = heard.lock().unwrap();
+    heard.iter().rev().find_map(|msg| match msg {
+        Msg::Unrecorded(text) => Some(text.clone()),
+        _ => None,
+    })
+}
+
+const fn lost(disk: &Disk) -> &AtomicBool {
+    &disk.lost
+}
+
+const fn full(disk: &Disk) -> &AtomicBool {
+    &disk.full
+}
+
+/// An act is under way when the disk fails: what it came to is kept, said, and stands in the log at the next start.
+#[rstest]
+#[case::lost(lost)]
+#[case::full(full)]
+#[tokio::test]
+async fn what_an_act_came_to_outlives_its_disk(#[case] fails: fn(&Disk) -> &AtomicBool) {
+    let place = Place(tempfile::tempdir().unwrap());
+    let other = place.path("other-disk");
+    let disk = Arc::new(Disk::default());
+    let (journal, heard) = place.open(&disk, Some(&other));
+    journal.append(intent("i-1")).await.unwrap();
+    journal.append(intent("i-2")).await.unwrap();
+    fails(&disk).store(true, Ordering::Relaxed);
+    assert!(journal.append(outcome("i-1")).await.is_err());
+    // It works again, but nobody knows what is on it.
+    fails(&disk).store(false, Ordering::Relaxed);
+    assert!(journal.append(outcome("i-2")).await.is_err());
+
+    let said = unrecorded(&heard).unwrap();
+    assert!(
+        said.starts_with("NOT RECORDED in the log but in "),
+        "{said}"
+    );
+    assert!(said.contains("other-disk"), "{said}");
+    let blocked = journal.blocked().await.unwrap();
+    assert!(blocked.starts_with(&said), "{blocked}");
+    let refused = journal.append(intent("i-3")).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("restart the console"),
+        "{refused}"
+    );
+    let banner =
+        |msg: &Msg| matches!(msg, Msg::JournalProblem(Some(text)) if text.contains("NOT RECORDED"));
+    assert!(heard.lock().unwrap().iter().any(banner));
+    let file = std::fs::read_dir(&other).unwrap().next().unwrap();
+    let kept = std::fs::read_to_string(file.unwrap().path()).unwrap();
+    assert!(kept.is_ascii() && !kept.contains("0123456789"), "{kept}");
+    journal.end().await;
+
+    let (journal, heard) = place.open(&disk, Some(&other));
+    let decisions = journal.decisions().await.unwrap();
+    for id in ["i-1", "i-2"] {
+        let act = decisions.act(&IntentId::new(id)).unwrap();
+        assert_eq!(act.cell(), CellState::Failed, "{act:?}");
+    }
+    assert_eq!(journal.blocked().await, None);
+    let told = |msg: &Msg| matches!(msg, Msg::Notice { text, .. } if text.contains("2 records stand in the log now"));
+    assert!(heard.lock().unwrap().iter().any(told));
+    journal.append(intent("i-3")).await.unwrap();
+    journal.end().await;
+    let (journal, _) = place.open(&disk, Some(&other));
+    journal.end().await;
+    let report = journal::verify(&[place.path("store")], &Options::default());
+    assert!(report.intact(), "{report:?}");
+    let (entries, _) = journal::read_store(&place.path("store"));
+    let taken = |e: &&Entry| e.kind == RecordType::Outcome && e.body.contains_key("kept_elsewhere");
+    assert_eq!(entries.iter().filter(taken).count(), 2, "each once");
+}
+
+/// With nowhere to keep it, it is at least said what to write down.
+#[tokio::test]
+async fn without_another_place_it_is_said_what_is_lost() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let disk = Arc::new(Disk::default());
+    let (journal, heard) = place.open(&disk, None);
+    journal.append(intent("i-1")).await.unwrap();
+    disk.lost.store(true, Ordering::Relaxed);
+    assert!(journal.append(outcome("i-1")).await.is_err());
+    let said = unrecorded(&heard).unwrap();
+    let want = "NOT RECORDED in the log and nowhere else: write down outcome rejected of i-1";
+    assert_eq!(said, want);
+    journal.end().await;
+}
+
+/// What did not happen yet is simply refused.
+#[tokio::test]
+async fn a_new_act_is_refused_and_nothing_is_kept() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let disk = Arc::new(Disk::default());
+    let (journal, heard) = place.open(&disk, Some(&place.path("other-disk")));
+    assert_eq!(journal.blocked().await, None);
+    disk.full.store(true, Ordering::Relaxed);
+    assert!(journal.reserve(1).await.is_err());
+    assert!(journal.append(intent("i-1")).await.is_err());
+    assert_eq!(unrecorded(&heard), None);
+    // A full disk may have room again.
+    disk.full.store(false, Ordering::Relaxed);
+    journal.append(intent("i-1")).await.unwrap();
+    assert!(!place.path("other-disk").exists());
+    journal.end().await;
+}

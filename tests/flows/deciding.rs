@@ -1,0 +1,212 @@
+//! Decisions about several alerts, and what waits until when.
+
+use rstest::rstest;
+use stanch::app::settings::View;
+use stanch::domain::decision::Decision;
+use stanch::domain::queue::Grouping;
+
+use super::*;
+
+fn ids(decisions: &[Decision]) -> Vec<&str> {
+    decisions.iter().map(|d| d.alert.as_str()).collect()
+}
+
+/// Returns what one key or text leads to be recorded, and lets the journal tell it as it would.
+fn recorded(desk: &mut Desk, effects: &[Effect]) -> Vec<Decision> {
+    let [Effect::Record(decisions)] = effects else {
+        panic!("{effects:?}")
+    };
+    let seq = desk.model.decisions.alerts().count() as u64 * 10;
+    let entries = decisions.iter().zip(seq..).map(|(decision, seq)| {
+        let body = serde_json::to_value(decision).unwrap();
+        entry(seq, RecordType::Decision, &body)
+    });
+    desk.send(Msg::Journal(entries.collect()));
+    decisions.clone()
+}
+
+fn state(desk: &Desk, id: &str) -> RowState {
+    desk.model.row_state(&AlertId::new(format!("test/{id}")))
+}
+
+#[test]
+fn marks_are_for_decisions_and_never_for_plans() {
+    let mut desk = Desk::new();
+    desk.press("space space");
+    assert!(desk.press("1").is_empty());
+    assert!(
+        said(&desk).contains("a plan is for one alert"),
+        "{}",
+        said(&desk)
+    );
+    desk.press("D");
+    desk.type_text("a test of ours");
+    let effects = desk.press("enter");
+    let decisions = recorded(&mut desk, &effects);
+    assert_eq!(ids(&decisions), ["test/svc-a", "test/svc-b"]);
+    assert_eq!(state(&desk, "svc-b"), RowState::Dismissed);
+    assert!(desk.model.marks.is_empty(), "a decision uses the marks up");
+    desk.press("space esc");
+    assert!(desk.model.marks.is_empty(), "esc takes them off");
+}
+
+#[test]
+fn what_is_put_off_comes_back_when_its_time_is_over() {
+    let mut desk = Desk::new();
+    desk.press("s");
+    desk.type_text("4h vendor rotates at noon");
+    let effects = desk.press("enter");
+    let decisions = recorded(&mut desk, &effects);
+    assert_eq!(
+        decisions[0].reason.as_deref(),
+        Some("vendor rotates at noon")
+    );
+    assert_eq!(state(&desk, "svc-a"), RowState::Snoozed);
+    desk.press("g");
+    assert_eq!(
+        desk.model.queue.at(1),
+        Some(AlertId::new("test/svc-a")),
+        "behind the others"
+    );
+    desk.pass(4 * 3_600_000 - 1);
+    desk.send(Msg::Tick);
+    assert_eq!(state(&desk, "svc-a"), RowState::Snoozed);
+    desk.pass(1);
+    desk.send(Msg::Tick);
+    assert_eq!(state(&desk, "svc-a"), RowState::New);
+    assert!(
+        said(&desk).contains("back in the queue: test/svc-a"),
+        "{}",
+        said(&desk)
+    );
+}
+
+#[test]
+fn what_gets_worse_does_not_stay_put_off() {
+    let mut desk = Desk::new();
+    desk.press("s");
+    desk.type_text("2d not ours");
+    let effects = desk.press("enter");
+    recorded(&mut desk, &effects);
+    desk.send(Msg::Alerts(vec![row("svc-a", 90)]));
+    assert_eq!(
+        state(&desk, "svc-a"),
+        RowState::Snoozed,
+        "the same again is no news"
+    );
+    let mut worse = row("svc-a", 90);
+    Arc::make_mut(&mut worse.alert).severity = Some(Severity::Critical);
+    desk.send(Msg::Alerts(vec![worse]));
+    assert_eq!(state(&desk, "svc-a"), RowState::New);
+}
+
+#[test]
+fn what_is_put_off_can_be_taken_up() {
+    let mut desk = Desk::new();
+    desk.press("s");
+    desk.type_text("2d not ours");
+    let effects = desk.press("enter");
+    recorded(&mut desk, &effects);
+    let effects = desk.press("s");
+    let decisions = recorded(&mut desk, &effects);
+    assert_eq!(decisions[0].kind, DecisionKind::Wake);
+    assert_eq!(state(&desk, "svc-a"), RowState::New);
+}
+
+#[rstest]
+#[case("s", "", "for how long?")]
+#[case("s", "soon it ends", "`soon` is no span")]
+#[case("s", "15d holidays", "between 1m and 14d")]
+#[case("s", "5s", "between 1m and 14d")]
+#[case("s", "5h", "a reason is needed after the time")]
+#[case("a", "bob", "say to whom")]
+#[case("D", " ", "a reason is needed")]
+fn what_is_missing_is_said_and_what_was_typed_stays(
+    #[case] key: &str,
+    #[case] typed: &str,
+    #[case] says: &str,
+) {
+    let mut desk = Desk::new();
+    desk.press(key);
+    desk.type_text(typed);
+    assert!(desk.press("enter").is_empty());
+    assert!(said(&desk).contains(says), "{}", said(&desk));
+    let Overlay::Reason(prompt) = &desk.model.overlay else {
+        panic!("it is still asked")
+    };
+    assert_eq!(prompt.input.value(), typed);
+}
+
+#[test]
+fn an_alert_is_given_with_a_word_and_found_by_who_has_it() {
+    let mut desk = Desk::new();
+    desk.press("a");
+    desk.type_text("bob token revoked, ask IAM");
+    let effects = desk.press("enter");
+    let decisions = recorded(&mut desk, &effects);
+    assert_eq!(decisions[0].to.as_deref(), Some("bob"));
+    assert_eq!(state(&desk, "svc-a"), RowState::Claimed);
+    desk.press("/");
+    desk.type_text("by:bob");
+    desk.press("enter");
+    assert_eq!(desk.model.queue.len(), 1);
+    desk.press("esc");
+    assert_eq!(desk.model.queue.len(), 2);
+}
+
+#[test]
+fn a_line_of_many_is_decided_about_as_a_whole() {
+    let mut desk = Desk::new();
+    let more = |n: usize| {
+        let mut row = row("svc-a", 90);
+        Arc::make_mut(&mut row.alert).id = AlertId::new(format!("test/more-{n}"));
+        row
+    };
+    desk.send(Msg::Alerts((0..2).map(more).collect()));
+    desk.press("g");
+    assert_eq!(desk.model.queue.len(), 2);
+    let effects = desk.press("c");
+    let decisions = recorded(&mut desk, &effects);
+    assert_eq!(
+        ids(&decisions),
+        ["test/svc-a", "test/more-0", "test/more-1"]
+    );
+
+    desk.send(Msg::Alerts((2..600).map(more).collect()));
+    desk.press("g D");
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    assert!(
+        said(&desk).contains("601 alerts at once"),
+        "{}",
+        said(&desk)
+    );
+    desk.press("z z");
+    assert_eq!(desk.model.queue.grouping(), Grouping::Off);
+    assert_eq!(desk.model.queue.len(), 602);
+}
+
+#[test]
+fn keys_filter_by_identity_and_class_and_views_are_chosen() {
+    let mut desk = Desk::new();
+    desk.model.desk.views = vec![View {
+        name: "b".into(),
+        filter: "identity:svc-b".into(),
+        fold: Grouping::Identity,
+    }];
+    desk.press("i");
+    assert_eq!(desk.model.sift.input.value(), "identity=\"svc-a\"");
+    assert_eq!(desk.model.queue.len(), 1);
+    desk.press("u");
+    assert_eq!(
+        desk.model.sift.input.value(),
+        "identity=\"svc-a\" is:urgent"
+    );
+    desk.press("u");
+    assert_eq!(desk.model.queue.len(), 0, "nothing of it is routine");
+    desk.press("u esc V 1");
+    assert_eq!(desk.model.queue.at(0), Some(AlertId::new("test/svc-b")));
+    assert_eq!(desk.model.queue.grouping(), Grouping::Identity);
+    desk.press("V 9");
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    assert_eq!(desk.model.sift.input.value(), "identity:svc-b");
+}
