@@ -1,8 +1,8 @@
 //! From the bytes of one line to normalised alerts.
 //!
 //! A decoder sees one JSON value, never I/O and never the clock. Arrays and the envelopes that transports put around
-//! alerts are opened here ([`envelope`]), so a decoder only knows its own format. Kinds that need signatures, several
-//! shapes or logic are code ([`registry`]); all others are declarative [`mapping`]s in TOML.
+//! alerts are opened here (`envelope`), so a decoder only knows its own format. Kinds that need signatures, several
+//! shapes or logic are code (`registry`); all others are declarative [`mapping`]s in TOML.
 
 mod alertmanager;
 mod aws;
