@@ -13,6 +13,9 @@ use super::shared::Shared;
 /// A token is renewed after this many runs, as a client with any hygiene does.
 const RUNS_A_TOKEN: u32 = 20;
 
+/// Logins in a row after which a client gives up: each of several cuts may hit it between two calls.
+const TRIES: u32 = 4;
+
 /// Plays one rightful workload until the lab ends.
 pub(super) struct Worker {
     pub shared: Arc<Shared>,
@@ -64,7 +67,8 @@ impl Worker {
     /// Makes all calls once. An ended session is no failure: whoever still has a good secret logs in again.
     async fn once(&self, workload: &Workload, token: &mut Option<LabSecret>) -> Option<bool> {
         for call in &workload.calls {
-            for retry in [true, false] {
+            for tried in 1..=TRIES {
+                let retry = tried < TRIES;
                 if token.is_none() {
                     match self.log_in(workload).await {
                         Call::Done(answer) => *token = token_in(&answer),

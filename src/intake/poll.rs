@@ -1,4 +1,4 @@
-//! APIs that are asked for alerts again and again, as descriptions say ([`spec`]).
+//! APIs that are asked for alerts again and again, as descriptions say (`spec`).
 //!
 //! A sweep asks page after page. A page's alerts and the place after it are stored together; only then the next page is
 //! asked for, so a crash asks a page again and loses none. What was given before, with the same bytes, is left as it is.

@@ -2,7 +2,7 @@
 //! are on the disk.
 //!
 //! Plain HTTP/1.1, one request a connection: what is open is bounded in number and in time, whoever opens it. Webhooks
-//! come to `/hooks/NAME` ([`hook`]), security events to `/events/NAME` ([`events`], RFC 8935).
+//! come to `/hooks/NAME` (`hook`), security events to `/events/NAME` (`events`, RFC 8935).
 
 mod body;
 mod events;

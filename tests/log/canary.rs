@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -175,11 +175,18 @@ impl Desk {
             let before = text.split("[ Run ]").next().and_then(|t| t.chars().last());
             before.is_some_and(|c| !c.is_whitespace())
         };
-        while pty.text().contains("NOT SENT YET") {
-            let key = if chosen(&pty) { "\r" } else { "\t" };
-            pty.send(key);
-            pty.read_for(Duration::from_millis(500));
-        }
+        // A key that was taken shows, however slow the machine; pressed again it could undo what it did.
+        let press_until = |pty: &mut Pty, key: &str, done: &dyn Fn(&Pty) -> bool| {
+            while !done(pty) {
+                pty.send(key);
+                let end = Instant::now() + Duration::from_secs(3);
+                while !done(pty) && Instant::now() < end {
+                    pty.read_for(Duration::from_millis(50));
+                }
+            }
+        };
+        press_until(&mut pty, "\t", &chosen);
+        press_until(&mut pty, "\r", &|pty| !pty.text().contains("NOT SENT YET"));
         pty.wait_for("ended");
         pty.send("\x1b");
         pty.wait_for("Alerts");
