@@ -3,7 +3,10 @@
 #[expect(dead_code, reason = "this file needs only a part of it")]
 mod common;
 
-use std::io::{BufRead, BufReader, Read, Write};
+#[path = "common/request.rs"]
+mod request;
+
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::Pty;
+use request::read_request;
 use serde_json::Value;
 
 /// An OAuth server that calls a token active until told otherwise, and never answers a revocation.
@@ -66,27 +70,6 @@ impl SilentServer {
             arrived,
         }
     }
-}
-
-/// Reads one request and returns its path.
-fn read_request(stream: &TcpStream) -> Option<String> {
-    let mut reader = BufReader::new(stream);
-    let mut first = String::new();
-    reader.read_line(&mut first).ok().filter(|n| *n > 0)?;
-    let mut length = 0;
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        if header.trim().is_empty() {
-            break;
-        }
-        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    first.split(' ').nth(1).map(str::to_owned)
 }
 
 const ALERT: &str = r#"{"class_uid":2004,"category_uid":2,"activity_id":1,"type_uid":200401,"time":1794000000000,"severity_id":4,"confidence_score":90,"metadata":{"version":"1.5.0","product":{"name":"detector","vendor_name":"Example"}},"finding_info":{"uid":"f-1","title":"Token of svc-robot used from elsewhere","types":["token_replay"]},"evidences":[{"actor":{"user":{"uid":"svc-robot","name":"svc-robot","type_id":4}}}]}"#;

@@ -4,6 +4,9 @@
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod common;
 
+#[path = "common/request.rs"]
+mod request;
+
 #[path = "log/canary.rs"]
 mod canary;
 #[path = "log/faults.rs"]

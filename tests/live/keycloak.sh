@@ -17,7 +17,8 @@ URL=http://127.0.0.1:$PORT
 ADMIN=live-admin
 PASSWORD=live-admin-password
 
-say() { printf '%s\n' "$*" >&2; }
+# shellcheck source=server.sh
+. "$(dirname "$0")/server.sh"
 
 install_dist() {
     [ -x "$DIST/bin/kc.sh" ] && return
@@ -44,20 +45,6 @@ install_dist() {
 
 answers() { curl -fsS -o /dev/null --max-time 2 --noproxy '*' "$URL/realms/master" 2>/dev/null; }
 
-stop() {
-    [ -f "$PIDFILE" ] || return 0
-    local pid
-    pid=$(cat "$PIDFILE")
-    # The process leads its own group, because the start script runs java as a child.
-    kill -TERM -- "-$pid" 2>/dev/null || true
-    for _ in $(seq 100); do
-        kill -0 -- "-$pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    kill -KILL -- "-$pid" 2>/dev/null || true
-    rm -f "$PIDFILE"
-}
-
 start() {
     stop
     if answers; then
@@ -67,35 +54,12 @@ start() {
     install_dist
     mkdir -p "$RUN"
     rm -rf "$DIST/data/h2" "$DIST/data/tmp"
-    local begun=$SECONDS
     KC_BOOTSTRAP_ADMIN_USERNAME=$ADMIN KC_BOOTSTRAP_ADMIN_PASSWORD=$PASSWORD \
         JAVA_OPTS_KC_HEAP="-Xms64m -Xmx640m" \
         setsid "$DIST/bin/kc.sh" start-dev --http-host=127.0.0.1 --http-port="$PORT" \
         --cache=local --health-enabled=false >"$RUN/log" 2>&1 </dev/null &
-    local pid=$!
-    echo "$pid" >"$PIDFILE"
-    until answers; do
-        if ! kill -0 "$pid" 2>/dev/null || [ $((SECONDS - begun)) -gt 300 ]; then
-            say "Keycloak did not start; its log ends:"
-            tail -20 "$RUN/log" >&2
-            stop
-            exit 1
-        fi
-        sleep 0.3
-    done
-    if [ -n "${STANCH_LIVE_OWNER:-}" ]; then
-        setsid bash -c 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; kill -TERM -- "-$2"; rm -f "$3"' \
-            _ "$STANCH_LIVE_OWNER" "$pid" "$PIDFILE" >/dev/null 2>&1 </dev/null &
-    fi
-    say "Keycloak $VERSION ready after $((SECONDS - begun)) s"
+    await $! 300
     printf 'url %s\nadmin %s\npassword %s\n' "$URL" "$ADMIN" "$PASSWORD"
 }
 
-case "${1:-}" in
-    start) start ;;
-    stop) stop ;;
-    *)
-        say "usage: $0 start|stop"
-        exit 2
-        ;;
-esac
+command_line "$@"

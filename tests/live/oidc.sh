@@ -15,17 +15,10 @@ PIDFILE=$RUN/pid
 URL=http://127.0.0.1:$PORT
 HERE=$(cd "$(dirname "$0")" && pwd)
 
-say() { printf '%s\n' "$*" >&2; }
+# shellcheck source=server.sh
+. "$(dirname "$0")/server.sh"
 
 answers() { curl -fsS -o /dev/null --max-time 2 --noproxy '*' "$URL/.well-known/openid-configuration" 2>/dev/null; }
-
-stop() {
-    [ -f "$PIDFILE" ] || return 0
-    local pid
-    pid=$(cat "$PIDFILE")
-    kill -TERM -- "-$pid" 2>/dev/null || true
-    rm -f "$PIDFILE"
-}
 
 start() {
     stop
@@ -45,30 +38,8 @@ start() {
     fi
     exec 9>&-
     OIDC_MODULES=$MODULES PORT=$PORT setsid node "$HERE/oidc_server.mjs" >"$RUN/log" 2>&1 </dev/null &
-    local pid=$!
-    echo "$pid" >"$PIDFILE"
-    local begun=$SECONDS
-    until answers; do
-        if ! kill -0 "$pid" 2>/dev/null || [ $((SECONDS - begun)) -gt 60 ]; then
-            say "the server did not start; its log ends:"
-            tail -20 "$RUN/log" >&2
-            stop
-            exit 1
-        fi
-        sleep 0.1
-    done
-    if [ -n "${STANCH_LIVE_OWNER:-}" ]; then
-        setsid bash -c 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; kill -TERM -- "-$2"; rm -f "$3"' \
-            _ "$STANCH_LIVE_OWNER" "$pid" "$PIDFILE" >/dev/null 2>&1 </dev/null &
-    fi
+    await $! 60
     printf 'url %s\n' "$URL"
 }
 
-case "${1:-}" in
-    start) start ;;
-    stop) stop ;;
-    *)
-        say "usage: $0 start|stop"
-        exit 2
-        ;;
-esac
+command_line "$@"

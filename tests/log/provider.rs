@@ -1,6 +1,6 @@
 //! An OAuth server that counts revocations and is asked to answer them or not, and a folder with a console's world.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +9,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+
+use super::request::read_request;
 
 /// What the server was asked, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,27 +95,6 @@ impl Provider {
     pub fn revocations(&self) -> usize {
         self.revocations.load(Ordering::SeqCst)
     }
-}
-
-/// Reads one request and returns its path.
-fn read_request(stream: &TcpStream) -> Option<String> {
-    let mut reader = BufReader::new(stream);
-    let mut first = String::new();
-    reader.read_line(&mut first).ok().filter(|n| *n > 0)?;
-    let mut length = 0;
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        if header.trim().is_empty() {
-            break;
-        }
-        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    first.split(' ').nth(1).map(str::to_owned)
 }
 
 /// A console's folder, with as many alerts about as many identities.
