@@ -49,10 +49,7 @@ pub fn mark(model: &mut Model) {
 
 /// Asks for what a decision needs before it is recorded.
 pub fn ask(model: &mut Model, kind: DecisionKind, now: Timestamp) {
-    let open = |id: &AlertId| {
-        let over = matches!(model.row_state(id), RowState::Closed | RowState::Dismissed);
-        !over || kind == DecisionKind::Note
-    };
+    let open = |id: &AlertId| !model.row_state(id).is_over() || kind == DecisionKind::Note;
     let alerts: Vec<AlertId> = targets(model).into_iter().filter(open).collect();
     if let Some(alerts) = few_enough(model, alerts, now) {
         model.overlay = Overlay::Reason(ReasonPrompt {
@@ -236,6 +233,11 @@ pub fn take(model: &mut Model, alerts: &[AlertId], now: Timestamp) {
             None => model.asleep.remove(id),
         };
     }
+    set_lanes(model, alerts);
+}
+
+/// Puts alerts where they stand now.
+fn set_lanes(model: &mut Model, alerts: &[AlertId]) {
     let lanes: Vec<(AlertId, Lane)> = alerts
         .iter()
         .map(|id| (id.clone(), lane(model.row_state(id))))
@@ -284,10 +286,6 @@ pub fn wake_these(model: &mut Model, due: &[AlertId], now: Timestamp, why: &str)
     for id in due {
         model.asleep.remove(id);
     }
-    let lanes: Vec<(AlertId, Lane)> = due
-        .iter()
-        .map(|id| (id.clone(), lane(model.row_state(id))))
-        .collect();
-    model.queue.set_lanes(lanes);
+    set_lanes(model, due);
     model.say(now, Level::Warn, text);
 }

@@ -294,6 +294,11 @@ pub enum RowState {
 }
 
 impl RowState {
+    /// Tells whether nobody has to look any more.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::Dismissed)
+    }
+
     /// Returns the word shown.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -487,8 +492,8 @@ impl Model {
 
     /// Tells whether the selected alert is closed or dismissed.
     pub fn is_over(&self) -> bool {
-        let state = self.selected.as_ref().map(|id| self.row_state(id));
-        matches!(state, Some(RowState::Closed | RowState::Dismissed))
+        let selected = self.selected.as_ref();
+        selected.is_some_and(|id| self.row_state(id).is_over())
     }
 
     /// Returns what the alert's acts come to, the worst first. Keeping evidence contains nothing and does not count

@@ -157,11 +157,10 @@ fn decisions(
 /// Says why a decision makes no sense for an alert as it stands.
 fn refusal(model: &Model, id: &AlertId, kind: DecisionKind) -> Option<&'static str> {
     let state = model.row_state(id);
-    let over = matches!(state, RowState::Closed | RowState::Dismissed);
     match kind {
         DecisionKind::Wake if state != RowState::Snoozed => Some("it is not put off"),
         DecisionKind::Claim | DecisionKind::Note => None,
-        _ if over => Some("it is closed; claim it to open it again"),
+        _ if state.is_over() => Some("it is closed; claim it to open it again"),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::Decoding;
-use super::lines::Line;
+use super::lines::{Line, Lines};
 use crate::domain::text::{fit, show};
 use crate::intake::decode::{Contents, MAX_LINE, Undecodable, hex};
 use crate::intake::store::{Accepted, Batch, Refused};
@@ -44,6 +44,19 @@ impl<'b> Builder<'b> {
             lines: 0,
             bytes: 0,
         }
+    }
+
+    /// Takes as many lines as one batch holds out of what was read; at the end of the input also one without a line feed.
+    pub fn of_lines(mut self, lines: &mut Lines, rest: &mut &[u8], is_end: bool) -> Batch {
+        while !rest.is_empty() && !self.is_full() {
+            let (taken, line) = lines.feed(rest);
+            *rest = &rest[taken..];
+            self.extend(line);
+        }
+        if is_end {
+            self.extend(lines.flush());
+        }
+        self.finish()
     }
 
     /// Adds a line; blank ones count for nothing.

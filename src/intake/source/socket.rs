@@ -198,16 +198,8 @@ impl Desk {
             let count = read.map_err(|error| error.to_string())?;
             let mut rest = &chunk[..count];
             loop {
-                let mut builder = Builder::new(&self.name, &self.decoding, Timestamp::now());
-                while !rest.is_empty() && !builder.is_full() {
-                    let (taken, line) = lines.feed(rest);
-                    rest = &rest[taken..];
-                    builder.extend(line);
-                }
-                if count == 0 {
-                    builder.extend(lines.flush());
-                }
-                let batch = builder.finish();
+                let builder = Builder::new(&self.name, &self.decoding, Timestamp::now());
+                let batch = builder.of_lines(&mut lines, &mut rest, count == 0);
                 if !batch.is_empty() {
                     let alerts: usize = batch.accepted.iter().map(|a| a.alerts.len()).sum();
                     sum.alerts += alerts as u64;

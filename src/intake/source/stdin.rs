@@ -80,16 +80,8 @@ fn read_all(
         };
         let mut rest = &chunk[..count];
         loop {
-            let mut builder = Builder::new(source, decoding, Timestamp::now());
-            while !rest.is_empty() && !builder.is_full() {
-                let (taken, line) = lines.feed(rest);
-                rest = &rest[taken..];
-                builder.extend(line);
-            }
-            if count == 0 {
-                builder.extend(lines.flush());
-            }
-            let batch = builder.finish();
+            let builder = Builder::new(source, decoding, Timestamp::now());
+            let batch = builder.of_lines(&mut lines, &mut rest, count == 0);
             if !batch.is_empty() {
                 let told = put(store, source, &batch).map_err(|error| error.to_string())?;
                 if !send(told.into_events(source).collect()) {
