@@ -75,6 +75,21 @@ impl Fs for Faulty {
             Ok(()) => Real.write(file, bytes),
         }
     }
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        match self.gate() {
+            Err(_) if self.short => Real.write_at(file, &bytes[..bytes.len() / 2], offset),
+            Err(e) => Err(e),
+            Ok(()) => Real.write_at(file, bytes, offset),
+        }
+    }
+    fn len_under(&self, dir: &File, name: &str, file: &File) -> io::Result<Option<u64>> {
+        self.gate()?;
+        Real.len_under(dir, name, file)
+    }
+    fn is_there(&self, dir: &File, name: &str) -> io::Result<bool> {
+        self.gate()?;
+        Real.is_there(dir, name)
+    }
     fn sync(&self, file: &File) -> io::Result<()> {
         self.gate()?;
         Real.sync(file)
@@ -130,6 +145,12 @@ impl Fs for Disk {
             return Err(Errno::NOSPC.into());
         }
         Real.write(file, bytes)
+    }
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(Errno::NOSPC.into());
+        }
+        Real.write_at(file, bytes, offset)
     }
     fn reserve(&self, file: &File, offset: u64, len: u64) -> io::Result<()> {
         if self.full.load(Ordering::Relaxed) {

@@ -71,6 +71,26 @@ pub trait Fs: Send + Sync {
         Ok(file.metadata()?.len())
     }
 
+    /// Returns the size of `file` if it is what stands under `name` in `dir`; `None` when that was taken away or
+    /// exchanged.
+    fn len_under(&self, dir: &File, name: &str, file: &File) -> io::Result<Option<u64>> {
+        let there = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            other => other?,
+        };
+        let held = rustix::fs::fstat(file)?;
+        let same = (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino);
+        Ok(u64::try_from(held.st_size).ok().filter(|_| same))
+    }
+
+    /// Tells whether anything stands under `name` in `dir`.
+    fn is_there(&self, dir: &File, name: &str) -> io::Result<bool> {
+        match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(rustix::io::Errno::NOENT) => Ok(false),
+            other => Ok(other.map(|_| true)?),
+        }
+    }
+
     /// Reads at an offset.
     fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         file.read_at(buffer, offset)
@@ -79,6 +99,11 @@ pub trait Fs: Send + Sync {
     /// Writes once; may take less than all.
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::io::write(file, bytes)?)
+    }
+
+    /// Writes once at an offset; may take less than all.
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        file.write_at(bytes, offset)
     }
 
     /// Waits until content is on the device (fdatasync).
@@ -164,6 +189,37 @@ pub fn write_once(fs: &dyn Fs, file: &File, bytes: &[u8]) -> io::Result<usize> {
             other => return other,
         }
     }
+}
+
+/// As [`write_once`], at an offset.
+pub fn write_once_at(fs: &dyn Fs, file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match fs.write_at(file, bytes, offset) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Returns where the lines of a segment end, `from` at least: a writer keeps room behind them, which is NUL bytes. What
+/// was written later than bytes that never arrived ends behind the last byte that did.
+pub fn content_end(fs: &dyn Fs, file: &File, from: u64) -> io::Result<u64> {
+    let mut end = fs.len(file)?;
+    // Most segments have no room behind them, and their last byte says so.
+    let mut chunk = 1;
+    let mut buffer = Vec::new();
+    while end > from {
+        let start = end.saturating_sub(chunk).max(from);
+        buffer.clear();
+        let read = read_onto(fs, file, start, (end - start) as usize, &mut buffer)?;
+        if let Some(last) = buffer.iter().rposition(|b| *b != 0) {
+            return Ok(start + last as u64 + 1);
+        }
+        // One that was cut meanwhile ends where it was cut at the latest.
+        end = start.min(start + read as u64);
+        chunk = 64 * 1024;
+    }
+    Ok(from.max(end))
 }
 
 /// Reads from `offset` to the end, at most `most` bytes.

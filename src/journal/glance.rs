@@ -432,12 +432,12 @@ mod tests {
     use super::*;
 
     fn line(body: &Value, drill: bool) -> Vec<u8> {
-        let actor = json!({"user": "alice", "uid": 1000, "pid": 7, "start": 99, "boot": "b-1"});
+        let actor = br#"{"user":"alice","uid":1000,"pid":7,"start":99,"boot":"b-1"}"#;
         let frame = Frame {
             seq: 41,
             prev: ZERO,
             ts: "2026-11-21T08:15:00.123456789Z".parse().unwrap(),
-            actor: &actor,
+            actor,
             drill,
             policy: None,
             mono: 7,

@@ -223,17 +223,30 @@ impl LogDir {
 
     /// Writes a head over the published one if that is as long: a new file and a new name with every record would make
     /// the next wait for the disk longer. Tells whether it did.
-    pub fn overwrite_head(&self, signed: &str) -> bool {
+    pub fn overwrite_head(&self, kept: &mut Option<File>, signed: &str) -> bool {
         // Within one sector, so that a power cut leaves one of the two.
-        let small = signed.len() <= 512;
-        let found = self.fs.open(&self.dir, HEAD_FILE, How::Overwrite, 0);
-        let Some(file) = found.ok().filter(|_| small) else {
+        if signed.len() > 512 {
             return false;
+        }
+        let fits = |file: &File| {
+            file.metadata().is_ok_and(|m| {
+                m.is_file()
+                    && m.nlink() == 1
+                    && m.uid() == self.owner
+                    && m.len() == signed.len() as u64
+            })
         };
-        let fits = file.metadata().is_ok_and(|m| {
-            m.is_file() && m.nlink() == 1 && m.uid() == self.owner && m.len() == signed.len() as u64
+        // One that another console put a longer one in the place of has no name any more.
+        let file = kept.take().filter(&fits).or_else(|| {
+            let there = self.fs.open(&self.dir, HEAD_FILE, How::Overwrite, 0);
+            there.ok().filter(&fits)
         });
-        fits && write_once(&*self.fs, &file, signed.as_bytes()).is_ok_and(|n| n == signed.len())
+        let done = file.as_ref().is_some_and(|file| {
+            let taken = self.fs.write_at(file, signed.as_bytes(), 0);
+            taken.is_ok_and(|n| n == signed.len())
+        });
+        *kept = file.filter(|_| done);
+        done
     }
 
     /// Returns the file of a segment, and whether content was withheld from it. A whole segment wins: withholding was

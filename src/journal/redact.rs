@@ -41,10 +41,28 @@ const KNOWN: [(&str, usize); 22] = [
 /// Words of a provider or source that are ids most of the time: only what says itself that it is a token is masked.
 const IDS: [&str; 3] = ["provider_request_id", "retry_after", "incident"];
 
-/// Masks the free text of a record in place.
-pub fn record(kind: RecordType, body: &mut Value) {
-    if !matches!(kind, RecordType::Plan | RecordType::PeerHeads) {
-        walk(body, false);
+/// Returns the body of a record with its free text masked.
+pub fn record(kind: RecordType, body: &Value) -> Cow<'_, Value> {
+    let whole = matches!(kind, RecordType::Plan | RecordType::PeerHeads);
+    if whole || !tells(body, false) {
+        return Cow::Borrowed(body);
+    }
+    let mut body = body.clone();
+    walk(&mut body, false);
+    Cow::Owned(body)
+}
+
+/// Tells whether [`walk`] would change anything: most records need no copy.
+fn tells(value: &Value, free: bool) -> bool {
+    match value {
+        Value::String(s) => free && mask(s).is_some(),
+        Value::Array(items) => items.iter().any(|v| tells(v, free)),
+        Value::Object(map) => map.iter().any(|(key, value)| {
+            let id = value.as_str().filter(|_| IDS.contains(&key.as_str()));
+            id.is_some_and(|id| matches!(tokens(id), Cow::Owned(_)))
+                || tells(value, free || FREE.contains(&key.as_str()))
+        }),
+        _ => false,
     }
 }
 
@@ -194,19 +212,20 @@ mod tests {
     fn only_free_text_of_no_plan_is_touched() {
         let token = "ghp_0123456789abcdefABCDEF0123456789abcd";
         let body = json!({"intent": token, "reason": token, "deep": [{"says": [token]}]});
-        let mut done = body.clone();
-        record(RecordType::Outcome, &mut done);
+        let done = record(RecordType::Outcome, &body);
         assert_eq!(done["intent"], token);
         assert!(!done["reason"].to_string().contains("0123456789abcdef"));
         assert!(!done["deep"].to_string().contains("0123456789abcdef"));
         let ids = json!({"retry_after": token, "incident": "Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8Zq8"});
-        let mut done = ids.clone();
-        record(RecordType::Attempt, &mut done);
+        let done = record(RecordType::Attempt, &ids);
         assert_eq!(done["retry_after"], "ghp_\u{2026}abcd");
         assert_eq!(done["incident"], ids["incident"]);
-        let mut plan = body.clone();
-        record(RecordType::Plan, &mut plan);
-        assert_eq!(plan, body);
+        for (kind, body) in [
+            (RecordType::Plan, &body),
+            (RecordType::Outcome, &json!({"intent": token})),
+        ] {
+            assert!(matches!(record(kind, body), Cow::Borrowed(same) if same == body));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod pieces;
 mod pruning;
 mod racing;
 mod reading;
+mod room;
 mod rotating;
 mod segments;
 mod tamper;

@@ -2,7 +2,8 @@
 """Checks one journal without stanch: python3 verify.py LOG_DIRECTORY  (needs openssl 3 for the signatures).
 
 Each line's SHA-256(0x00 || line) is the next line's "prev" and a leaf of the RFC 6962 tree; each checkpoint line
-holds a C2SP signed note over (origin, number of lines before it, root). Exit 0 intact, 1 not.
+holds a C2SP signed note over (origin, number of lines before it, root). Behind the last line of a segment there may be
+NUL bytes, room that a writer keeps for what comes next. Exit 0 intact, 1 not.
 
 What stands in a record: v seq prev type ts, actor{user uid euid loginuid sessionid host tty ssh_from sudo_from pid
 start boot version key person}, drill, policy (SHA-256 of the playbooks in force), mono, clk{sync}, then by type:
@@ -56,7 +57,7 @@ def main(log):
     withheld, excused = [], []
     for path in sorted(whole + pruned):
         if os.path.basename(path).split(".")[0] != f"{seq:020}": die(seq, f"expected segment {seq:020}, found {path}")
-        data = open(path, "rb").read()
+        data = open(path, "rb").read().rstrip(b"\0")  # room that a writer keeps behind its lines
         for nth, line in enumerate(data.split(b"\n")[:-1]):
             if path in pruned and len(line) == 64 and key:
                 prev = bytes.fromhex(line.decode("ascii"))

@@ -16,7 +16,7 @@ use crate::domain::text::show;
 
 use super::checkpoint::{self, Head, Invalid, prefix};
 use super::error::JournalError;
-use super::fs::How;
+use super::fs::{How, content_end};
 use super::layout::{LogDir, segment_name};
 use super::merkle::{CompactRange, Hash, ZERO, leaf_hash, unhex};
 use super::note::Verifier;
@@ -348,7 +348,7 @@ impl Walk {
         Ok(declared)
     }
 
-    /// Reads one segment from where the walk stands; returns what stopped it and the size read.
+    /// Reads one segment from where the walk stands; returns what stopped it and where its lines end.
     fn segment<T: Send>(
         &mut self,
         log: &LogDir,
@@ -379,13 +379,15 @@ impl Walk {
                 found: len,
             });
         }
-        self.lines(log, &file, &name, look, sink)
+        let end =
+            content_end(&*log.fs, &file, self.at.offset).map_err(log.failed("read", &name))?;
+        self.lines(log, (&file, end), &name, look, sink)
     }
 
     fn lines<T: Send>(
         &mut self,
         log: &LogDir,
-        file: &File,
+        (file, end): (&File, u64),
         name: &str,
         look: Look<'_, T>,
         sink: &mut dyn FnMut(Event<'_, T>),
@@ -395,7 +397,7 @@ impl Walk {
         let cap = mark
             .filter(|m| m.segment == self.at.segment)
             .map_or(SEGMENT_CAP, |m| m.offset + 2 * MAX_LINE as u64);
-        let source = Source::new(&*log.fs, file, self.at.offset, cap);
+        let source = Source::new(&*log.fs, file, self.at.offset, end, cap);
         let by = self.signer(None);
         let ended = ahead::along(source, by, look, &mut |piece| {
             let mut from = 0;
@@ -419,8 +421,7 @@ impl Walk {
             Err(Stop::Said(Halt::Bad(bad))) => bad,
             Err(Stop::Said(Halt::Paused)) => return Ok((None, self.at.offset)),
         };
-        let len = log.fs.len(file).map_err(log.failed("look at", name))?;
-        Ok((Some(bad), len))
+        Ok((Some(bad), end))
     }
 
     fn is_at_mark(&self) -> bool {

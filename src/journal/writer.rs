@@ -4,10 +4,12 @@
 //! hand it to the system in one call, wait for the device, and only then say so.
 
 mod clock;
+mod commit;
 mod elsewhere;
 mod first;
 mod peers;
 mod prune;
+mod room;
 mod rotate;
 mod segments;
 
@@ -23,22 +25,22 @@ use crate::domain::decision::RecordType;
 
 use super::actor::{Actor, safe_name};
 use super::blob::{self, BlobRef};
-use super::checkpoint::{Head, line as checkpoint_line};
 use super::error::JournalError;
-use super::fs::{Fs, How, Real, read_from, write_once};
+use super::fs::{Fs, How, Real, content_end, read_from};
 use super::heads::SEEN_FILE;
 use super::keys;
-use super::layout::{HEAD_FILE, LOCK_FILE, LogDir, POISON_FILE, failed, segment_name};
-use super::lock::Lock;
+use super::layout::{LogDir, failed, pruned_name, segment_name};
+use super::lock::{Lock, LockFile};
 use super::merkle::hex;
 use super::note::Verifier;
-use super::record::{self, Frame};
+use super::record;
 use super::recovery::{self, Damaged, Finding, Recovered};
 use super::redact;
 use super::walk::{Point, SEGMENT_LIMIT, Walk};
 use first::{First, first_walk};
 use peers::Peers;
 pub use prune::{Prune, Pruned};
+use room::Room;
 
 /// What a log's first record says about the program. Golden logs of the tests outlive versions.
 pub(super) const VERSION: &str = if cfg!(test) {
@@ -138,7 +140,7 @@ pub struct Writer {
     key: SigningKey,
     verifier: Verifier,
     log: LogDir,
-    lock: File,
+    lock: LockFile,
     segment: File,
     walk: Walk,
     state: State,
@@ -151,9 +153,13 @@ pub struct Writer {
     unsynced: bool,
     /// Bytes of room that were asked for behind the end; the next segment gets as many.
     room: u64,
+    /// How much written room there is behind the lines.
+    behind: Room,
     /// A new segment begins beyond this many bytes.
     limit: u64,
     clock: clock::Watch,
+    /// What is the same in every commit.
+    same: commit::Same,
     /// What came of acts that is not in the log.
     unrecorded: Option<String>,
 }
@@ -230,7 +236,8 @@ impl Writer {
             name: format!("{}/{}/{}", config.site, actor.host, actor.user),
             key: key.verifying_key(),
         };
-        let lock = log.open(LOCK_FILE, How::Create)?;
+        let network = config.allow_network_fs;
+        let lock = LockFile::open(&log)?;
         let held = Lock::take(&log, &lock)?;
         log.check_site(&config.store, &config.site)?;
         let mut walk = Walk::new(format!("{}/{}", actor.host, actor.user), false);
@@ -254,7 +261,7 @@ impl Writer {
                 });
             }
         }
-        let segment = log.open(&segment_name(walk.good.segment), How::Append)?;
+        let segment = log.open(&segment_name(walk.good.segment), How::Create)?;
         let (recovered, damaged) = (None, None);
         let state = State::Ok;
         let mut writer = Self {
@@ -273,8 +280,10 @@ impl Writer {
             next: None,
             unsynced: true,
             room: 0,
+            behind: Room::new(network),
             limit: SEGMENT_LIMIT,
             clock: clock::Watch::default(),
+            same: commit::Same::default(),
             unrecorded: None,
         };
         if let Some(reason) = adopt {
@@ -328,14 +337,12 @@ impl Writer {
         } else {
             Vec::new()
         };
-        let mut all = self.clock_step(now);
-        all.extend(Self::records_of(&heads));
-        let own = all.len();
-        all.extend_from_slice(records);
-        let mut written = self.commit(now, &all)?;
+        let mut first = self.clock_step(now);
+        first.extend(Self::records_of(&heads));
+        let mut written = self.commit(now, first.iter().chain(records))?;
         self.was_told(now, &heads);
         drop(held);
-        Ok(written.split_off(own))
+        Ok(written.split_off(first.len()))
     }
 
     /// Stores evidence durably beside the log; tokens and keys in it are masked before it is hashed.
@@ -400,24 +407,34 @@ impl Writer {
 
     /// Looks whether another console of this user wrote since, and takes it in.
     fn catch_up(&mut self, now: Timestamp) -> Result<(), JournalError> {
-        let known = self.walk.good.offset;
-        let found = self
-            .log
-            .fs
-            .len(&self.segment)
-            .map_err(self.failed("look at"))?;
-        let (segments, _) = self.log.segments()?;
-        let path = || self.log.path.join(segment_name(self.walk.good.segment));
-        if found < known || !segments.contains(&self.walk.good.segment) {
+        let good = &self.walk.good;
+        let (fs, dir, known) = (&*self.log.fs, &self.log.dir, good.offset);
+        let is_there = |name: String| {
+            let there = fs.is_there(dir, &name);
+            there.map_err(|error| self.log.failed("look at", &name)(error))
+        };
+        let found = fs
+            .len_under(dir, &segment_name(good.segment), &self.segment)
+            .map_err(|error| self.failed("look at")(error))?;
+        let withheld = found.is_none() && is_there(pruned_name(good.segment))?;
+        if !withheld && found.is_none_or(|found| found < known) {
             let error = JournalError::RolledBack {
-                path: path(),
+                path: self.log.path.join(segment_name(good.segment)),
                 known,
-                found,
+                found: found.unwrap_or(0),
             };
             self.state = State::Blocked(error.to_string());
             return Err(error);
         }
-        if found == known && segments.last() == Some(&self.walk.good.segment) {
+        // Another console that wrote nothing here may have begun the next segment; it bears the next record's number.
+        let begun = good.seq != good.segment && is_there(segment_name(good.seq))?;
+        // A longer file may hold room and nothing else.
+        let grown = found > Some(known)
+            && content_end(fs, &self.segment, known)
+                .map_err(|error| self.failed("look at")(error))?
+                > known;
+        self.behind.append(found.unwrap_or(0));
+        if !withheld && !grown && !begun {
             return Ok(());
         }
         self.unsynced = true;
@@ -438,7 +455,7 @@ impl Writer {
         match finding {
             Finding::Clean => self.reopen()?,
             Finding::Torn => {
-                let file = self.log.open(&segment_name(tail.segment), How::Append)?;
+                let file = self.log.open(&segment_name(tail.segment), How::Create)?;
                 let recovered = recovery::put_aside(&self.log, &file, &self.walk, &tail)?;
                 self.reopen()?;
                 self.genesis(now)?;
@@ -448,6 +465,8 @@ impl Writer {
             Finding::Damaged { why, lost_head } => {
                 let damaged = recovery::set_apart(&self.log, &self.walk, &tail, why, lost_head)?;
                 let body = damaged.body(&self.walk);
+                // Nothing of what is damaged is changed, not even what looks like room.
+                self.behind.len = 0;
                 self.begin_segment(now, &body)?;
                 // The lost head stands in the record now; kept outside it would be found lost again for ever.
                 self.peers.seen.forget(&self.verifier.name);
@@ -464,7 +483,7 @@ impl Writer {
         }
         self.segment = self
             .log
-            .open(&segment_name(self.walk.good.segment), How::Append)?;
+            .open(&segment_name(self.walk.good.segment), How::Create)?;
         self.log
             .fs
             .chmod(&self.segment, self.log.file_mode())
@@ -489,143 +508,5 @@ impl Writer {
         self.walk.take_key(0, 0, self.verifier.clone(), false);
         let _ = self.walk.confirm();
         Ok(())
-    }
-
-    /// Frames, signs, writes and, for decisions, waits for the device.
-    fn commit(
-        &mut self,
-        now: Timestamp,
-        records: &[(RecordType, Value)],
-    ) -> Result<Vec<Written>, JournalError> {
-        let mut at = self.walk.good.clone();
-        let mut bytes = Vec::new();
-        let mut written = Vec::new();
-        let mono = self.log.fs.boot_clock();
-        let synchronised = self.log.fs.synchronised();
-        let actor = self
-            .actor
-            .signing(&self.verifier, self.config.person.as_deref());
-        for (kind, body) in records {
-            let frame = Frame {
-                seq: at.seq,
-                prev: at.prev,
-                ts: now,
-                actor: &actor,
-                drill: self.config.drill,
-                policy: self.config.policy.as_deref(),
-                mono,
-                synchronised,
-            };
-            let mut body = body.clone();
-            redact::record(*kind, &mut body);
-            let line = record::write(&frame, *kind, &body)?;
-            let seq = at.seq;
-            written.push(Written {
-                seq,
-                leaf: hex(&at.pass(&line)),
-            });
-            bytes.extend_from_slice(&line);
-            bytes.push(b'\n');
-        }
-        let head = Head {
-            origin: self.verifier.name.clone(),
-            size: at.seq,
-            root: at.range.root(),
-        };
-        let signed = match &self.next {
-            None => head.sign(&self.key),
-            Some(next) => head.sign_both(&self.key, next),
-        };
-        let line = checkpoint_line(at.seq, &at.prev, &signed);
-        at.pass(&line);
-        bytes.extend_from_slice(&line);
-        bytes.push(b'\n');
-        if self.unsynced {
-            // A power cut may leave the later of two writes alone. Two checkpoints after a hole would look like damage,
-            // so no write begins while another may be missing.
-            self.flush()?;
-        }
-        self.write(&bytes)?;
-        self.unsynced = true;
-        let durable = records
-            .iter()
-            .any(|(kind, _)| kind.is_decision_class() || *kind == RecordType::Segment);
-        if durable {
-            self.flush()?;
-        }
-        self.walk.good = at;
-        if durable {
-            self.hand_out(&head, &signed, now);
-        }
-        self.walk.head = Some((head, signed));
-        if durable {
-            self.publish();
-        }
-        Ok(written)
-    }
-
-    /// One write; what fits only in part is taken back.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
-        let path = self.log.path.join(segment_name(self.walk.good.segment));
-        let error = match write_once(&*self.log.fs, &self.segment, bytes) {
-            Ok(n) if n == bytes.len() => return Ok(()),
-            Ok(written) => JournalError::ShortWrite {
-                path,
-                written,
-                wanted: bytes.len(),
-            },
-            Err(source) => JournalError::Io {
-                what: "write",
-                path,
-                source,
-            },
-        };
-        let undone = self
-            .log
-            .fs
-            .truncate(&self.segment, self.walk.good.offset)
-            .and_then(|()| self.log.fs.sync(&self.segment));
-        if let Err(undo) = undone {
-            self.poison(&format!("{error}, and it could not be taken back: {undo}"));
-        }
-        Err(error)
-    }
-
-    fn flush(&mut self) -> Result<(), JournalError> {
-        self.log.fs.sync(&self.segment).map_err(|source| {
-            // After a failed sync the system forgets the pages: asking again would succeed without the data.
-            let error = self.failed("bring to the disk")(source);
-            self.poison(&error.to_string());
-            error
-        })?;
-        self.unsynced = false;
-        Ok(())
-    }
-
-    fn poison(&mut self, why: &str) {
-        if let Ok(marker) = self.log.open(POISON_FILE, How::Create) {
-            // On a failing disk this may fail too; then the next console relies on its own check of every byte.
-            let _ = write_once(&*self.log.fs, &marker, why.as_bytes());
-        }
-        self.state = State::Poisoned(why.to_owned());
-    }
-
-    /// Leaves the signed head for others. It is derived: losing it loses nothing, and it is never ahead of the log.
-    fn publish(&self) {
-        let Some((_, signed)) = &self.walk.head else {
-            return;
-        };
-        if self.log.overwrite_head(signed) {
-            return;
-        }
-        let temporary = format!("{HEAD_FILE}.{}.tmp", std::process::id());
-        let fs = &*self.log.fs;
-        let made = self.log.open(&temporary, How::Create).is_ok_and(|file| {
-            fs.truncate(&file, 0).is_ok()
-                && write_once(fs, &file, signed.as_bytes()).is_ok_and(|n| n == signed.len())
-        });
-        if made {
-            let _ = fs.rename(&self.log.dir, &temporary, &self.log.dir, HEAD_FILE);
-        }
     }
 }

@@ -41,6 +41,10 @@ const MOST_TOGETHER: usize = 64;
 /// How long as many callers as came together before are waited for: much less than the disk takes.
 const GATHER: Duration = Duration::from_micros(200);
 
+/// How long the log is not read back after a write if more is to be written, and how long after it at the latest.
+const READ_SOON: Duration = Duration::from_micros(300);
+const READ_LATEST: Duration = Duration::from_millis(20);
+
 /// Why a console that only looks cannot write.
 const NO_WRITER: &str = "this console has no journal to write to";
 
@@ -112,6 +116,7 @@ impl Journal {
             anchors: Distance::new(anchoring, heads, config.drill),
             space: Space::new(&store),
             next: None,
+            unread: None,
             together: 1,
             gate: Gate::default(),
         };
@@ -286,6 +291,8 @@ struct Thread {
     space: Space,
     /// An order that came while records were gathered.
     next: Option<Order>,
+    /// Since when something may be in a log that was not read yet. Whoever waits for a write does not wait for that.
+    unread: Option<Instant>,
     /// How many callers the last records came from.
     together: usize,
     gate: Gate,
@@ -304,34 +311,7 @@ impl Thread {
         inbox: &mpsc::Receiver<Order>,
     ) {
         if let Some(opened) = writer {
-            match opened {
-                Ok((mut writer, opened)) => {
-                    writer.watch_clock();
-                    if let Some(recovered) = &opened.recovered {
-                        self.say(Some(format!(
-                            "a torn write of {} bytes was put aside",
-                            recovered.bytes
-                        )));
-                    }
-                    if opened.kept > 0 {
-                        self.say(Some(format!(
-                            "{} records stand in the log now that could only be kept elsewhere when its disk failed",
-                            opened.kept
-                        )));
-                    }
-                    for peer in &opened.peers {
-                        self.say(Some(peer.clone()));
-                    }
-                    if let Health::Blocked(reason) = writer.health() {
-                        (self.report)(Msg::JournalProblem(Some(reason)));
-                    }
-                    self.writer = Some(writer);
-                }
-                Err(error) => {
-                    self.closed = error.to_string();
-                    (self.report)(Msg::JournalProblem(Some(error.to_string())));
-                }
-            }
+            self.begin(opened);
         }
         self.poll();
         (self.report)(Msg::LogRead);
@@ -350,16 +330,23 @@ impl Thread {
             }
             let wait = due
                 .saturating_duration_since(Instant::now())
-                .min(LOOK_EVERY);
+                .min(self.unread.map_or(LOOK_EVERY, |_| READ_SOON));
             let order = match self
                 .next
                 .take()
                 .map_or_else(|| inbox.recv_timeout(wait), Ok)
             {
                 Ok(order) => order,
-                Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    self.catch_up();
+                    continue;
+                }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
+            let late = self.unread.is_some_and(|at| at.elapsed() > READ_LATEST);
+            if late || !matches!(order, Order::Append(..) | Order::Poll) {
+                self.catch_up();
+            }
             match order {
                 Order::Append(records, answer) => self.append((records, answer), inbox),
                 Order::Reserve(in_flight, answer) => {
@@ -394,11 +381,43 @@ impl Thread {
                     self.anchors
                         .sent(self.writer.as_mut(), size, sent, &self.report);
                 }
-                Order::Poll => self.poll(),
+                Order::Poll => self.unread(),
                 Order::End(answer) => {
                     let _ = answer.send(());
                     return;
                 }
+            }
+        }
+    }
+
+    /// Takes the writer over, and tells what was found when it was opened.
+    fn begin(&mut self, opened: Result<(Writer, Opened), JournalError>) {
+        match opened {
+            Ok((mut writer, opened)) => {
+                writer.watch_clock();
+                if let Some(recovered) = &opened.recovered {
+                    self.say(Some(format!(
+                        "a torn write of {} bytes was put aside",
+                        recovered.bytes
+                    )));
+                }
+                if opened.kept > 0 {
+                    self.say(Some(format!(
+                        "{} records stand in the log now that could only be kept elsewhere when its disk failed",
+                        opened.kept
+                    )));
+                }
+                for peer in &opened.peers {
+                    self.say(Some(peer.clone()));
+                }
+                if let Health::Blocked(reason) = writer.health() {
+                    (self.report)(Msg::JournalProblem(Some(reason)));
+                }
+                self.writer = Some(writer);
+            }
+            Err(error) => {
+                self.closed = error.to_string();
+                (self.report)(Msg::JournalProblem(Some(error.to_string())));
             }
         }
     }
@@ -415,41 +434,42 @@ impl Thread {
             };
             match inbox.recv_timeout(left) {
                 Ok(Order::Append(records, answer)) => lot.push((records, answer)),
+                Ok(Order::Poll) => self.unread(),
                 Ok(other) => self.next = Some(other),
                 Err(_) => break,
             }
         }
         self.together = lot.len();
-        let append = |thread: &mut Self, records: &[(RecordType, Value)]| {
-            let report = Arc::clone(&thread.report);
-            thread.with_writer(|writer| insist(writer, records, &report))
-        };
-        let all: Vec<_> = lot
-            .iter()
-            .flat_map(|(records, _)| records)
-            .cloned()
-            .collect();
-        let together = match (lot.len(), &mut self.writer) {
-            // What is wrong with one record must not refuse another caller's: then each is tried alone, and told.
-            (2.., Some(writer)) => writer.append(Timestamp::now(), &all).is_ok(),
+        let mut answers = Vec::new();
+        let mut all = Vec::new();
+        for (records, answer) in lot {
+            answers.push((records.len(), answer));
+            all.extend(records);
+        }
+        // What is wrong with one record must not refuse another caller's: then each is tried alone, and told.
+        let together = match &mut self.writer {
+            Some(writer) if answers.len() > 1 => writer.append(Timestamp::now(), &all).is_ok(),
             _ => false,
         };
-        let mut answers = Vec::new();
-        for (records, answer) in lot {
-            let written = if together {
-                Ok(())
-            } else {
-                append(self, &records)
+        let report = Arc::clone(&self.report);
+        let mut rest = &all[..];
+        let mut answered = Vec::new();
+        for (count, answer) in answers {
+            let (records, others) = rest.split_at(count);
+            rest = others;
+            let written = match together {
+                true => Ok(()),
+                false => self.with_writer(|writer| insist(writer, records, &report)),
             };
-            answers.push((answer, written));
+            answered.push((answer, written));
         }
         if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
             self.say(Some(format!("{step}; expiry times may be off")));
         }
-        self.poll();
+        self.unread();
         // Before the answers: who ends the journal next waits for the head that is handed on here.
         self.anchors.look(self.writer.as_mut(), &self.report);
-        for (answer, written) in answers {
+        for (answer, written) in answered {
             let _ = answer.send(written);
         }
     }
@@ -487,6 +507,18 @@ impl Thread {
             (Ok(_), None) => {}
         }
         done
+    }
+
+    /// Something was written.
+    fn unread(&mut self) {
+        self.unread.get_or_insert_with(Instant::now);
+    }
+
+    /// Takes in what was written meanwhile, if anything was.
+    fn catch_up(&mut self) {
+        if self.unread.take().is_some() {
+            self.poll();
+        }
     }
 
     /// Takes in what is new in any log, a long one in lots.

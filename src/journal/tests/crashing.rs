@@ -50,7 +50,14 @@ impl Session {
         let fs = Arc::new(Simulated::over(&place.store(), place.seen()));
         let mut dice = Dice(seed);
         let mut batches: Vec<Batch> = Vec::new();
-        let mut writer = place.try_open(fs.clone()).unwrap().0;
+        let open = || {
+            let mut writer = place.try_open(fs.clone()).unwrap().0;
+            if seed % 4 >= 2 {
+                writer.keep_room(0, 1500);
+            }
+            writer
+        };
+        let mut writer = open();
         for n in 0..12 {
             let begun = fs.steps();
             let (mut texts, mut lasts) = (Vec::new(), true);
@@ -64,7 +71,7 @@ impl Session {
                     // Evidence waits for its own files, not for the log.
                     lasts = false;
                 }
-                2 => writer = place.try_open(fs.clone()).unwrap().0,
+                2 => writer = open(),
                 3 | 4 => {
                     // Not decision-class: in the system's hands only.
                     let text = format!("view {n}");

@@ -75,6 +75,7 @@ pub struct Source<'f> {
     fs: &'f dyn Fs,
     file: &'f File,
     at: u64,
+    until: u64,
     cap: u64,
     /// The begun line behind what was cut off last.
     rest: Vec<u8>,
@@ -84,12 +85,13 @@ pub struct Source<'f> {
 }
 
 impl<'f> Source<'f> {
-    /// Lines from the offset `at`; beyond `cap` no more is read.
-    pub fn new(fs: &'f dyn Fs, file: &'f File, at: u64, cap: u64) -> Self {
+    /// Lines from the offset `at` to `until`, where they end; beyond `cap` no more is read.
+    pub fn new(fs: &'f dyn Fs, file: &'f File, at: u64, until: u64, cap: u64) -> Self {
         Self {
             fs,
             file,
             at,
+            until,
             cap,
             rest: Vec::new(),
             spare: Vec::new(),
@@ -107,7 +109,8 @@ impl<'f> Source<'f> {
         bytes.append(&mut self.rest);
         loop {
             let seen = bytes.len();
-            let read = match read_onto(self.fs, self.file, self.at, PIECE, &mut bytes) {
+            let left = self.until.saturating_sub(self.at).min(PIECE as u64) as usize;
+            let read = match read_onto(self.fs, self.file, self.at, left, &mut bytes) {
                 Ok(read) => read,
                 Err(error) => {
                     self.end = Some(End::Read(self.at));

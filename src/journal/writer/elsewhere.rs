@@ -27,10 +27,8 @@ impl Writer {
             State::Poisoned(why) => why.clone(),
             _ => error.to_string(),
         };
-        let mut records = records.to_vec();
-        for (kind, body) in &mut records {
-            redact::record(*kind, body);
-        }
+        let masked = |(kind, body): &(_, _)| (*kind, redact::record(*kind, body).into_owned());
+        let records: Vec<(RecordType, Value)> = records.iter().map(masked).collect();
         let actor = self
             .actor
             .signing(&self.verifier, self.config.person.as_deref());

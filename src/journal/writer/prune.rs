@@ -10,7 +10,7 @@ use crate::domain::coverage::CellState;
 use crate::domain::decision::{Decisions, Entry, RecordType};
 
 use super::super::error::JournalError;
-use super::super::fs::{How, read_from, write_once};
+use super::super::fs::{How, content_end, read_from, write_once};
 use super::super::layout::{BLOBS, pruned_name, segment_name};
 use super::super::lock::Lock;
 use super::super::merkle::{hex, leaf_hash, unhex};
@@ -163,8 +163,9 @@ impl Writer {
         let (log, fs) = (&self.log, &*self.log.fs);
         let (name, _) = log.segment_file(segment);
         let file = log.open(&name, How::Read)?;
-        let bytes = read_from(fs, &file, 0, 4 * SEGMENT_LIMIT as usize)
-            .map_err(log.failed("read", &name))?;
+        let end = content_end(fs, &file, 0).map_err(log.failed("look at", &name))?;
+        let most = end.min(4 * SEGMENT_LIMIT) as usize;
+        let bytes = read_from(fs, &file, 0, most).map_err(log.failed("read", &name))?;
         let mut out = Vec::with_capacity(bytes.len());
         for (seq, line) in (segment..).zip(bytes.split_inclusive(|b| *b == b'\n')) {
             let content = line.strip_suffix(b"\n").unwrap_or(line);

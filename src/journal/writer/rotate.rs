@@ -151,7 +151,7 @@ impl Writer {
         match recovery::judge(&self.log, &self.walk, &tail, &old, None)? {
             Finding::Clean => {}
             Finding::Torn => {
-                let file = self.log.open(&segment_name(tail.segment), How::Append)?;
+                let file = self.log.open(&segment_name(tail.segment), How::Create)?;
                 let recovered = recovery::put_aside(&self.log, &file, &self.walk, &tail)?;
                 body["recovered"] = recovered.body();
                 self.recovered = Some(recovered);
@@ -164,11 +164,12 @@ impl Writer {
             }
         }
         let seq = self.walk.good.seq;
-        self.segment = self.log.open(&segment_name(seq), How::Append)?;
+        self.segment = self.log.open(&segment_name(seq), How::Create)?;
         self.log
             .fs
             .chmod(&self.segment, self.log.file_mode())
             .map_err(self.failed("set the mode of"))?;
+        self.behind.len = 0;
         self.walk.good.segment = seq;
         self.walk.good.offset = 0;
         self.commit(now, &[(RecordType::Genesis, body)])?;

@@ -88,7 +88,7 @@ impl Writer {
             self.log.fs.sync(&old).map_err(self.failed("sync"))?;
         }
         let seq = self.walk.good.seq;
-        let segment = self.log.open(&segment_name(seq), How::Append)?;
+        let segment = self.log.open(&segment_name(seq), How::Create)?;
         self.log
             .fs
             .chmod(&segment, self.log.file_mode())
@@ -100,6 +100,7 @@ impl Writer {
             let _ = self.log.fs.remove(&self.log.dir, &segment_name(seq));
             return Err(full);
         }
+        self.leave_segment();
         self.segment = segment;
         self.walk.good.segment = seq;
         self.walk.good.offset = 0;

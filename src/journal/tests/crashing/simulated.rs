@@ -397,6 +397,13 @@ impl Fs for Simulated {
         Ok(n)
     }
 
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let n = Real.write_at(file, bytes, offset)?;
+        let (node, at, bytes) = (Self::id(file), offset as usize, bytes[..n].to_vec());
+        self.note(Op::Write { node, at, bytes });
+        Ok(n)
+    }
+
     fn sync(&self, file: &File) -> io::Result<()> {
         self.note(Op::Sync(Self::id(file)));
         Ok(())
