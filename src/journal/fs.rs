@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 
-use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FallocateFlags, FileType, Mode, OFlags, StatxFlags};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,50 @@ pub enum How {
     Create,
     /// For writing over what is there.
     Overwrite,
+}
+
+/// What a file is. Its times are not asked for: since Linux 6.13 the write after such a question stamps the file anew, and
+/// every wait for the disk that follows takes half as long again (multigrain timestamps).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// Bytes.
+    pub len: u64,
+    /// Device and inode.
+    pub node: (u32, u32, u64),
+    /// How many names it has.
+    pub links: u32,
+    /// Whose it is.
+    pub owner: u32,
+    /// Whether it is a plain file.
+    pub plain: bool,
+}
+
+impl Looked {
+    /// Looks at an open file.
+    pub fn at(file: &File) -> rustix::io::Result<Self> {
+        Self::of(file, "", AtFlags::EMPTY_PATH)
+    }
+
+    /// Looks at what stands under `name` in `dir`, and not at what a symbolic link points to.
+    fn under(dir: &File, name: &str) -> rustix::io::Result<Self> {
+        Self::of(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    fn of(file: &File, name: &str, flags: AtFlags) -> rustix::io::Result<Self> {
+        let wanted = StatxFlags::TYPE
+            | StatxFlags::NLINK
+            | StatxFlags::UID
+            | StatxFlags::INO
+            | StatxFlags::SIZE;
+        let found = rustix::fs::statx(file, name, flags, wanted)?;
+        Ok(Self {
+            len: found.stx_size,
+            node: (found.stx_dev_major, found.stx_dev_minor, found.stx_ino),
+            links: found.stx_nlink,
+            owner: found.stx_uid,
+            plain: FileType::from_raw_mode(found.stx_mode.into()) == FileType::RegularFile,
+        })
+    }
 }
 
 /// The system as the journal uses it. The default methods are the real thing.
@@ -68,24 +112,23 @@ pub trait Fs: Send + Sync {
 
     /// Returns the size in bytes.
     fn len(&self, file: &File) -> io::Result<u64> {
-        Ok(file.metadata()?.len())
+        Ok(Looked::at(file)?.len)
     }
 
     /// Returns the size of `file` if it is what stands under `name` in `dir`; `None` when that was taken away or
     /// exchanged.
     fn len_under(&self, dir: &File, name: &str, file: &File) -> io::Result<Option<u64>> {
-        let there = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        let there = match Looked::under(dir, name) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             other => other?,
         };
-        let held = rustix::fs::fstat(file)?;
-        let same = (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino);
-        Ok(u64::try_from(held.st_size).ok().filter(|_| same))
+        let held = Looked::at(file)?;
+        Ok((there.node == held.node).then_some(held.len))
     }
 
     /// Tells whether anything stands under `name` in `dir`.
     fn is_there(&self, dir: &File, name: &str) -> io::Result<bool> {
-        match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        match Looked::under(dir, name) {
             Err(rustix::io::Errno::NOENT) => Ok(false),
             other => Ok(other.map(|_| true)?),
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::domain::text::show;
 
 use super::error::JournalError;
-use super::fs::{Fs, How, read_from, write_once};
+use super::fs::{Fs, How, Looked, read_from, write_once};
 use super::note::MAX_NOTE;
 
 /// Format version and site of a store.
@@ -174,16 +174,15 @@ impl LogDir {
             .fs
             .open(&self.dir, name, how, self.file_mode())
             .map_err(failed("open", &path))?;
-        let found = file.metadata().map_err(failed("look at", &path))?;
-        let what = if !found.is_file() {
+        let found = Looked::at(&file).map_err(|e| failed("look at", &path)(e.into()))?;
+        let what = if !found.plain {
             "not a regular file".to_owned()
-        } else if found.nlink() != 1 {
-            format!("a file with {} names", found.nlink())
-        } else if found.uid() != self.owner {
+        } else if found.links != 1 {
+            format!("a file with {} names", found.links)
+        } else if found.owner != self.owner {
             format!(
                 "owned by uid {}, the log by uid {}",
-                found.uid(),
-                self.owner
+                found.owner, self.owner
             )
         } else {
             return Ok(file);
@@ -228,13 +227,9 @@ impl LogDir {
         if signed.len() > 512 {
             return false;
         }
+        let wanted = (true, 1, self.owner, signed.len() as u64);
         let fits = |file: &File| {
-            file.metadata().is_ok_and(|m| {
-                m.is_file()
-                    && m.nlink() == 1
-                    && m.uid() == self.owner
-                    && m.len() == signed.len() as u64
-            })
+            Looked::at(file).is_ok_and(|f| (f.plain, f.links, f.owner, f.len) == wanted)
         };
         // One that another console put a longer one in the place of has no name any more.
         let file = kept.take().filter(&fits).or_else(|| {

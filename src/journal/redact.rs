@@ -38,6 +38,12 @@ const KNOWN: [(&str, usize); 22] = [
     ("eyJ", 30),
 ];
 
+/// No token is shorter.
+const SHORTEST: usize = 20;
+
+/// Where the content of a PEM private key begins.
+const MARK: &str = "PRIVATE KEY-----";
+
 /// Words of a provider or source that are ids most of the time: only what says itself that it is a token is masked.
 const IDS: [&str; 3] = ["provider_request_id", "retry_after", "incident"];
 
@@ -97,6 +103,9 @@ pub fn mask(text: &str) -> Option<String> {
 }
 
 fn mask_where(text: &str, is_secret: fn(&str) -> bool) -> Option<String> {
+    if !may_hold_one(text) {
+        return None;
+    }
     let text_or_key = without_keys(text);
     let text = text_or_key.as_deref().unwrap_or(text);
     let mut out = String::with_capacity(text.len());
@@ -120,9 +129,22 @@ fn mask_where(text: &str, is_secret: fn(&str) -> bool) -> Option<String> {
     changed.then_some(out)
 }
 
+/// Tells whether anything in the text is long enough for a token, or may be a key: most text is looked at once.
+fn may_hold_one(text: &str) -> bool {
+    let mut run = 0;
+    let long = text.bytes().any(|b| {
+        run = if is_token_char(char::from(b)) {
+            run + 1
+        } else {
+            0
+        };
+        run >= SHORTEST
+    });
+    long || text.contains(MARK)
+}
+
 /// Cuts the content of PEM private keys out. Goes along the text once: it may be long and hostile.
 fn without_keys(text: &str) -> Option<String> {
-    const MARK: &str = "PRIVATE KEY-----";
     const END: &str = "-----END ";
     let mut out = String::new();
     let mut rest = text;
@@ -245,6 +267,12 @@ mod tests {
     #[test]
     fn many_keys_are_no_deep_water() {
         assert!(mask(&"-----BEGIN PRIVATE KEY-----x".repeat(50_000)).is_some());
+    }
+
+    #[test]
+    fn no_token_is_shorter_than_that() {
+        assert!(KNOWN.iter().all(|(_, least)| *least >= SHORTEST));
+        assert!(MARK.starts_with("PRIVATE KEY"));
     }
 
     proptest! {

@@ -26,7 +26,7 @@ use crate::domain::decision::RecordType;
 use super::actor::{Actor, safe_name};
 use super::blob::{self, BlobRef};
 use super::error::JournalError;
-use super::fs::{Fs, How, Real, content_end, read_from};
+use super::fs::{Fs, How, Real, read_from};
 use super::heads::SEEN_FILE;
 use super::keys;
 use super::layout::{LogDir, failed, pruned_name, segment_name};
@@ -428,11 +428,14 @@ impl Writer {
         }
         // Another console that wrote nothing here may have begun the next segment; it bears the next record's number.
         let begun = good.seq != good.segment && is_there(segment_name(good.seq))?;
-        // A longer file may hold room and nothing else.
+        // A longer file may hold room and nothing else. Only a power cut leaves a hole before what was written.
+        let mut next = [0];
         let grown = found > Some(known)
-            && content_end(fs, &self.segment, known)
+            && fs
+                .read_at(&self.segment, &mut next, known)
                 .map_err(|error| self.failed("look at")(error))?
-                > known;
+                > 0
+            && next != [0];
         self.behind.append(found.unwrap_or(0));
         if !withheld && !grown && !begun {
             return Ok(());

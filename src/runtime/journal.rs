@@ -43,7 +43,7 @@ const GATHER: Duration = Duration::from_micros(200);
 
 /// How long the log is not read back after a write if more is to be written, and how long after it at the latest.
 const READ_SOON: Duration = Duration::from_micros(300);
-const READ_LATEST: Duration = Duration::from_millis(20);
+const READ_LATEST: Duration = Duration::from_millis(100);
 
 /// Why a console that only looks cannot write.
 const NO_WRITER: &str = "this console has no journal to write to";

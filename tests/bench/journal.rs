@@ -27,7 +27,7 @@ fn config(dir: &Path) -> JournalConfig {
         site: "bench.example".into(),
         keys: dir.join("keys"),
         drill: false,
-        allow_network_fs: true,
+        allow_network_fs: false,
         person: None,
         policy: None,
         fallback: None,
