@@ -45,6 +45,8 @@ pub enum Msg {
         /// The alert.
         result: Result<Arc<Alert>, String>,
     },
+    /// Old alerts were deleted from the store.
+    Deleted,
     /// Input could not be read and was put aside.
     Malformed {
         /// From which source.

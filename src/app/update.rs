@@ -28,6 +28,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
         }
         Msg::Alerts(rows) => return triage::take_alerts(model, &rows, now),
         Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
+        Msg::Deleted => return triage::read_again(model),
         Msg::AlertRead { id, result } => return triage::take_alert(model, id, result),
         Msg::Malformed {
             source,

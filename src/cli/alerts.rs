@@ -15,9 +15,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::model::Model;
+use crate::app::settings::Retention;
 use crate::app::{sift, triage};
 use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::filter::Filter;
+use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
 use crate::domain::text::{Untrusted, fit, show};
 use crate::domain::urgency::Why;
@@ -185,6 +187,8 @@ pub struct Configured {
     pub model: Model,
     /// Its sources: name and kind.
     pub sources: Vec<(String, &'static str)>,
+    /// How long alerts are kept.
+    pub retention: Retention,
 }
 
 /// Runs `stanch alerts`. Results go to `out`, problems to `err`; returns the exit code.
@@ -239,7 +243,7 @@ pub fn run(
             show_one(&store, model, id, json, now, out, err)
         }
         What::Presets => sources::presets(json, out),
-        What::Sources => sources::list(&configured.sources, state_dir, json, now, out),
+        What::Sources => sources::list(&configured, state_dir, json, now, out),
     }
 }
 
@@ -388,6 +392,16 @@ fn show_one(
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let Some(row) = find(store, id)? else {
+        if let Some(at) = store.deleted_at(&AlertId::new(id))? {
+            let day = at.strftime("%Y-%m-%d");
+            writeln!(
+                err,
+                "alert `{}` was deleted on {day} for its age, or because the store was full; `stanch log report` tells what \
+                 was decided about it",
+                show(id)
+            )?;
+            return Ok(FAILED);
+        }
         writeln!(
             err,
             "no stored alert `{}`; `stanch alerts list` shows their ids",

@@ -449,6 +449,8 @@ impl Setup {
             decoders: self.decoders.clone(),
             store: self.store.clone(),
             state: self.state.clone(),
+            retention: self.config.retention(),
+            journal: self.services.journal.clone(),
         }
     }
 

@@ -49,10 +49,16 @@ pub fn load(store: &Mutex<Store>, report: &Report) {
 
 /// Reads one alert in full. Blocks.
 pub fn read(store: &Mutex<Store>, id: &AlertId) -> Msg {
-    let result = match lock(store).alert(id) {
-        Ok(Some(stored)) => Ok(Arc::new(stored.alert)),
-        Ok(None) => Err("it is not in the store any more".to_owned()),
-        Err(error) => Err(error.to_string()),
+    let store = lock(store);
+    let result = match (store.alert(id), store.deleted_at(id)) {
+        (Ok(Some(stored)), _) => Ok(Arc::new(stored.alert)),
+        (Ok(None), Ok(Some(at))) => Err(format!(
+            "it was deleted on {} for its age, or because the store was full ([alerts] in the configuration); what was \
+             decided about it stands in the log",
+            at.strftime("%Y-%m-%d %H:%MZ")
+        )),
+        (Ok(None), Ok(None)) => Err("it is not in the store any more".to_owned()),
+        (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
     };
     let id = id.clone();
     Msg::AlertRead { id, result }

@@ -73,6 +73,7 @@ pub fn configured(global: &Global) -> anyhow::Result<Configured> {
             .map(|s| (s.name().to_owned(), s.kind()))
             .collect(),
         decoders: load(&config, &path)?,
+        retention: config.retention(),
         ..Configured::default()
     })
 }
