@@ -642,6 +642,26 @@ fn proven_means_that_nothing_known_is_left_open() {
     assert!(
         matches!(desk.press("X").as_slice(), [Effect::Record(d)] if d[0].kind == DecisionKind::CloseContained)
     );
+    // Of the same incident only what is about the same identity.
+    let of_incident = |name: &str, id: &str| {
+        let mut row = row(name, 90);
+        let alert = Arc::make_mut(&mut row.alert);
+        (alert.id, alert.incident) = (AlertId::new(id), Some("7".into()));
+        row
+    };
+    desk.send(Msg::Alerts(vec![
+        of_incident("svc-a", alert.as_str()),
+        of_incident("svc-a", "test/more"),
+        of_incident("svc-b", "test/svc-b"),
+    ]));
+    desk.press("g z z");
+    assert_eq!(desk.model.queue.len(), 1);
+    let effects = desk.press("X");
+    let [Effect::Record(decisions)] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    let ids: Vec<&str> = decisions.iter().map(|d| d.alert.as_str()).collect();
+    assert_eq!(ids, [alert.as_str(), "test/more"]);
 }
 
 #[test]

@@ -490,6 +490,7 @@ fn fields(row: &StoredAlert, now: Timestamp) -> Vec<(&'static str, String)> {
             }),
         ),
         ("action", text(&alert.action)),
+        ("incident", text(&alert.incident)),
         ("time", time(alert.time)),
         (
             "exposed",
@@ -576,6 +577,7 @@ fn severity_raw(raw: &Untrusted) -> Value {
 fn stored_json(row: &StoredAlert, model: &Model) -> Value {
     let mut value = decoded_json(&row.alert, &[row.alert.pattern]);
     value["key"] = json!(show(row.alert.id.as_str()));
+    value["incident"] = json!(row.alert.incident.as_ref().map(Untrusted::show));
     value["observed"] = json!(row.alert.observed);
     value["count"] = json!(row.count);
     value["first_seen"] = json!(row.first_seen);

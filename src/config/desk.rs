@@ -48,6 +48,8 @@ pub enum Fold {
     Kind,
     /// All alerts about one identity.
     Identity,
+    /// All alerts of one incident, the others by identity.
+    Incident,
 }
 
 /// A choice of alerts under a name.
@@ -87,6 +89,7 @@ fn view(settings: &ViewSettings) -> View {
             Fold::None => Grouping::Off,
             Fold::Kind => Grouping::Stream,
             Fold::Identity => Grouping::Identity,
+            Fold::Incident => Grouping::Incident,
         },
     }
 }

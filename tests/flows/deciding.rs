@@ -180,7 +180,7 @@ fn a_line_of_many_is_decided_about_as_a_whole() {
         "{}",
         said(&desk)
     );
-    desk.press("z z");
+    desk.press("z z z");
     assert_eq!(desk.model.queue.grouping(), Grouping::Off);
     assert_eq!(desk.model.queue.len(), 602);
 }
