@@ -3,6 +3,7 @@
 mod alerts;
 mod desk;
 mod sources;
+pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

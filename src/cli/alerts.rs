@@ -4,6 +4,7 @@ mod decode;
 mod import;
 mod read;
 mod sources;
+mod views;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,12 +16,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::model::Model;
-use crate::app::settings::Retention;
+use crate::app::settings::{Retention, View};
 use crate::app::{sift, triage};
 use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::filter::Filter;
 use crate::domain::ids::AlertId;
-use crate::domain::queue::Row;
+use crate::domain::queue::{Grouping, Row};
 use crate::domain::text::{Untrusted, fit, show};
 use crate::domain::urgency::Why;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind};
@@ -158,6 +159,21 @@ enum What {
     Presets,
     /// List the sources: how each is, when it last gave something, how far it lags, what went wrong last
     Sources,
+    /// List the views of the queue, those of the configuration and those that were saved; save or remove one
+    Views {
+        /// Save a view under this name
+        #[arg(long, value_name = "NAME")]
+        save: Option<String>,
+        /// Its filter, as typed after `/` in the console
+        #[arg(long, default_value = "", value_name = "FILTER", requires = "save")]
+        filter: String,
+        /// What it folds into a line: `none`, `kind`, `identity` or `incident`
+        #[arg(long, default_value = "kind", value_name = "WHAT", requires = "save", value_parser = views::fold)]
+        fold: Grouping,
+        /// Remove the saved view of this name
+        #[arg(long, value_name = "NAME", conflicts_with = "save")]
+        remove: Option<String>,
+    },
     /// Show one stored alert with its raw bytes
     Show {
         /// Its key as listed (`source/id`), or the source's own id where only one source has it
@@ -189,6 +205,8 @@ pub struct Configured {
     pub sources: Vec<(String, &'static str)>,
     /// How long alerts are kept.
     pub retention: Retention,
+    /// Its views of the queue.
+    pub views: Vec<View>,
 }
 
 /// Runs `stanch alerts`. Results go to `out`, problems to `err`; returns the exit code.
@@ -243,6 +261,23 @@ pub fn run(
             show_one(&store, model, id, json, now, out, err)
         }
         What::Presets => sources::presets(json, out),
+        What::Views {
+            save,
+            filter,
+            fold,
+            remove,
+        } => {
+            let save = save.as_ref().map(|name| View {
+                name: name.trim().to_owned(),
+                filter: filter.clone(),
+                fold: *fold,
+            });
+            let change = views::Change {
+                save,
+                remove: remove.as_deref(),
+            };
+            views::run(&configured.views, state_dir, &change, json, out)
+        }
         What::Sources => sources::list(&configured, state_dir, json, now, out),
     }
 }

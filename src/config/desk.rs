@@ -9,7 +9,7 @@ use crate::domain::queue::Grouping;
 use crate::domain::urgency::Sla;
 
 /// Views that can be chosen with a digit.
-const MOST_VIEWS: usize = 9;
+pub(super) const MOST_VIEWS: usize = 9;
 
 /// Until when alerts are to be contained, since the exposure began: `15m`, `8h`, `3d`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ pub fn desk(sla: &SlaSettings, views: &[ViewSettings]) -> Desk {
     }
 }
 
-fn view(settings: &ViewSettings) -> View {
+pub(super) fn view(settings: &ViewSettings) -> View {
     View {
         name: settings.name.clone(),
         filter: settings.filter.clone(),

@@ -112,6 +112,6 @@ pub(super) const ROWS: &[Spec] = &[
         &["V"],
         Safe,
         Triage,
-        "Choose one of the views of the configuration.",
+        "Choose one of the views of the configuration, or save what is shown now as one.",
     ),
 ];

@@ -74,6 +74,7 @@ pub fn configured(global: &Global) -> anyhow::Result<Configured> {
             .collect(),
         decoders: load(&config, &path)?,
         retention: config.retention(),
+        views: config.desk().views,
         ..Configured::default()
     })
 }
