@@ -749,3 +749,24 @@ fn an_alert_that_is_not_in_memory_is_read_before_anything_can_be_done() {
     desk.send(Msg::AlertRead { id: last, result });
     assert!(desk.model.detail.identity.is_some());
 }
+
+#[test]
+fn a_deleted_alert_is_not_shown_as_if_it_were_there() {
+    let mut desk = Desk::new();
+    let shown = desk.model.selected.clone().unwrap();
+    let effects = desk.send(Msg::Deleted);
+    assert!(
+        matches!(effects.as_slice(), [Effect::ReadAlert(id)] if *id == shown),
+        "{effects:?}"
+    );
+    let result = Err("it was deleted on 2026-11-21".to_owned());
+    desk.send(Msg::AlertRead { id: shown, result });
+    assert!(desk.model.detail.identity.is_none());
+    assert!(desk.press("3").is_empty(), "nothing is planned for it");
+    // The others are read again when they are looked at.
+    let effects = desk.press("j");
+    assert!(
+        effects.iter().any(|e| matches!(e, Effect::ReadAlert(_))),
+        "{effects:?}"
+    );
+}

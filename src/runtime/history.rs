@@ -67,3 +67,48 @@ pub fn read(store: &Mutex<Store>, id: &AlertId) -> Msg {
 fn lock(store: &Mutex<Store>) -> std::sync::MutexGuard<'_, Store> {
     store.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::intake::decode::decode;
+    use crate::intake::store::{Accepted, Batch, Rule};
+
+    #[test]
+    fn a_deleted_alert_is_told_from_one_that_never_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        let came = Timestamp::from_second(1_790_000_000).unwrap();
+        for id in ["a", "b"] {
+            let raw = format!(r#"{{"class_uid":2004,"time":1,"finding_info":{{"uid":"{id}"}}}}"#);
+            let alerts = decode(None, raw.as_bytes(), "s", came).unwrap();
+            let raw = raw.into_bytes();
+            let batch = Batch {
+                accepted: vec![Accepted { raw, alerts }],
+                observed: came,
+                ..Batch::default()
+            };
+            store.put("s", &batch).unwrap();
+        }
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let rule = Rule {
+            before: Some(now),
+            most_bytes: None,
+        };
+        store
+            .retain(rule, now, &|_| false, &AtomicBool::new(false))
+            .unwrap();
+        let store = Mutex::new(store);
+        let says = |id: &str| match read(&store, &AlertId::new(id)) {
+            Msg::AlertRead { result, .. } => result.err().unwrap_or_default(),
+            other => panic!("{other:?}"),
+        };
+        assert!(says("s/a").starts_with("it was deleted on 2026-11-21 12:00Z"));
+        assert_eq!(says("s/b"), "", "the last one stays");
+        assert_eq!(says("s/c"), "it is not in the store any more");
+    }
+}

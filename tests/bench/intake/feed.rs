@@ -17,6 +17,7 @@ use stanch::app::model::Model;
 use stanch::app::msg::Msg;
 use stanch::app::settings::SourceSettings;
 use stanch::app::update::update;
+use stanch::domain::queue::{Queue, Row};
 use stanch::intake::decode::Decoders;
 use stanch::intake::source::{self, IntakeEvent};
 use stanch::intake::store::{Mark, Store};
@@ -27,7 +28,7 @@ use stanch::ui::{Ui, draw};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{line, memory, share, size};
+use super::{line, memory, share, size, unknown};
 
 /// Shortest time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -165,31 +166,55 @@ fn processor() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
+/// Starts what follows a file, and returns what it tells.
+fn follow(
+    runtime: &tokio::runtime::Runtime,
+    file: &Path,
+    store: &Arc<Mutex<Store>>,
+    cancel: &CancellationToken,
+) -> mpsc::Receiver<IntakeEvent> {
+    let (tx, events) = mpsc::channel(64);
+    let settings = SourceSettings::File {
+        name: "siem".to_owned(),
+        path: file.to_owned(),
+        format: None,
+    };
+    let decoders = Arc::clone(Decoders::shipped());
+    let running = source::run(settings, decoders, store.clone(), tx, cancel.clone());
+    runtime.spawn(running);
+    events
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().unwrap()
+}
+
+/// Reads a file that is there into a queue, through the durable store, and returns how long that took.
+pub fn load(file: &Path, state: &Path, n: usize) -> Duration {
+    let store = Arc::new(Mutex::new(Store::open(state).unwrap()));
+    let (runtime, cancel) = (runtime(), CancellationToken::new());
+    let mut queue = Queue::default();
+    let began = Instant::now();
+    let mut events = follow(&runtime, file, &store, &cancel);
+    while queue.all() < n {
+        if let Some(IntakeEvent::Alerts(stored)) = events.blocking_recv() {
+            let rows: Vec<Row> = stored.into_iter().map(history::row).collect();
+            queue.take(&rows, true, &unknown);
+        }
+    }
+    let took = began.elapsed();
+    cancel.cancel();
+    took
+}
+
 /// Drives `rate` alerts a second for `seconds`, and prints what came of it.
 pub fn run(dir: &Path, rate: usize, seconds: usize) {
     let (file, state) = (dir.join("alerts.jsonl"), dir.join("state"));
     std::fs::write(&file, "").unwrap();
     let store = Arc::new(Mutex::new(Store::open(&state).unwrap()));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let (tx, mut events) = mpsc::channel(64);
-    let cancel = CancellationToken::new();
-    let settings = SourceSettings::File {
-        name: "siem".to_owned(),
-        path: file.clone(),
-        format: None,
-    };
-    let decoders = Arc::clone(Decoders::shipped());
-    runtime.spawn(source::run(
-        settings,
-        decoders,
-        store.clone(),
-        tx,
-        cancel.clone(),
-    ));
+    let (runtime, cancel) = (runtime(), CancellationToken::new());
+    let mut events = follow(&runtime, &file, &store, &cancel);
     let is_over = Arc::new(AtomicBool::new(false));
     let reader = read_along(state.clone(), is_over.clone());
     let (all, written) = (rate * seconds, Arc::new(AtomicUsize::new(0)));
