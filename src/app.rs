@@ -19,3 +19,4 @@ pub mod sift;
 pub mod timeline;
 pub mod triage;
 pub mod update;
+pub mod views;

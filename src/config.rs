@@ -1,7 +1,9 @@
 //! The configuration file: read, checked, with every path made absolute.
 
+mod alerts;
 mod desk;
 mod sources;
+pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::app::settings::{ConnectorSettings, Desk, ReceiverSettings, SourceSettings};
+use crate::app::settings::{ConnectorSettings, Desk, ReceiverSettings, Retention, SourceSettings};
+pub use alerts::AlertSettings;
 pub use desk::{Fold, SlaSettings, ViewSettings};
 
 /// The commented default, which `stanch init` writes.
@@ -23,6 +26,8 @@ pub struct Config {
     pub source: Vec<SourceSettings>,
     /// Where senders of alerts are listened to.
     pub receiver: ReceiverSettings,
+    /// How long alerts are kept.
+    pub alerts: AlertSettings,
     /// How alerts are decoded besides what is shipped.
     pub decoders: DecoderSettings,
     /// What is known about identities.
@@ -208,6 +213,7 @@ impl Config {
             .chain(sources::check(&config))
             .chain(validate_site(&config.journal.site))
             .chain(desk::validate(&config.sla, &config.view))
+            .chain(alerts::validate(&config.alerts))
             .map(|(key, problem)| fault(text, &key, problem))
             .collect();
         if faults.is_empty() {
@@ -234,6 +240,11 @@ impl Config {
     /// Returns the analyst's desk.
     pub fn desk(&self) -> Desk {
         desk::desk(&self.sla, &self.view)
+    }
+
+    /// Returns how long alerts are kept.
+    pub fn retention(&self) -> Retention {
+        alerts::retention(&self.alerts)
     }
 
     fn make_absolute(&mut self, base: &Path) {
@@ -483,6 +494,14 @@ mod tests {
         "[[source]]\nkind='events_push'\nname='e'\nissuer='i'\naudience='a'",
         "set `decoders.token_keys`"
     )]
+    #[case("[alerts]\nkeep='soon'", "line 2: alerts.keep: `soon` is no span")]
+    #[case("[alerts]\nkeep='5m'", "at least a day")]
+    #[case("[alerts]\nkeep=90", "line 2, column 6, key `keep`")]
+    #[case(
+        "[alerts]\nkeep='30d'\nkeep_bytes='lots'",
+        "line 3: alerts.keep_bytes: `lots` is no size"
+    )]
+    #[case("[alerts]\nkeep_bytes='1MB'", "at least 256MB")]
     #[case("[journal]\nsite=''", "line 2: journal.site")]
     #[case("# this site\n[journal]\nsite=''", "line 3: journal.site")]
     #[case(

@@ -61,13 +61,18 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Messages { scroll } => overlay::messages(model, *scroll, ui, body, buf),
         Overlay::Score { scroll } => overlay::score(model, *scroll, ui, body, buf),
         Overlay::Log => log::render(model, ui, body, buf),
-        Overlay::None | Overlay::Reason(_) | Overlay::Views | Overlay::ConfirmQuit => {
+        Overlay::None
+        | Overlay::Reason(_)
+        | Overlay::Views
+        | Overlay::SaveView(_)
+        | Overlay::ConfirmQuit => {
             triage(model, ui, body, buf);
         }
     }
     match &model.overlay {
         Overlay::Reason(prompt) => overlay::reason(prompt, ui, body, buf),
         Overlay::Views => overlay::views(model, ui, body, buf),
+        Overlay::SaveView(name) => overlay::save_view(model, name, ui, body, buf),
         Overlay::ConfirmQuit => overlay::confirm_quit(model, ui, body, buf),
         _ => {}
     }

@@ -642,6 +642,26 @@ fn proven_means_that_nothing_known_is_left_open() {
     assert!(
         matches!(desk.press("X").as_slice(), [Effect::Record(d)] if d[0].kind == DecisionKind::CloseContained)
     );
+    // Of the same incident only what is about the same identity.
+    let of_incident = |name: &str, id: &str| {
+        let mut row = row(name, 90);
+        let alert = Arc::make_mut(&mut row.alert);
+        (alert.id, alert.incident) = (AlertId::new(id), Some("7".into()));
+        row
+    };
+    desk.send(Msg::Alerts(vec![
+        of_incident("svc-a", alert.as_str()),
+        of_incident("svc-a", "test/more"),
+        of_incident("svc-b", "test/svc-b"),
+    ]));
+    desk.press("g z z");
+    assert_eq!(desk.model.queue.len(), 1);
+    let effects = desk.press("X");
+    let [Effect::Record(decisions)] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    let ids: Vec<&str> = decisions.iter().map(|d| d.alert.as_str()).collect();
+    assert_eq!(ids, [alert.as_str(), "test/more"]);
 }
 
 #[test]
@@ -728,4 +748,25 @@ fn an_alert_that_is_not_in_memory_is_read_before_anything_can_be_done() {
     let result = Ok(rows[599].alert.clone());
     desk.send(Msg::AlertRead { id: last, result });
     assert!(desk.model.detail.identity.is_some());
+}
+
+#[test]
+fn a_deleted_alert_is_not_shown_as_if_it_were_there() {
+    let mut desk = Desk::new();
+    let shown = desk.model.selected.clone().unwrap();
+    let effects = desk.send(Msg::Deleted);
+    assert!(
+        matches!(effects.as_slice(), [Effect::ReadAlert(id)] if *id == shown),
+        "{effects:?}"
+    );
+    let result = Err("it was deleted on 2026-11-21".to_owned());
+    desk.send(Msg::AlertRead { id: shown, result });
+    assert!(desk.model.detail.identity.is_none());
+    assert!(desk.press("3").is_empty(), "nothing is planned for it");
+    // The others are read again when they are looked at.
+    let effects = desk.press("j");
+    assert!(
+        effects.iter().any(|e| matches!(e, Effect::ReadAlert(_))),
+        "{effects:?}"
+    );
 }

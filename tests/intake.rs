@@ -11,5 +11,7 @@ mod desk;
 mod duty;
 #[path = "intake/kill.rs"]
 mod kill;
+#[path = "intake/retain.rs"]
+mod retain;
 #[path = "common/served.rs"]
 mod served;

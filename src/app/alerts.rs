@@ -41,6 +41,12 @@ impl Alerts {
         }
     }
 
+    /// Forgets all but one, so that they are read again when they are looked at.
+    pub fn forget_but(&mut self, one: Option<&AlertId>) {
+        self.order.retain(|id| Some(id) == one);
+        self.known.retain(|id, _| Some(id) == one);
+    }
+
     /// Keeps alerts that arrived, as far as they are looked at or there is room; others are read when they are selected.
     pub fn arrived<'a>(&mut self, alerts: impl IntoIterator<Item = &'a Arc<Alert>>) {
         for alert in alerts {

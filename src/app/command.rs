@@ -555,7 +555,11 @@ impl Command {
 /// Returns the scope whose keys apply: a function of the state alone, never of what was drawn.
 pub fn scope(model: &Model) -> Scope {
     match &model.overlay {
-        Overlay::None | Overlay::Reason(_) | Overlay::Views | Overlay::ConfirmQuit => Scope::Triage,
+        Overlay::None
+        | Overlay::Reason(_)
+        | Overlay::Views
+        | Overlay::SaveView(_)
+        | Overlay::ConfirmQuit => Scope::Triage,
         Overlay::Plan(_) => Scope::Plan,
         Overlay::Log => Scope::Log,
         Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Score { .. } => Scope::Reader,

@@ -102,7 +102,8 @@ fn few_enough(model: &mut Model, alerts: Vec<AlertId>, now: Timestamp) -> Option
     (!alerts.is_empty()).then_some(alerts)
 }
 
-/// Closes the selected alert as contained, and with it what its line stands for: they are about the same identity.
+/// Closes the selected alert as contained, and with it those of its line that are about the same identity: a line may also
+/// stand for an incident, and nothing was done about its others.
 pub fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let Some(id) = model.selected.clone() else {
         return Vec::new();
@@ -137,7 +138,7 @@ pub fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
 fn close_all(model: &mut Model, id: AlertId, now: Timestamp) -> Vec<Effect> {
     let others = model.queue.members(&id).into_iter().filter(|other| {
         let idle = matches!(model.row_state(other), RowState::New | RowState::Claimed);
-        *other != id && idle
+        *other != id && idle && model.queue.is_about_the_same(&id, other)
     });
     let others: Vec<AlertId> = others.collect();
     let kind = DecisionKind::CloseContained;

@@ -77,6 +77,8 @@ pub enum Overlay {
     Log,
     /// The views to choose from.
     Views,
+    /// The name under which a view is to be saved.
+    SaveView(Input),
     /// Really leave?
     ConfirmQuit,
 }

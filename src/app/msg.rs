@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::keys::Key;
 use super::model::{AnchorView, DrillView, Level, Phase};
+use super::settings::View;
 use super::timeline::{Found, Verdict};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, Entry};
@@ -45,6 +46,8 @@ pub enum Msg {
         /// The alert.
         result: Result<Arc<Alert>, String>,
     },
+    /// Old alerts were deleted from the store.
+    Deleted,
     /// Input could not be read and was put aside.
     Malformed {
         /// From which source.
@@ -140,6 +143,8 @@ pub enum Msg {
         /// Whether it ran; a refusal sent nothing.
         ran: bool,
     },
+    /// A view was saved, and where; or why not.
+    ViewSaved(Result<(View, String), String>),
     /// How the drill stands.
     Drill(DrillView),
     /// Something to tell the analyst.
@@ -175,6 +180,8 @@ pub enum Effect {
     },
     /// Write a decision down.
     Record(Vec<Decision>),
+    /// Save a view.
+    SaveView(View),
     /// Run the plan that the journal holds under this digest, with the reason that was given for it.
     Run(PlanDigest, Option<String>),
     /// Stop a running plan after the current step.

@@ -170,6 +170,15 @@ impl AuthSettings {
     }
 }
 
+/// How long alerts are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Retention {
+    /// Seconds since an alert last came; `None` for ever.
+    pub keep_s: Option<u64>,
+    /// Bytes that the store may take; `None` for any.
+    pub most_bytes: Option<u64>,
+}
+
 /// How an analyst's desk is set up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desk {

@@ -110,21 +110,6 @@ pub fn turn_class(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     set(model, &text.join(" "), now)
 }
 
-/// Handles a key while views are shown: a digit chooses one, anything else leaves.
-pub fn view_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
-    model.overlay = Overlay::None;
-    model.dirty = true;
-    let Code::Char(digit @ '1'..='9') = key.code else {
-        return Vec::new();
-    };
-    let at = digit as usize - '1' as usize;
-    let Some(view) = model.desk.views.get(at).cloned() else {
-        return Vec::new();
-    };
-    model.queue.set_grouping(view.fold);
-    set(model, &view.filter, now)
-}
-
 /// Applies the filter as it is typed now.
 fn apply(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let (filter, complaint) = Filter::typed(model.sift.input.value());

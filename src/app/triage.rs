@@ -183,6 +183,13 @@ pub fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     }
 }
 
+/// Alerts were deleted: none that was read before may be there still.
+pub fn read_again(model: &mut Model) -> Vec<Effect> {
+    model.alerts.forget_but(model.selected.as_ref());
+    let selected = model.selected.iter();
+    selected.map(|id| Effect::ReadAlert(id.clone())).collect()
+}
+
 /// Takes in an alert that was read from the store.
 pub fn take_alert(
     model: &mut Model,

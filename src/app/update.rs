@@ -7,7 +7,7 @@ use super::keymap::Keymap;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::{context, deciding, field, log_screen, planning, sift, triage};
+use super::{context, deciding, field, log_screen, planning, sift, triage, views};
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 
@@ -28,6 +28,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
         }
         Msg::Alerts(rows) => return triage::take_alerts(model, &rows, now),
         Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
+        Msg::Deleted => return triage::read_again(model),
         Msg::AlertRead { id, result } => return triage::take_alert(model, id, result),
         Msg::Malformed {
             source,
@@ -101,6 +102,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
         Msg::RunEnded { digest, text, ran } => {
             return planning::run_ended(model, &digest, text, ran, now);
         }
+        Msg::ViewSaved(result) => views::saved(model, result, now),
         Msg::Drill(view) => {
             model.drill = Some(view);
             model.dirty = true;
@@ -172,7 +174,8 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
     }
     match &mut model.overlay {
         Overlay::Reason(_) => return deciding::reason_key(model, key, now),
-        Overlay::Views => return sift::view_key(model, key, now),
+        Overlay::Views => return views::key(model, key, now),
+        Overlay::SaveView(_) => return views::name_key(model, key),
         Overlay::ConfirmQuit => {
             model.overlay = model.resting();
             model.quit = key == Key::char('Q');
@@ -236,6 +239,7 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
     model.dirty = true;
     match &mut model.overlay {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
+        Overlay::SaveView(name) => field::paste(name, text),
         Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
         Overlay::None if model.sift.typing => return sift::paste(model, text, now),
         Overlay::Plan(view) if view.stage == Stage::Preview => {

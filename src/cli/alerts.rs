@@ -4,6 +4,7 @@ mod decode;
 mod import;
 mod read;
 mod sources;
+mod views;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,10 +16,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::model::Model;
+use crate::app::settings::{Retention, View};
 use crate::app::{sift, triage};
 use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::filter::Filter;
-use crate::domain::queue::Row;
+use crate::domain::ids::AlertId;
+use crate::domain::queue::{Grouping, Row};
 use crate::domain::text::{Untrusted, fit, show};
 use crate::domain::urgency::Why;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind};
@@ -156,6 +159,21 @@ enum What {
     Presets,
     /// List the sources: how each is, when it last gave something, how far it lags, what went wrong last
     Sources,
+    /// List the views of the queue, those of the configuration and those that were saved; save or remove one
+    Views {
+        /// Save a view under this name
+        #[arg(long, value_name = "NAME")]
+        save: Option<String>,
+        /// Its filter, as typed after `/` in the console
+        #[arg(long, default_value = "", value_name = "FILTER", requires = "save")]
+        filter: String,
+        /// What it folds into a line: `none`, `kind`, `identity` or `incident`
+        #[arg(long, default_value = "kind", value_name = "WHAT", requires = "save", value_parser = views::fold)]
+        fold: Grouping,
+        /// Remove the saved view of this name
+        #[arg(long, value_name = "NAME", conflicts_with = "save")]
+        remove: Option<String>,
+    },
     /// Show one stored alert with its raw bytes
     Show {
         /// Its key as listed (`source/id`), or the source's own id where only one source has it
@@ -185,6 +203,10 @@ pub struct Configured {
     pub model: Model,
     /// Its sources: name and kind.
     pub sources: Vec<(String, &'static str)>,
+    /// How long alerts are kept.
+    pub retention: Retention,
+    /// Its views of the queue.
+    pub views: Vec<View>,
 }
 
 /// Runs `stanch alerts`. Results go to `out`, problems to `err`; returns the exit code.
@@ -239,7 +261,24 @@ pub fn run(
             show_one(&store, model, id, json, now, out, err)
         }
         What::Presets => sources::presets(json, out),
-        What::Sources => sources::list(&configured.sources, state_dir, json, now, out),
+        What::Views {
+            save,
+            filter,
+            fold,
+            remove,
+        } => {
+            let save = save.as_ref().map(|name| View {
+                name: name.trim().to_owned(),
+                filter: filter.clone(),
+                fold: *fold,
+            });
+            let change = views::Change {
+                save,
+                remove: remove.as_deref(),
+            };
+            views::run(&configured.views, state_dir, &change, json, out)
+        }
+        What::Sources => sources::list(&configured, state_dir, json, now, out),
     }
 }
 
@@ -388,6 +427,16 @@ fn show_one(
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let Some(row) = find(store, id)? else {
+        if let Some(at) = store.deleted_at(&AlertId::new(id))? {
+            let day = at.strftime("%Y-%m-%d");
+            writeln!(
+                err,
+                "alert `{}` was deleted on {day} for its age, or because the store was full; `stanch log report` tells what \
+                 was decided about it",
+                show(id)
+            )?;
+            return Ok(FAILED);
+        }
         writeln!(
             err,
             "no stored alert `{}`; `stanch alerts list` shows their ids",
@@ -476,6 +525,7 @@ fn fields(row: &StoredAlert, now: Timestamp) -> Vec<(&'static str, String)> {
             }),
         ),
         ("action", text(&alert.action)),
+        ("incident", text(&alert.incident)),
         ("time", time(alert.time)),
         (
             "exposed",
@@ -562,6 +612,7 @@ fn severity_raw(raw: &Untrusted) -> Value {
 fn stored_json(row: &StoredAlert, model: &Model) -> Value {
     let mut value = decoded_json(&row.alert, &[row.alert.pattern]);
     value["key"] = json!(show(row.alert.id.as_str()));
+    value["incident"] = json!(row.alert.incident.as_ref().map(Untrusted::show));
     value["observed"] = json!(row.alert.observed);
     value["count"] = json!(row.count);
     value["first_seen"] = json!(row.first_seen);

@@ -20,7 +20,7 @@ use crate::intake::receive::Receiver;
 use crate::intake::store::Store;
 use crate::runtime::duty::{self, Asked};
 use crate::runtime::intake::Intake;
-use crate::runtime::journal::Report;
+use crate::runtime::journal::{Journal, Report};
 
 /// Alerts that are logged one by one when they come together.
 const MOST_LINES: usize = 20;
@@ -38,6 +38,8 @@ pub fn serve(global: &Global) -> anyhow::Result<u8> {
     let state = setup::state_dir(global)?;
     setup::make_private(&state)?;
     let store = Arc::new(Mutex::new(Store::open(&state)?));
+    let journal = setup::journal_config(global)?;
+    let anchoring = setup::anchoring(&config).map_err(anyhow::Error::msg)?;
     let intake = Intake {
         program: "serve",
         sources: config.source.clone(),
@@ -45,6 +47,8 @@ pub fn serve(global: &Global) -> anyhow::Result<u8> {
         decoders,
         store,
         state,
+        retention: config.retention(),
+        journal: Journal::open(journal, false, anchoring, Arc::new(|msg| log(&msg))),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -71,6 +75,8 @@ async fn run(intake: Intake) -> anyhow::Result<u8> {
         &format!("serving {} sources: {}", names.len(), names.join(", ")),
     );
     let report: Report = Arc::new(|msg| log(&msg));
+    let journal = intake.journal.clone();
+    tokio::spawn(journal.clone().follow());
     let running = tokio::spawn(intake.run(report, cancel.clone()));
     tell_system("READY=1");
     let [terminate, interrupt, hang_up] = &mut ends;
@@ -83,6 +89,7 @@ async fn run(intake: Intake) -> anyhow::Result<u8> {
     say("info", "ending");
     cancel.cancel();
     running.await.context("the intake died")?;
+    journal.end().await;
     say("info", "ended");
     Ok(exit::DONE)
 }
@@ -137,6 +144,9 @@ fn log(msg: &Msg) {
             "warning",
             &format!("source {source}: {total} unreadable pieces kept; the latest: {reason}"),
         ),
+        Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
+            say("warning", &format!("journal: {text}"));
+        }
         Msg::Duty(None) => say("info", "this process takes the alerts in"),
         _ => {}
     }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::Global;
 use crate::app::settings::{AuthSettings, ConnectorSettings, SecretRef, SourceSettings};
-use crate::config::Config;
+use crate::config::{Config, views};
 use crate::connect::{Connector, Connectors};
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
@@ -420,13 +420,18 @@ impl Setup {
         };
         let store = Arc::new(Mutex::new(Store::open(&state)?));
         let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
+        let (mut desk, saved) = (config.desk(), views::file(&state));
+        let configured = desk.views.clone();
+        // Views that cannot be read are no reason to have no console; saving one says what is wrong.
+        desk.views.extend(views::read(&saved).unwrap_or_default());
         let services = Services {
             alerts: Some(store.clone()),
             connectors: parts.connectors,
             playbooks: parts.playbooks,
             inventory: parts.inventory,
             journal: Journal::open(journal, global.read_only, anchoring, report),
-            desk: config.desk(),
+            desk,
+            views: Some((saved, configured)),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
         Ok(Self {
@@ -449,6 +454,8 @@ impl Setup {
             decoders: self.decoders.clone(),
             store: self.store.clone(),
             state: self.state.clone(),
+            retention: self.config.retention(),
+            journal: self.services.journal.clone(),
         }
     }
 

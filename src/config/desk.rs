@@ -9,7 +9,7 @@ use crate::domain::queue::Grouping;
 use crate::domain::urgency::Sla;
 
 /// Views that can be chosen with a digit.
-const MOST_VIEWS: usize = 9;
+pub(super) const MOST_VIEWS: usize = 9;
 
 /// Until when alerts are to be contained, since the exposure began: `15m`, `8h`, `3d`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub enum Fold {
     Kind,
     /// All alerts about one identity.
     Identity,
+    /// All alerts of one incident, the others by identity.
+    Incident,
 }
 
 /// A choice of alerts under a name.
@@ -79,7 +81,7 @@ pub fn desk(sla: &SlaSettings, views: &[ViewSettings]) -> Desk {
     }
 }
 
-fn view(settings: &ViewSettings) -> View {
+pub(super) fn view(settings: &ViewSettings) -> View {
     View {
         name: settings.name.clone(),
         filter: settings.filter.clone(),
@@ -87,6 +89,7 @@ fn view(settings: &ViewSettings) -> View {
             Fold::None => Grouping::Off,
             Fold::Kind => Grouping::Stream,
             Fold::Identity => Grouping::Identity,
+            Fold::Incident => Grouping::Incident,
         },
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn check(config: &Config) -> Vec<Broken> {
                 preset,
                 file,
                 every_s,
+                gap_ms,
                 ..
             } => {
                 if preset.is_some() == file.is_some() {
@@ -30,6 +31,9 @@ pub(super) fn check(config: &Config) -> Vec<Broken> {
                 }
                 if let Some(given) = every_s.filter(|s| !(1..=86_400).contains(s)) {
                     blame("every_s", out_of_range(given, "1 to 86400 seconds"));
+                }
+                if let Some(given) = gap_ms.filter(|ms| *ms > 60_000) {
+                    blame("gap_ms", out_of_range(given, "0 to 60000 milliseconds"));
                 }
             }
             SourceSettings::EventsPoll { every_s, .. } => {

@@ -63,6 +63,8 @@ words! {
         BreakGlass = "break_glass",
         /// Old content was removed.
         Prune = "prune",
+        /// Old alerts were deleted from the alert store.
+        Retention = "retention",
     }
 }
 
@@ -85,6 +87,7 @@ impl RecordType {
                 | Self::PeerHeads
                 | Self::Export
                 | Self::Prune
+                | Self::Retention
         )
     }
 }

@@ -72,6 +72,8 @@ pub enum Field {
     Title,
     /// The source's own name of the event.
     Action,
+    /// The incident that the source puts it under.
+    Incident,
 }
 
 /// A number of an alert.
@@ -218,6 +220,7 @@ const FIELDS: &[(&str, What)] = &[
     ("target", What::Name(Field::Target)),
     ("title", What::Name(Field::Title)),
     ("action", What::Name(Field::Action)),
+    ("incident", What::Name(Field::Incident)),
 ];
 
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 //! While somebody reads, rows must not move under the cursor. New alerts therefore collect aside until the analyst
 //! takes them in, and everything is found by id, never by row number.
 //!
-//! A million alerts are normal, so memory holds only what sorting, drawing and filtering need: 48 bytes an alert, its
+//! A million alerts are normal, so memory holds only what sorting, drawing and filtering need: 52 bytes an alert, its
 //! id, and every other text once. The full alert is read from the store when somebody looks at it.
 
 use std::collections::hash_map::RandomState;
@@ -60,6 +60,8 @@ pub struct Shown<'q> {
     pub identity: Option<&'q str>,
     /// What was touched, raw; may be empty.
     pub target: &'q str,
+    /// The incident under which its line is folded, raw; `None` where lines are folded by something else.
+    pub incident: Option<&'q str>,
     /// Since when the identity is exposed.
     pub since: Timestamp,
     /// How many alerts the line stands for, and how often they came.
@@ -517,6 +519,8 @@ impl Queue {
             pattern: slim.pattern,
             identity,
             target: names.get(slim.target),
+            incident: Some(names.get(slim.incident))
+                .filter(|text| self.grouping == Grouping::Incident && !text.is_empty()),
             since: Timestamp::from_second(i64::from(slim.since)).unwrap_or(Timestamp::UNIX_EPOCH),
             folded: self.lines(slot),
             lane: slim.lane,
@@ -529,6 +533,8 @@ impl Queue {
         let alone = Lines {
             alerts: 1,
             times: u64::from(self.rows[slot.at()].count),
+            identities: u32::from(self.rows[slot.at()].who != 0),
+            worst: self.rows[slot.at()].severity,
         };
         let groups = self.groups.as_ref();
         groups
@@ -571,6 +577,12 @@ impl Queue {
             .from(0)
             .filter(|other| groups.same(slot, *other, &self.rows));
         members.map(|slot| self.id(slot)).collect()
+    }
+
+    /// Tells whether two alerts name the same identity.
+    pub fn is_about_the_same(&self, one: &AlertId, other: &AlertId) -> bool {
+        let who = |id: &AlertId| self.slot(id).map_or(0, |slot| self.rows[slot.at()].who);
+        who(one) != 0 && who(one) == who(other)
     }
 
     /// Returns how many other alerts that are not over are about the same identity.

@@ -29,6 +29,7 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
             format!("acknowledged the damage: {}", text(entry, "reason")),
         ),
         RecordType::Prune => Some(pruned(entry)),
+        RecordType::Retention => Some(deleted(entry)),
         RecordType::Anomaly if entry.body.contains_key("clock") => Some(clock_step(entry)),
         RecordType::Anomaly => anomaly(entry),
         RecordType::KeyRotate => Some(format!(
@@ -58,6 +59,16 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
         let cut: String = body.chars().take(200).collect();
         if cut == body { cut } else { cut + "…" }
     })
+}
+
+fn deleted(entry: &Entry) -> String {
+    let day = |field| text(entry, field).chars().take(10).collect::<String>();
+    format!(
+        "deleted {} old alerts from the alert store, which came from {} to {}",
+        number(entry, "alerts"),
+        day("oldest"),
+        day("newest")
+    )
 }
 
 fn number(entry: &Entry, field: &str) -> u64 {

@@ -6,6 +6,7 @@
 //! back before it. A page that comes again ends the sweep, for its API would never end.
 
 pub(crate) mod contact;
+mod detail;
 pub(crate) mod events;
 mod page;
 mod request;
@@ -54,6 +55,8 @@ pub(crate) struct Poller {
     base: Url,
     params: BTreeMap<String, String>,
     every: Duration,
+    /// Shortest time between two requests, in milliseconds.
+    gap_ms: u64,
     contact: Contact,
     format: Option<String>,
 }
@@ -70,6 +73,7 @@ impl Poller {
             auth,
             ca_file,
             every_s,
+            gap_ms,
             format,
         } = settings
         else {
@@ -109,6 +113,7 @@ impl Poller {
         Ok(Some(Self {
             name: name.clone(),
             every: Duration::from_secs(every_s.unwrap_or(api.spec.every_s)),
+            gap_ms: gap_ms.unwrap_or(api.spec.gap_ms),
             base,
             params,
             contact,
@@ -282,6 +287,7 @@ impl Asking for Sweeper {
                 since,
                 now: started,
                 next: cursor.next.as_ref(),
+                ids: None,
             };
             let filled = vars
                 .request(spec, &self.poller.base)
@@ -291,8 +297,8 @@ impl Asking for Sweeper {
                 self.keep(telling, cursor).await?;
                 return Err(Trouble::Loop(pages));
             }
-            if pages > 0 && spec.gap_ms > 0 {
-                tokio::time::sleep(Duration::from_millis(spec.gap_ms)).await;
+            if pages > 0 && self.poller.gap_ms > 0 {
+                tokio::time::sleep(Duration::from_millis(self.poller.gap_ms)).await;
             }
             let answer = match self.poller.contact.ask(filled).await {
                 Err(Trouble::Status { status, .. })
@@ -307,7 +313,9 @@ impl Asking for Sweeper {
                 }
                 other => other?,
             };
-            let page = self.read(answer).await?;
+            let listed = self.read(answer).await?;
+            let vars = Vars { next: None, ..vars };
+            let page = self.in_full(listed, &vars).await?;
             let is_last = self
                 .take(telling, &mut cursor, page, since, started, &mut held)
                 .await?;

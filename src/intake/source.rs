@@ -272,6 +272,9 @@ pub fn is_behind(settings: &SourceSettings, store: &Store) -> bool {
     }
 }
 
+/// Alerts told in one piece: few enough that taking them into the queue holds up no key.
+const TOLD_AT_ONCE: usize = 500;
+
 /// What storing one batch gives to tell.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
@@ -286,7 +289,11 @@ pub(crate) struct Told {
 
 impl Told {
     pub(super) fn into_events(self, source: &str) -> impl Iterator<Item = IntakeEvent> {
-        let alerts = (!self.alerts.is_empty()).then_some(IntakeEvent::Alerts(self.alerts));
+        let mut left = self.alerts.into_iter();
+        let alerts = std::iter::from_fn(move || {
+            let some: Vec<StoredAlert> = left.by_ref().take(TOLD_AT_ONCE).collect();
+            (!some.is_empty()).then_some(IntakeEvent::Alerts(some))
+        });
         let quarantined = self
             .last_reason
             .map(|last_reason| IntakeEvent::Quarantined {
@@ -294,7 +301,7 @@ impl Told {
                 total: self.total_quarantined,
                 last_reason,
             });
-        alerts.into_iter().chain(quarantined)
+        alerts.chain(quarantined)
     }
 }
 

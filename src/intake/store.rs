@@ -8,7 +8,9 @@
 mod changes;
 mod cursor;
 mod health;
+mod retain;
 mod rows;
+mod space;
 mod spool;
 mod watch;
 
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use changes::{Changes, Mark};
 pub use cursor::{Cursor, Dropped, FileCursor, FolderCursor, Next, PollCursor, StreamCursor};
 pub use health::Health;
+pub use retain::{Deletion, MOST_REMEMBERED, REMEMBERED_S, Retained, Rule};
 use spool::Spool;
 pub use watch::Watch;
 
@@ -36,6 +39,9 @@ const SCHEMA_VERSION: i32 = 1;
 
 /// Pages the WAL may grow before a checkpoint: 32 MiB, so that bursts are not interrupted by one every 1,000 pages.
 const CHECKPOINT_PAGES: i32 = 8_192;
+
+/// Bytes to which the WAL is cut when it was longer.
+const WAL_BYTES: i64 = 64 << 20;
 
 /// Milliseconds to wait for another process that is writing.
 const BUSY_MS: u64 = 5_000;
@@ -221,9 +227,12 @@ impl Store {
         touch(&path, shared)?;
         let db = Connection::open(&path)?;
         db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+        // Counts only while the file is still empty: so that deleting can give pages back.
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        db.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
         let found: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if found > SCHEMA_VERSION {
             return Err(StoreError::Newer { path, found });
@@ -231,6 +240,9 @@ impl Store {
         db.execute_batch(rows::SCHEMA)?;
         db.execute_batch(health::SCHEMA)?;
         db.execute_batch(changes::SCHEMA)?;
+        db.execute_batch(retain::SCHEMA)?;
+        db.execute_batch(retain::GONE_SCHEMA)?;
+        db.execute_batch(retain::DELETION_SCHEMA)?;
         db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         let spool = Spool::open(&dir.join("spool"), shared)?;
         Ok(Self {
@@ -319,10 +331,20 @@ impl Store {
 
     /// Returns the raw bytes of an alert's newest version.
     pub fn raw(&self, id: &AlertId) -> Result<Option<Vec<u8>>, StoreError> {
-        match rows::place(&self.db, id)? {
-            Some(place) => Ok(Some(self.spool.read(place)?)),
-            None => Ok(None),
+        let mut place = rows::place(&self.db, id)?;
+        while let Some(at) = place {
+            match self.spool.read(at) {
+                Ok(raw) => return Ok(Some(raw)),
+                // Its segment may have been emptied since it was looked up.
+                Err(error) => {
+                    place = rows::place(&self.db, id)?;
+                    if place == Some(at) {
+                        return Err(error);
+                    }
+                }
+            }
         }
+        Ok(None)
     }
 
     /// Returns up to `limit` quarantined pieces, the latest first.

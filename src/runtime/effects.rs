@@ -13,6 +13,8 @@ use super::services::Services;
 use super::{execute, history, planner, reconcile, timeline};
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
+use crate::app::settings::View;
+use crate::config::views;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::Decision;
 use crate::domain::identity::Identity;
@@ -76,6 +78,11 @@ impl Effects {
                         Err(error) => (Level::Error, format!("NOT recorded: {error}")),
                     };
                     report(Msg::Notice { level, text });
+                });
+            }
+            Effect::SaveView(view) => {
+                tokio::task::spawn_blocking(move || {
+                    report(Msg::ViewSaved(save_view(&services, view)));
                 });
             }
             Effect::Run(digest, reason) => self.run(digest, reason),
@@ -157,6 +164,14 @@ impl Effects {
         self.acts.close();
         self.acts.wait().await;
     }
+}
+
+fn save_view(services: &Services, view: View) -> Result<(View, String), String> {
+    let Some((path, configured)) = &services.views else {
+        return Err("this console is only the log's screen".to_owned());
+    };
+    views::save(path, configured, &view)?;
+    Ok((view, path.display().to_string()))
 }
 
 /// Says what was recorded.

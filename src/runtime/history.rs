@@ -49,10 +49,16 @@ pub fn load(store: &Mutex<Store>, report: &Report) {
 
 /// Reads one alert in full. Blocks.
 pub fn read(store: &Mutex<Store>, id: &AlertId) -> Msg {
-    let result = match lock(store).alert(id) {
-        Ok(Some(stored)) => Ok(Arc::new(stored.alert)),
-        Ok(None) => Err("it is not in the store any more".to_owned()),
-        Err(error) => Err(error.to_string()),
+    let store = lock(store);
+    let result = match (store.alert(id), store.deleted_at(id)) {
+        (Ok(Some(stored)), _) => Ok(Arc::new(stored.alert)),
+        (Ok(None), Ok(Some(at))) => Err(format!(
+            "it was deleted on {} for its age, or because the store was full ([alerts] in the configuration); what was \
+             decided about it stands in the log",
+            at.strftime("%Y-%m-%d %H:%MZ")
+        )),
+        (Ok(None), Ok(None)) => Err("it is not in the store any more".to_owned()),
+        (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
     };
     let id = id.clone();
     Msg::AlertRead { id, result }
@@ -60,4 +66,49 @@ pub fn read(store: &Mutex<Store>, id: &AlertId) -> Msg {
 
 fn lock(store: &Mutex<Store>) -> std::sync::MutexGuard<'_, Store> {
     store.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::intake::decode::decode;
+    use crate::intake::store::{Accepted, Batch, Rule};
+
+    #[test]
+    fn a_deleted_alert_is_told_from_one_that_never_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        let came = Timestamp::from_second(1_790_000_000).unwrap();
+        for id in ["a", "b"] {
+            let raw = format!(r#"{{"class_uid":2004,"time":1,"finding_info":{{"uid":"{id}"}}}}"#);
+            let alerts = decode(None, raw.as_bytes(), "s", came).unwrap();
+            let raw = raw.into_bytes();
+            let batch = Batch {
+                accepted: vec![Accepted { raw, alerts }],
+                observed: came,
+                ..Batch::default()
+            };
+            store.put("s", &batch).unwrap();
+        }
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let rule = Rule {
+            before: Some(now),
+            most_bytes: None,
+        };
+        store
+            .retain(rule, now, &|_| false, &AtomicBool::new(false))
+            .unwrap();
+        let store = Mutex::new(store);
+        let says = |id: &str| match read(&store, &AlertId::new(id)) {
+            Msg::AlertRead { result, .. } => result.err().unwrap_or_default(),
+            other => panic!("{other:?}"),
+        };
+        assert!(says("s/a").starts_with("it was deleted on 2026-11-21 12:00Z"));
+        assert_eq!(says("s/b"), "", "the last one stays");
+        assert_eq!(says("s/c"), "it is not in the store any more");
+    }
 }

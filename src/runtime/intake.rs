@@ -10,16 +10,17 @@ use tokio_util::task::TaskTracker;
 
 use super::duty::{self, Asked, Duty};
 use super::history;
-use super::journal::Report;
+use super::journal::{Journal, Report};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
-use crate::app::settings::{ReceiverSettings, SourceSettings};
+use crate::app::settings::{ReceiverSettings, Retention, SourceSettings};
 use crate::intake::decode::Decoders;
 use crate::intake::receive::Receiver;
 use crate::intake::source::{self, IntakeEvent, SourceState};
 use crate::intake::store::{Mark, Store, Watch};
 
 mod mirror;
+mod retain;
 
 /// How long to wait before trying again what failed for a reason that gives no notice when it ends.
 const RETRY: Duration = Duration::from_secs(5);
@@ -45,6 +46,10 @@ pub struct Intake {
     pub store: Arc<Mutex<Store>>,
     /// The state folder.
     pub state: PathBuf,
+    /// How long alerts are kept.
+    pub retention: Retention,
+    /// Where it is written down that old ones were deleted, and what says which of them somebody is on.
+    pub journal: Journal,
 }
 
 impl Intake {
@@ -139,6 +144,7 @@ impl Intake {
             tasks.spawn(self.clone().receive(tx.clone(), cancel.clone()));
         }
         drop(tx);
+        tasks.spawn(self.clone().retain(report.clone(), cancel.clone()));
         tracing::debug!("{} sources", self.sources.len());
         cancel.cancelled().await;
         tasks.close();

@@ -1,10 +1,11 @@
 //! What planning, acting and reading back need, shared by the console and the subcommands.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::app::model::Model;
-use crate::app::settings::Desk;
+use crate::app::settings::{Desk, View};
 use crate::connect::{Connector, Connectors};
 use crate::domain::identity::Identity;
 use crate::domain::inventory::Inventory;
@@ -32,6 +33,9 @@ pub struct Services {
     pub alerts: Option<Arc<Mutex<Store>>>,
     /// How fast things have to be, and the views to choose from.
     pub desk: Desk,
+    /// Where views are saved that were made on the screen, and those of the configuration; `None` when this console is
+    /// only the log's screen.
+    pub views: Option<(PathBuf, Vec<View>)>,
     /// How many drill seconds pass in a second; `None` outside the drill.
     pub drill_speed: Option<f64>,
 }

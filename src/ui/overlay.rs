@@ -155,7 +155,7 @@ pub fn views(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let views = &model.desk.views;
     let height = u16::try_from(views.len().max(2)).unwrap_or(9) + 3;
     let inside = dialog(
-        "Views: press a digit, Esc leaves",
+        "Views: press a digit, s saves what is shown now, Esc leaves",
         78,
         height,
         ui,
@@ -163,7 +163,7 @@ pub fn views(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         buf,
     );
     if views.is_empty() {
-        let text = "The configuration has none. Each [[view]] there has a name, a filter as typed after /, and what to fold.";
+        let text = "There are none. Press s to save what is shown now; each [[view]] of the configuration has a name, a filter as typed after /, and what to fold.";
         Paragraph::new(text)
             .wrap(Wrap { trim: true })
             .render(inside, buf);
@@ -184,6 +184,32 @@ pub fn views(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         })
         .collect();
     Paragraph::new(lines).render(inside, buf);
+}
+
+/// Asks for the name of a view.
+pub fn save_view(model: &Model, name: &tui_input::Input, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let inside = dialog("Save this view: under which name?", 78, 7, ui, area, buf);
+    let filter = match model.sift.input.value() {
+        "" => "all alerts".to_owned(),
+        filter => show(filter).into_owned(),
+    };
+    let text = vec![
+        Line::from(vec![
+            Span::raw(show(name.value()).into_owned()),
+            Span::styled("_", ui.theme.style(Role::Key)),
+        ]),
+        Line::default(),
+        Line::styled(
+            format!(
+                "{filter}; {}   Enter saves it, Esc leaves",
+                model.queue.grouping().as_str()
+            ),
+            ui.theme.style(Role::Muted),
+        ),
+    ];
+    Paragraph::new(text)
+        .wrap(Wrap { trim: false })
+        .render(inside, buf);
 }
 
 /// Asks whether to leave while an act is under way, or while what one came to is not in the log.

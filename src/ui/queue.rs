@@ -231,6 +231,10 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
     let late = due == Due::Late && row.lane == Lane::Open && !row.is_hygiene;
     let exposed = format!("{}{}", age(row.since, ui.now), if late { "!" } else { " " });
     let who = show(row.identity.unwrap_or("unresolved"));
+    let who = match row.folded.identities {
+        0 | 1 => who,
+        several => format!("{who} +{}", several - 1).into(),
+    };
     let what = row.pattern.as_str().replace('_', " ");
     let what = match (row.folded.alerts, row.folded.times) {
         (1, 1) => what,
@@ -238,7 +242,17 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
         (alerts, times) if u64::from(alerts) == times => format!("+{} {what}", alerts - 1),
         (alerts, times) => format!("+{} x{times} {what}", alerts - 1),
     };
-    let target = show(row.target);
+    // What stands for the line need not be the worst of it.
+    let what = match row.folded.worst {
+        Some(worst) if row.severity < Some(worst) => {
+            format!("{} among them, {what}", severity_word(Some(worst)))
+        }
+        _ => what,
+    };
+    let target = match row.incident {
+        Some(incident) => format!("incident {}: {}", show(incident), show(row.target)).into(),
+        None => show(row.target),
+    };
     let state = match model.asleep.get(&id) {
         Some(until) if state == RowState::Snoozed => until_then(*until, ui.now),
         _ => state.as_str().to_owned(),

@@ -181,14 +181,20 @@ fn filter(bencher: divan::Bencher, text: &str) {
     });
 }
 
-/// A thousand new alerts beside a million, taken in.
+/// A thousand new alerts beside a million, taken in. A copy of a queue has no room beyond what it holds, so that the
+/// first alerts after copying move all of it; that is done before the clock runs.
 #[divan::bench]
 fn take_a_thousand(bencher: divan::Bencher) {
-    let rows = rows(1_000);
+    let rows = rows(2_000);
+    let (before, rows) = rows.split_at(1_000);
     bencher
-        .with_inputs(|| million().clone())
+        .with_inputs(|| {
+            let mut queue = million().clone();
+            queue.take(before, true, &unknown);
+            queue
+        })
         .bench_local_values(|mut queue| {
-            queue.take(&rows, true, &unknown);
+            queue.take(rows, true, &unknown);
             queue
         });
 }

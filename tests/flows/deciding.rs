@@ -180,7 +180,7 @@ fn a_line_of_many_is_decided_about_as_a_whole() {
         "{}",
         said(&desk)
     );
-    desk.press("z z");
+    desk.press("z z z");
     assert_eq!(desk.model.queue.grouping(), Grouping::Off);
     assert_eq!(desk.model.queue.len(), 602);
 }
@@ -209,4 +209,48 @@ fn keys_filter_by_identity_and_class_and_views_are_chosen() {
     desk.press("V 9");
     assert!(matches!(desk.model.overlay, Overlay::None));
     assert_eq!(desk.model.sift.input.value(), "identity:svc-b");
+}
+
+#[test]
+fn what_is_shown_is_saved_as_a_view() {
+    let mut desk = Desk::new();
+    desk.press("i z V s");
+    assert!(matches!(desk.model.overlay, Overlay::SaveView(_)));
+    assert!(desk.press("enter").is_empty(), "a view has a name");
+    desk.type_text("only a");
+    let effects = desk.press("enter");
+    let [Effect::SaveView(view)] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    let want = View {
+        name: "only a".into(),
+        filter: "identity=\"svc-a\"".into(),
+        fold: Grouping::Identity,
+    };
+    assert_eq!(*view, want);
+    desk.send(Msg::ViewSaved(Ok((
+        want.clone(),
+        "/state/views.toml".into(),
+    ))));
+    assert_eq!(
+        said(&desk),
+        "saved in /state/views.toml; V 1 shows it again"
+    );
+    desk.send(Msg::ViewSaved(Ok((
+        want.clone(),
+        "/state/views.toml".into(),
+    ))));
+    assert_eq!(desk.model.desk.views, [want]);
+    desk.send(Msg::ViewSaved(Err("no room".into())));
+    assert!(said(&desk).contains("not saved: no room"));
+    // A filter that cannot be used is no view.
+    desk.press("esc /");
+    desk.type_text("sev>=hihg");
+    desk.press("enter V s");
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    assert!(
+        said(&desk).contains("no severity `hihg`"),
+        "{}",
+        said(&desk)
+    );
 }

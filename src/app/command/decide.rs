@@ -85,7 +85,7 @@ pub(super) const ROWS: &[Spec] = &[
         &["z"],
         Safe,
         Triage,
-        "Fold alerts of one kind about one identity into a line, then all about one identity, then none.",
+        "Fold alerts of one kind about one identity into a line, then all about one identity, then all of one incident, then none.",
     ),
     spec(
         C::NarrowToIdentity,
@@ -112,6 +112,6 @@ pub(super) const ROWS: &[Spec] = &[
         &["V"],
         Safe,
         Triage,
-        "Choose one of the views of the configuration.",
+        "Choose one of the views of the configuration, or save what is shown now as one.",
     ),
 ];

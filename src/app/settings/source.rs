@@ -82,6 +82,8 @@ pub enum SourceSettings {
         ca_file: Option<PathBuf>,
         /// Seconds between two sweeps, 1 to 86,400; the description's own when not given.
         every_s: Option<u64>,
+        /// Shortest time between two requests in milliseconds, at most a minute; the description's own when not given.
+        gap_ms: Option<u64>,
         /// Decoder; the description's own when not given.
         format: Option<String>,
     },

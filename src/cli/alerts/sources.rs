@@ -4,17 +4,19 @@ use std::io::Write;
 use std::path::Path;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::json;
 
-use super::{DONE, FAILED};
+use super::{Configured, DONE, FAILED};
+use crate::app::settings::Retention;
 use crate::domain::alert::age;
 use crate::domain::text::show;
-use crate::intake::store::{Health, Store};
+use crate::intake::store::{Deletion, Health, Store};
 use crate::runtime::duty;
 
 /// Lists every configured source with how it is, and who takes alerts in. Fails when one is not well.
 pub(super) fn list(
-    sources: &[(String, &str)],
+    configured: &Configured,
     state: &Path,
     json: bool,
     now: Timestamp,
@@ -23,8 +25,9 @@ pub(super) fn list(
     let store = Store::open(state)?;
     let known = store.health()?;
     let holder = duty::holder(state)?;
+    let kept = Kept::read(&store, configured.retention)?;
     let mut all_well = true;
-    for (name, kind) in sources {
+    for (name, kind) in &configured.sources {
         let health = known.iter().find(|h| h.name == *name);
         let quarantined = store.quarantined_of(name)?;
         // What was written down last is what holds as long as somebody is there to write.
@@ -43,6 +46,7 @@ pub(super) fn list(
                 "last_error_at": health.and_then(|h| h.last_error_at),
                 "quarantined": quarantined,
                 "taken_in_by": &holder,
+                "store": &kept,
             });
             writeln!(out, "{row}")?;
             continue;
@@ -72,7 +76,47 @@ pub(super) fn list(
             )?,
         }
     }
+    if !json {
+        writeln!(out, "{}", kept.in_words(now))?;
+    }
     Ok(if all_well { DONE } else { FAILED })
+}
+
+/// What is kept, for how long, and what was deleted last.
+#[derive(Serialize)]
+struct Kept {
+    bytes: u64,
+    keep_s: Option<u64>,
+    keep_bytes: Option<u64>,
+    last_deletion: Option<Deletion>,
+}
+
+impl Kept {
+    fn read(store: &Store, retention: Retention) -> anyhow::Result<Self> {
+        Ok(Self {
+            bytes: store.bytes()?,
+            keep_s: retention.keep_s,
+            keep_bytes: retention.most_bytes,
+            last_deletion: store.last_deletion()?,
+        })
+    }
+
+    fn in_words(&self, now: Timestamp) -> String {
+        let mega = |bytes: u64| format!("{} MB", bytes.div_ceil(1_000_000));
+        let bytes = match self.keep_bytes {
+            Some(most) => format!("{} of {}", mega(self.bytes), mega(most)),
+            None => mega(self.bytes),
+        };
+        let keep = match self.keep_s {
+            Some(s) => format!("{} days after they last came", s / 86_400),
+            None => "however old they are".to_owned(),
+        };
+        let last = match &self.last_deletion {
+            Some(deletion) => format!("{} ago {}", age(deletion.at, now), deletion.in_words()),
+            None => "none was deleted yet".to_owned(),
+        };
+        format!("alerts take {bytes} and are kept {keep}; {last}")
+    }
 }
 
 /// Lists the APIs that sources of kind `poll` know.

@@ -68,6 +68,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
                 report.clone(),
             ),
             alerts: None,
+            views: None,
             desk: config.desk(),
             drill_speed: None,
         };

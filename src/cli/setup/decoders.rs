@@ -73,6 +73,8 @@ pub fn configured(global: &Global) -> anyhow::Result<Configured> {
             .map(|s| (s.name().to_owned(), s.kind()))
             .collect(),
         decoders: load(&config, &path)?,
+        retention: config.retention(),
+        views: config.desk().views,
         ..Configured::default()
     })
 }

@@ -287,6 +287,11 @@ impl Decisions {
         self.alerts.keys().chain(self.acts_of_alert.keys())
     }
 
+    /// Returns the alerts that a plan was recorded for.
+    pub fn planned(&self) -> impl Iterator<Item = &AlertId> {
+        self.plans_of_alert.keys()
+    }
+
     /// Returns who has an alert: took it, or was given it, last.
     pub fn analyst(&self, alert: &AlertId) -> Option<&str> {
         let mut last = self.of_alert(alert).iter().rev();

@@ -1,11 +1,11 @@
 //! Alerts of one kind folded into a line: the most urgent of them stands for all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::names::Name;
 use super::order::{Order, Rank};
 use super::slim::{Lane, Slim, Slot};
-use crate::domain::vocabulary::ActionPattern;
+use crate::domain::vocabulary::{ActionPattern, Severity};
 
 /// What is folded together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Grouping {
     Stream,
     /// All alerts about one identity.
     Identity,
+    /// All alerts that one source puts under one incident, whoever they are about; the others by identity.
+    Incident,
 }
 
 impl Grouping {
@@ -25,7 +27,8 @@ impl Grouping {
         match self {
             Self::Off => Self::Stream,
             Self::Stream => Self::Identity,
-            Self::Identity => Self::Off,
+            Self::Identity => Self::Incident,
+            Self::Incident => Self::Off,
         }
     }
 
@@ -35,6 +38,9 @@ impl Grouping {
             Self::Off => "each alert on a line of its own",
             Self::Stream => "alerts of one kind about one identity on a line",
             Self::Identity => "all alerts about one identity on a line",
+            Self::Incident => {
+                "all alerts that a source puts under one incident on a line, the others by identity"
+            }
         }
     }
 }
@@ -45,6 +51,8 @@ enum Kind {
     Alone(Slot),
     Stream(u32, Lane, ActionPattern, Name),
     Identity(u32, Lane),
+    /// Ids of incidents are a source's own: the same one of two sources need not be the same.
+    Incident(Name, Name, Lane),
 }
 
 /// What is known of a group.
@@ -54,6 +62,7 @@ struct Group {
     alerts: u32,
     /// How often they came, all together.
     times: u64,
+    worst: Option<Severity>,
 }
 
 /// How many alerts a line stands for.
@@ -63,6 +72,10 @@ pub struct Folded {
     pub alerts: u32,
     /// How often they came, all together.
     pub times: u64,
+    /// Whom they are about: how many identities.
+    pub identities: u32,
+    /// The worst severity of any.
+    pub worst: Option<Severity>,
 }
 
 /// The lines of a folded queue.
@@ -71,17 +84,22 @@ pub struct Groups {
     by: Grouping,
     heads: Order,
     groups: HashMap<Kind, Group>,
+    /// Whom incidents are about.
+    people: HashMap<Kind, HashSet<u32>>,
 }
 
 impl Groups {
     /// Folds these alerts; they come in order.
     pub fn new(by: Grouping, order: &Order, rows: &[Slim]) -> Self {
         let mut groups: HashMap<Kind, Group> = HashMap::new();
+        let mut people = HashMap::new();
         let mut heads = Vec::new();
         for slot in order.from(0) {
             let row = &rows[slot.at()];
+            let kind = kind(by, slot, row);
+            meet(&mut people, kind, row);
             groups
-                .entry(kind(by, slot, row))
+                .entry(kind)
                 .and_modify(|group| group.take(row))
                 .or_insert_with(|| {
                     heads.push(row.rank(slot));
@@ -94,6 +112,7 @@ impl Groups {
             by,
             heads: order,
             groups,
+            people,
         }
     }
 
@@ -103,6 +122,7 @@ impl Groups {
         for rank in ranks {
             let row = &rows[rank.slot.at()];
             let kind = kind(self.by, rank.slot, row);
+            meet(&mut self.people, kind, row);
             let Some(group) = self.groups.get_mut(&kind) else {
                 self.groups.insert(kind, Group::new(*rank, row));
                 heads.insert(kind, *rank);
@@ -123,7 +143,9 @@ impl Groups {
     pub fn came_again(&mut self, slot: Slot, before: &Slim, now: &Slim) -> bool {
         let kind_now = kind(self.by, slot, now);
         let group = self.groups.get_mut(&kind_now);
-        let Some(group) = group.filter(|_| kind(self.by, slot, before) == kind_now) else {
+        let is_same = (before.who, before.severity) == (now.who, now.severity)
+            && kind(self.by, slot, before) == kind_now;
+        let Some(group) = group.filter(|_| is_same) else {
             return false;
         };
         let more = u64::from(now.count.saturating_sub(before.count));
@@ -143,10 +165,16 @@ impl Groups {
 
     /// Returns how many alerts the line of this one stands for.
     pub fn folded(&self, slot: Slot, rows: &[Slim]) -> Option<Folded> {
-        let group = self.group(slot, rows)?;
+        let row = &rows[slot.at()];
+        let kind = kind(self.by, slot, row);
+        let group = self.groups.get(&kind)?;
+        let people = self.people.get(&kind).map(HashSet::len);
+        let identities = people.unwrap_or(usize::from(row.who != 0));
         Some(Folded {
             alerts: group.alerts,
             times: group.times,
+            identities: u32::try_from(identities).unwrap_or(u32::MAX),
+            worst: group.worst,
         })
     }
 
@@ -167,20 +195,36 @@ impl Group {
             head,
             alerts: 1,
             times: u64::from(row.count),
+            worst: row.severity,
         }
     }
 
     fn take(&mut self, row: &Slim) {
         self.alerts += 1;
         self.times += u64::from(row.count);
+        self.worst = self.worst.max(row.severity);
     }
 }
 
-/// Alerts that name nobody stay apart: nothing says that they are about the same.
+/// Notes whom an incident is about. Every other line is about one identity.
+fn meet(people: &mut HashMap<Kind, HashSet<u32>>, kind: Kind, row: &Slim) {
+    if matches!(kind, Kind::Incident(..)) {
+        let known = people.entry(kind).or_default();
+        if row.who != 0 {
+            known.insert(row.who);
+        }
+    }
+}
+
+/// Alerts that name nobody stay apart, unless their source puts them under one incident: nothing else says that they are
+/// about the same.
 fn kind(by: Grouping, slot: Slot, row: &Slim) -> Kind {
     match (by, row.who) {
+        (Grouping::Incident, _) if row.incident != Name::default() => {
+            Kind::Incident(row.source, row.incident, row.lane)
+        }
         (Grouping::Off, _) | (_, 0) => Kind::Alone(slot),
         (Grouping::Stream, who) => Kind::Stream(who, row.lane, row.pattern, row.source),
-        (Grouping::Identity, who) => Kind::Identity(who, row.lane),
+        (Grouping::Identity | Grouping::Incident, who) => Kind::Identity(who, row.lane),
     }
 }

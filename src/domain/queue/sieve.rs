@@ -60,6 +60,7 @@ struct Any {
     targets: Option<Hits>,
     actions: Option<Hits>,
     sources: Option<Hits>,
+    incidents: Option<Hits>,
     whos: Option<Hits>,
 }
 
@@ -71,6 +72,7 @@ impl Any {
             || is(&self.whos, row.who as usize)
             || is(&self.actions, row.action.at())
             || is(&self.sources, row.source.at())
+            || is(&self.incidents, row.incident.at())
             || is(&self.ids, slot.at())
     }
 }
@@ -177,6 +179,7 @@ fn anywhere(text: &str, texts: &Texts) -> Any {
         whos: Some(whos),
         targets: Some(names.clone()),
         actions: Some(names.clone()),
+        incidents: Some(names.clone()),
         sources: Some(names),
     }
 }
@@ -207,6 +210,7 @@ fn named(field: Field, wanted: &Match, texts: &Texts, facts: &Facts<'_>) -> Any 
         Field::Target => any.targets = Some(names()),
         Field::Action => any.actions = Some(names()),
         Field::Source => any.sources = Some(names()),
+        Field::Incident => any.incidents = Some(names()),
         Field::Provider => {
             let names = names();
             any.whos = Some(whos(texts, |who| names.has_name(who.provider)));

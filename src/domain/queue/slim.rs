@@ -56,7 +56,7 @@ pub struct Who {
     pub kind: IdentityKind,
 }
 
-/// One alert in 48 bytes. Times are Unix seconds, what lies outside 1970 to 2106 is put to its nearer end.
+/// One alert in 52 bytes. Times are Unix seconds, what lies outside 1970 to 2106 is put to its nearer end.
 #[derive(Clone, Copy, Debug)]
 pub struct Slim {
     /// Since when the identity is exposed, as far as the order knows.
@@ -77,6 +77,8 @@ pub struct Slim {
     pub action: Name,
     /// The alert source.
     pub source: Name,
+    /// The incident that the source puts it under; empty where it names none.
+    pub incident: Name,
     /// Class of urgency, as far as the order knows.
     pub class: u16,
     /// Severity.
@@ -108,6 +110,7 @@ impl Default for Slim {
             title: nothing,
             action: nothing,
             source: nothing,
+            incident: nothing,
             class: 0,
             severity: None,
             pattern: ActionPattern::Other,
@@ -165,6 +168,7 @@ impl Slim {
         self.title = titles.take(&alert.title.raw().to_lowercase());
         self.action = names.take(&raw(alert.action.as_ref()));
         self.source = names.take(&alert.source);
+        self.incident = names.take(&raw(alert.incident.as_ref()));
         self.severity = alert.severity;
         self.pattern = alert.pattern;
         self.confidence = alert.confidence;
@@ -183,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_row_is_small() {
-        assert!(size_of::<Slim>() <= 48, "{}", size_of::<Slim>());
+        assert!(size_of::<Slim>() <= 52, "{}", size_of::<Slim>());
     }
 
     #[test]

@@ -315,6 +315,62 @@ fn one_line_stands_for_alerts_of_one_kind() {
 }
 
 #[test]
+fn one_line_stands_for_the_alerts_of_one_incident() {
+    let mut queue = Queue::default();
+    queue.set_grouping(Grouping::Incident);
+    let (low, high) = (Some(Severity::Low), Some(Severity::High));
+    let of = |id: &str, severity, name: &str, incident: &str, source: &str| {
+        let mut row = of_key(id, "p", name, IdentityKind::ServiceAccount);
+        let alert = Arc::make_mut(&mut row.alert);
+        (alert.severity, alert.source) = (severity, source.into());
+        alert.incident = (!incident.is_empty()).then(|| Untrusted::from(incident));
+        row
+    };
+    let nobody = |id: &str, incident: &str| {
+        let mut row = row(id, low, 10);
+        Arc::make_mut(&mut row.alert).incident = Some(Untrusted::from(incident));
+        row
+    };
+    let rows = [
+        of("a", high, "svc-a", "7", "test"),
+        of("b", low, "svc-b", "7", "test"),
+        nobody("n", "7"),
+        of("elsewhere", low, "svc-a", "7", "other"),
+        of("c", low, "svc-c", "", "test"),
+        of("d", low, "svc-c", "", "other"),
+    ];
+    for row in &rows {
+        queue.take([row], true, &unknown);
+    }
+    assert_eq!(shown(&queue), ["a", "elsewhere", "c"]);
+    let line = |queue: &Queue, id: &str| {
+        let shown = queue.shown(queue.slot(&AlertId::new(id)).unwrap());
+        let folded = shown.folded;
+        let incident = shown.incident.map(str::to_owned);
+        (folded.alerts, folded.identities, folded.worst, incident)
+    };
+    let seven = Some("7".to_owned());
+    assert_eq!(line(&queue, "b"), (3, 2, high, seven.clone()));
+    assert_eq!(line(&queue, "elsewhere"), (1, 1, low, seven.clone()));
+    assert_eq!(line(&queue, "d"), (2, 1, low, None));
+    // What changes is seen on the line.
+    let worse = of("b", Some(Severity::Critical), "svc-b", "7", "test");
+    queue.take([&worse], true, &unknown);
+    assert_eq!(line(&queue, "a").2, Some(Severity::Critical));
+    let moved = of("c", low, "svc-c", "7", "test");
+    queue.take([&moved], true, &unknown);
+    assert_eq!(line(&queue, "a"), (4, 3, Some(Severity::Critical), seven));
+    assert_eq!(line(&queue, "d").0, 1);
+
+    let same =
+        |one: &str, other: &str| queue.is_about_the_same(&AlertId::new(one), &AlertId::new(other));
+    assert!(same("a", "elsewhere") && !same("a", "b") && !same("n", "n"));
+
+    filter(&mut queue, "incident:7 source:other");
+    assert_eq!(shown(&queue), ["elsewhere"]);
+}
+
+#[test]
 fn folding_as_alerts_come_is_folding_at_the_end() {
     let severities = [None, Some(Severity::Low), Some(Severity::Critical)];
     let rows: Vec<Row> = (0..300usize)

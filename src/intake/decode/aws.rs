@@ -95,6 +95,7 @@ pub(super) fn decode_guardduty(value: &Json<'_>, origin: &Origin<'_>) -> Results
     guardduty_identity(&fields, &mut draft);
     guardduty_target(&fields, &mut draft);
     sequence(value, &mut draft);
+    draft.incident = attack_sequence(value, &fields);
     draft.url = console_url(value);
     vec![draft.finish(&fields, origin)]
 }
@@ -184,6 +185,14 @@ fn sequence(value: &Json<'_>, draft: &mut Draft) {
             }
         }
     }
+}
+
+/// Returns what the findings of one attack sequence share: the ARN of the sequence's own finding
+/// (<https://docs.aws.amazon.com/guardduty/latest/APIReference/API_Finding.html>, `associatedAttackSequenceArn`).
+fn attack_sequence(value: &Json<'_>, fields: &Fields<'_, '_>) -> Option<String> {
+    let own = value.at(&["service", "detection", "sequence"]);
+    let own = own.and_then(|_| fields.hint(&["arn"]));
+    fields.hint(&["associatedAttackSequenceArn"]).or(own)
 }
 
 /// Finds `T1234` or `T1234.001` in a text.

@@ -28,6 +28,10 @@ const IDENTITIES: &[(&str, IdentityKind)] = &[
     ("source.user.id", IdentityKind::Unknown),
 ];
 
+/// Where the incident stands: the case to which somebody attached the alert, else what the alerts of one match of an EQL
+/// sequence share (alert fields `kibana.alert.case_ids` and `kibana.alert.group.id`).
+const INCIDENTS: &[&str] = &["kibana.alert.case_ids", "kibana.alert.group.id"];
+
 /// Where a target can stand, and what to call it.
 const TARGETS: &[(&str, &str)] = &[
     ("host.id", "host"),
@@ -98,6 +102,7 @@ pub(super) fn decode(value: &Json<'_>, origin: &Origin<'_>) -> Results {
             .for_each(|threat| threats(threat, &mut draft));
     }
     draft.url = fields.text(&["kibana.alert.url"]).map(str::to_owned);
+    draft.incident = fields.hint(INCIDENTS);
     vec![draft.finish(&fields, origin)]
 }
 

@@ -134,6 +134,13 @@ impl<'v, 'a> Fields<'v, 'a> {
         })
     }
 
+    /// Returns the first text or number without minding what else stands there: for what is good to know, and no reason to
+    /// put an alert aside.
+    pub fn hint(&self, paths: &[&str]) -> Option<String> {
+        let found = |path: &&str| self.leaf(path)?.id().map(Cow::into_owned);
+        paths.iter().find_map(found)
+    }
+
     /// Returns the first readable time; what is no time counts as absent.
     pub fn time(&self, paths: &[&str]) -> Option<Timestamp> {
         paths.iter().find_map(|path| match self.leaf(path)? {

@@ -109,6 +109,8 @@ fn one(
         .or_else(|| fields.time(&["toe", "iat"]));
     draft.exposed_at = inner.time(&["event_timestamp"]);
     draft.action = Some(uri.to_owned());
+    // Correlates tokens about one transaction (RFC 8417 §2.2, `txn`).
+    draft.incident = fields.hint(&["txn"]);
     draft.title =
         Some(reason(event).map_or_else(|| name.to_owned(), |why| format!("{name}: {why}")));
     draft.signal(lookup(EVENTS, name));

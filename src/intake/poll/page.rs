@@ -25,6 +25,7 @@ pub(super) struct Item {
 }
 
 /// The items of an answer.
+#[derive(Default)]
 pub(super) struct Page {
     pub items: Vec<Item>,
     pub newest: Option<Timestamp>,
@@ -65,6 +66,22 @@ impl Page {
             page.add(api, &value)?;
         }
         Ok(page)
+    }
+
+    /// Adds the items of an answer of the second step.
+    pub fn extend(&mut self, api: &Api, asked: &Asked) -> Result<(), String> {
+        let Some(filter) = &api.detailed else {
+            return Ok(());
+        };
+        let answer: Value = serde_json::from_slice(&asked.body)
+            .map_err(|e| format!("the answer is no JSON: {e}"))?;
+        for value in list(filter, &jq::to_val(&answer))? {
+            if self.items.len() == MOST_ITEMS {
+                return Err(format!("the answer holds more than {MOST_ITEMS} items"));
+            }
+            self.add(api, &value)?;
+        }
+        Ok(())
     }
 
     fn add(&mut self, api: &Api, value: &Value) -> Result<(), String> {

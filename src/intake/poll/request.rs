@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::spec::Spec;
+use super::spec::{RequestSpec, Spec};
 use crate::intake::store::Next;
 
 /// A request without its proof of who asks.
@@ -19,11 +19,14 @@ pub(crate) struct Filled {
 }
 
 /// The variables of one request.
+#[derive(Clone, Copy)]
 pub(super) struct Vars<'v> {
     pub params: &'v BTreeMap<String, String>,
     pub since: Timestamp,
     pub now: Timestamp,
     pub next: Option<&'v Next>,
+    /// Ids of the items that the second step asks for.
+    pub ids: Option<&'v Value>,
 }
 
 /// Returns the names of the variables that a text mentions.
@@ -58,6 +61,7 @@ impl Vars<'_> {
                 Some(Next::Offset(count)) => Value::from(*count),
                 _ => Value::from(0),
             },
+            "ids" => self.ids?.clone(),
             name => Value::from(self.params.get(name)?.as_str()),
         })
     }
@@ -112,8 +116,8 @@ impl Vars<'_> {
 
     /// Fills the request of a description. A next page that is an address is asked for as it was given.
     pub fn request(&self, spec: &Spec, base: &Url) -> Result<Filled, String> {
-        let request = &spec.request;
-        let url = if let Some(Next::Url(next)) = self.next {
+        let mut filled = self.filled(&spec.request, base)?;
+        if let Some(Next::Url(next)) = self.next {
             let url = base
                 .join(next)
                 .map_err(|_| "its next page is no address".to_owned())?;
@@ -123,10 +127,14 @@ impl Vars<'_> {
             if !is_own {
                 return Err("its next page lies on another host; it is not asked".to_owned());
             }
-            url
-        } else {
-            self.first(spec, base)?
-        };
+            filled.url = url;
+        }
+        Ok(filled)
+    }
+
+    /// Fills a request.
+    pub fn filled(&self, request: &RequestSpec, base: &Url) -> Result<Filled, String> {
+        let url = self.first(request, base)?;
         let headers = request.headers.iter();
         let headers = headers
             .filter_map(|(name, value)| Some((name.clone(), self.plain(value)?)))
@@ -154,14 +162,13 @@ impl Vars<'_> {
         })
     }
 
-    fn first(&self, spec: &Spec, base: &Url) -> Result<Url, String> {
+    fn first(&self, request: &RequestSpec, base: &Url) -> Result<Url, String> {
         let path = self
-            .fill(&spec.request.path, segment)
+            .fill(&request.path, segment)
             .ok_or_else(|| "a parameter of its path has no value".to_owned())?;
         let mut url = base.clone();
         url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
-        let query: Vec<(&String, String)> = spec
-            .request
+        let query: Vec<(&String, String)> = request
             .query
             .iter()
             .filter_map(|(name, value)| Some((name, self.plain(value)?)))

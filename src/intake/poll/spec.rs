@@ -9,6 +9,8 @@ use crate::jq::{Filter, JqError};
 /// The files that come with the program, by name.
 const PRESETS: &[(&str, &str)] = &[
     ("alertmanager", include_str!("preset/alertmanager.toml")),
+    ("auth0", include_str!("preset/auth0.toml")),
+    ("aws_guardduty", include_str!("preset/aws_guardduty.toml")),
     (
         "aws_securityhub",
         include_str!("preset/aws_securityhub.toml"),
@@ -80,6 +82,9 @@ pub(super) const VARS: &[&str] = &[
     "offset",
 ];
 
+/// What the second step may mention besides.
+const IDS: &str = "ids";
+
 /// Why a description cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
@@ -130,6 +135,8 @@ pub(super) struct Spec {
     pub params: BTreeMap<String, String>,
     pub request: RequestSpec,
     pub answer: AnswerSpec,
+    /// The second step, where the list only names its items.
+    pub detail: Option<DetailSpec>,
     #[serde(default)]
     pub paging: PagingSpec,
 }
@@ -188,6 +195,18 @@ pub(super) struct AnswerSpec {
     pub revision: Option<String>,
 }
 
+/// How items are asked for that the list only names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DetailSpec {
+    /// How many are asked for at once.
+    pub size: usize,
+    /// jq on the answer: the list of items.
+    pub items: String,
+    /// The request, which mentions `{ids}`.
+    pub request: RequestSpec,
+}
+
 /// How the next page is asked for.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -228,6 +247,8 @@ pub(super) struct Api {
     pub time: Option<Filter>,
     pub revision: Option<Filter>,
     pub next: Option<Filter>,
+    /// Of the second step.
+    pub detailed: Option<Filter>,
 }
 
 impl Api {
@@ -251,6 +272,10 @@ impl Api {
             time: optional("answer.time", &spec.answer.time)?,
             revision: optional("answer.revision", &spec.answer.revision)?,
             next: optional("paging.next", &spec.paging.next)?,
+            detailed: optional(
+                "detail.items",
+                &spec.detail.as_ref().map(|detail| detail.items.clone()),
+            )?,
             spec,
         })
     }
@@ -267,12 +292,6 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
             spec.every_s
         ));
     }
-    if !spec.request.path.starts_with('/') {
-        return rule("`request.path` must begin with `/`".to_owned());
-    }
-    if spec.request.body.is_some() && spec.request.form.is_some() {
-        return rule("a request has a `body` or a `form`, not both".to_owned());
-    }
     let wants_next = matches!(spec.paging.kind, PagingKind::Url | PagingKind::Token);
     if wants_next != spec.paging.next.is_some() {
         return rule(
@@ -285,28 +304,22 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
     if spec.paging.ends_when_old && spec.answer.time.is_none() {
         return rule("`paging.ends_when_old` needs `answer.time`".to_owned());
     }
-    let mut texts: Vec<&str> = vec![&spec.request.path];
-    texts.extend(spec.request.query.values().map(String::as_str));
-    texts.extend(spec.request.headers.values().map(String::as_str));
-    texts.extend(
-        spec.request
-            .form
-            .iter()
-            .flat_map(|f| f.values().map(String::as_str)),
-    );
-    if let Some(body) = &spec.request.body {
-        body_texts(body, &mut texts);
-    }
-    let mut named: Vec<&str> = Vec::new();
-    for text in texts {
-        named.extend(super::request::variables(text).map_err(SpecError::Rule)?);
-    }
-    for name in &named {
-        if !VARS.contains(name) && !spec.params.contains_key(*name) {
-            return rule(format!(
-                "the request mentions `{{{name}}}`, which is no parameter"
-            ));
+    let named = mentioned(&spec.request)?;
+    let mut known = named.clone();
+    if let Some(detail) = &spec.detail {
+        let of_detail = mentioned(&detail.request)?;
+        if !of_detail.contains(&IDS) || !(1..=1_000).contains(&detail.size) {
+            return rule(
+                "`detail.request` must mention `{ids}`, and `detail.size` be 1 to 1000".to_owned(),
+            );
         }
+        known.extend(of_detail.into_iter().filter(|name| *name != IDS));
+    }
+    let unknown = |name: &&&str| !VARS.contains(name) && !spec.params.contains_key(**name);
+    if let Some(name) = known.iter().find(unknown) {
+        return rule(format!(
+            "the request mentions `{{{name}}}`, which is no parameter"
+        ));
     }
     let unpaged = match spec.paging.kind {
         PagingKind::Token => !named.contains(&"page"),
@@ -324,6 +337,33 @@ fn check(spec: &Spec) -> Result<(), SpecError> {
         return rule("the request asks for everything every time; use `{since}`, `revision` or `ends_when_old`".to_owned());
     }
     Ok(())
+}
+
+/// Returns the variables that a request mentions.
+fn mentioned(request: &RequestSpec) -> Result<Vec<&str>, SpecError> {
+    if !request.path.starts_with('/') {
+        return Err(SpecError::Rule(
+            "`request.path` must begin with `/`".to_owned(),
+        ));
+    }
+    if request.body.is_some() && request.form.is_some() {
+        return Err(SpecError::Rule(
+            "a request has a `body` or a `form`, not both".to_owned(),
+        ));
+    }
+    let mut texts: Vec<&str> = vec![&request.path];
+    texts.extend(request.query.values().map(String::as_str));
+    texts.extend(request.headers.values().map(String::as_str));
+    let form = request.form.iter().flat_map(BTreeMap::values);
+    texts.extend(form.map(String::as_str));
+    if let Some(body) = &request.body {
+        body_texts(body, &mut texts);
+    }
+    let mut named = Vec::new();
+    for text in texts {
+        named.extend(super::request::variables(text).map_err(SpecError::Rule)?);
+    }
+    Ok(named)
 }
 
 fn body_texts<'b>(value: &'b toml::Value, texts: &mut Vec<&'b str>) {

@@ -64,6 +64,7 @@ impl Place {
             },
             ca_file: None,
             every_s: None,
+            gap_ms: None,
             format: None,
         }
     }
@@ -201,6 +202,7 @@ fn shipped_descriptions_can_be_used() {
             },
             ca_file: None,
             every_s: None,
+            gap_ms: None,
             format: None,
         };
         check(&settings, Decoders::shipped()).unwrap_or_else(|e| panic!("{}: {e}", info.name));
@@ -658,3 +660,5 @@ fn mistakes_in_a_description(#[case] rest: &str, #[case] message: &str) {
 fn links(#[case] header: &str, #[case] next: Option<&str>) {
     assert_eq!(contact::next_of(header).as_deref(), next);
 }
+
+mod steps;

@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use super::batch::Builder;
 use super::{Decoding, Told, put};
 use crate::domain::text::show;
-use crate::intake::store::{Cursor, Store, StoreError};
+use crate::intake::store::{Batch, Cursor, Store, StoreError};
 use open::Open;
 
 /// What to do after a step.
@@ -45,6 +45,21 @@ pub(super) enum Next {
 pub(super) struct Step {
     pub told: Option<Told>,
     pub next: Next,
+}
+
+/// What was read, not stored yet.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// What there is to store; nothing when nothing was read.
+    pub batch: Option<Batch>,
+    /// What to do once it is stored.
+    pub next: Next,
+}
+
+impl Prepared {
+    const fn nothing(next: Next) -> Self {
+        Self { batch: None, next }
+    }
 }
 
 /// Reads one configured file.
@@ -87,23 +102,42 @@ impl Follower {
     /// Reads a bounded piece and stores it. After an error of the store the next step starts over from the stored
     /// cursor, so nothing is skipped.
     pub fn step(&mut self, store: &Mutex<Store>) -> Result<Step, StoreError> {
+        let Prepared { batch, next } = self.prepare(store)?;
+        let told = batch.map(|batch| put(store, &self.source, &batch));
+        match told.transpose() {
+            Ok(told) => Ok(Step { told, next }),
+            Err(error) => {
+                self.start_over();
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads a bounded piece, which the caller stores, or [`Self::start_over`]. The next piece may be read before this
+    /// one is stored, but not stored before it.
+    pub fn prepare(&mut self, store: &Mutex<Store>) -> Result<Prepared, StoreError> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => match self.resume(store)? {
                 Ok(open) => open,
-                Err(next) => return Ok(Step { told: None, next }),
+                Err(next) => return Ok(Prepared::nothing(next)),
             },
         };
-        match self.read(&mut open, store)? {
-            Ok(step) => {
+        match self.read(&mut open) {
+            Ok(prepared) => {
                 self.open = Some(open);
-                Ok(step)
+                Ok(prepared)
             }
             Err(error) => {
                 let next = Next::Failed(format!("{}: {error}", self.shown_path()));
-                Ok(Step { told: None, next })
+                Ok(Prepared::nothing(next))
             }
         }
+    }
+
+    /// Goes on from the stored cursor: what was read since could not be stored.
+    pub fn start_over(&mut self) {
+        self.open = None;
     }
 
     /// Opens the file where the stored cursor says, or the path from its start.
@@ -134,12 +168,9 @@ impl Follower {
         }))
     }
 
-    fn read(&self, open: &mut Open, store: &Mutex<Store>) -> Result<io::Result<Step>, StoreError> {
+    fn read(&self, open: &mut Open) -> io::Result<Prepared> {
         let mut builder = Builder::new(&self.source, &self.decoding, Timestamp::now());
-        let filled = match open.fill(&mut builder) {
-            Ok(filled) => filled,
-            Err(error) => return Ok(Err(error)),
-        };
+        let filled = open.fill(&mut builder)?;
         if filled.is_end && self.whole_partials {
             open.take_whole_partial(&mut builder);
         }
@@ -147,10 +178,7 @@ impl Follower {
         let mut next = Next::More;
         let mut successor = None;
         if filled.is_end && !filled.took_lines {
-            successor = match self.successor(open) {
-                Ok(successor) => successor,
-                Err(error) => return Ok(Err(error)),
-            };
+            successor = self.successor(open)?;
             match &successor {
                 None => next = Next::Idle,
                 Some(found) if found.flush_partial => {
@@ -163,14 +191,13 @@ impl Follower {
         if let Some(found) = successor {
             *open = found.open;
         } else if batch.is_empty() && !filled.took_lines {
-            return Ok(Ok(Step { told: None, next }));
+            return Ok(Prepared::nothing(next));
         }
         batch.cursor = Some(Cursor::File(open.cursor()));
-        let told = put(store, &self.source, &batch)?;
-        Ok(Ok(Step {
-            told: Some(told),
+        Ok(Prepared {
+            batch: Some(batch),
             next,
-        }))
+        })
     }
 
     /// Finds the file to go on with when `open` is read to its end: its own start after a truncation, or another file.

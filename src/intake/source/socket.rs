@@ -32,6 +32,9 @@ const CHUNK: usize = 64 << 10;
 /// How long to wait before trying again to make the socket.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How long a sender may be silent. What it sent so far is stored; its place is for others.
+const LONGEST_SILENCE: Duration = Duration::from_mins(10);
+
 /// How long a sender may take to read what became of its lines.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -55,6 +58,8 @@ struct Desk {
     store: Arc<Mutex<Store>>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
+    /// How long a sender may be silent.
+    silence: Duration,
 }
 
 /// Listens until cancelled.
@@ -66,13 +71,19 @@ pub(super) async fn run(
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
 ) {
-    let desk = Arc::new(Desk {
+    let desk = Desk {
         name,
         decoding,
         store,
         tx,
-        cancel: cancel.clone(),
-    });
+        cancel,
+        silence: LONGEST_SILENCE,
+    };
+    listen(Arc::new(desk), path).await;
+}
+
+async fn listen(desk: Arc<Desk>, path: PathBuf) {
+    let cancel = desk.cancel.clone();
     let mut told = None;
     let bound = loop {
         match bind(&path) {
@@ -193,8 +204,15 @@ impl Desk {
         loop {
             let read = tokio::select! {
                 () = self.cancel.cancelled() => return Err("the receiver ends; send the rest again".to_owned()),
-                read = stream.read(&mut chunk) => read,
+                read = tokio::time::timeout(self.silence, stream.read(&mut chunk)) => read,
             };
+            let read = read.map_err(|_| {
+                format!(
+                    "it sent nothing for {} s; {} of its alerts are stored, and what had no line end is not",
+                    self.silence.as_secs(),
+                    sum.alerts
+                )
+            })?;
             let count = read.map_err(|error| error.to_string())?;
             let mut rest = &chunk[..count];
             loop {

@@ -13,10 +13,11 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use inotify::{EventMask, EventStream, Inotify, WatchMask};
 use tokio::sync::mpsc::Sender;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::follow::{Follower, Next, Step, find};
-use super::{IntakeEvent, SourceState, tell};
+use super::follow::{Follower, Next, Prepared, find};
+use super::{IntakeEvent, SourceState, Told, put, tell};
 use crate::intake::store::{Store, StoreError};
 
 /// How long to wait before trying again what failed for a reason that gives no notice when it ends (a full disk).
@@ -25,7 +26,10 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Room for the notices of one read.
 const NOTICE_BYTES: usize = 16 << 10;
 
-/// Follows a file until cancelled or nobody listens.
+/// A batch on its way to the disk.
+type Storing = JoinHandle<Result<Told, StoreError>>;
+
+/// Follows a file until cancelled or nobody listens. While a batch waits for the disk the next one is read.
 pub(super) async fn run(
     mut follower: Follower,
     store: Arc<Mutex<Store>>,
@@ -35,47 +39,65 @@ pub(super) async fn run(
     let name = follower.source().to_owned();
     let mut notices = Notices::new(follower.path());
     let mut told_state = None;
+    let mut storing: Option<Storing> = None;
     loop {
         // Watched before it is read: what changes in between gives a notice.
         let watched = notices.watch();
-        let stepped = tokio::task::spawn_blocking({
+        let reading = tokio::task::spawn_blocking({
             let store = Arc::clone(&store);
             move || {
-                let step = follower.step(&store);
-                (follower, step)
+                let prepared = follower.prepare(&store);
+                (follower, prepared)
             }
         });
-        let (state, more, events) = match stepped.await {
-            Ok((back, step)) => {
-                follower = back;
-                outcome(step, watched)
-            }
+        let read = reading.await;
+        // In order: what was read before is stored before.
+        let stored = finished(storing.take()).await;
+        let (back, mut prepared) = match read {
+            Ok(read) => read,
             Err(error) => {
                 let state = SourceState::Failed(format!("a reading thread died: {error}"));
-                tell(
-                    std::iter::once(IntakeEvent::Source {
-                        source: name,
-                        state,
-                    }),
-                    &tx,
-                    &cancel,
-                )
-                .await;
+                let source = name;
+                let state = IntakeEvent::Source { source, state };
+                tell(std::iter::once(state), &tx, &cancel).await;
                 return;
             }
         };
+        follower = back;
+        let mut events = Vec::new();
+        match stored {
+            Ok(told) => {
+                events.extend(told.into_iter().flat_map(|told| told.into_events(&name)));
+            }
+            Err(error) => {
+                follower.start_over();
+                prepared = Err(error);
+            }
+        }
+        if let Ok(prepared) = &mut prepared
+            && let Some(batch) = prepared.batch.take()
+        {
+            let (store, source) = (Arc::clone(&store), name.clone());
+            storing = Some(tokio::task::spawn_blocking(move || {
+                put(&store, &source, &batch)
+            }));
+        }
+        let (state, more) = outcome(prepared, watched);
         let retry = matches!(state, Some(SourceState::Failed(_)));
-        let mut all: Vec<IntakeEvent> = events
-            .map(|t| t.into_events(&name).collect())
-            .unwrap_or_default();
-        if let Some(state) = state.filter(|state| told_state.as_ref() != Some(state)) {
+        // Whoever waits has nothing on the way; what could not be stored is read again.
+        let more = more || storing.is_some();
+        if let Some(state) = state.filter(|state| !more && told_state.as_ref() != Some(state)) {
             told_state = Some(state.clone());
-            all.push(IntakeEvent::Source {
+            events.push(IntakeEvent::Source {
                 source: name.clone(),
                 state,
             });
         }
-        if !tell(all.into_iter(), &tx, &cancel).await {
+        if !tell(events.into_iter(), &tx, &cancel).await {
+            // Whoever takes over must find what is on its way stored, or would store it again.
+            if let Err(error) = finished(storing).await {
+                tracing::warn!("the last batch of a source is not stored: {error}");
+            }
             return;
         }
         if more {
@@ -89,24 +111,39 @@ pub(super) async fn run(
     }
 }
 
-/// Splits the outcome of a step into the state to show, whether to step again at once, and what to tell.
+/// Waits until a batch is stored.
+async fn finished(storing: Option<Storing>) -> Result<Option<Told>, StoreError> {
+    match storing {
+        None => Ok(None),
+        Some(storing) => storing.await.map_or_else(
+            |error| {
+                Err(StoreError::Damaged {
+                    what: format!("a storing thread died: {error}"),
+                })
+            },
+            |told| told.map(Some),
+        ),
+    }
+}
+
+/// Splits what reading came to into the state to show and whether to read again at once.
 fn outcome(
-    step: Result<Step, StoreError>,
+    prepared: Result<Prepared, StoreError>,
     watched: io::Result<()>,
-) -> (Option<SourceState>, bool, Option<super::Told>) {
-    let step = match step {
-        Ok(step) => step,
-        Err(error) => return (Some(SourceState::Failed(error.to_string())), false, None),
+) -> (Option<SourceState>, bool) {
+    let next = match prepared {
+        Ok(prepared) => prepared.next,
+        Err(error) => return (Some(SourceState::Failed(error.to_string())), false),
     };
-    match (step.next, watched) {
-        (Next::More, _) => (None, true, step.told),
-        (Next::Failed(reason), _) => (Some(SourceState::Failed(reason)), false, step.told),
+    match (next, watched) {
+        (Next::More, _) => (None, true),
+        (Next::Failed(reason), _) => (Some(SourceState::Failed(reason)), false),
         (_, Err(error)) => {
             let state = SourceState::Failed(format!("watch for changes: {error}"));
-            (Some(state), false, step.told)
+            (Some(state), false)
         }
-        (Next::Idle, Ok(())) => (Some(SourceState::Following), false, step.told),
-        (Next::Waiting(reason), Ok(())) => (Some(SourceState::Waiting(reason)), false, step.told),
+        (Next::Idle, Ok(())) => (Some(SourceState::Following), false),
+        (Next::Waiting(reason), Ok(())) => (Some(SourceState::Waiting(reason)), false),
     }
 }
 

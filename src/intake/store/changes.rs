@@ -3,7 +3,7 @@
 //! New alerts have rising numbers. For those that came again, a short list keeps which; a reader that falls behind its
 //! beginning misses counts, never alerts.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::rows::{COLUMNS, stored_alert, to_i64};
 use super::{StoreError, StoredAlert};
@@ -92,7 +92,11 @@ pub(super) fn after(db: &Connection, mut mark: Mark, limit: usize) -> Result<Cha
     let sql = format!("SELECT {COLUMNS} FROM alert WHERE seq = ?1");
     let mut statement = db.prepare_cached(&sql)?;
     for seq in seqs {
-        rows.push(statement.query_row([seq], |row| Ok(stored_alert(row)))??);
+        // What came again may have been deleted since.
+        let found = statement
+            .query_row([seq], |row| Ok(stored_alert(row)))
+            .optional()?;
+        rows.extend(found.transpose()?);
     }
     Ok(Changes {
         rows,

@@ -60,9 +60,11 @@ pub(super) fn put_alerts(
 ) -> Result<Stored, StoreError> {
     let mut stored = Stored::default();
     let mut at: HashMap<AlertId, usize> = HashMap::new();
+    let remembers = super::retain::remembers(tx)?;
     for (piece, place) in accepted.iter().zip(places) {
         for alert in &piece.alerts {
-            let Some((row, is_new)) = put_alert(tx, alert, *place, is_asked_again)? else {
+            let Some((row, is_new)) = put_alert(tx, alert, *place, is_asked_again, remembers)?
+            else {
                 continue;
             };
             if is_new {
@@ -79,12 +81,14 @@ pub(super) fn put_alerts(
     Ok(stored)
 }
 
-/// Stores one alert and tells how it is stored now and whether it is new; nothing when it was to be left as it is.
+/// Stores one alert and tells how it is stored now and whether it is new; nothing when it was to be left as it is, or was
+/// deleted and is no news.
 fn put_alert(
     tx: &Transaction<'_>,
     alert: &Alert,
     place: Place,
     is_asked_again: bool,
+    remembers: bool,
 ) -> Result<Option<(StoredAlert, bool)>, StoreError> {
     let hash = id_hash(&alert.id);
     let sql = format!("SELECT {COLUMNS}, seq FROM alert WHERE id_hash = ?1 AND id = ?2");
@@ -95,6 +99,9 @@ fn put_alert(
         })
         .optional()?;
     let Some((before, seq)) = found else {
+        if remembers && super::retain::is_old_news(tx, alert)? {
+            return Ok(None);
+        }
         let row = StoredAlert {
             alert: alert.clone(),
             count: 1,

@@ -32,6 +32,8 @@ pub(super) struct Spool {
     dir: PathBuf,
     mode: u32,
     lock: File,
+    /// [`SEGMENT_BYTES`], or less in tests.
+    pub(super) segment_bytes: u64,
 }
 
 /// Exclusive right to append, given back on drop.
@@ -67,6 +69,7 @@ impl Spool {
             dir: dir.to_owned(),
             mode,
             lock,
+            segment_bytes: SEGMENT_BYTES,
         })
     }
 
@@ -156,7 +159,7 @@ impl Spool {
                     .map_err(StoreError::io(&path))?;
             }
             let length = file.metadata().map_err(StoreError::io(&path))?.len();
-            if length < SEGMENT_BYTES {
+            if length < self.segment_bytes {
                 return Ok((segment, file, length));
             }
             segment += 1;
@@ -165,14 +168,35 @@ impl Spool {
 
     /// Finds the highest segment number in use; 1 when there is none.
     fn newest(&self) -> Result<u32, StoreError> {
-        let mut newest = 1;
+        Ok(self.segments()?.last().map_or(1, |(number, _)| *number))
+    }
+
+    /// Lists the segments, each with its bytes, the newest last.
+    pub fn segments(&self) -> Result<Vec<(u32, u64)>, StoreError> {
+        let mut found = Vec::new();
         for entry in fs::read_dir(&self.dir).map_err(StoreError::io(&self.dir))? {
-            let name = entry.map_err(StoreError::io(&self.dir))?.file_name();
+            let entry = entry.map_err(StoreError::io(&self.dir))?;
+            let name = entry.file_name();
             let number = name
                 .to_str()
-                .and_then(|n| n.strip_suffix(".seg")?.parse().ok());
-            newest = newest.max(number.unwrap_or(0));
+                .and_then(|n| n.strip_suffix(".seg")?.parse::<u32>().ok());
+            if let Some(number) = number {
+                // One that went away meanwhile takes nothing.
+                found.push((number, entry.metadata().map_or(0, |found| found.len())));
+            }
         }
-        Ok(newest)
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Returns how many bytes all segments take.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        Ok(self.segments()?.iter().map(|(_, bytes)| bytes).sum())
+    }
+
+    /// Removes a segment into which nothing points. The caller holds the lock.
+    pub fn remove(&self, segment: u32) -> Result<(), StoreError> {
+        let path = self.path(segment);
+        fs::remove_file(&path).map_err(StoreError::io(&path))
     }
 }

@@ -6,11 +6,11 @@ use super::*;
 use crate::domain::text::Untrusted;
 use crate::intake::decode;
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + second).unwrap()
 }
 
-fn accepted(id: &str, time: i64, observed: i64) -> Accepted {
+pub(super) fn accepted(id: &str, time: i64, observed: i64) -> Accepted {
     let raw = format!(r#"{{"class_uid":2004,"time":{time},"finding_info":{{"uid":"{id}"}}}}"#)
         .into_bytes();
     let alerts = decode::decode(None, &raw, "s", at(observed)).unwrap();
@@ -27,7 +27,7 @@ fn cursor(generation: u64, offset: u64) -> Cursor {
     })
 }
 
-fn batch(accepted: Vec<Accepted>, cursor: Option<Cursor>) -> Batch {
+pub(super) fn batch(accepted: Vec<Accepted>, cursor: Option<Cursor>) -> Batch {
     Batch {
         accepted,
         refused: Vec::new(),
@@ -37,7 +37,7 @@ fn batch(accepted: Vec<Accepted>, cursor: Option<Cursor>) -> Batch {
     }
 }
 
-fn refused(raw: &[u8], reason: &str) -> Refused {
+pub(super) fn refused(raw: &[u8], reason: &str) -> Refused {
     Refused {
         raw: raw.to_vec(),
         length: raw.len() as u64,

@@ -29,6 +29,8 @@ pub(super) struct Mirror {
     names: Vec<String>,
     told: BTreeMap<String, (bool, String)>,
     malformed: BTreeMap<String, u64>,
+    /// The last deletion that was told.
+    deletion: Option<i64>,
     problem: Option<String>,
 }
 
@@ -37,6 +39,7 @@ struct Seen {
     msgs: Vec<Msg>,
     mark: Mark,
     is_more: bool,
+    deletion: i64,
 }
 
 impl Mirror {
@@ -55,6 +58,7 @@ impl Mirror {
                 .collect(),
             told: BTreeMap::new(),
             malformed: BTreeMap::new(),
+            deletion: None,
             problem: None,
         }
     }
@@ -97,6 +101,11 @@ impl Mirror {
             match looked.await {
                 Ok(Ok(seen)) => {
                     self.mark = seen.mark;
+                    // What was deleted before the first look, nobody here has seen.
+                    let before = self.deletion.replace(seen.deletion);
+                    if before.is_some_and(|before| before != seen.deletion) {
+                        (self.report)(Msg::Deleted);
+                    }
                     for msg in seen.msgs {
                         self.remember(&msg);
                         (self.report)(msg);
@@ -187,5 +196,6 @@ fn look(
         msgs,
         mark: changes.mark,
         is_more: changes.is_more,
+        deletion: store.last_deletion()?.map_or(0, |d| d.n),
     })
 }

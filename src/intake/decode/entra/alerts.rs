@@ -74,6 +74,8 @@ pub(in crate::intake::decode) fn decode_alert(value: &Json<'_>, origin: &Origin<
         draft.signal(P::CredentialUsedAnomalously);
     }
     draft.url = fields.text(&["alertWebUrl"]).map(str::to_owned);
+    // "Unique identifier to represent the incident this alert resource is associated with."
+    draft.incident = fields.hint(&["incidentId"]);
     let mut found: Vec<Subject> = Vec::new();
     for piece in fields.each("evidence") {
         let who = who(&piece).filter(|who| !found.contains(who));

@@ -283,6 +283,7 @@ pub(in crate::intake::decode) fn field_of(alert: &Alert, field: &str) -> Option<
             .as_ref()
             .map_or("", |u| u.raw())
             .to_owned(),
+        "incident" => alert.incident.as_ref().map_or("", |i| i.raw()).to_owned(),
         "technique" => alert.techniques.first().map_or("", |t| t.raw()).to_owned(),
         _ => return None,
     })

@@ -119,6 +119,8 @@ impl Run<'_> {
         draft.title = self.text("title")?;
         draft.action = self.text("action")?;
         draft.url = self.text("url")?;
+        let incidents = self.all("incident", |out| scalar(&out))?;
+        draft.incident = incidents.into_iter().find(|id| !id.trim().is_empty());
         self.severity(&mut draft)?;
         let confidence = self.first("confidence", |out| match out {
             Value::Number(number) => number.as_f64(),

@@ -88,6 +88,7 @@ pub(super) struct FieldFilters {
     pub provider: Option<String>,
     pub candidates: Option<String>,
     pub url: Option<String>,
+    pub incident: Option<String>,
     pub techniques: Option<String>,
 }
 
@@ -113,6 +114,7 @@ impl FieldFilters {
             ("provider", &self.provider),
             ("candidates", &self.candidates),
             ("url", &self.url),
+            ("incident", &self.incident),
             ("techniques", &self.techniques),
         ]
         .into_iter()

@@ -135,3 +135,34 @@ async fn what_is_no_socket_or_another_s_is_left_alone() {
     assert!(error.contains("which is no socket"), "{error}");
     assert_eq!(std::fs::read_to_string(file).unwrap(), "x");
 }
+
+#[tokio::test]
+async fn a_silent_sender_gives_its_place_to_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("alerts.sock");
+    let store = Arc::new(Mutex::new(Store::open(&dir.path().join("state")).unwrap()));
+    let (tx, mut events) = mpsc::channel(1_000);
+    let cancel = CancellationToken::new();
+    let desk = Desk {
+        name: "sock".to_owned(),
+        decoding: Decoding::plain(),
+        store: store.clone(),
+        tx,
+        cancel: cancel.clone(),
+        silence: Duration::from_secs(1),
+    };
+    let running = tokio::spawn(listen(Arc::new(desk), path.clone()));
+    assert!(events.recv().await.is_some(), "it listens");
+    let mut sender = UnixStream::connect(&path).await.unwrap();
+    let line = format!("{}\n", finding("a"));
+    sender.write_all(line.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    sender.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.contains("it sent nothing for 1 s; 1 of its alerts are stored"),
+        "{answer}"
+    );
+    assert_eq!(store.lock().unwrap().counts().unwrap().alerts, 1);
+    cancel.cancel();
+    running.await.unwrap();
+}

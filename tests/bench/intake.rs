@@ -1,0 +1,169 @@
+//! What taking alerts in costs beside what the machine can do, in one run: `cargo bench --bench intake -- [PART…]`.
+//!
+//! Parts: `ingest`, `decoders`, `feed`, `start`; all of them without one. `STANCH_BENCH_ALERTS` sets how many alerts are
+//! read and loaded (one million), `STANCH_BENCH_SECONDS` and `STANCH_BENCH_RATE` the stream (10 s of 50,000 a second; the
+//! goal is 60), `STANCH_BENCH_DIR` the disk, `STANCH_CORPUS` a collection of payloads for the decoders.
+
+#[path = "intake/decoders.rs"]
+mod decoders;
+#[path = "intake/feed.rs"]
+mod feed;
+#[path = "intake/ingest.rs"]
+mod ingest;
+#[path = "intake/start.rs"]
+mod start;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::Timestamp;
+use stanch::domain::alert::Subject;
+use stanch::domain::urgency::Standing;
+use stanch::intake::decode::decode;
+use stanch::intake::store::{Accepted, Batch, Store};
+
+/// Lines of one batch, as sources read them.
+const BATCH: usize = 1_000;
+
+/// Nothing is known of anybody.
+fn unknown(_: &Subject) -> Standing {
+    Standing::default()
+}
+
+/// Writes an alert of about 1.2 kB: an OCSF finding about one of 20,011 accounts.
+fn line(i: usize, out: &mut String) {
+    const TITLES: [&str; 6] = [
+        "Token used from another network",
+        "Access key used from a new address",
+        "Secrets read in quick succession",
+        "Role granted outside of a change",
+        "Consent given to an unknown application",
+        "Sign-in without the usual client",
+    ];
+    let (who, host, part) = (i * 7_919 % 20_011, i * 31 % 4_093, i % 251);
+    let title = TITLES[i % TITLES.len()];
+    let _ = write!(
+        out,
+        r#"{{"metadata":{{"uid":"A{i:09}","version":"1.5.0","product":{{"name":"detector","vendor_name":"Lab"}},"correlation_uid":"C{:06}"}},"#,
+        i / 40,
+    );
+    let _ = write!(
+        out,
+        r#""class_uid":2004,"category_uid":2,"activity_id":1,"type_uid":200401,"time":{},"severity_id":{},"severity":"as numbered","status_id":1,"status":"New","confidence_score":{},"risk_score":{},"#,
+        1_795_000_000_000_usize + i,
+        1 + i % 5,
+        50 + i % 50,
+        i % 100,
+    );
+    let _ = write!(
+        out,
+        r#""message":"{title}: svc-{who:05} on host-{host:04} from 10.{part}.{}.7","finding_info":{{"uid":"f-{i:x}","title":"{title}","analytic":{{"type_id":1,"uid":"R-{}"}},"attacks":[{{"tactic":{{"uid":"TA0006","name":"Credential Access"}},"technique":{{"uid":"T1528","name":"Steal Application Access Token"}}}}],"created_time":{},"first_seen_time":{},"related_events_count":{}}},"#,
+        host % 256,
+        i % 31,
+        1_795_000_000_000_usize + i,
+        1_794_999_990_000_usize + i,
+        i % 17,
+    );
+    let _ = write!(
+        out,
+        r#""actor":{{"user":{{"name":"svc-{who:05}","uid":"U{who:06}","email_addr":"svc-{who:05}@example.org","type_id":3}},"session":{{"uid":"{:016x}"}}}},"device":{{"hostname":"host-{host:04}","ip":"10.{part}.0.9","os":{{"name":"Linux","type_id":200}},"region":"eu-west-1"}},"#,
+        i.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+    );
+    let _ = writeln!(
+        out,
+        r#""src_endpoint":{{"ip":"10.{part}.{}.7","port":{},"location":{{"country":"NL"}}}},"resources":[{{"uid":"secret-{host:04}","type":"Secret","namespace":"prod","labels":["team:payments","tier:{}"]}}]}}"#,
+        host % 256,
+        1024 + i % 60_000,
+        i % 4,
+    );
+}
+
+/// Returns lines, each with its end.
+fn lines(n: usize) -> String {
+    let mut all = String::with_capacity(n * 1_250);
+    (0..n).for_each(|i| line(i, &mut all));
+    all
+}
+
+/// Decodes lines into a batch, as a source does.
+fn batch(raw: &[&[u8]], now: Timestamp) -> Batch {
+    let accepted = raw.iter().map(|raw| Accepted {
+        raw: raw.to_vec(),
+        alerts: decode(None, raw, "siem", now).unwrap(),
+    });
+    Batch {
+        accepted: accepted.collect(),
+        observed: now,
+        ..Batch::default()
+    }
+}
+
+/// Fills a store with `n` alerts.
+fn fill(dir: &Path, n: usize) -> Store {
+    let mut store = Store::open(dir).unwrap();
+    let mut text = String::new();
+    for first in (0..n).step_by(BATCH) {
+        text.clear();
+        (first..n.min(first + BATCH)).for_each(|i| line(i, &mut text));
+        let raw: Vec<&[u8]> = text.lines().map(str::as_bytes).collect();
+        store.put("siem", &batch(&raw, Timestamp::now())).unwrap();
+    }
+    store
+}
+
+/// Bytes of a value of `/proc/self/status`.
+fn memory(pid: u32, name: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(name));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
+    kib.unwrap_or(0) << 10
+}
+
+/// Bytes of all files below a folder.
+fn size(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).unwrap().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => size(&entry.path()),
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+fn number(name: &str, default: usize) -> usize {
+    let text = std::env::var(name).ok();
+    text.and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// Returns a share of sorted figures.
+fn share<T: Copy>(sorted: &[T], of_thousand: usize) -> T {
+    sorted[(sorted.len() * of_thousand / 1_000).min(sorted.len() - 1)]
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    // Benches are built by `cargo test --benches` too, which is no time to measure.
+    if !args.iter().any(|a| a == "--bench") {
+        return;
+    }
+    let wanted =
+        |part: &str| args.iter().all(|a| a.starts_with("--")) || args.iter().any(|a| a == part);
+    let disk =
+        std::env::var("STANCH_BENCH_DIR").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").into());
+    let alerts = number("STANCH_BENCH_ALERTS", 1_000_000);
+    let dir = || tempfile::tempdir_in(&disk).unwrap();
+    if wanted("ingest") {
+        ingest::run(dir().path(), alerts);
+    }
+    if wanted("decoders") {
+        decoders::run();
+    }
+    if wanted("feed") {
+        let seconds = number("STANCH_BENCH_SECONDS", 10);
+        feed::run(dir().path(), number("STANCH_BENCH_RATE", 50_000), seconds);
+    }
+    if wanted("start") {
+        start::run(dir().path(), alerts);
+    }
+}

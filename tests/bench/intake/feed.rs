@@ -1,0 +1,284 @@
+//! A stream of alerts through everything at once: a file that grows, the source that follows it, the durable store, a
+//! second process's way of reading along, the queue, the screen, and keys in between.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use stanch::app::keymap::Keymap;
+use stanch::app::keys::Key;
+use stanch::app::model::Model;
+use stanch::app::msg::Msg;
+use stanch::app::settings::SourceSettings;
+use stanch::app::update::update;
+use stanch::domain::queue::{Queue, Row};
+use stanch::intake::decode::Decoders;
+use stanch::intake::source::{self, IntakeEvent};
+use stanch::intake::store::{Mark, Store};
+use stanch::runtime::history;
+use stanch::ui::glyphs::UNICODE;
+use stanch::ui::theme::Theme;
+use stanch::ui::{Ui, draw};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{line, memory, share, size, unknown};
+
+/// Shortest time between two frames that no key asked for.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Between two keys.
+const KEY: Duration = Duration::from_millis(25);
+
+/// Longest wait for the rest after the last line was written.
+const DRAIN: Duration = Duration::from_mins(5);
+
+/// Writes lines at a rate, in pieces of 10 ms, and tells how many stand in the file.
+fn write(path: &Path, rate: usize, seconds: usize, written: &AtomicUsize) {
+    let mut file = OpenOptions::new().append(true).open(path).unwrap();
+    let began = Instant::now();
+    let (mut text, all) = (String::new(), rate * seconds);
+    let mut done = 0;
+    while done < all {
+        let due = (began.elapsed().as_secs_f64() * rate as f64) as usize;
+        text.clear();
+        (done..due.min(all)).for_each(|i| line(i, &mut text));
+        file.write_all(text.as_bytes()).unwrap();
+        done = done.max(due.min(all));
+        written.store(done, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Reads along as another process does, and returns how many alerts it saw and how long its slowest look took.
+fn read_along(
+    dir: PathBuf,
+    is_over: Arc<AtomicBool>,
+) -> std::thread::JoinHandle<(usize, Duration)> {
+    std::thread::spawn(move || {
+        let store = Store::open(&dir).unwrap();
+        let (mut mark, mut seen, mut slowest) = (Mark::default(), 0, Duration::ZERO);
+        loop {
+            let ends = is_over.load(Ordering::SeqCst);
+            let began = Instant::now();
+            let changes = store.changes(mark, 1_024).unwrap();
+            slowest = slowest.max(began.elapsed());
+            mark = changes.mark;
+            seen += changes.rows.len();
+            match (changes.is_more, ends) {
+                (true, _) => {}
+                (false, true) => return (seen, slowest),
+                (false, false) => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    })
+}
+
+/// A console without a terminal: the loop of the real one.
+struct Screen {
+    model: Model,
+    keymap: Keymap,
+    theme: &'static Theme,
+}
+
+impl Screen {
+    fn take(&mut self, msg: Msg) {
+        // Alerts that are looked at are read from the store; nobody needs the answer here.
+        drop(update(&mut self.model, &self.keymap, msg, Timestamp::now()));
+    }
+
+    fn draw(&mut self) {
+        let area = Rect::new(0, 0, 120, 40);
+        let mut frame = Buffer::empty(area);
+        let ui = Ui {
+            theme: self.theme,
+            glyphs: &UNICODE,
+            now: Timestamp::now(),
+        };
+        draw(&self.model, ui, area, &mut frame);
+        self.model.dirty = false;
+    }
+}
+
+/// What a run of the loop saw.
+#[derive(Default)]
+struct Seen {
+    keys: Vec<Duration>,
+    ages: Vec<Duration>,
+    frames: usize,
+}
+
+/// Sends keys and takes in alerts until all are in the queue.
+fn look(
+    screen: &mut Screen,
+    events: &mut mpsc::Receiver<IntakeEvent>,
+    written: &AtomicUsize,
+    all: usize,
+) -> Seen {
+    let mut seen = Seen::default();
+    let (mut next_key, mut last_frame) = (Instant::now(), Instant::now());
+    let (mut down, end) = (true, Instant::now() + DRAIN * 10);
+    // By how many lines stood in the file at a time, to tell how old the newest on the screen is.
+    let mut stood: Vec<(Instant, usize)> = Vec::new();
+    while screen.model.queue.all() < all && Instant::now() < end {
+        stood.push((Instant::now(), written.load(Ordering::SeqCst)));
+        if next_key <= Instant::now() {
+            screen.take(Msg::Key(Key::char(if down { 'j' } else { 'k' })));
+            screen.draw();
+            // From when it was pressed, which may have been while alerts were taken in.
+            seen.keys.push(next_key.elapsed());
+            (down, next_key) = (!down, Instant::now() + KEY);
+        }
+        match events.try_recv() {
+            Ok(IntakeEvent::Alerts(stored)) => {
+                screen.take(Msg::Alerts(stored.into_iter().map(history::row).collect()));
+            }
+            Ok(_) => {}
+            Err(_) => std::thread::sleep(Duration::from_micros(500)),
+        }
+        if screen.model.dirty && last_frame.elapsed() >= FRAME {
+            screen.draw();
+            last_frame = Instant::now();
+            seen.frames += 1;
+            let shown = screen.model.queue.all();
+            stood.retain(|(_, count)| *count > shown);
+            seen.ages
+                .push(stood.first().map_or(Duration::ZERO, |(at, _)| at.elapsed()));
+        }
+    }
+    seen
+}
+
+/// Seconds of processor time that this process used.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = |n: usize| -> f64 {
+        let word = after.split_whitespace().nth(n);
+        word.and_then(|w| w.parse().ok()).unwrap_or(0.0)
+    };
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Starts what follows a file, and returns what it tells.
+fn follow(
+    runtime: &tokio::runtime::Runtime,
+    file: &Path,
+    store: &Arc<Mutex<Store>>,
+    cancel: &CancellationToken,
+) -> mpsc::Receiver<IntakeEvent> {
+    let (tx, events) = mpsc::channel(64);
+    let settings = SourceSettings::File {
+        name: "siem".to_owned(),
+        path: file.to_owned(),
+        format: None,
+    };
+    let decoders = Arc::clone(Decoders::shipped());
+    let running = source::run(settings, decoders, store.clone(), tx, cancel.clone());
+    runtime.spawn(running);
+    events
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().unwrap()
+}
+
+/// Reads a file that is there into a queue, through the durable store, and returns how long that took.
+pub fn load(file: &Path, state: &Path, n: usize) -> Duration {
+    let store = Arc::new(Mutex::new(Store::open(state).unwrap()));
+    let (runtime, cancel) = (runtime(), CancellationToken::new());
+    let mut queue = Queue::default();
+    let began = Instant::now();
+    let mut events = follow(&runtime, file, &store, &cancel);
+    while queue.all() < n {
+        if let Some(IntakeEvent::Alerts(stored)) = events.blocking_recv() {
+            let rows: Vec<Row> = stored.into_iter().map(history::row).collect();
+            queue.take(&rows, true, &unknown);
+        }
+    }
+    let took = began.elapsed();
+    cancel.cancel();
+    took
+}
+
+/// Drives `rate` alerts a second for `seconds`, and prints what came of it.
+pub fn run(dir: &Path, rate: usize, seconds: usize) {
+    let (file, state) = (dir.join("alerts.jsonl"), dir.join("state"));
+    std::fs::write(&file, "").unwrap();
+    let store = Arc::new(Mutex::new(Store::open(&state).unwrap()));
+    let (runtime, cancel) = (runtime(), CancellationToken::new());
+    let mut events = follow(&runtime, &file, &store, &cancel);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let reader = read_along(state.clone(), is_over.clone());
+    let (all, written) = (rate * seconds, Arc::new(AtomicUsize::new(0)));
+    let (before, used) = (memory(std::process::id(), "RssAnon"), processor());
+    let began = Instant::now();
+    let writer = {
+        let written = written.clone();
+        std::thread::spawn(move || {
+            write(&file, rate, seconds, &written);
+            Instant::now()
+        })
+    };
+    let mut screen = Screen {
+        model: Model::default(),
+        keymap: Keymap::default(),
+        theme: Box::leak(Box::new(Theme::named("terminal").unwrap())),
+    };
+    let mut seen = look(&mut screen, &mut events, &written, all);
+    let (took, ended) = (began.elapsed(), Instant::now());
+    let last_written = writer.join().unwrap();
+    let used = processor() - used;
+    let after = memory(std::process::id(), "RssAnon");
+    is_over.store(true, Ordering::SeqCst);
+    let (along, slowest) = reader.join().unwrap();
+    cancel.cancel();
+    let counts = store.lock().unwrap().counts().unwrap();
+    let lost = all as i64 - counts.alerts as i64;
+    seen.keys.sort_unstable();
+    seen.ages.sort_unstable();
+    println!("feed: {rate} alerts a second for {seconds} s, {all} alerts");
+    println!(
+        "  lost {lost}, doubled {}, in the queue {}, seen by another process {along}",
+        counts.arrivals - counts.alerts,
+        screen.model.queue.all()
+    );
+    println!(
+        "  taken in at {:.0}/s; the last was on the screen {:.0} ms after it was written",
+        all as f64 / took.as_secs_f64(),
+        ended.saturating_duration_since(last_written).as_secs_f64() * 1e3
+    );
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    println!(
+        "  key answered: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms, {} keys",
+        ms(share(&seen.keys, 500)),
+        ms(share(&seen.keys, 990)),
+        ms(share(&seen.keys, 1_000)),
+        seen.keys.len()
+    );
+    println!(
+        "  age of the oldest alert not shown: p50 {:.0} ms, p99 {:.0} ms; {:.0} frames/s",
+        ms(share(&seen.ages, 500)),
+        ms(share(&seen.ages, 990)),
+        seen.frames as f64 / took.as_secs_f64()
+    );
+    println!(
+        "  processor {:.0} % of a core, the writer of the file and the other reader included; its slowest look took {:.0} ms",
+        used / took.as_secs_f64() * 100.0,
+        ms(slowest)
+    );
+    println!(
+        "  memory {} B an alert in the queue, {} MB at most; {} B an alert on the disk",
+        after.saturating_sub(before) / all.max(1),
+        memory(std::process::id(), "VmHWM") / 1_000_000,
+        size(&state) / all.max(1) as u64
+    );
+    assert_eq!((lost, along), (0, all));
+}

@@ -1,0 +1,291 @@
+//! From lines to a complete queue, durable store included, beside parsing alone and beside bare bytes with bare rows.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use serde::Deserialize;
+use stanch::domain::queue::{Queue, Row};
+use stanch::intake::decode::decode;
+use stanch::intake::store::{Store, StoredAlert};
+
+use super::{BATCH, batch, lines, memory, size, unknown};
+
+/// What a plain reader would take out of a line: every field of it.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Typed<'l> {
+    #[serde(borrow)]
+    metadata: Metadata<'l>,
+    class_uid: u32,
+    time: i64,
+    severity_id: u8,
+    severity: &'l str,
+    status_id: u8,
+    status: &'l str,
+    confidence_score: u8,
+    risk_score: u8,
+    message: &'l str,
+    #[serde(borrow)]
+    finding_info: Finding<'l>,
+    #[serde(borrow)]
+    actor: Actor<'l>,
+    #[serde(borrow)]
+    device: Device<'l>,
+    #[serde(borrow)]
+    src_endpoint: Endpoint<'l>,
+    #[serde(borrow)]
+    resources: Vec<Resource<'l>>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Metadata<'l> {
+    uid: &'l str,
+    version: &'l str,
+    #[serde(borrow)]
+    product: Product<'l>,
+    correlation_uid: &'l str,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Product<'l> {
+    name: &'l str,
+    vendor_name: &'l str,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Finding<'l> {
+    uid: &'l str,
+    title: &'l str,
+    #[serde(borrow)]
+    attacks: Vec<Attack<'l>>,
+    created_time: i64,
+    first_seen_time: i64,
+    related_events_count: u32,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Attack<'l> {
+    #[serde(borrow)]
+    tactic: Named<'l>,
+    #[serde(borrow)]
+    technique: Named<'l>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Named<'l> {
+    uid: &'l str,
+    name: &'l str,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Actor<'l> {
+    #[serde(borrow)]
+    user: User<'l>,
+    #[serde(borrow)]
+    session: Session<'l>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct User<'l> {
+    name: &'l str,
+    uid: &'l str,
+    email_addr: &'l str,
+    type_id: u8,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Session<'l> {
+    uid: &'l str,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Device<'l> {
+    hostname: &'l str,
+    ip: &'l str,
+    region: &'l str,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Endpoint<'l> {
+    ip: &'l str,
+    port: u32,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what a plain reader would take out of a line")]
+struct Resource<'l> {
+    uid: &'l str,
+    #[serde(rename = "type")]
+    kind: &'l str,
+    namespace: &'l str,
+    #[serde(borrow)]
+    labels: Vec<&'l str>,
+}
+
+fn rows(stored: Vec<StoredAlert>) -> Vec<Row> {
+    let row = |stored: StoredAlert| Row {
+        alert: Arc::new(stored.alert),
+        count: stored.count,
+        first_seen: stored.first_seen,
+        last_seen: stored.last_seen,
+    };
+    stored.into_iter().map(row).collect()
+}
+
+/// The raw bytes and the row of each alert, appended and inserted with nothing else: what the disk and SQLite take.
+fn bare(dir: &Path, text: &str, rows: &[(String, String)]) -> Duration {
+    std::fs::create_dir(dir).unwrap();
+    let db = Connection::open(dir.join("bare.db")).unwrap();
+    db.pragma_update(None, "journal_mode", "WAL").unwrap();
+    db.pragma_update(None, "synchronous", "FULL").unwrap();
+    db.pragma_update(None, "wal_autocheckpoint", 8_192).unwrap();
+    let schema = "CREATE TABLE alert (seq INTEGER PRIMARY KEY, id_hash INTEGER, id TEXT, count INTEGER, first_seen INTEGER,
+        last_seen INTEGER, segment INTEGER, offset INTEGER, length INTEGER, alert TEXT) STRICT;
+        CREATE INDEX alert_id ON alert (id_hash);";
+    db.execute_batch(schema).unwrap();
+    let mut file = File::create(dir.join("raw")).unwrap();
+    let began = Instant::now();
+    let mut raw = text.split_inclusive('\n');
+    for (at, lot) in rows.chunks(BATCH).enumerate() {
+        let bytes: String = raw.by_ref().take(lot.len()).collect();
+        file.write_all(bytes.as_bytes()).unwrap();
+        file.sync_data().unwrap();
+        db.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let sql = "INSERT INTO alert (id_hash, id, count, first_seen, last_seen, segment, offset, length, alert)
+                   VALUES (?1, ?2, 1, ?3, ?3, 1, ?4, ?5, ?6)";
+        let mut insert = db.prepare_cached(sql).unwrap();
+        for (i, (id, json)) in lot.iter().enumerate() {
+            let n = (at * BATCH + i) as i64;
+            let hash = n.wrapping_mul(0x1E37_79B9_7F4A_7C15);
+            insert
+                .execute(params![hash, id, n, n, json.len() as i64, json])
+                .unwrap();
+        }
+        drop(insert);
+        db.execute_batch("COMMIT").unwrap();
+    }
+    began.elapsed()
+}
+
+fn per_second(n: usize, took: Duration) -> f64 {
+    n as f64 / took.as_secs_f64()
+}
+
+/// Reads `n` alerts, and prints how fast and how large.
+pub fn run(dir: &Path, n: usize) {
+    let text = lines(n);
+    let raw: Vec<&[u8]> = text.lines().map(str::as_bytes).collect();
+    println!("ingest: {n} alerts, {} B each", text.len() / n.max(1));
+    let time = |work: &mut dyn FnMut()| {
+        let began = Instant::now();
+        work();
+        began.elapsed()
+    };
+    let now = Timestamp::now();
+    let (mut typed, mut decoded) = (Duration::MAX, Duration::MAX);
+    for _ in 0..3 {
+        typed = typed.min(time(&mut || {
+            for line in &raw {
+                black_box(serde_json::from_slice::<Typed<'_>>(line).unwrap());
+            }
+        }));
+        decoded = decoded.min(time(&mut || {
+            for line in &raw {
+                black_box(decode(None, line, "siem", now).unwrap());
+            }
+        }));
+    }
+    let typed_rate = per_second(n, typed);
+    let tell = |what: &str, took: Duration| {
+        let rate = per_second(n, took);
+        println!(
+            "  {what:<44} {rate:>9.0} alerts/s, {:.2} x typed parsing",
+            rate / typed_rate
+        );
+    };
+    tell("serde_json into a typed &str, nothing else", typed);
+    tell("decoded", decoded);
+
+    let before = memory(std::process::id(), "RssAnon");
+    let mut queue = Queue::default();
+    let mut took = Duration::ZERO;
+    for lot in raw.chunks(BATCH) {
+        let decoded = rows(
+            batch(lot, now)
+                .accepted
+                .into_iter()
+                .flat_map(|piece| piece.alerts)
+                .map(|alert| StoredAlert {
+                    alert,
+                    count: 1,
+                    first_seen: now,
+                    last_seen: now,
+                })
+                .collect(),
+        );
+        took += time(&mut || queue.take(&decoded, true, &unknown));
+    }
+    tell("put into the queue alone", took);
+    let after = memory(std::process::id(), "RssAnon");
+    println!(
+        "  memory of the queue: {} B an alert",
+        after.saturating_sub(before) / n.max(1)
+    );
+    drop(queue);
+
+    let mut store = Store::open(&dir.join("store")).unwrap();
+    let mut queue = Queue::default();
+    let (mut putting, mut pairs) = (Duration::ZERO, Vec::new());
+    let whole = time(&mut || {
+        for lot in raw.chunks(BATCH) {
+            let batch = batch(lot, Timestamp::now());
+            let began = Instant::now();
+            let stored = store.put("siem", &batch).unwrap();
+            putting += began.elapsed();
+            queue.take(&rows(stored.touched), true, &unknown);
+        }
+    });
+    tell("decoded, stored durably, in the queue", whole);
+    tell("of which: stored", putting);
+    assert_eq!((queue.all(), store.counts().unwrap().alerts), (n, n as u64));
+    for row in store.alerts(n).unwrap().into_iter().rev() {
+        let json = serde_json::to_string(&row.alert).unwrap();
+        pairs.push((row.alert.id.to_string(), json));
+    }
+    println!(
+        "  on the disk: {} B an alert",
+        size(&dir.join("store")) / n.max(1) as u64
+    );
+    drop(store);
+    std::fs::remove_dir_all(dir.join("store")).unwrap();
+    let file = dir.join("alerts.jsonl");
+    std::fs::write(&file, &text).unwrap();
+    let read = super::feed::load(&file, &dir.join("read"), n);
+    tell("the same from a file, by its source", read);
+    std::fs::remove_dir_all(dir.join("read")).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let alone = bare(&dir.join("bare"), &text, &pairs);
+    tell("bare bytes and bare rows, durable", alone);
+    println!(
+        "  ours is {:.2} x bare bytes and rows from a file, {:.2} x on one thread; storing alone {:.2} x",
+        alone.as_secs_f64() / read.as_secs_f64(),
+        alone.as_secs_f64() / whole.as_secs_f64(),
+        alone.as_secs_f64() / putting.as_secs_f64()
+    );
+}
