@@ -8,6 +8,7 @@ pub mod alert;
 pub mod alerts;
 pub mod config;
 pub mod drill;
+pub mod identity;
 pub mod log;
 pub mod plan;
 pub mod serve;
@@ -107,6 +108,8 @@ pub enum Command {
     Alert(alert::AlertArgs),
     /// Decode, list and show alerts.
     Alerts(alerts::AlertsArgs),
+    /// What is known of identities, and how they hang together.
+    Identity(identity::IdentityArgs),
     /// Read and verify the decision log; alone it opens a screen that only reads.
     Log(log::LogArgs),
     /// Check the configuration, or say where it lies.
@@ -207,6 +210,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 &mut std::io::stderr().lock(),
             )
         }
+        Some(Command::Identity(args)) => identity::run(global, &args, &mut out),
         Some(Command::Log(args)) if args.is_screen() => {
             drop(out);
             log::open_screen(global)
