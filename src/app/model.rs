@@ -12,7 +12,7 @@ use super::sift::Sift;
 use super::timeline::Timeline;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
-use crate::domain::graph::Walk;
+use crate::domain::graph::{Limits, Look};
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest, StepId};
 use crate::domain::inventory::{Inventory, Resolution};
@@ -252,14 +252,8 @@ pub struct Detail {
     pub identity: Option<Identity>,
     /// Several identities it may be.
     pub candidates: Vec<IdentityId>,
-    /// Who stops working.
-    pub impact: Walk,
-    /// What is reachable.
-    pub exposure: Walk,
-    /// Who shares a store or a credential.
-    pub siblings: Vec<NodeId>,
-    /// Ways back in.
-    pub recovery: Vec<NodeId>,
+    /// What the map says of it.
+    pub look: Arc<Look>,
     /// What could be done.
     pub choices: Vec<Choice>,
 }
@@ -623,7 +617,7 @@ impl Model {
             };
         };
         let (graph, node) = (self.inventory.graph(), NodeId::from(&card.id));
-        let (impact, exposure) = (graph.impact(&node), graph.exposure(&node));
+        let look = Look::at(graph, &node, Limits::AT_ONCE);
         let capabilities = card
             .connector
             .as_ref()
@@ -632,18 +626,14 @@ impl Model {
             alert,
             identity: card,
             capabilities,
-            impact: &impact,
-            exposure: &exposure,
+            impact: &look.impact,
+            exposure: &look.exposure,
         };
         let choices = choices(&situation, &self.playbooks);
-        let (siblings, recovery) = (graph.siblings(&node), graph.recovery_paths(&node));
         Detail {
             identity,
             candidates,
-            impact,
-            exposure,
-            siblings,
-            recovery,
+            look: Arc::new(look),
             choices,
         }
     }

@@ -1,6 +1,7 @@
 //! Who is known: identity cards, the dependency map they hang in, and finding whom an alert means.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::alert::{Alert, Subject};
 use super::graph::{EdgeKind, Graph, Node, NodeKind};
@@ -28,7 +29,7 @@ pub enum Resolution {
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     identities: BTreeMap<IdentityId, Identity>,
-    graph: Graph,
+    graph: Arc<Graph>,
     /// Aliases, credential ids and native ids.
     by_handle: HashMap<String, Vec<IdentityId>>,
     by_name: HashMap<String, Vec<IdentityId>>,
@@ -54,7 +55,8 @@ impl Inventory {
             ids.sort();
             ids.dedup();
         }
-        inventory.graph = graph;
+        graph.seal();
+        inventory.graph = Arc::new(graph);
         inventory
     }
 
@@ -69,7 +71,7 @@ impl Inventory {
     }
 
     /// Returns the dependency map.
-    pub const fn graph(&self) -> &Graph {
+    pub const fn graph(&self) -> &Arc<Graph> {
         &self.graph
     }
 
@@ -203,22 +205,18 @@ fn draw(graph: &mut Graph, identity: &Identity) {
         .clone()
         .or_else(|| identity.technical_owner.clone());
     graph.add_node(Node {
-        id: own.clone(),
-        kind: NodeKind::Identity,
-        label: identity.name.clone(),
         criticality: identity.criticality,
         environment: identity.environment.clone(),
         owner: owner.clone(),
+        ..Node::new(own.clone(), NodeKind::Identity, identity.name.clone())
     });
     for credential in &identity.credentials {
         let id = credential_node(&identity.id, credential.id.raw());
         graph.add_node(Node {
-            id: id.clone(),
-            kind: NodeKind::Credential,
-            label: credential.id.clone(),
-            criticality: None,
             environment: identity.environment.clone(),
             owner: owner.clone(),
+            ends: credential.expires,
+            ..Node::new(id.clone(), NodeKind::Credential, credential.id.clone())
         });
         graph.add_edge(own.clone(), EdgeKind::Holds, id.clone());
         if let Some(store) = &credential.store {
@@ -236,14 +234,7 @@ fn store_node(graph: &mut Graph, name: &Untrusted) -> NodeId {
     }
     let id = NodeId::new(format!("store:{}", name.raw()));
     if graph.node(&id).is_none() {
-        graph.add_node(Node {
-            id: id.clone(),
-            kind: NodeKind::SecretStore,
-            label: name.clone(),
-            criticality: None,
-            environment: None,
-            owner: None,
-        });
+        graph.add_node(Node::new(id.clone(), NodeKind::SecretStore, name.clone()));
     }
     id
 }
@@ -386,7 +377,7 @@ mod tests {
             (NodeKind::Identity, "deployer")
         );
         let siblings = inventory.graph().siblings(&NodeId::new("lab:svc-deploy"));
-        assert_eq!(siblings.len(), 4);
+        assert_eq!(siblings.found.len(), 4);
         assert!(
             inventory
                 .graph()
@@ -398,14 +389,8 @@ mod tests {
     #[test]
     fn a_described_store_is_not_doubled() {
         let mut graph = Graph::default();
-        graph.add_node(Node {
-            id: NodeId::new("vault-eu-1"),
-            kind: NodeKind::SecretStore,
-            label: "Vault, Frankfurt".into(),
-            criticality: None,
-            environment: None,
-            owner: None,
-        });
+        let (id, kind) = (NodeId::new("vault-eu-1"), NodeKind::SecretStore);
+        graph.add_node(Node::new(id, kind, "Vault, Frankfurt"));
         let inventory = Inventory::new([identity("lab:a", "a", "x", "k")], graph);
         assert_eq!(inventory.graph().len(), 3);
     }

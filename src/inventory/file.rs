@@ -159,8 +159,7 @@ impl Loading {
             self.graph.add_node(node);
         }
         for edge in file.edge {
-            let (from, kind, to) = edge.into_parts();
-            self.graph.add_edge(from, kind, to);
+            self.graph.add(edge.into_edge());
         }
         Ok(())
     }

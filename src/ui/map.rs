@@ -7,10 +7,15 @@ use ratatui::text::{Line, Span};
 use super::theme::Role;
 use super::{Ui, frame, scrolled};
 use crate::app::model::{Model, Pane};
-use crate::domain::graph::{Graph, Walk};
-use crate::domain::ids::NodeId;
+use crate::domain::graph::{Graph, NodeIx, Walk};
 use crate::domain::text::show;
 use crate::domain::vocabulary::Criticality;
+
+/// Deepest indentation; what lies deeper stands at the same place.
+const DEEPEST: usize = 12;
+
+/// Most names in one line.
+const MOST_NAMED: usize = 50;
 
 /// Draws the map.
 pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
@@ -39,20 +44,27 @@ fn lines(model: &Model, ui: Ui<'_>) -> Vec<Line<'static>> {
         let text = "Not in the inventory: what breaks without it, and what it reaches, is unknown.";
         return vec![Line::styled(text, ui.theme.style(Role::Warn))];
     }
-    let mut lines = section("if cut off, breaks", &detail.impact, graph, ui);
+    let look = &detail.look;
+    let mut lines = section("if cut off, breaks", &look.impact, graph, ui);
     lines.extend(section(
         "whoever holds it reaches",
-        &detail.exposure,
+        &look.exposure,
         graph,
         ui,
     ));
-    lines.push(named("siblings", &detail.siblings, graph, ui));
-    lines.push(named("ways back in", &detail.recovery, graph, ui));
+    let siblings = look.siblings.found.iter().map(|s| s.node);
+    lines.push(named("siblings", siblings, graph, ui));
+    lines.push(named(
+        "ways back in",
+        look.recovery.iter().copied(),
+        graph,
+        ui,
+    ));
     lines
 }
 
 fn section(title: &str, walk: &Walk, graph: &Graph, ui: Ui<'_>) -> Vec<Line<'static>> {
-    let count = walk.nodes().count();
+    let count = walk.count();
     let cut = if walk.truncated { ", cut off here" } else { "" };
     let head = match count {
         0 => format!("{title}: nothing on the map"),
@@ -60,19 +72,13 @@ fn section(title: &str, walk: &Walk, graph: &Graph, ui: Ui<'_>) -> Vec<Line<'sta
     };
     let mut lines = vec![Line::styled(head, ui.theme.style(Role::Title))];
     for branch in &walk.branches {
-        let node = graph.node(&branch.node);
-        let label = node.map_or_else(
-            || branch.node.to_string(),
-            |n| show(n.label.raw()).into_owned(),
-        );
-        let kind = node.map_or("undeclared", |n| n.kind.as_str());
-        let again = if branch.seen_before {
-            " (see above)"
-        } else {
-            ""
+        let Some(node) = graph.at(branch.node) else {
+            continue;
         };
-        let indent = "  ".repeat(branch.depth.saturating_sub(1));
-        let (text, role) = criticality(node.and_then(|n| n.criticality));
+        let label = show(node.label.raw()).into_owned();
+        let kind = node.kind.as_str();
+        let indent = "  ".repeat((branch.depth as usize - 1).min(DEEPEST));
+        let (text, role) = criticality(node.criticality);
         lines.push(Line::from(vec![
             Span::styled(
                 format!("{indent}{} ", ui.glyphs.tee),
@@ -80,7 +86,7 @@ fn section(title: &str, walk: &Walk, graph: &Graph, ui: Ui<'_>) -> Vec<Line<'sta
             ),
             Span::raw(label),
             Span::styled(
-                format!("  {kind}, {}{again}", branch.via.as_str()),
+                format!("  {kind}, {}", branch.how()),
                 ui.theme.style(Role::Muted),
             ),
             Span::styled(text, ui.theme.style(role)),
@@ -97,14 +103,15 @@ fn criticality(value: Option<Criticality>) -> (&'static str, Role) {
     }
 }
 
-fn named(title: &str, nodes: &[NodeId], graph: &Graph, ui: Ui<'_>) -> Line<'static> {
+fn named(
+    title: &str,
+    nodes: impl Iterator<Item = NodeIx>,
+    graph: &Graph,
+    ui: Ui<'_>,
+) -> Line<'static> {
     let names: Vec<String> = nodes
-        .iter()
-        .map(|id| {
-            graph
-                .node(id)
-                .map_or_else(|| id.to_string(), |n| show(n.label.raw()).into_owned())
-        })
+        .filter_map(|at| Some(show(graph.at(at)?.label.raw()).into_owned()))
+        .take(MOST_NAMED)
         .collect();
     let text = if names.is_empty() {
         "none on the map".to_owned()

@@ -27,8 +27,8 @@ pub fn map(global: &Global, args: &MapArgs, out: &mut dyn Write) -> anyhow::Resu
         bail!("`{}` is not on the map", show(&args.id));
     }
     let (impact, exposure) = (graph.impact(&node), graph.exposure(&node));
-    writeln!(out, "if cut off, breaks: {}", impact.nodes().count())?;
-    writeln!(out, "its holder reaches: {}", exposure.nodes().count())?;
+    writeln!(out, "if cut off, breaks: {}", impact.count())?;
+    writeln!(out, "its holder reaches: {}", exposure.count())?;
     Ok(exit::DONE)
 }
 

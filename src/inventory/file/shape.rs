@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::app::settings::SecretRef;
-use crate::domain::graph::{EdgeKind, Node, NodeKind};
+use crate::domain::graph::{Edge, EdgeKind, Node, NodeKind, NodeState, Privilege};
 use crate::domain::identity::{Credential, Identity, Scope};
 use crate::domain::ids::{IdentityId, NodeId};
 use crate::domain::text::{Untrusted, show};
@@ -87,6 +87,9 @@ pub(super) struct RawNode {
     criticality: Option<Criticality>,
     environment: Option<Untrusted>,
     owner: Option<Untrusted>,
+    state: Option<NodeState>,
+    #[serde(default, deserialize_with = "time")]
+    ends: Option<Timestamp>,
 }
 
 /// `[[edge]]`.
@@ -96,6 +99,9 @@ pub(super) struct RawEdge {
     from: String,
     kind: EdgeKind,
     to: String,
+    privilege: Option<Privilege>,
+    #[serde(default, deserialize_with = "time")]
+    until: Option<Timestamp>,
 }
 
 impl RawIdentity {
@@ -184,20 +190,24 @@ impl RawNode {
             .label
             .unwrap_or_else(|| Untrusted::new(self.id.clone()));
         Ok(Node {
-            id: NodeId::new(self.id),
-            kind: self.kind,
-            label,
             criticality: self.criticality,
             environment: self.environment,
             owner: self.owner,
+            state: self.state,
+            ends: self.ends,
+            ..Node::new(NodeId::new(self.id), self.kind, label)
         })
     }
 }
 
 impl RawEdge {
-    /// Takes the edge apart. Its ends may stand in other files, or nowhere: they take part in walks all the same.
-    pub fn into_parts(self) -> (NodeId, EdgeKind, NodeId) {
-        (NodeId::new(self.from), self.kind, NodeId::new(self.to))
+    /// Makes the edge. Its ends may stand in other files, or nowhere: they take part in walks all the same.
+    pub fn into_edge(self) -> Edge {
+        Edge {
+            privilege: self.privilege,
+            until: self.until,
+            ..Edge::new(NodeId::new(self.from), self.kind, NodeId::new(self.to))
+        }
     }
 }
 

@@ -83,7 +83,7 @@ fn reads_every_key() {
     assert!(
         impact
             .nodes()
-            .any(|n| n.as_str() == "pipeline:payments-release")
+            .any(|n| inventory.graph().at(n).unwrap().id.as_str() == "pipeline:payments-release")
     );
 }
 

@@ -1,0 +1,96 @@
+//! Who stops working when a node is cut off.
+//!
+//! Two things happen to a node. It *ends* when it is cut off, or is a credential, session or grant of something that ends;
+//! it *stops* when it cannot work without something that ended or stopped. The difference matters: what a service that
+//! merely stops holds stays valid, and whoever uses that goes on.
+
+use super::kinds::{EdgeKind as E, NodeIx};
+use super::links::Side;
+use super::walk::{Found, Search, along};
+use super::{Graph, Limits, Walk};
+use crate::domain::ids::NodeId;
+
+/// What ends with a node: what it holds and issued; the grants made in its name; the other copies of a secret.
+const ENDS_OUT: u16 = E::Holds.bit() | E::Issued.bit() | E::CopyOf.bit();
+const ENDS_IN: u16 = E::ActsFor.bit() | E::CopyOf.bit();
+
+/// Who stops without a node: who depends on it, runs as it, becomes it, holds it, or is kept in it.
+const STOPS_IN: u16 =
+    E::DependsOn.bit() | E::RunsAs.bit() | E::Assumes.bit() | E::Holds.bit() | E::StoredIn.bit();
+
+impl Graph {
+    /// Returns who stops working, transitively, when `id` is cut off, each by a shortest way, on which what ends comes first. What it holds ends with
+    /// it, so whoever needs a held credential, or holds the same one, is among them; the credential itself is not
+    /// counted. Takes time in the size of what is found.
+    pub fn impact(&self, id: &NodeId) -> Walk {
+        self.find(id)
+            .map_or_else(Walk::default, |start| self.impact_of(start, Limits::FULL))
+    }
+
+    /// As [`Self::impact`], by number and within limits.
+    pub fn impact_of(&self, start: NodeIx, limits: Limits) -> Walk {
+        if self.at(start).is_none() {
+            return Walk::default();
+        }
+        let mut search = Search::new(self, start, limits);
+        ending(&mut search);
+        stopping(&mut search);
+        search.into_walk()
+    }
+}
+
+fn ending(search: &mut Search<'_>) {
+    let mut place = 0;
+    while let Some(at) = search.found.get(place).copied() {
+        step(search, at, place, (ENDS_OUT, ENDS_IN), true);
+        place += 1;
+    }
+}
+
+/// Lets stop what depends on what ended or stopped, nearest first.
+fn stopping(search: &mut Search<'_>) {
+    let ended = search.found.len();
+    let (mut next_ended, mut next_stopped) = (0, ended);
+    loop {
+        let first = search.found[..ended].get(next_ended).copied();
+        let then = search.found.get(next_stopped).copied();
+        let (at, place) = match (first, then) {
+            (Some(a), Some(b)) if b.depth < a.depth => (b, next_stopped),
+            (Some(a), _) => (a, next_ended),
+            (None, Some(b)) => (b, next_stopped),
+            (None, None) => return,
+        };
+        if place < ended {
+            next_ended += 1;
+        } else {
+            next_stopped += 1;
+        }
+        step(search, at, place, (0, STOPS_IN), false);
+    }
+}
+
+fn step(search: &mut Search<'_>, at: Found, place: usize, kinds: (u16, u16), ends: bool) {
+    let graph = search.graph;
+    let out = graph
+        .links_of(at.node, Side::Out, kinds.0)
+        .map(|h| (h, true));
+    let into = graph
+        .links_of(at.node, Side::In, kinds.1)
+        .map(|h| (h, false));
+    let halves = (kinds.0 != 0).then_some(out).into_iter().flatten();
+    for (half, forward) in halves.chain(into) {
+        if !search.may_look() {
+            return;
+        }
+        if search.is_found(half.to) {
+            continue;
+        }
+        let found = Found {
+            ends,
+            ..along(half, forward, place as u32, at.depth + 1)
+        };
+        if search.find(found).is_none() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What a walk found, as a tree in which every node stands once, and the bounds it kept to.
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
+
+use super::kinds::{EdgeKind, NodeIx, Privilege, Second};
+use super::links::{Half, NONE};
+use super::{Graph, Node};
+
+/// Most nodes one walk returns: 2.8 MB of branches. What lies beyond is marked as cut off.
+pub const WALK_CAP: usize = 100_000;
+
+/// How far a walk may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most nodes found.
+    pub nodes: usize,
+    /// Most edges looked at.
+    pub edges: usize,
+}
+
+impl Limits {
+    /// For whoever can wait some milliseconds.
+    pub const FULL: Self = Self {
+        nodes: WALK_CAP,
+        edges: 4_000_000,
+    };
+
+    /// For what has to be there in the same frame: some tenths of a millisecond.
+    pub const AT_ONCE: Self = Self {
+        nodes: 2_000,
+        edges: 10_000,
+    };
+}
+
+/// One line of a walk, ready to be drawn as a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The node reached.
+    pub node: NodeIx,
+    /// Where in the walk the node stands from which it was reached; `None` is the start itself.
+    pub parent: Option<u32>,
+    /// How many edges from the start; children of the start have 1.
+    pub depth: u32,
+    /// How many of the branches that follow belong under this one.
+    pub below: u32,
+    /// Through which edge.
+    pub via: EdgeKind,
+    /// Whether the edge leads from the parent to this node; else from this node to the parent.
+    pub forward: bool,
+    /// What the whole way here lets do: the least along it. `None` where no edge of it says anything.
+    pub privilege: Option<Privilege>,
+    /// It ends together with the start, as a held credential does; it is not counted among what breaks.
+    pub ends: bool,
+    until: Option<Second>,
+}
+
+impl Branch {
+    /// Returns when the edge to this node ends by itself.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until.map(Second::time)
+    }
+
+    /// Returns how it hangs on its parent, in words: `depends on it`, `held by it`.
+    pub const fn how(&self) -> &'static str {
+        match (self.via, self.forward) {
+            (EdgeKind::DependsOn, false) => "depends on it",
+            (EdgeKind::CanReach, true) => "reached by it",
+            (EdgeKind::StoredIn, false) => "stored in it",
+            (EdgeKind::Holds, true) => "held by it",
+            (EdgeKind::Holds, false) => "holds it",
+            (EdgeKind::Recovers, true) => "recovered by it",
+            (EdgeKind::RunsAs, true) => "it runs as this",
+            (EdgeKind::RunsAs, false) => "runs as it",
+            (EdgeKind::Assumes, true) => "assumed by it",
+            (EdgeKind::Assumes, false) => "assumes it",
+            (EdgeKind::ActsFor, true) => "lends it its rights",
+            (EdgeKind::ActsFor, false) => "acts for it",
+            (EdgeKind::Issued, true) => "issued by it",
+            (EdgeKind::CopyOf, _) => "the same secret",
+            (EdgeKind::OwnedBy, false) => "under its key",
+            (via, true) => via.backwards(),
+            (via, false) => via.as_str(),
+        }
+    }
+}
+
+/// The result of a walk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Depth-first, every node once; children by criticality, then id.
+    pub branches: Vec<Branch>,
+    /// Whether a limit cut it.
+    pub truncated: bool,
+    counted: usize,
+}
+
+impl Walk {
+    /// Returns the nodes that count, each once: all but those that only end together with the start.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeIx> {
+        self.branches.iter().filter(|b| !b.ends).map(|b| b.node)
+    }
+
+    /// Returns how many nodes count.
+    pub const fn count(&self) -> usize {
+        self.counted
+    }
+
+    /// Returns the way from the start to a branch, by place in [`Self::branches`].
+    pub fn way_to(&self, place: usize) -> Vec<usize> {
+        let mut way = Vec::new();
+        let mut at = Some(place);
+        while let Some(place) = at.filter(|at| *at < self.branches.len()) {
+            way.push(place);
+            // Parents stand before their children, so this ends.
+            at = self.branches[place].parent.map(|parent| parent as usize);
+        }
+        way.reverse();
+        way
+    }
+
+    /// Finds where a node stands.
+    pub fn place_of(&self, node: NodeIx) -> Option<usize> {
+        self.branches.iter().position(|branch| branch.node == node)
+    }
+}
+
+/// A node as a walk meets it; the start stands first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub node: NodeIx,
+    pub parent: u32,
+    pub depth: u32,
+    pub via: EdgeKind,
+    pub forward: bool,
+    pub privilege: Option<Privilege>,
+    pub ends: bool,
+    pub until: Option<Second>,
+}
+
+/// A walk under way.
+pub(super) struct Search<'g> {
+    pub graph: &'g Graph,
+    pub found: Vec<Found>,
+    /// By node, its place among those found.
+    places: Vec<u32>,
+    nodes_left: usize,
+    edges_left: usize,
+    pub truncated: bool,
+}
+
+impl<'g> Search<'g> {
+    /// Begins at a node.
+    pub fn new(graph: &'g Graph, start: NodeIx, limits: Limits) -> Self {
+        let mut places = vec![NONE; graph.size()];
+        if let Some(place) = places.get_mut(start.at()) {
+            *place = 0;
+        }
+        let first = Found {
+            node: start,
+            parent: NONE,
+            depth: 0,
+            via: EdgeKind::DependsOn,
+            forward: true,
+            privilege: None,
+            ends: true,
+            until: None,
+        };
+        Self {
+            graph,
+            found: vec![first],
+            places,
+            nodes_left: limits.nodes,
+            edges_left: limits.edges,
+            truncated: false,
+        }
+    }
+
+    pub fn is_found(&self, node: NodeIx) -> bool {
+        self.places.get(node.at()).is_none_or(|at| *at != NONE)
+    }
+
+    /// Counts an edge that is looked at; false when no more may be.
+    pub const fn may_look(&mut self) -> bool {
+        match self.edges_left.checked_sub(1) {
+            Some(left) => self.edges_left = left,
+            None => self.truncated = true,
+        }
+        !self.truncated
+    }
+
+    /// Notes a node that was not found before and returns its place; `None` when there is no room.
+    pub fn find(&mut self, found: Found) -> Option<u32> {
+        let Some(left) = self.nodes_left.checked_sub(1) else {
+            self.truncated = true;
+            return None;
+        };
+        self.nodes_left = left;
+        let place = self.found.len() as u32;
+        *self.places.get_mut(found.node.at())? = place;
+        self.found.push(found);
+        Some(place)
+    }
+
+    /// Ends the walk and puts what was found in the order of a tree.
+    pub fn into_walk(self) -> Walk {
+        let children = self.children();
+        let found = &self.found;
+        let mut below = vec![0_u32; found.len()];
+        for at in (1..found.len()).rev() {
+            below[found[at].parent as usize] += below[at] + 1;
+        }
+        // Parents are found before their children, so one pass places all.
+        let mut places = vec![0_u32; found.len()];
+        let mut next = vec![1_u32; found.len()];
+        for &at in &children {
+            let parent = found[at as usize].parent as usize;
+            places[at as usize] = places[parent] + next[parent];
+            next[parent] += below[at as usize] + 1;
+        }
+        let mut branches = vec![None; found.len() - 1];
+        for (at, one) in found.iter().enumerate().skip(1) {
+            let parent = places[one.parent as usize].checked_sub(1);
+            branches[places[at] as usize - 1] = Some(Branch {
+                node: one.node,
+                parent,
+                depth: one.depth,
+                below: below[at],
+                via: one.via,
+                forward: one.forward,
+                privilege: one.privilege,
+                ends: one.ends,
+                until: one.until,
+            });
+        }
+        let counted = found.iter().filter(|one| !one.ends).count();
+        Walk {
+            branches: branches.into_iter().flatten().collect(),
+            truncated: self.truncated,
+            counted,
+        }
+    }
+
+    /// Returns what was found without the start: by parent, the most critical first, then in the order of the nodes.
+    fn children(&self) -> Vec<u32> {
+        let weight = |node: &Node| node.criticality;
+        let mut keyed: Vec<(u32, Reverse<u8>, NodeIx, u32)> = self.found[1..]
+            .iter()
+            .zip(1..)
+            .map(|(one, at)| {
+                let criticality = self.graph.at(one.node).and_then(weight);
+                let rank = criticality.map_or(0, |c| c as u8 + 1);
+                (one.parent, Reverse(rank), one.node, at)
+            })
+            .collect();
+        keyed.sort_unstable();
+        keyed.into_iter().map(|(_, _, _, at)| at).collect()
+    }
+}
+
+/// Makes what is found at the end of an edge.
+pub(super) const fn along(half: Half, forward: bool, parent: u32, depth: u32) -> Found {
+    Found {
+        node: half.to,
+        parent,
+        depth,
+        via: half.kind,
+        forward,
+        privilege: None,
+        ends: false,
+        until: half.until,
+    }
+}
