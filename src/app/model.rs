@@ -15,7 +15,7 @@ use crate::domain::decision::{Act, DecisionKind, Decisions};
 use crate::domain::graph::{Limits, Look};
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest, StepId};
-use crate::domain::inventory::{Inventory, Resolution};
+use crate::domain::inventory::{Candidate, Inventory, Resolution};
 use crate::domain::options::{Capabilities, Choice, Situation, choices};
 use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
@@ -251,7 +251,7 @@ pub struct Detail {
     /// Whose access it is, with a card when the alert says enough for one.
     pub identity: Option<Identity>,
     /// Several identities it may be.
-    pub candidates: Vec<IdentityId>,
+    pub candidates: Vec<Candidate>,
     /// What the map says of it.
     pub look: Arc<Look>,
     /// What could be done.
@@ -607,7 +607,7 @@ impl Model {
         let (identity, candidates) = match self.inventory.resolve(alert) {
             Resolution::Known(id) => (self.inventory.identity(&id).cloned(), Vec::new()),
             Resolution::Unlisted(card) => (Some(self.reachable(*card)), Vec::new()),
-            Resolution::Candidates(ids) => (None, ids),
+            Resolution::Candidates(found) => (None, found),
             Resolution::Unresolved => (None, Vec::new()),
         };
         let Some(card) = &identity else {

@@ -293,10 +293,12 @@ impl World {
                     Scope {
                         name: Untrusted::from("deploy"),
                         privileged: false,
+                        ..Scope::default()
                     },
                     Scope {
                         name: Untrusted::from("secrets.read"),
                         privileged: true,
+                        ..Scope::default()
                     },
                 ],
                 unknown: vec![(

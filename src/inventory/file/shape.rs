@@ -134,8 +134,9 @@ impl RawIdentity {
             ));
         }
         let scopes = self.scopes.into_iter();
+        let id = IdentityId::new(self.id);
         Ok(Identity {
-            id: IdentityId::new(self.id),
+            id: id.clone(),
             name: self.name,
             kind: self.kind,
             driver: self.driver.unwrap_or(Driver::Unknown),
@@ -151,6 +152,7 @@ impl RawIdentity {
                 .map(|s| Scope {
                     name: s.name,
                     privileged: s.privileged,
+                    ..Scope::default()
                 })
                 .collect(),
             credentials: self
@@ -161,6 +163,7 @@ impl RawIdentity {
             connector: self.connector,
             params: self.params,
             provenance: origin.to_owned(),
+            ..Identity::blank(id)
         })
     }
 }
@@ -176,6 +179,7 @@ impl RawCredential {
             last_used: self.last_used,
             rotation: self.rotation,
             secret_ref: self.secret_ref.map(String::from),
+            ..Credential::default()
         }
     }
 }
