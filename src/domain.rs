@@ -5,11 +5,13 @@
 pub mod alert;
 pub mod coverage;
 pub mod decision;
+pub mod drawing;
 pub mod filter;
 pub mod graph;
 pub mod identity;
 pub mod ids;
 pub mod inventory;
+pub mod newcomers;
 pub mod options;
 pub mod plan;
 pub mod playbook;

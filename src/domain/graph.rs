@@ -25,7 +25,7 @@ use std::sync::Arc;
 use self::kinds::Second;
 use self::links::{Chains, Half, Packed, Raw, Side};
 
-pub use self::kinds::{Edge, EdgeKind, Node, NodeIx, NodeKind, NodeState, Privilege};
+pub use self::kinds::{Edge, EdgeKind, Joined, Node, NodeIx, NodeKind, NodeState, Privilege};
 pub use self::layers::{AccessLayer, LayerRow, Layers};
 pub use self::look::{Counts, Look};
 pub use self::path::{Hop, Path, Way};
@@ -52,8 +52,32 @@ pub struct Graph {
 #[derive(Debug, Default)]
 struct Sealed {
     nodes: Box<[Node]>,
+    /// What walks ask of every node, so that they need not fetch the whole of it.
+    glances: Box<[Glance]>,
     out: Packed,
     into: Packed,
+}
+
+/// A node in two bytes.
+#[derive(Clone, Copy, Debug)]
+struct Glance {
+    /// 0 where nobody says, else the higher the more critical.
+    weight: u8,
+    kind: NodeKind,
+}
+
+impl Glance {
+    const NOTHING: Self = Self {
+        weight: 0,
+        kind: NodeKind::Undeclared,
+    };
+
+    fn of(node: &Node) -> Self {
+        Self {
+            weight: node.criticality.map_or(0, |c| c as u8 + 1),
+            kind: node.kind,
+        }
+    }
 }
 
 impl Graph {
@@ -125,7 +149,13 @@ impl Graph {
         // Stable, so that the edges into a node are in the order of where they come from.
         turned.sort_by_key(|raw| (raw.from, raw.half.kind));
         let into = Packed::new(nodes.len(), &turned);
-        self.sealed = Arc::new(Sealed { nodes, out, into });
+        let glances = nodes.iter().map(Glance::of).collect();
+        self.sealed = Arc::new(Sealed {
+            nodes,
+            glances,
+            out,
+            into,
+        });
     }
 
     /// Returns all nodes in the order of their ids, and by old number the new one.
@@ -193,6 +223,15 @@ impl Graph {
         match node.at().checked_sub(self.sealed.nodes.len()) {
             None => self.sealed.nodes.get(node.at()),
             Some(later) => self.nodes.get(later),
+        }
+    }
+
+    /// Returns what walks ask of a node.
+    fn glance(&self, node: NodeIx) -> Glance {
+        let whole = || self.at(node).map_or(Glance::NOTHING, Glance::of);
+        match self.sealed.glances.get(node.at()) {
+            Some(glance) if self.anew.is_empty() => *glance,
+            _ => whole(),
         }
     }
 

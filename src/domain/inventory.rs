@@ -9,11 +9,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::alert::{Alert, Subject};
-use super::graph::{EdgeKind, Graph, Node, NodeKind};
+use super::drawing::Drawing;
+use super::graph::Graph;
+use super::identity::Identity;
 use super::identity::flags::{self, Flag, Surroundings};
 pub use super::identity::handle::Reason;
-use super::identity::{Identity, RecoveryPath};
-use super::ids::{IdentityId, NodeId};
+use super::ids::IdentityId;
 use super::text::Untrusted;
 pub use background::{Background, Loss, Mistake, SourceState};
 use index::Index;
@@ -64,20 +65,20 @@ impl Inventory {
     /// The same, with everything else that the sources said.
     pub fn build(
         identities: impl IntoIterator<Item = Identity>,
-        mut graph: Graph,
+        graph: Graph,
         background: Background,
     ) -> Self {
         let mut inventory = Self::default();
+        let mut drawing = Drawing::on(graph);
         for mut identity in identities {
             background.complete(&mut identity);
-            draw(&mut graph, &identity);
+            drawing.identity(&identity);
             let folds = background.folding.contains(identity.provider());
             inventory.index.add(&identity, folds);
             inventory.identities.insert(identity.id.clone(), identity);
         }
         inventory.index.finish();
-        graph.seal();
-        inventory.graph = Arc::new(graph);
+        inventory.graph = Arc::new(drawing.finish());
         inventory.background = background;
         inventory
     }
@@ -207,83 +208,6 @@ fn unlisted(subject: &Subject) -> Identity {
         .clone()
         .unwrap_or_else(|| subject.native_id.clone());
     Identity::not_in_inventory(id, name, subject.kind)
-}
-
-/// Returns the node of one credential of an identity. Providers number credentials each for themselves, so the
-/// identity is part of the key.
-pub fn credential_node(identity: &IdentityId, credential: &str) -> NodeId {
-    NodeId::new(format!("credential:{}/{credential}", identity.as_str()))
-}
-
-fn draw(graph: &mut Graph, identity: &Identity) {
-    let own = NodeId::from(&identity.id);
-    let owner = identity
-        .business_owner
-        .clone()
-        .or_else(|| identity.technical_owner.clone());
-    graph.add_node(Node {
-        criticality: identity.criticality,
-        environment: identity.environment.clone(),
-        owner: owner.clone(),
-        ..Node::new(own.clone(), NodeKind::Identity, identity.name.clone())
-    });
-    for credential in &identity.credentials {
-        let id = credential_node(&identity.id, credential.id.raw());
-        graph.add_node(Node {
-            environment: identity.environment.clone(),
-            owner: owner.clone(),
-            ends: credential.expires,
-            ..Node::new(id.clone(), NodeKind::Credential, credential.id.clone())
-        });
-        graph.add_edge(own.clone(), EdgeKind::Holds, id.clone());
-        if let Some(store) = &credential.store {
-            let store = store_node(graph, store);
-            graph.add_edge(id.clone(), EdgeKind::StoredIn, store);
-        }
-        for consumer in &credential.consumers {
-            let consumer = NodeId::new(consumer.raw());
-            if graph.node(&consumer).is_some() {
-                graph.add_edge(consumer, EdgeKind::DependsOn, id.clone());
-            }
-        }
-    }
-    for path in &identity.recovery {
-        let path = recovery_node(graph, identity, path);
-        graph.add_edge(path, EdgeKind::Recovers, own.clone());
-    }
-}
-
-/// Returns the node of a recovery path: the described one of its name, or one of its own.
-pub fn recovery_id(graph: &Graph, identity: &IdentityId, path: &RecoveryPath) -> NodeId {
-    let declared = NodeId::new(path.id.raw());
-    match graph.node(&declared) {
-        Some(_) => declared,
-        None => NodeId::new(format!("recovery:{}/{}", identity.as_str(), path.id.raw())),
-    }
-}
-
-fn recovery_node(graph: &mut Graph, identity: &Identity, path: &RecoveryPath) -> NodeId {
-    let id = recovery_id(graph, &identity.id, path);
-    if graph.node(&id).is_none() {
-        graph.add_node(Node {
-            environment: identity.environment.clone(),
-            ..Node::new(id.clone(), NodeKind::RecoveryPath, path.id.clone())
-        });
-    }
-    id
-}
-
-/// Finds or adds the node of a secret store.
-fn store_node(graph: &mut Graph, name: &Untrusted) -> NodeId {
-    let declared = NodeId::new(name.raw());
-    if graph.node(&declared).is_some() {
-        return declared;
-    }
-    let id = NodeId::new(format!("store:{}", name.raw()));
-    if graph.node(&id).is_none() {
-        graph.add_node(Node::new(id.clone(), NodeKind::SecretStore, name.clone()));
-    }
-    id
 }
 
 #[cfg(test)]

@@ -258,7 +258,7 @@ fn impact_of(services: &Services, identity: &Identity) -> ImpactSnapshot {
     let list = |walk: &Walk| {
         walk.branches
             .iter()
-            .filter(|b| !b.ends)
+            .filter(|b| !b.aside)
             .filter_map(|b| {
                 let node = graph.at(b.node)?;
                 Some(ImpactNode {

@@ -3,7 +3,7 @@
 //! Each node is shown by the way that lets do most, and of these by a short one: what can be changed must not be hidden
 //! behind a shorter way on which it can only be read.
 
-use super::kinds::{EdgeKind as E, NodeIx, Privilege};
+use super::kinds::{EdgeKind as E, NodeIx, NodeKind, Privilege};
 use super::links::{Half, NONE, Side};
 use super::walk::{Found, Search, along};
 use super::{Graph, Limits, Walk};
@@ -67,12 +67,17 @@ impl Graph {
         let mut frontier = vec![0];
         for now in 0..LEVELS.len() {
             let mut waiting = std::mem::take(&mut lower.waiting[now]);
-            waiting.sort_by_key(|w| w.depth);
+            if !waiting.is_sorted_by_key(|w| w.depth) {
+                waiting.sort_by_key(|w| w.depth);
+            }
             spread(&mut search, &mut lower, now, frontier, &waiting);
             frontier = Vec::new();
             if search.truncated {
                 break;
             }
+        }
+        for found in &mut search.found[1..] {
+            found.aside = self.glance(found.node).kind == NodeKind::Session;
         }
         search.into_walk()
     }

@@ -19,9 +19,9 @@ const STOPS_IN: u16 =
     E::DependsOn.bit() | E::RunsAs.bit() | E::Assumes.bit() | E::Holds.bit() | E::StoredIn.bit();
 
 impl Graph {
-    /// Returns who stops working, transitively, when `id` is cut off, each by a shortest way, on which what ends comes first. What it holds ends with
-    /// it, so whoever needs a held credential, or holds the same one, is among them; the credential itself is not
-    /// counted. Takes time in the size of what is found.
+    /// Returns who stops working, transitively, when `id` is cut off, each by a shortest way, on which what ends comes
+    /// first. What it holds ends with it, so whoever needs a held credential, or holds the same one, is among them; the
+    /// credential itself is not counted.
     pub fn impact(&self, id: &NodeId) -> Walk {
         self.find(id)
             .map_or_else(Walk::default, |start| self.impact_of(start, Limits::FULL))
@@ -69,7 +69,7 @@ fn stopping(search: &mut Search<'_>) {
     }
 }
 
-fn step(search: &mut Search<'_>, at: Found, place: usize, kinds: (u16, u16), ends: bool) {
+fn step(search: &mut Search<'_>, at: Found, place: usize, kinds: (u16, u16), aside: bool) {
     let graph = search.graph;
     let out = graph
         .links_of(at.node, Side::Out, kinds.0)
@@ -86,7 +86,7 @@ fn step(search: &mut Search<'_>, at: Found, place: usize, kinds: (u16, u16), end
             continue;
         }
         let found = Found {
-            ends,
+            aside,
             ..along(half, forward, place as u32, at.depth + 1)
         };
         if search.find(found).is_none() {

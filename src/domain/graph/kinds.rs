@@ -220,8 +220,12 @@ pub enum NodeState {
     Disabled,
     /// A break-glass or recovery path that is ready and was not used.
     Armed,
+    /// A break-glass or recovery path that works only after somebody else agrees.
+    Guarded,
     /// A break-glass or recovery path that was used.
     Used,
+    /// A recovery path that is in the wrong hands, or assumed to be.
+    Compromised,
 }
 
 impl NodeState {
@@ -231,7 +235,29 @@ impl NodeState {
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",
             Self::Armed => "armed",
+            Self::Guarded => "guarded",
             Self::Used => "USED",
+            Self::Compromised => "COMPROMISED",
+        }
+    }
+}
+
+/// How something joined an incident. The order is the weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Joined {
+    /// It came to be, or was changed, through the identity since that was exposed.
+    Born,
+    /// It was read or reached by the identity since that was exposed.
+    Touched,
+}
+
+impl Joined {
+    /// Returns the words shown on screen.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Born => "BORN IN WINDOW",
+            Self::Touched => "touched",
         }
     }
 }
@@ -257,9 +283,9 @@ pub struct Node {
     /// When it ends by itself; `None` where nobody says.
     #[serde(default)]
     pub ends: Option<Timestamp>,
-    /// It came to be since the first exposure of the identity at hand, through that identity.
-    #[serde(default)]
-    pub born: bool,
+    /// How it joined the incident at hand, if it did.
+    #[serde(default, skip_deserializing)]
+    pub joined: Option<Joined>,
 }
 
 impl Node {
@@ -274,7 +300,7 @@ impl Node {
             owner: None,
             state: None,
             ends: None,
-            born: false,
+            joined: None,
         }
     }
 }

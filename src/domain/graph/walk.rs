@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
+use super::Graph;
 use super::kinds::{EdgeKind, NodeIx, Privilege, Second};
 use super::links::{Half, NONE};
-use super::{Graph, Node};
 
 /// Most nodes one walk returns: 2.8 MB of branches. What lies beyond is marked as cut off.
 pub const WALK_CAP: usize = 100_000;
@@ -29,8 +29,8 @@ impl Limits {
 
     /// For what has to be there in the same frame: some tenths of a millisecond.
     pub const AT_ONCE: Self = Self {
-        nodes: 2_000,
-        edges: 10_000,
+        nodes: 1_000,
+        edges: 4_000,
     };
 }
 
@@ -51,8 +51,9 @@ pub struct Branch {
     pub forward: bool,
     /// What the whole way here lets do: the least along it. `None` where no edge of it says anything.
     pub privilege: Option<Privilege>,
-    /// It ends together with the start, as a held credential does; it is not counted among what breaks.
-    pub ends: bool,
+    /// Not counted: it ends together with what is cut off, as a held credential does, or is a live session and no target
+    /// of its own.
+    pub aside: bool,
     until: Option<Second>,
 }
 
@@ -97,9 +98,9 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Returns the nodes that count, each once: all but those that only end together with the start.
+    /// Returns the nodes that count, each once: all but those that stand aside.
     pub fn nodes(&self) -> impl Iterator<Item = NodeIx> {
-        self.branches.iter().filter(|b| !b.ends).map(|b| b.node)
+        self.branches.iter().filter(|b| !b.aside).map(|b| b.node)
     }
 
     /// Returns how many nodes count.
@@ -135,16 +136,35 @@ pub(super) struct Found {
     pub via: EdgeKind,
     pub forward: bool,
     pub privilege: Option<Privilege>,
-    pub ends: bool,
+    pub aside: bool,
     pub until: Option<Second>,
+}
+
+/// A set of nodes, a bit each, so that it stays in the nearest cache.
+struct Seen(Vec<u64>);
+
+impl Seen {
+    fn new(nodes: usize) -> Self {
+        Self(vec![0; nodes.div_ceil(64)])
+    }
+
+    fn has(&self, node: NodeIx) -> bool {
+        let word = self.0.get(node.at() / 64);
+        word.is_none_or(|word| word >> (node.at() % 64) & 1 == 1)
+    }
+
+    fn add(&mut self, node: NodeIx) {
+        if let Some(word) = self.0.get_mut(node.at() / 64) {
+            *word |= 1 << (node.at() % 64);
+        }
+    }
 }
 
 /// A walk under way.
 pub(super) struct Search<'g> {
     pub graph: &'g Graph,
     pub found: Vec<Found>,
-    /// By node, its place among those found.
-    places: Vec<u32>,
+    seen: Seen,
     nodes_left: usize,
     edges_left: usize,
     pub truncated: bool,
@@ -153,10 +173,8 @@ pub(super) struct Search<'g> {
 impl<'g> Search<'g> {
     /// Begins at a node.
     pub fn new(graph: &'g Graph, start: NodeIx, limits: Limits) -> Self {
-        let mut places = vec![NONE; graph.size()];
-        if let Some(place) = places.get_mut(start.at()) {
-            *place = 0;
-        }
+        let mut seen = Seen::new(graph.size());
+        seen.add(start);
         let first = Found {
             node: start,
             parent: NONE,
@@ -164,13 +182,13 @@ impl<'g> Search<'g> {
             via: EdgeKind::DependsOn,
             forward: true,
             privilege: None,
-            ends: true,
+            aside: true,
             until: None,
         };
         Self {
             graph,
             found: vec![first],
-            places,
+            seen,
             nodes_left: limits.nodes,
             edges_left: limits.edges,
             truncated: false,
@@ -178,7 +196,7 @@ impl<'g> Search<'g> {
     }
 
     pub fn is_found(&self, node: NodeIx) -> bool {
-        self.places.get(node.at()).is_none_or(|at| *at != NONE)
+        self.seen.has(node)
     }
 
     /// Counts an edge that is looked at; false when no more may be.
@@ -198,7 +216,7 @@ impl<'g> Search<'g> {
         };
         self.nodes_left = left;
         let place = self.found.len() as u32;
-        *self.places.get_mut(found.node.at())? = place;
+        self.seen.add(found.node);
         self.found.push(found);
         Some(place)
     }
@@ -230,11 +248,11 @@ impl<'g> Search<'g> {
                 via: one.via,
                 forward: one.forward,
                 privilege: one.privilege,
-                ends: one.ends,
+                aside: one.aside,
                 until: one.until,
             });
         }
-        let counted = found.iter().filter(|one| !one.ends).count();
+        let counted = found.iter().filter(|one| !one.aside).count();
         Walk {
             branches: branches.into_iter().flatten().collect(),
             truncated: self.truncated,
@@ -244,18 +262,25 @@ impl<'g> Search<'g> {
 
     /// Returns what was found without the start: by parent, the most critical first, then in the order of the nodes.
     fn children(&self) -> Vec<u32> {
-        let weight = |node: &Node| node.criticality;
-        let mut keyed: Vec<(u32, Reverse<u8>, NodeIx, u32)> = self.found[1..]
-            .iter()
-            .zip(1..)
-            .map(|(one, at)| {
-                let criticality = self.graph.at(one.node).and_then(weight);
-                let rank = criticality.map_or(0, |c| c as u8 + 1);
-                (one.parent, Reverse(rank), one.node, at)
-            })
-            .collect();
-        keyed.sort_unstable();
-        keyed.into_iter().map(|(_, _, _, at)| at).collect()
+        let mut starts = vec![0_u32; self.found.len() + 1];
+        for one in &self.found[1..] {
+            starts[one.parent as usize + 1] += 1;
+        }
+        for at in 0..self.found.len() {
+            starts[at + 1] += starts[at];
+        }
+        let mut next = starts.clone();
+        let mut keyed = vec![(Reverse(0), NodeIx(0), 0); self.found.len() - 1];
+        for (at, one) in self.found.iter().enumerate().skip(1) {
+            let next = &mut next[one.parent as usize];
+            let weight = Reverse(self.graph.glance(one.node).weight);
+            keyed[*next as usize] = (weight, one.node, at as u32);
+            *next += 1;
+        }
+        for range in starts.windows(2) {
+            keyed[range[0] as usize..range[1] as usize].sort_unstable();
+        }
+        keyed.into_iter().map(|(_, _, at)| at).collect()
     }
 }
 
@@ -268,7 +293,7 @@ pub(super) const fn along(half: Half, forward: bool, parent: u32, depth: u32) ->
         via: half.kind,
         forward,
         privilege: None,
-        ends: false,
+        aside: false,
         until: half.until,
     }
 }

@@ -3,8 +3,10 @@ use rstest::rstest;
 
 use super::*;
 use crate::domain::alert::Resource;
+use crate::domain::graph::{Node, NodeKind};
 use crate::domain::identity::Credential;
 use crate::domain::ids::AlertId;
+use crate::domain::ids::NodeId;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind};
 
 fn identity(id: &str, name: &str, alias: &str, credential: &str) -> Identity {

@@ -210,8 +210,8 @@ proptest! {
         let all = distances(&lines, STOPS, &ended);
         for branch in &walk.branches {
             let n = number(&graph, branch.node);
-            prop_assert_eq!(branch.ends, ended.contains_key(&n));
-            let want = if branch.ends { ended[&n] } else { all[&n] };
+            prop_assert_eq!(branch.aside, ended.contains_key(&n));
+            let want = if branch.aside { ended[&n] } else { all[&n] };
             prop_assert_eq!(branch.depth, want);
         }
         prop_assert_eq!(walk.branches.len() + 1, all.len());
