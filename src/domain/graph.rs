@@ -46,7 +46,11 @@ pub struct Graph {
     /// Sealed nodes that were described anew since.
     anew: HashMap<u32, Node>,
     chains: Chains,
+    ends: Ends,
 }
+
+/// When edges end by themselves: few do.
+type Ends = HashMap<(NodeIx, NodeIx, EdgeKind), Second>;
 
 /// The part that does not change any more; its nodes are in the order of their ids.
 #[derive(Debug, Default)]
@@ -56,6 +60,7 @@ struct Sealed {
     glances: Box<[Glance]>,
     out: Packed,
     into: Packed,
+    ends: Ends,
 }
 
 /// A node in two bytes.
@@ -111,13 +116,17 @@ impl Graph {
         let (Some(from), Some(to)) = (self.number(edge.from), self.number(edge.to)) else {
             return;
         };
+        if let Some(until) = edge.until.map(Second::of) {
+            let known = self.ends.entry((from, to, edge.kind)).or_insert(until);
+            *known = until.max(*known);
+        }
         self.chains.add(Raw {
             from,
             half: Half {
                 to,
-                until: edge.until.map(Second::of),
                 kind: edge.kind,
                 privilege: edge.privilege,
+                timed: edge.until.is_some(),
             },
         });
     }
@@ -129,12 +138,22 @@ impl Graph {
         }
         let whole = std::mem::take(self);
         let mut raws: Vec<Raw> = whole.sealed.out.raws().chain(whole.chains.raws()).collect();
+        let mut ends: Ends = whole.sealed.ends.clone();
+        for (key, until) in &whole.ends {
+            let known = ends.entry(*key).or_insert(*until);
+            *known = (*until).max(*known);
+        }
         let known = whole.sealed.nodes.len();
         let (nodes, numbers) = whole.into_nodes(known);
         for raw in &mut raws {
             raw.from = numbers[raw.from.at()];
             raw.half.to = numbers[raw.half.to.at()];
         }
+        let renumbered = ends.into_iter().map(|((from, to, kind), until)| {
+            let key = (numbers[from.at()], numbers[to.at()], kind);
+            (key, until)
+        });
+        let ends = renumbered.collect();
         let out = Packed::new(nodes.len(), &merged(&mut raws));
         let mut turned: Vec<Raw> = out
             .raws()
@@ -155,6 +174,7 @@ impl Graph {
             glances,
             out,
             into,
+            ends,
         });
     }
 
@@ -280,11 +300,32 @@ impl Graph {
             .filter(move |half| half.kind.bit() & kinds != 0)
     }
 
+    /// Returns when an edge ends by itself, seen from `at`.
+    fn end_of(&self, at: NodeIx, half: Half, forward: bool) -> Option<Second> {
+        if !half.timed {
+            return None;
+        }
+        let key = if forward {
+            (at, half.to, half.kind)
+        } else {
+            (half.to, at, half.kind)
+        };
+        let ends = [self.ends.get(&key), self.sealed.ends.get(&key)];
+        ends.into_iter().flatten().max().copied()
+    }
+
+    /// Makes a hop of an edge, seen from `at`.
+    fn hop(&self, at: NodeIx, half: Half, forward: bool) -> Hop {
+        Hop::of(half, forward, self.end_of(at, half, forward))
+    }
+
     /// Returns the direct edges of a node, out of it and then into it, at most `most` of them.
     pub fn neighbours(&self, node: NodeIx, most: usize) -> Vec<Hop> {
-        let out = self.links(node, Side::Out).map(|half| Hop::of(half, true));
-        let into = self.links(node, Side::In).map(|half| Hop::of(half, false));
-        out.chain(into).take(most).collect()
+        let out = self.links(node, Side::Out).map(|half| (half, true));
+        let into = self.links(node, Side::In).map(|half| (half, false));
+        let all = out.chain(into).take(most);
+        all.map(|(half, forward)| self.hop(node, half, forward))
+            .collect()
     }
 
     /// Returns how many direct edges a node has.
@@ -307,7 +348,7 @@ fn merged(raws: &mut Vec<Raw>) -> Vec<Raw> {
                     .privilege
                     .zip(raw.half.privilege)
                     .map(|(a, b)| a.max(b));
-                half.until = half.until.zip(raw.half.until).map(|(a, b)| a.max(b));
+                half.timed &= raw.half.timed;
             }
             _ => kept.push(raw),
         }

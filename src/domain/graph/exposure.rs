@@ -4,8 +4,8 @@
 //! behind a shorter way on which it can only be read.
 
 use super::kinds::{EdgeKind as E, NodeIx, NodeKind, Privilege};
-use super::links::{Half, NONE, Side};
-use super::walk::{Found, Search, along};
+use super::links::{Half, Side};
+use super::walk::{Found, Search, Seen, along};
 use super::{Graph, Limits, Walk};
 use crate::domain::ids::NodeId;
 
@@ -40,10 +40,11 @@ const fn level(privilege: Option<Privilege>) -> usize {
     }
 }
 
-/// Nodes that wait until nothing that lets do more reaches them, by level; and by node how near it was found there.
+/// Nodes that wait, by level, until nothing that lets do more reaches them; and those that were put there while the level
+/// at hand was looked at, as what comes then comes in the order of distance.
 struct Lower {
     waiting: [Vec<Found>; LEVELS.len()],
-    nearest: [Vec<u32>; LEVELS.len()],
+    put: [Seen; LEVELS.len()],
 }
 
 impl Graph {
@@ -62,7 +63,7 @@ impl Graph {
         let mut search = Search::new(self, start, limits);
         let mut lower = Lower {
             waiting: std::array::from_fn(|_| Vec::new()),
-            nearest: std::array::from_fn(|_| Vec::new()),
+            put: std::array::from_fn(|_| Seen::new(self.size())),
         };
         let mut frontier = vec![0];
         for now in 0..LEVELS.len() {
@@ -72,6 +73,7 @@ impl Graph {
             }
             spread(&mut search, &mut lower, now, frontier, &waiting);
             frontier = Vec::new();
+            lower.put.iter_mut().for_each(Seen::clear);
             if search.truncated {
                 break;
             }
@@ -112,6 +114,7 @@ fn spread(
             }
         }
         let mut next = Vec::new();
+        search.in_order(&mut frontier);
         for place in std::mem::take(&mut frontier) {
             expand(search, lower, now, place, &mut next);
         }
@@ -144,22 +147,15 @@ fn expand(search: &mut Search<'_>, lower: &mut Lower, now: usize, place: u32, ne
                 None => return,
             }
         } else {
-            lower.put(graph, to, found);
+            lower.put(to, found);
         }
     }
 }
 
 impl Lower {
-    /// Lets a node wait, unless a nearer way to it waits there already.
-    fn put(&mut self, graph: &Graph, level: usize, found: Found) {
-        let nearest = &mut self.nearest[level];
-        if nearest.is_empty() {
-            nearest.resize(graph.size(), NONE);
-        }
-        if let Some(nearest) = nearest.get_mut(found.node.at())
-            && found.depth < *nearest
-        {
-            *nearest = found.depth;
+    fn put(&mut self, level: usize, found: Found) {
+        if !self.put[level].has(found.node) {
+            self.put[level].add(found.node);
             self.waiting[level].push(found);
         }
     }

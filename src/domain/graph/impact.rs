@@ -39,38 +39,53 @@ impl Graph {
     }
 }
 
+/// Lets end what ends with the start, level by level.
 fn ending(search: &mut Search<'_>) {
-    let mut place = 0;
-    while let Some(at) = search.found.get(place).copied() {
-        step(search, at, place, (ENDS_OUT, ENDS_IN), true);
-        place += 1;
-    }
-}
-
-/// Lets stop what depends on what ended or stopped, nearest first.
-fn stopping(search: &mut Search<'_>) {
-    let ended = search.found.len();
-    let (mut next_ended, mut next_stopped) = (0, ended);
-    loop {
-        let first = search.found[..ended].get(next_ended).copied();
-        let then = search.found.get(next_stopped).copied();
-        let (at, place) = match (first, then) {
-            (Some(a), Some(b)) if b.depth < a.depth => (b, next_stopped),
-            (Some(a), _) => (a, next_ended),
-            (None, Some(b)) => (b, next_stopped),
-            (None, None) => return,
-        };
-        if place < ended {
-            next_ended += 1;
-        } else {
-            next_stopped += 1;
+    let mut level = vec![0];
+    while !level.is_empty() && !search.truncated {
+        let first = search.found.len() as u32;
+        search.in_order(&mut level);
+        for place in &level {
+            step(search, *place, (ENDS_OUT, ENDS_IN), true);
         }
-        step(search, at, place, (0, STOPS_IN), false);
+        level.clear();
+        level.extend(first..search.found.len() as u32);
     }
 }
 
-fn step(search: &mut Search<'_>, at: Found, place: usize, kinds: (u16, u16), aside: bool) {
-    let graph = search.graph;
+/// Lets stop what depends on what ended or stopped, level by level.
+fn stopping(search: &mut Search<'_>) {
+    let ended = search.found.len() as u32;
+    let (mut next, mut stopped) = (0, Vec::new());
+    while !search.truncated {
+        let nearest = [Some(&next).filter(|at| **at < ended), stopped.first()];
+        let depths = nearest
+            .into_iter()
+            .flatten()
+            .map(|at| search.found[*at as usize].depth);
+        let Some(depth) = depths.min() else { return };
+        let mut level: Vec<u32> = Vec::new();
+        while next < ended && search.found[next as usize].depth == depth {
+            level.push(next);
+            next += 1;
+        }
+        if stopped
+            .first()
+            .is_some_and(|at: &u32| search.found[*at as usize].depth == depth)
+        {
+            level.append(&mut stopped);
+        }
+        let first = search.found.len() as u32;
+        search.in_order(&mut level);
+        for place in level {
+            step(search, place, (0, STOPS_IN), false);
+        }
+        stopped.extend(first..search.found.len() as u32);
+    }
+}
+
+fn step(search: &mut Search<'_>, place: u32, kinds: (u16, u16), aside: bool) {
+    let (graph, at) = (search.graph, search.found[place as usize]);
     let out = graph
         .links_of(at.node, Side::Out, kinds.0)
         .map(|h| (h, true));
@@ -87,7 +102,7 @@ fn step(search: &mut Search<'_>, at: Found, place: usize, kinds: (u16, u16), asi
         }
         let found = Found {
             aside,
-            ..along(half, forward, place as u32, at.depth + 1)
+            ..along(half, forward, place, at.depth + 1)
         };
         if search.find(found).is_none() {
             return;

@@ -345,7 +345,7 @@ impl NodeIx {
 
 /// A point in time as edges keep it: whole seconds from 1970-01-01T00:00:01Z to 2106-02-07; what lies beyond is the
 /// nearest of these. A million edges would need 16 MB more for nanoseconds that nobody reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Second(NonZeroU32);
 
 impl Second {

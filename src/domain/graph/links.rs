@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
-use super::kinds::{EdgeKind, NodeIx, Privilege, Second};
+use super::kinds::{EdgeKind, NodeIx, Privilege};
 
 /// Marks the end of a chain, and a node that has no number.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// One end of an edge as the node at the other end sees it: 12 bytes.
+/// One end of an edge as the node at the other end sees it: 8 bytes, as a walk over a million of them waits for memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Half {
     pub to: NodeIx,
-    pub until: Option<Second>,
     pub kind: EdgeKind,
     pub privilege: Option<Privilege>,
+    /// Whether it ends by itself; when, stands apart.
+    pub timed: bool,
 }
 
 /// An edge between numbers.

@@ -36,13 +36,13 @@ pub struct Hop {
 }
 
 impl Hop {
-    pub(super) const fn of(half: Half, forward: bool) -> Self {
+    pub(super) const fn of(half: Half, forward: bool, until: Option<Second>) -> Self {
         Self {
             to: half.to,
             via: half.kind,
             forward,
             privilege: half.privilege,
-            until: half.until,
+            until,
         }
     }
 
@@ -143,7 +143,7 @@ impl Graph {
                 };
                 if *slot == NONE && half.to != from {
                     *slot = steps.len() as u32;
-                    steps.push((at, Hop::of(half, forward)));
+                    steps.push((at, self.hop(at, half, forward)));
                     open.push_back(half.to);
                 }
             }
