@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::keys::Key;
+use super::map::{MapAnswer, MapAsk};
 use super::model::{AnchorView, DrillView, Level, Phase};
 use super::timeline::{Found, Verdict};
 use crate::domain::alert::Alert;
@@ -140,6 +141,8 @@ pub enum Msg {
         /// Whether it ran; a refusal sent nothing.
         ran: bool,
     },
+    /// What was found out about a map.
+    Map(Box<MapAnswer>),
     /// How the drill stands.
     Drill(DrillView),
     /// Something to tell the analyst.
@@ -192,6 +195,10 @@ pub enum Effect {
     Continue,
     /// Verify all logs, byte by byte.
     VerifyLog,
+    /// Find something out about a map.
+    AskMap(MapAsk),
+    /// Put shown text on the clipboard.
+    Copy(String),
     /// Hand the terminal back to the shell.
     Suspend,
 }

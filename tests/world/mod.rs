@@ -29,6 +29,7 @@ pub fn now() -> Timestamp {
     "2026-11-21T03:14:00Z".parse().unwrap()
 }
 
+pub mod maps;
 pub mod records;
 
 /// A console without its outside.
@@ -190,6 +191,7 @@ impl World {
                 world.type_text("4h vendor rotates at noon");
             }
             "views" => world.press("V"),
+            map if map.starts_with("map") => world.map(map),
             "filter_wrong" => {
                 world.press("/");
                 world.type_text("svc sev>=hihg");
