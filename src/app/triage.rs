@@ -142,14 +142,16 @@ pub fn take_alerts(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effec
     let worse = put(model, rows, !model.touched);
     deciding::wake_these(model, &worse, now, "it came again, and is more urgent");
     model.dirty = true;
+    let mut effects = Vec::new();
+    let before = model.selected.clone();
     if !model.touched || model.selected.is_none() {
         let first = model.queue.at(0);
-        return select(model, first);
+        effects = select(model, first);
     }
-    if touched {
+    if touched && model.selected == before {
         model.refresh_detail();
     }
-    Vec::new()
+    effects
 }
 
 /// Puts alerts into the queue, with what the inventory says of their identities. Returns those that were put off and are

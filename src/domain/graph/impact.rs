@@ -21,7 +21,7 @@ const STOPS_IN: u16 =
 impl Graph {
     /// Returns who stops working, transitively, when `id` is cut off, each by a shortest way, on which what ends comes
     /// first. What it holds ends with it, so whoever needs a held credential, or holds the same one, is among them; the
-    /// credential itself is not counted.
+    /// credential itself is not counted, and stands there only where somebody breaks because of it.
     pub fn impact(&self, id: &NodeId) -> Walk {
         self.find(id)
             .map_or_else(Walk::default, |start| self.impact_of(start, Limits::FULL))
@@ -35,6 +35,7 @@ impl Graph {
         let mut search = Search::new(self, start, limits);
         ending(&mut search);
         stopping(&mut search);
+        search.prune();
         search.into_walk()
     }
 }

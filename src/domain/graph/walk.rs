@@ -241,6 +241,31 @@ impl<'g> Search<'g> {
         }
     }
 
+    /// Forgets what stands aside and leads to nothing that counts. Call it when all is found.
+    pub fn prune(&mut self) {
+        let mut kept: Vec<bool> = self.found.iter().map(|one| !one.aside).collect();
+        kept[0] = true;
+        for at in (1..self.found.len()).rev() {
+            if kept[at] {
+                kept[self.found[at].parent as usize] = true;
+            }
+        }
+        let mut places = Vec::with_capacity(self.found.len());
+        let mut next = 0;
+        for kept in &kept {
+            places.push(next);
+            next += u32::from(*kept);
+        }
+        let mut at = 0;
+        self.found.retain(|_| {
+            at += 1;
+            kept[at - 1]
+        });
+        for one in &mut self.found[1..] {
+            one.parent = places[one.parent as usize];
+        }
+    }
+
     /// Ends the walk and puts what was found in the order of a tree.
     pub fn into_walk(self) -> Walk {
         let children = self.children();

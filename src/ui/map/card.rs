@@ -78,8 +78,14 @@ fn facts(view: &View, at: NodeIx, node: &Node, ui: Ui<'_>) -> Vec<Line<'static>>
         field("environment", environment, environment_role, ui),
         field("owner", owner, owner_role, ui),
         field("criticality", critical, critical_role, ui),
-        field("state", state, state_role, ui),
     ];
+    let has_state = matches!(
+        node.kind,
+        NodeKind::Identity | NodeKind::Credential | NodeKind::RecoveryPath
+    );
+    if has_state || node.state.is_some() {
+        lines.push(field("state", state, state_role, ui));
+    }
     if let Some(ends) = node.ends {
         let (text, role) = lasts(ends, ui.now);
         lines.push(field("lasts", text, role, ui));

@@ -17,6 +17,9 @@ use crate::ui::theme::Role;
 /// Deepest indentation, in levels; what lies deeper says how deep it lies.
 const DEEPEST: u32 = 8;
 
+/// What ends within these seconds may be waited for.
+const SOON_S: i64 = 24 * 3_600;
+
 /// A piece of a line.
 pub type Tag = (String, Role);
 
@@ -32,7 +35,9 @@ pub fn lasts(until: Timestamp, now: Timestamp) -> Tag {
     if until <= now {
         return (format!("ended {} ago", age(until, now)), Role::Muted);
     }
-    (format!("ends in {}", age(now, until)), Role::Warn)
+    let soon = until.as_second() - now.as_second() < SOON_S;
+    let role = if soon { Role::Warn } else { Role::Muted };
+    (format!("ends in {}", age(now, until)), role)
 }
 
 /// Returns the meaning of a layer for the theme; its word stands in brackets, so that it is a mark without colour too.
@@ -89,7 +94,7 @@ fn shared_tag(shared: Shared) -> Option<Tag> {
 
 /// Returns what weighs in of the way to a branch.
 pub fn branch_tags(node: &Node, branch: &Branch, now: Timestamp) -> Vec<Tag> {
-    let mut tags = Vec::new();
+    let mut tags: Vec<Tag> = branch.privilege.map(privilege_tag).into_iter().collect();
     let layer = AccessLayer::of(node.kind, branch.via);
     tags.extend(layer.map(|layer| (format!("[{}]", layer.as_str()), layer_role(layer))));
     let until = [branch.until(), node.ends].into_iter().flatten().min();
@@ -98,7 +103,6 @@ pub fn branch_tags(node: &Node, branch: &Branch, now: Timestamp) -> Vec<Tag> {
         (None, Some(_)) => tags.push(("no end known".into(), Role::Warn)),
         (None, None) => {}
     }
-    tags.extend(branch.privilege.map(privilege_tag));
     tags
 }
 
@@ -124,9 +128,14 @@ pub fn line(
     let is_marked = node.is_some_and(|(_, node)| marked.contains(&node.id));
     let cursor = if selected { ui.glyphs.cursor } else { " " };
     let mark = if is_marked { ui.glyphs.mark } else { " " };
-    let mut parts: Vec<Tag> = vec![(format!("{cursor}{mark}"), Role::Key)];
+    let lead = vec![(format!("{cursor}{mark}"), Role::Key)];
+    let mut parts: Vec<Tag> = Vec::new();
     match (view.tab, node) {
-        (Tab::Impact | Tab::Exposure, _) => parts.extend(tree_parts(view, row, ui)),
+        (Tab::Impact | Tab::Exposure, _) => {
+            let (indent, rest) = tree_parts(view, row, ui);
+            let lead = lead.into_iter().chain([(indent, Role::Muted)]).collect();
+            return fitted(lead, rest, selected, ui, width);
+        }
         (_, Some((at, node))) => {
             parts.push((show(node.label.raw()).into_owned(), Role::Base));
             parts.extend(node_tags(&view.graph, at, node));
@@ -135,15 +144,16 @@ pub fn line(
         }
         (_, None) => {}
     }
-    fitted(parts, selected, ui, width)
+    fitted(lead, parts, selected, ui, width)
 }
 
-fn tree_parts(view: &View, row: usize, ui: Ui<'_>) -> Vec<Tag> {
+/// Returns what stands before the name in a tree, and the name with what follows.
+fn tree_parts(view: &View, row: usize, ui: Ui<'_>) -> (String, Vec<Tag>) {
     let Some((tree, walk)) = view.tree() else {
-        return Vec::new();
+        return Default::default();
     };
     let Some(line) = tree.lines.get(row).copied() else {
-        return Vec::new();
+        return Default::default();
     };
     let fold = match (Tree::is_parent(line, walk), tree.is_folded(line, walk)) {
         (false, _) => " ",
@@ -155,18 +165,19 @@ fn tree_parts(view: &View, row: usize, ui: Ui<'_>) -> Vec<Tag> {
         level => format!("({level}) "),
     };
     let indent = "  ".repeat(line.level.min(DEEPEST) as usize);
-    let lead = (format!("{indent}{fold} {deep}"), Role::Muted);
+    let lead = format!("{indent}{fold} {deep}");
     match line.what {
         What::Group { kind, count, .. } => {
-            vec![lead, (format!("{count} {}", kind.plural()), Role::Title)]
+            let name = format!("{count} {}", kind.plural());
+            (lead, vec![(name, Role::Title)])
         }
         What::Branch(place) => {
             let branch = walk.branches.get(place as usize);
             let found = branch.and_then(|b| Some((b, view.graph.at(b.node)?)));
             let Some((branch, node)) = found else {
-                return vec![lead];
+                return (lead, Vec::new());
             };
-            let mut parts = vec![lead, (show(node.label.raw()).into_owned(), Role::Base)];
+            let mut parts = vec![(show(node.label.raw()).into_owned(), Role::Base)];
             parts.extend(node_tags(&view.graph, branch.node, node));
             parts.extend(branch_tags(node, branch, ui.now));
             if tree.is_folded(line, walk) && branch.below > 0 {
@@ -176,7 +187,7 @@ fn tree_parts(view: &View, row: usize, ui: Ui<'_>) -> Vec<Tag> {
                 format!("{}, {}", node.kind.as_str(), branch.how()),
                 Role::Muted,
             ));
-            parts
+            (lead, parts)
         }
     }
 }
@@ -225,8 +236,14 @@ fn list_tags(view: &View, row: usize, now: Timestamp) -> Vec<Tag> {
     }
 }
 
-/// Puts pieces into a line: the name gives way first, and what is left of the rest is cut at the end.
-fn fitted(parts: Vec<Tag>, selected: bool, ui: Ui<'_>, width: usize) -> Line<'static> {
+/// Puts pieces into a line: a long name gives way to what weighs in, and what does not fit is cut at the end.
+fn fitted(
+    lead: Vec<Tag>,
+    parts: Vec<Tag>,
+    selected: bool,
+    ui: Ui<'_>,
+    width: usize,
+) -> Line<'static> {
     let style = |role| match selected {
         // Whole, as what is dim cannot be read in reverse.
         true => ui.theme.style(role).patch(ui.theme.style(Role::Selected)),
@@ -234,22 +251,22 @@ fn fitted(parts: Vec<Tag>, selected: bool, ui: Ui<'_>, width: usize) -> Line<'st
     };
     let mut room = width;
     let mut spans = Vec::new();
-    let longest = width.saturating_sub(4).max(12) / 2;
-    for (at, (text, role)) in parts.into_iter().enumerate() {
-        let lead = at < 2 || text.is_empty();
-        let text = if role == Role::Base && at <= 2 {
-            fit(
-                &text,
-                longest.max(width.saturating_sub(50)),
-                ui.glyphs.ellipsis,
-            )
-        } else {
-            text
-        };
-        let text = if lead { text } else { format!("{text}  ") };
-        let text = fit(&text, room, ui.glyphs.ellipsis);
+    let mut push = |text: &str, role| {
+        let text = fit(text, room, ui.glyphs.ellipsis);
         room -= cells(&text).min(room);
         spans.push(Span::styled(text, style(role)));
+    };
+    for (text, role) in lead {
+        push(&text, role);
+    }
+    let longest = (width / 2).max(width.saturating_sub(50));
+    for (at, (text, role)) in parts.into_iter().enumerate() {
+        let text = if at == 0 {
+            fit(&text, longest, ui.glyphs.ellipsis)
+        } else {
+            format!("  {text}")
+        };
+        push(&text, role);
     }
     if selected {
         spans.push(Span::styled(" ".repeat(room), style(Role::Base)));
