@@ -16,12 +16,11 @@ use crate::config::Config;
 use crate::connect::{Connector, Connectors};
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
-use crate::domain::inventory::Inventory;
+use crate::domain::inventory::{Inventory, Loss};
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
 use crate::intake::store::Store;
-use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
 use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::intake::Intake;
@@ -197,21 +196,24 @@ pub struct Parts {
 }
 
 /// Reads everything that the configuration at `path` names. Each error says on which of its lines.
-pub fn load_parts(config: &Config, path: &Path) -> Result<Parts, Vec<anyhow::Error>> {
-    let inventory = load_inventory(config, path);
+/// What is wrong with the inventory is no error: it stands in [`Inventory::background`].
+pub fn load_parts(
+    config: &Config,
+    path: &Path,
+    cache: Option<&Path>,
+) -> Result<Parts, Vec<anyhow::Error>> {
     let connectors = load_connectors(config, path);
     let playbooks = load_playbooks(config, path);
     let decoders = decoders::load(config, path);
-    match (inventory, connectors, playbooks, decoders) {
-        (Ok(inventory), Ok(connectors), Ok(playbooks), Ok(decoders)) => Ok(Parts {
-            inventory: Arc::new(inventory),
+    match (connectors, playbooks, decoders) {
+        (Ok(connectors), Ok(playbooks), Ok(decoders)) => Ok(Parts {
+            inventory: load_inventory(config, cache),
             connectors: Arc::new(connectors),
             playbooks,
             decoders: Arc::new(decoders),
         }),
-        (inventory, connectors, playbooks, decoders) => {
-            let mut errors: Vec<_> = inventory.err().into_iter().collect();
-            errors.extend(connectors.err().unwrap_or_default());
+        (connectors, playbooks, decoders) => {
+            let mut errors = connectors.err().unwrap_or_default();
             errors.extend(playbooks.err());
             errors.extend(decoders.err());
             Err(errors)
@@ -219,18 +221,37 @@ pub fn load_parts(config: &Config, path: &Path) -> Result<Parts, Vec<anyhow::Err
     }
 }
 
+/// Reads the inventory; what is wrong with it stands in it.
+pub fn load_inventory(config: &Config, cache: Option<&Path>) -> Arc<Inventory> {
+    let inventory = crate::inventory::load(&config.inventory, cache, Timestamp::now());
+    Arc::new(inventory)
+}
+
+/// Says what of the inventory is missing, in a few lines: what hangs on it is unknown, not nothing. Masked already.
+pub fn inventory_trouble(inventory: &Inventory) -> Vec<String> {
+    const TOLD: usize = 3;
+    let background = inventory.background();
+    let old = background.sources.iter().filter(|s| s.identities > 0);
+    let old = old.filter_map(|s| Some(format!("inventory {}: {}", s.shown(), s.trouble.as_ref()?)));
+    let lost: Vec<_> = background
+        .mistakes
+        .iter()
+        .filter(|m| m.loss > Loss::None)
+        .collect();
+    let told = lost.iter().take(TOLD).map(|m| format!("inventory: {m}"));
+    let more = lost.len().saturating_sub(TOLD);
+    let more = (more > 0)
+        .then(|| format!("inventory: {more} more mistakes; `stanch config check` tells them all"));
+    let lines = old.chain(told).chain(more);
+    lines
+        .map(|line| crate::journal::mask_tokens(&line).into_owned())
+        .collect()
+}
+
 /// Makes one error of many.
 fn all(errors: &[anyhow::Error]) -> anyhow::Error {
     let lines: Vec<String> = errors.iter().map(|e| format!("{e:#}")).collect();
     anyhow::anyhow!("{}", lines.join("\n"))
-}
-
-fn load_inventory(config: &Config, path: &Path) -> anyhow::Result<Inventory> {
-    crate::inventory::load(&config.inventory.files).map_err(|error| match error {
-        // Content errors name their own file and line.
-        InventoryError::Content { .. } => error.into(),
-        _ => Config::blame(path, &["inventory", "files"], error.to_string()).into(),
-    })
 }
 
 fn load_connectors(config: &Config, path: &Path) -> Result<Connectors, Vec<anyhow::Error>> {
@@ -331,7 +352,8 @@ impl Setup {
         make_private(&state)?;
         let path = config_path(global)?;
         let config = Config::load(&path)?;
-        let parts = load_parts(&config, &path).map_err(|errors| all(&errors))?;
+        let parts = load_parts(&config, &path, cache_dir(global).as_deref())
+            .map_err(|errors| all(&errors))?;
         let keys = keys_dir(global)?;
         Self::assemble(global, state, config, parts, keys, None, report)
     }

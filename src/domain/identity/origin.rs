@@ -191,6 +191,8 @@ pub struct Said {
     pub at: At,
     /// Who.
     pub origin: Arc<Origin>,
+    /// In which line of the origin's place, counted from 1; 0 where there is none.
+    pub line: u32,
     /// What, where it is not what is in force.
     pub value: Option<Untrusted>,
 }
