@@ -227,6 +227,61 @@ pub fn load_inventory(config: &Config, cache: Option<&Path>) -> Arc<Inventory> {
     Arc::new(inventory)
 }
 
+/// Returns the inventory in force, the drill's or that of the configuration; nobody acts, and no provider is asked.
+pub fn inventory(global: &Global, now: Timestamp) -> anyhow::Result<Arc<Inventory>> {
+    if is_drill(global)? {
+        return drill_inventory(&drill_scenario(global)?, now);
+    }
+    let config = Config::load(&config_path(global)?)?;
+    Ok(load_inventory(&config, cache_dir(global).as_deref()))
+}
+
+/// The same, with what could be done.
+pub fn known(global: &Global, now: Timestamp) -> anyhow::Result<(Arc<Inventory>, Arc<Connectors>)> {
+    if is_drill(global)? {
+        // Nothing is sent and nothing kept, so the places do not matter.
+        let nowhere = std::path::absolute(state_dir(global)?)?;
+        let lab = lab_connector(
+            "http://127.0.0.1:9".to_owned(),
+            &nowhere,
+            nowhere.join("console.token"),
+        );
+        let connectors = Connectors::load(&[("lab".to_owned(), lab)].into())?;
+        let inventory = drill_inventory(&drill_scenario(global)?, now)?;
+        return Ok((inventory, Arc::new(connectors)));
+    }
+    let path = config_path(global)?;
+    let config = Config::load(&path)?;
+    let connectors = load_connectors(&config, &path).map_err(|errors| all(&errors))?;
+    let inventory = load_inventory(&config, cache_dir(global).as_deref());
+    Ok((inventory, Arc::new(connectors)))
+}
+
+fn drill_scenario(global: &Global) -> anyhow::Result<Scenario> {
+    let name = global.drill.as_deref().unwrap_or(crate::drill::DEFAULT);
+    Ok(Scenario::load(name)?)
+}
+
+fn drill_inventory(scenario: &Scenario, now: Timestamp) -> anyhow::Result<Arc<Inventory>> {
+    let text = scenario.inventory_toml(now);
+    Ok(Arc::new(crate::inventory::parse(&text, "drill scenario")?))
+}
+
+/// Returns how the console reaches the lab.
+fn lab_connector(base_url: String, secrets: &Path, token: PathBuf) -> ConnectorSettings {
+    ConnectorSettings {
+        preset: Some("lab".to_owned()),
+        file: None,
+        base_url,
+        params: [("secret_dir".to_owned(), secrets.display().to_string())].into(),
+        auth: AuthSettings::Bearer {
+            token: SecretRef::File(token),
+        },
+        ca_file: None,
+        timeout_s: 5,
+    }
+}
+
 /// Says what of the inventory is missing, in a few lines: what hangs on it is unknown, not nothing. Masked already.
 pub fn inventory_trouble(inventory: &Inventory) -> Vec<String> {
     const TOLD: usize = 3;
@@ -384,17 +439,7 @@ impl Setup {
         let lab = Lab::start(&scenario, options).await?;
         let secrets = std::path::absolute(state.join("secrets"))?;
         make_private(&secrets)?;
-        let connector = ConnectorSettings {
-            preset: Some("lab".to_owned()),
-            file: None,
-            base_url: lab.base_url(),
-            params: [("secret_dir".to_owned(), secrets.display().to_string())].into(),
-            auth: AuthSettings::Bearer {
-                token: SecretRef::File(token_file),
-            },
-            ca_file: None,
-            timeout_s: 5,
-        };
+        let connector = lab_connector(lab.base_url(), &secrets, token_file);
         let source = SourceSettings::File {
             name: "drill".to_owned(),
             path: alerts_file,
@@ -405,9 +450,8 @@ impl Setup {
             connector: [("lab".to_owned(), connector)].into(),
             ..Config::default()
         };
-        let text = scenario.inventory_toml(Timestamp::now());
         let parts = Parts {
-            inventory: Arc::new(crate::inventory::parse(&text, "drill scenario")?),
+            inventory: drill_inventory(&scenario, Timestamp::now())?,
             connectors: Arc::new(Connectors::load(&config.connector)?),
             playbooks: Services::shipped_playbooks()?,
             decoders: Arc::clone(Decoders::shipped()),
