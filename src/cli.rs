@@ -108,10 +108,10 @@ pub enum Command {
     Alert(alert::AlertArgs),
     /// Decode, list and show alerts.
     Alerts(alerts::AlertsArgs),
-    /// What is known of identities, and how they hang together.
-    Identity(identity::IdentityArgs),
     /// Read and verify the decision log; alone it opens a screen that only reads.
     Log(log::LogArgs),
+    /// List and show identities, the map around them, and which could not be contained now.
+    Identity(identity::IdentityArgs),
     /// Check the configuration, or say where it lies.
     Config(config::ConfigArgs),
     /// Write a commented configuration.
@@ -210,7 +210,6 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 &mut std::io::stderr().lock(),
             )
         }
-        Some(Command::Identity(args)) => identity::run(global, &args, &mut out),
         Some(Command::Log(args)) if args.is_screen() => {
             drop(out);
             log::open_screen(global)
@@ -229,6 +228,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             };
             log::run(&args, &context, &mut out)
         }
+        Some(Command::Identity(args)) => identity::run(global, &args, &mut out),
         Some(Command::Config(args)) => config::config(global, &args, &mut out),
         Some(Command::Init(args)) => config::init(global, &args, &mut out),
         Some(Command::Keys) => show::keys(global.json, &mut out),

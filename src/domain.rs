@@ -16,6 +16,7 @@ pub mod options;
 pub mod plan;
 pub mod playbook;
 pub mod queue;
+pub mod readiness;
 pub mod text;
 pub mod urgency;
 pub mod vocabulary;

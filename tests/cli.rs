@@ -17,6 +17,8 @@ mod damaged;
 mod drill;
 #[path = "cli/fields.rs"]
 mod fields;
+#[path = "cli/identity.rs"]
+mod identity;
 #[path = "cli/input.rs"]
 mod input;
 #[path = "cli/twice.rs"]

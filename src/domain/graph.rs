@@ -263,6 +263,12 @@ impl Graph {
         })
     }
 
+    /// Returns the ids of the nodes of a walk that count.
+    pub fn ids<'g>(&'g self, walk: &Walk) -> impl Iterator<Item = &'g NodeId> {
+        let ids = walk.nodes().filter_map(|at| Some(&self.at(at)?.id));
+        ids.collect::<Vec<_>>().into_iter()
+    }
+
     /// Returns how many nodes are described.
     pub fn len(&self) -> usize {
         self.nodes()

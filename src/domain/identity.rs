@@ -12,6 +12,7 @@ mod live;
 pub mod merge;
 mod origin;
 pub mod roster;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use super::vocabulary::{Criticality, Driver, IdentityKind};
 pub use access::{Grant, Intent, Level, RecoveryPath, RecoveryState, Scope, Usual};
 pub use credential::Credential;
 pub use live::{LiveContext, Session};
-pub use origin::{At, Field, Origin, Said};
+pub use origin::{At, Field, Origin, Said, coarse};
 
 /// A non-human identity or an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

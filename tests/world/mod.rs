@@ -63,6 +63,14 @@ fn finding(uid: &str, who: &str, title: &str, pattern: &str, severity: u8, minut
     })
 }
 
+fn held(name: &str, privileged: bool) -> Scope {
+    Scope {
+        name: name.into(),
+        privileged,
+        ..Scope::default()
+    }
+}
+
 fn rows(findings: &[Value]) -> Vec<Row> {
     let decode = |value: &Value| {
         let mut alerts =
@@ -291,18 +299,7 @@ impl World {
                     expires: now().checked_add(SignedDuration::from_mins(9)).ok(),
                     origin: Some(Untrusted::from("203.0.113.66 python-requests/2.32.4")),
                 }],
-                scopes: vec![
-                    Scope {
-                        name: Untrusted::from("deploy"),
-                        privileged: false,
-                        ..Scope::default()
-                    },
-                    Scope {
-                        name: Untrusted::from("secrets.read"),
-                        privileged: true,
-                        ..Scope::default()
-                    },
-                ],
+                scopes: vec![held("deploy", false), held("secrets.read", true)],
                 unknown: vec![(
                     "grants".into(),
                     Untrusted::from("the provider answered 503"),

@@ -252,6 +252,3 @@ fn children(parent: Option<u32>, walk: &Walk) -> Vec<u32> {
     }
     found
 }
-
-#[cfg(test)]
-mod tests;

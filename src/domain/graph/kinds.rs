@@ -333,6 +333,12 @@ impl Edge {
     }
 }
 
+impl From<(NodeId, EdgeKind, NodeId)> for Edge {
+    fn from((from, kind, to): (NodeId, EdgeKind, NodeId)) -> Self {
+        Self::new(from, kind, to)
+    }
+}
+
 /// The number of a node in one graph, dense from 0. It means nothing in another graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeIx(pub(super) u32);

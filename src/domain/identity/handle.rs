@@ -57,6 +57,7 @@ pub fn canonical(id: &str) -> Vec<(String, Reason)> {
 /// `SHA256:` before it: `ssh-keygen -l` writes base64 without padding, certificate tools hexadecimal, and the audit log of
 /// GitHub base64 with padding.
 fn fingerprint(id: &str) -> Option<String> {
+    use std::fmt::Write as _;
     let prefix = id.get(..7).filter(|p| p.eq_ignore_ascii_case("sha256:"));
     let body = &id[prefix.map_or(0, str::len)..];
     let hex: String = body.chars().filter(|c| *c != ':').collect();
@@ -81,7 +82,6 @@ fn fingerprint(id: &str) -> Option<String> {
         (bits, count) = (bits << 6 | u32::from(six), count + 6);
         if count >= 8 {
             count -= 8;
-            use std::fmt::Write as _;
             // Writing to a String cannot fail.
             let _ = write!(out, "{:02x}", bits >> count & 0xff);
             bits &= (1 << count) - 1;

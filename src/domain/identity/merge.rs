@@ -21,6 +21,8 @@ pub struct Account {
     pub rank: usize,
     /// Where it comes from.
     pub origin: Arc<Origin>,
+    /// In which line, counted from 1; 0 where there is none.
+    pub line: u32,
     /// What it says.
     pub card: Identity,
 }
@@ -34,12 +36,14 @@ pub fn merge(mut accounts: Vec<Account>) -> Option<Identity> {
         card: Identity::blank(first.card.id.clone()),
         ledger: Ledger {
             base: Arc::clone(&first.origin),
+            line: 0,
             said: Vec::new(),
         },
     };
     merging.card.provenance.clone_from(&first.origin.source);
     for account in std::iter::once(first).chain(accounts) {
         merging.card.origins.push(Arc::clone(&account.origin));
+        merging.ledger.line = account.line;
         merging.add(account);
     }
     let Merging { mut card, ledger } = merging;
@@ -132,6 +136,7 @@ enum Rule {
 /// Who said what is not said by the most trusted source.
 struct Ledger {
     base: Arc<Origin>,
+    line: u32,
     said: Vec<Said>,
 }
 
@@ -141,6 +146,7 @@ impl Ledger {
             self.said.push(Said {
                 at,
                 origin: Arc::clone(origin),
+                line: self.line,
                 value,
             });
         }
@@ -207,6 +213,9 @@ fn unite(into: &mut Vec<Untrusted>, from: Vec<Untrusted>) {
 fn some<T: Value>(value: T) -> Option<T> {
     Some(value).filter(|v| !v.is_blank())
 }
+
+type CredentialText = fn(&mut Credential) -> &mut Option<Untrusted>;
+type CredentialTime = fn(&mut Credential) -> &mut Option<Timestamp>;
 
 impl Merging {
     fn add(&mut self, account: Account) {
@@ -356,8 +365,7 @@ impl Merging {
         let pair = (&mut kind, Some(std::mem::take(&mut from.kind)));
         ledger.take(at(Field::CredentialKind), pair, origin, Rule::Trust);
         own.kind = kind.unwrap_or_default();
-        type Text = fn(&mut Credential) -> &mut Option<Untrusted>;
-        let texts: [(Field, Text); 4] = [
+        let texts: [(Field, CredentialText); 4] = [
             (Field::CredentialStore, |c| &mut c.store),
             (Field::CredentialRotation, |c| &mut c.rotation),
             (Field::CredentialFingerprint, |c| &mut c.fingerprint),
@@ -367,8 +375,7 @@ impl Merging {
             let pair = (text(own), text(&mut from).take());
             ledger.take(at(field), pair, origin, Rule::Trust);
         }
-        type Time = fn(&mut Credential) -> &mut Option<Timestamp>;
-        let times: [(Field, Time, Rule); 4] = [
+        let times: [(Field, CredentialTime, Rule); 4] = [
             (Field::CredentialCreated, |c| &mut c.created, Rule::Trust),
             (Field::CredentialExpires, |c| &mut c.expires, Rule::Trust),
             (
@@ -434,13 +441,12 @@ pub fn merge_all(accounts: Vec<Account>) -> Vec<Identity> {
     let mut order: BTreeMap<crate::domain::ids::IdentityId, usize> = BTreeMap::new();
     let mut groups: Vec<Vec<Account>> = Vec::new();
     for account in accounts {
-        match order.get(&account.card.id) {
-            Some(index) => groups[*index].push(account),
-            None => {
-                order.insert(account.card.id.clone(), groups.len());
-                groups.push(vec![account]);
-            }
+        let next = groups.len();
+        let index = *order.entry(account.card.id.clone()).or_insert(next);
+        if index == next {
+            groups.push(Vec::with_capacity(1));
         }
+        groups[index].push(account);
     }
     groups.into_iter().filter_map(merge).collect()
 }

@@ -176,10 +176,10 @@ impl Origin {
     }
 }
 
-/// An age in whole days from two days on: nobody cares for the hours of an inventory.
-fn coarse(at: Timestamp, now: Timestamp) -> String {
+/// Returns an age in whole days from two days on: nobody cares for the hours of an inventory.
+pub fn coarse(at: Timestamp, now: Timestamp) -> String {
     match (now.as_second() - at.as_second()) / 86_400 {
-        ..2 => age(at, now),
+        ..=1 => age(at, now),
         days => format!("{days} d"),
     }
 }
@@ -191,6 +191,8 @@ pub struct Said {
     pub at: At,
     /// Who.
     pub origin: Arc<Origin>,
+    /// In which line of the origin's place, counted from 1; 0 where there is none.
+    pub line: u32,
     /// What, where it is not what is in force.
     pub value: Option<Untrusted>,
 }

@@ -51,6 +51,7 @@ impl Background {
                 card.said.extend(team.origin.as_ref().map(|origin| Said {
                     at: At::own(field),
                     origin: Arc::clone(origin),
+                    line: 0,
                     value: None,
                 }));
             }
@@ -68,8 +69,10 @@ impl Background {
 pub struct Mistake {
     /// Which source, by its place in the order of trust.
     pub source: usize,
-    /// The file or address, and the line counted from 1 where there is one. Escaped already.
+    /// The file or address. Escaped already.
     pub place: String,
+    /// The line, counted from 1; 0 where it is in none.
+    pub line: usize,
     /// What is wrong, and the way out. Escaped already; never the value of a secret.
     pub problem: String,
     /// How much of the source is missing because of it.
@@ -89,7 +92,10 @@ pub enum Loss {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
+        match self.line {
+            0 => write!(f, "{}: {}", self.place, self.problem),
+            line => write!(f, "{}:{line}: {}", self.place, self.problem),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ fn account(rank: usize, origin: &Arc<Origin>, fill: impl FnOnce(&mut Identity)) 
     Account {
         rank,
         origin: Arc::clone(origin),
+        line: 0,
         card,
     }
 }
@@ -213,7 +214,7 @@ fn doubts_have_reasons() {
 /// A card with a few fields set from a few bytes.
 fn made(bytes: [u8; 4]) -> impl Fn(&mut Identity) {
     move |c| {
-        let text = |b: u8| (b % 3 != 0).then(|| Untrusted::new(format!("v{}", b % 3)));
+        let text = |b: u8| (!b.is_multiple_of(3)).then(|| Untrusted::new(format!("v{}", b % 3)));
         c.technical_owner = text(bytes[0]);
         c.workload = text(bytes[1]);
         c.scopes = (0..bytes[2] % 4)
