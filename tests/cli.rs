@@ -21,5 +21,7 @@ mod fields;
 mod identity;
 #[path = "cli/input.rs"]
 mod input;
+#[path = "cli/map.rs"]
+mod map;
 #[path = "cli/twice.rs"]
 mod twice;

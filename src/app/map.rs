@@ -67,7 +67,7 @@ impl MapAsk {
             MapQuestion::Look(node) => {
                 MapFound::Look(Arc::new(Look::at(&self.graph, node, Limits::FULL)))
             }
-            MapQuestion::Paths(from, to) => MapFound::Paths(paths(&self.graph, from, to)),
+            MapQuestion::Paths(from, to) => MapFound::Paths(self.graph.ways(from, to)),
         };
         MapAnswer { ask: self, found }
     }
@@ -76,22 +76,6 @@ impl MapAsk {
     pub fn is_small(&self) -> bool {
         self.graph.edges() <= AT_ONCE_EDGES
     }
-}
-
-/// Returns the ways between two nodes: from the first to the second and back, of both kinds; where there is none of them,
-/// the nearest connection at all.
-fn paths(graph: &Graph, from: &NodeId, to: &NodeId) -> Vec<(Way, Path)> {
-    let mut found = Vec::new();
-    for (a, b) in [(from, to), (to, from)] {
-        for way in [Way::Exposure, Way::Impact] {
-            found.extend(graph.path(a, b, way).map(|path| (way, path)));
-        }
-    }
-    if found.is_empty() {
-        let any = graph.path(from, to, Way::Any);
-        found.extend(any.map(|path| (Way::Any, path)));
-    }
-    found
 }
 
 /// What identities did that may have brought something into an incident, as alerts tell it.

@@ -54,6 +54,13 @@ impl World {
         self.model.refresh_detail();
     }
 
+    /// Lets an alert tell that the intruder made a client.
+    pub fn made(&mut self, client: &str) {
+        let pattern = "credential_created_or_added";
+        let finding = made("f8", client, "OAuth Client", pattern, 4);
+        self.send(Msg::Alerts(rows(&[finding])));
+    }
+
     /// Shows the map, by the name of a state.
     pub(super) fn map(&mut self, screen: &str) {
         let findings = [

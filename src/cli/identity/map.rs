@@ -85,11 +85,7 @@ pub fn run(
         None => None,
         Some(to) => {
             let to = find(&inventory, &alerts, to)?;
-            let ways = [Way::Impact, Way::Exposure, Way::Any];
-            let found = ways
-                .into_iter()
-                .filter_map(|way| Some((way, graph.path(&start, &to, way)?)));
-            let found = found.collect();
+            let found = graph.ways(&start, &to);
             Some((to, found))
         }
     };

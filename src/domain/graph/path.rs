@@ -83,6 +83,22 @@ impl Path {
 }
 
 impl Graph {
+    /// Returns the ways between two nodes: from the first to the second and back, of both kinds; where there is none of
+    /// them, the nearest connection at all.
+    pub fn ways(&self, from: &NodeId, to: &NodeId) -> Vec<(Way, Path)> {
+        let mut found = Vec::new();
+        for (a, b) in [(from, to), (to, from)] {
+            for way in [Way::Exposure, Way::Impact] {
+                found.extend(self.path(a, b, way).map(|path| (way, path)));
+            }
+        }
+        if found.is_empty() {
+            let any = self.path(from, to, Way::Any);
+            found.extend(any.map(|path| (Way::Any, path)));
+        }
+        found
+    }
+
     /// Returns a shortest way of one kind from one node to another; `None` where there is none. Takes time in the number
     /// of edges.
     pub fn path(&self, from: &NodeId, to: &NodeId, way: Way) -> Option<Path> {

@@ -236,21 +236,24 @@ fn one_path(around: &Around, way: Way, path: &Path, out: &mut dyn Write) -> std:
             .at(at)
             .map_or_else(String::new, |n| show(n.label.raw()).into_owned())
     };
+    let to = path.hops.last().map_or(path.from, |hop| hop.to);
+    let (from, to) = (label(path.from), label(to));
     let title = match way {
-        Way::Impact => "stops, if it is cut off",
-        Way::Exposure => "reached by whoever holds it",
-        Way::Any => "connected, in whatever direction",
+        Way::Impact => format!("if {from} is cut off, {to} stops"),
+        Way::Exposure => format!("whoever holds {from} gets to {to}"),
+        Way::Any => format!("{from} and {to} hang together only so"),
     };
     let privilege = path
         .privilege()
         .map_or_else(String::new, |p| format!("  {}", p.as_str()));
     let steps = path.hops.len();
+    let s = if steps == 1 { "" } else { "s" };
     writeln!(
         out,
-        "{title}: {steps} steps{privilege}{}",
+        "{title}: {steps} step{s}{privilege}{}",
         until(around, path.until())
     )?;
-    writeln!(out, "  {}", label(path.from))?;
+    writeln!(out, "  {from}")?;
     for hop in path.hops.iter().take(MOST_LINES) {
         writeln!(out, "  {} {}", hop.how(), label(hop.to))?;
     }
