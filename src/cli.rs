@@ -8,6 +8,7 @@ pub mod alert;
 pub mod alerts;
 pub mod config;
 pub mod drill;
+pub mod identity;
 pub mod log;
 pub mod plan;
 pub mod serve;
@@ -109,6 +110,8 @@ pub enum Command {
     Alerts(alerts::AlertsArgs),
     /// Read and verify the decision log; alone it opens a screen that only reads.
     Log(log::LogArgs),
+    /// List and show identities, the map around them, and which could not be contained now.
+    Identity(identity::IdentityArgs),
     /// Check the configuration, or say where it lies.
     Config(config::ConfigArgs),
     /// Write a commented configuration.
@@ -225,6 +228,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             };
             log::run(&args, &context, &mut out)
         }
+        Some(Command::Identity(args)) => identity::run(global, &args, &mut out),
         Some(Command::Config(args)) => config::config(global, &args, &mut out),
         Some(Command::Init(args)) => config::init(global, &args, &mut out),
         Some(Command::Keys) => show::keys(global.json, &mut out),

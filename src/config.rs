@@ -2,6 +2,7 @@
 
 mod alerts;
 mod desk;
+mod inventory;
 mod sources;
 pub mod views;
 
@@ -11,7 +12,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::app::settings::{ConnectorSettings, Desk, ReceiverSettings, Retention, SourceSettings};
+use crate::app::settings::{
+    ConnectorSettings, Desk, InventorySettings, ReceiverSettings, Retention, SourceSettings,
+};
 pub use alerts::AlertSettings;
 pub use desk::{Fold, SlaSettings, ViewSettings};
 
@@ -31,7 +34,7 @@ pub struct Config {
     /// How alerts are decoded besides what is shipped.
     pub decoders: DecoderSettings,
     /// What is known about identities.
-    pub inventory: Files,
+    pub inventory: InventorySettings,
     /// What may be done.
     pub playbooks: Files,
     /// Providers by name.
@@ -211,6 +214,7 @@ impl Config {
             .into_iter()
             .chain(validate_connectors(&config.connector))
             .chain(sources::check(&config))
+            .chain(inventory::check(text, &config.inventory))
             .chain(validate_site(&config.journal.site))
             .chain(desk::validate(&config.sla, &config.view))
             .chain(alerts::validate(&config.alerts))
@@ -237,6 +241,11 @@ impl Config {
         }
     }
 
+    /// Returns the key under which the file at `path` lists the sources of its inventory: `files` is the older name.
+    pub fn inventory_key(path: &Path) -> &'static str {
+        inventory::list_key(&std::fs::read_to_string(path).unwrap_or_default())
+    }
+
     /// Returns the analyst's desk.
     pub fn desk(&self) -> Desk {
         desk::desk(&self.sla, &self.view)
@@ -249,7 +258,9 @@ impl Config {
 
     fn make_absolute(&mut self, base: &Path) {
         let fix = |path: &mut PathBuf| *path = base.join(&*path);
-        self.inventory.files.iter_mut().for_each(fix);
+        for source in &mut self.inventory.source {
+            source.make_absolute(base);
+        }
         self.playbooks.files.iter_mut().for_each(fix);
         if !self.journal.fallback_dir.as_os_str().is_empty() {
             fix(&mut self.journal.fallback_dir);

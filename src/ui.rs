@@ -61,6 +61,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Messages { scroll } => overlay::messages(model, *scroll, ui, body, buf),
         Overlay::Score { scroll } => overlay::score(model, *scroll, ui, body, buf),
         Overlay::Log => log::render(model, ui, body, buf),
+        Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::None
         | Overlay::Reason(_)
         | Overlay::Views

@@ -16,7 +16,7 @@ fn allowed(part: &str) -> &'static [&'static str] {
         "ui" | "term" | "journal" | "config" => &["app", "domain"],
         "net" => &["app", "domain"],
         "intake" | "connect" => &["jq", "net", "app", "domain"],
-        "inventory" => &["connect", "app", "domain"],
+        "inventory" => &["connect", "net", "app", "domain"],
         "drill" => &["connect", "intake", "app", "domain"],
         "runtime" => &[
             "net",

@@ -17,7 +17,11 @@ mod damaged;
 mod drill;
 #[path = "cli/fields.rs"]
 mod fields;
+#[path = "cli/identity.rs"]
+mod identity;
 #[path = "cli/input.rs"]
 mod input;
+#[path = "cli/map.rs"]
+mod map;
 #[path = "cli/twice.rs"]
 mod twice;

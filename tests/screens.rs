@@ -112,6 +112,24 @@ fn name(style: Style) -> Option<String> {
 #[case("log_plan", 80, 24)]
 #[case("log_plan", 120, 40)]
 #[case("log_outcome", 80, 24)]
+#[case("map", 80, 24)]
+#[case("map", 120, 40)]
+#[case("map", 60, 15)]
+#[case("map_exposure", 80, 24)]
+#[case("map_exposure", 120, 40)]
+#[case("map_layers", 80, 24)]
+#[case("map_siblings", 80, 24)]
+#[case("map_users", 80, 24)]
+#[case("map_card", 80, 24)]
+#[case("map_paths", 80, 24)]
+#[case("map_marked", 80, 24)]
+#[case("map_folded", 80, 24)]
+#[case("map_here", 80, 24)]
+#[case("map_search", 80, 24)]
+#[case("map_plan", 80, 24)]
+#[case("map_plan", 120, 40)]
+#[case("map_large", 80, 24)]
+#[case("map_hostile", 120, 40)]
 fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u16) {
     let world = World::showing(screen);
     let text = dump(&rendered(&world.model, "terminal", false, width, height));
@@ -122,6 +140,7 @@ fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u
 #[case("triage")]
 #[case("preview_hard")]
 #[case("log")]
+#[case("map_exposure")]
 fn screens_without_colour_or_unicode(#[case] screen: &str) {
     let world = World::showing(screen);
     let buffer = rendered(&world.model, "mono", true, 80, 24);
@@ -153,6 +172,11 @@ fn without_colour_the_selection_and_the_severity_can_still_be_told() {
 #[case("log_typing")]
 #[case("log_plan")]
 #[case("log_hostile")]
+#[case("map_exposure")]
+#[case("map_card")]
+#[case("map_plan")]
+#[case("map_large")]
+#[case("map_hostile")]
 fn no_size_breaks_a_screen(#[case] screen: &str) {
     let world = World::showing(screen);
     for width in (0..=130).step_by(3).chain([60, 110]) {
@@ -165,7 +189,7 @@ fn no_size_breaks_a_screen(#[case] screen: &str) {
 #[test]
 fn keys_in_any_order_never_panic_and_never_run_a_plan_unread() {
     use proptest::prelude::*;
-    let names = "L a A i I / j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
+    let names = "M f o y z N + - h l L a A i I / j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
     let names: Vec<&str> = names.split(' ').collect();
     proptest!(ProptestConfig::with_cases(64), |(picks in proptest::collection::vec(0..names.len(), 1..60))| {
         let mut world = World::showing("triage");
@@ -182,7 +206,14 @@ fn keys_in_any_order_never_panic_and_never_run_a_plan_unread() {
 
 #[test]
 fn hostile_text_reaches_no_cell() {
-    for world in ["hostile", "log_hostile", "log_hostile_record"].map(World::showing) {
+    for world in [
+        "hostile",
+        "log_hostile",
+        "log_hostile_record",
+        "map_hostile",
+    ]
+    .map(World::showing)
+    {
         for (width, height) in [(80, 24), (120, 40), (200, 50)] {
             let buffer = rendered(&world.model, "terminal", false, width, height);
             for cell in &buffer.content {

@@ -2,6 +2,7 @@
 
 mod decide;
 mod log;
+mod map;
 mod reader;
 
 use super::model::{Model, Overlay, Stage};
@@ -99,6 +100,30 @@ pub enum Command {
     Out,
     /// Verify the log again.
     Verify,
+    /// Open the map's screen.
+    OpenMap,
+    /// Show what lies below a line.
+    Unfold,
+    /// Hide what lies below a line.
+    FoldUp,
+    /// Show everything.
+    UnfoldAll,
+    /// Fold everything.
+    FoldAll,
+    /// The next match of a search.
+    NextMatch,
+    /// The match before.
+    PrevMatch,
+    /// How two nodes hang together.
+    PathView,
+    /// The card of a node.
+    OpenNode,
+    /// Begin the map at this node.
+    Reroot,
+    /// Put something on the clipboard.
+    Copy,
+    /// Options for the identity of this node.
+    PlanHere,
 }
 
 /// Where a key applies.
@@ -112,6 +137,8 @@ pub enum Scope {
     Reader,
     /// The log's screen.
     Log,
+    /// The map's screen.
+    Map,
 }
 
 /// How much a command can harm.
@@ -173,7 +200,9 @@ pub const REGISTRY: &[Spec] = &join::<{ TRIAGE.len() + SCREENS.len() }>(TRIAGE, 
 
 const TRIAGE: &[Spec] = &join::<{ CONSOLE.len() + decide::ROWS.len() }>(CONSOLE, decide::ROWS);
 
-const SCREENS: &[Spec] = &join::<{ log::ROWS.len() + reader::ROWS.len() }>(log::ROWS, reader::ROWS);
+const SCREENS: &[Spec] = &join::<{ LOOKING.len() + reader::ROWS.len() }>(LOOKING, reader::ROWS);
+
+const LOOKING: &[Spec] = &join::<{ log::ROWS.len() + map::ROWS.len() }>(log::ROWS, map::ROWS);
 
 const fn join<const N: usize>(first: &[Spec], then: &[Spec]) -> [Spec; N] {
     let mut all = [first[0]; N];
@@ -425,6 +454,15 @@ const CONSOLE: &[Spec] = &[
         "Show the decision log of everybody, filtered on the selected alert; Esc shows all of it.",
     ),
     spec(
+        C::OpenMap,
+        "triage.map",
+        "map",
+        &["M"],
+        Safe,
+        Triage,
+        "Show the dependency map around the identity: what breaks, what is reached, siblings, paths.",
+    ),
+    spec(
         C::Redraw,
         "redraw",
         "redraw",
@@ -562,6 +600,7 @@ pub fn scope(model: &Model) -> Scope {
         | Overlay::ConfirmQuit => Scope::Triage,
         Overlay::Plan(_) => Scope::Plan,
         Overlay::Log => Scope::Log,
+        Overlay::Map => Scope::Map,
         Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Score { .. } => Scope::Reader,
     }
 }
@@ -590,6 +629,7 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
             | C::NarrowToIdentity
             | C::Reconcile
             | C::Progress
+            | C::PlanHere
     );
     if needs_alert && model.selected.is_none() {
         return Some("no alert is selected".to_owned());

@@ -17,6 +17,14 @@ pub fn take(model: &mut Model, identity: &IdentityId, at: Timestamp, context: Li
             context,
         },
     );
+    if model
+        .detail
+        .identity
+        .as_ref()
+        .is_some_and(|card| card.id == *identity)
+    {
+        model.refresh_detail();
+    }
     model.dirty = true;
 }
 

@@ -12,6 +12,7 @@ pub struct Keymap {
     plan: BTreeMap<Key, Command>,
     reader: BTreeMap<Key, Command>,
     log: BTreeMap<Key, Command>,
+    map: BTreeMap<Key, Command>,
 }
 
 impl Default for Keymap {
@@ -33,6 +34,7 @@ impl Default for Keymap {
             plan: table(Scope::Plan),
             reader: table(Scope::Reader),
             log: table(Scope::Log),
+            map: table(Scope::Map),
         }
     }
 }
@@ -45,6 +47,7 @@ impl Keymap {
             Scope::Plan => &self.plan,
             Scope::Reader => &self.reader,
             Scope::Log => &self.log,
+            Scope::Map => &self.map,
         };
         table.get(&key).copied()
     }

@@ -11,7 +11,6 @@ use super::timeline::{Found, RecordView, Verdict, Verification};
 use super::{field, triage};
 use crate::domain::alert::Subject;
 use crate::domain::ids::{AlertId, IdentityId};
-use crate::domain::inventory::Resolution;
 use crate::domain::text::show;
 use crate::domain::wanted::write_term;
 
@@ -217,11 +216,7 @@ fn to_identity(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     };
     let own = model.timeline.current().and_then(|row| row.alert.cloned());
-    let means = |subject: &Subject| match model.inventory.resolve_subject(subject) {
-        Resolution::Known(known) => known == identity,
-        Resolution::Unlisted(card) => card.id == identity,
-        _ => false,
-    };
+    let means = |subject: &Subject| triage::is_about(model, subject, &identity);
     let is_about = |id: &AlertId| {
         let subject = model
             .queue

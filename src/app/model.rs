@@ -7,21 +7,23 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
+use super::map::{Deeds, MapAsk, MapScreen};
 use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
-use crate::domain::graph::Walk;
-use crate::domain::identity::{Identity, LiveContext};
-use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest, StepId};
-use crate::domain::inventory::{Inventory, Resolution};
-use crate::domain::options::{Capabilities, Choice, Situation, choices};
+use crate::domain::identity::LiveContext;
+use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
+use crate::domain::inventory::Inventory;
+use crate::domain::options::Capabilities;
 use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
 use crate::domain::queue::Queue;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{Layer, Verb};
+
+pub use super::detail::Detail;
 
 /// A part of the triage screen that can have the focus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +77,8 @@ pub enum Overlay {
     },
     /// The log's screen; what it shows is in [`Model::timeline`].
     Log,
+    /// The map's screen; what it shows is in [`Model::map`].
+    Map,
     /// The views to choose from.
     Views,
     /// The name under which a view is to be saved.
@@ -247,25 +251,6 @@ pub struct DrillView {
     pub score: Vec<String>,
 }
 
-/// What is shown beside the queue for the selected alert, computed when something it hangs on changes.
-#[derive(Clone, Debug, Default)]
-pub struct Detail {
-    /// Whose access it is, with a card when the alert says enough for one.
-    pub identity: Option<Identity>,
-    /// Several identities it may be.
-    pub candidates: Vec<IdentityId>,
-    /// Who stops working.
-    pub impact: Walk,
-    /// What is reachable.
-    pub exposure: Walk,
-    /// Who shares a store or a credential.
-    pub siblings: Vec<NodeId>,
-    /// Ways back in.
-    pub recovery: Vec<NodeId>,
-    /// What could be done.
-    pub choices: Vec<Choice>,
-}
-
 /// How an alert stands, in one word for the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowState {
@@ -359,6 +344,12 @@ pub struct Model {
     pub decisions: Decisions,
     /// The records behind that, and the screen that shows them.
     pub timeline: Timeline,
+    /// The map's screen.
+    pub map: MapScreen,
+    /// What alerts say that identities made or touched.
+    pub deeds: Deeds,
+    /// What is to be found out about maps, for the next effects.
+    pub asks: Vec<MapAsk>,
     /// Where the log lies, when the console is nothing but its screen.
     pub log_only: Option<String>,
     /// What providers said.
@@ -424,7 +415,9 @@ impl Model {
 
     /// Returns what lies over the triage screen when nothing is open over that.
     pub fn resting(&self) -> Overlay {
-        if self.timeline.open {
+        if self.map.open {
+            Overlay::Map
+        } else if self.timeline.open {
             Overlay::Log
         } else {
             Overlay::None
@@ -573,80 +566,5 @@ impl Model {
         let act = self.decisions.acts_for(id).next_back()?;
         let (digest, state) = self.decisions.plan(act.intent.digest.as_str())?;
         Some((digest.clone(), Arc::new(state.plan.clone())))
-    }
-
-    /// Computes what the panes beside the queue show.
-    pub fn refresh_detail(&mut self) {
-        self.detail = self
-            .selected
-            .as_ref()
-            .map(|id| self.detail_of(id))
-            .unwrap_or_default();
-        self.dirty = true;
-    }
-
-    /// Gives the card of an unlisted identity the connector of the provider that the alert names: what an intruder makes
-    /// is in no inventory, and must be reachable all the same.
-    fn reachable(&self, mut card: Identity) -> Identity {
-        let provider = card
-            .id
-            .as_str()
-            .split_once(':')
-            .map_or("", |(provider, _)| provider);
-        let native = card
-            .id
-            .as_str()
-            .split_once(':')
-            .map_or("", |(_, native)| native);
-        if card.connector.is_none() && self.capabilities.contains_key(provider) {
-            card.connector = Some(provider.to_owned());
-            if let Some(param) = self.id_params.get(provider) {
-                card.params.insert(param.clone(), native.to_owned());
-            }
-        }
-        card
-    }
-
-    /// Computes identity, map and choices for one alert.
-    pub fn detail_of(&self, id: &AlertId) -> Detail {
-        let Some(alert) = self.alerts.read(id) else {
-            return Detail::default();
-        };
-        let (identity, candidates) = match self.inventory.resolve(alert) {
-            Resolution::Known(id) => (self.inventory.identity(&id).cloned(), Vec::new()),
-            Resolution::Unlisted(card) => (Some(self.reachable(*card)), Vec::new()),
-            Resolution::Candidates(ids) => (None, ids),
-            Resolution::Unresolved => (None, Vec::new()),
-        };
-        let Some(card) = &identity else {
-            return Detail {
-                candidates,
-                ..Detail::default()
-            };
-        };
-        let (graph, node) = (self.inventory.graph(), NodeId::from(&card.id));
-        let (impact, exposure) = (graph.impact(&node), graph.exposure(&node));
-        let capabilities = card
-            .connector
-            .as_ref()
-            .and_then(|name| self.capabilities.get(name));
-        let situation = Situation {
-            alert,
-            identity: card,
-            capabilities,
-            impact: &impact,
-            exposure: &exposure,
-        };
-        let choices = choices(&situation, &self.playbooks);
-        let (siblings, recovery) = (graph.siblings(&node), graph.recovery_paths(&node));
-        Detail {
-            identity,
-            candidates,
-            impact,
-            exposure,
-            siblings,
-            recovery,
-            choices,
-        }
     }
 }

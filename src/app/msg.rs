@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::keys::Key;
+use super::map::{MapAnswer, MapAsk};
 use super::model::{AnchorView, DrillView, Level, Phase};
 use super::settings::View;
 use super::timeline::{Found, Verdict};
@@ -145,6 +146,8 @@ pub enum Msg {
     },
     /// A view was saved, and where; or why not.
     ViewSaved(Result<(View, String), String>),
+    /// What was found out about a map.
+    Map(Box<MapAnswer>),
     /// How the drill stands.
     Drill(DrillView),
     /// Something to tell the analyst.
@@ -199,6 +202,10 @@ pub enum Effect {
     Continue,
     /// Verify all logs, byte by byte.
     VerifyLog,
+    /// Find something out about a map.
+    AskMap(MapAsk),
+    /// Put shown text on the clipboard.
+    Copy(String),
     /// Hand the terminal back to the shell.
     Suspend,
 }

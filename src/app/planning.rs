@@ -14,7 +14,8 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Phase, PlanView, Run, Stage};
 use super::msg::Effect;
 use crate::domain::decision::{Decision, DecisionKind};
-use crate::domain::ids::{PlanDigest, StepId};
+use crate::domain::identity::Identity;
+use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::options::Choice;
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
@@ -43,7 +44,21 @@ pub fn stage(model: &mut Model, n: usize, now: Timestamp) -> Vec<Effect> {
         model.say(now, Level::Warn, format!("option {n}: {reason}"));
         return Vec::new();
     }
-    let (Some(playbook), Some(identity)) = (choice.playbook, model.detail.identity.clone()) else {
+    match model.detail.identity.clone() {
+        Some(identity) => stage_on(model, alert, identity, choice),
+        None => Vec::new(),
+    }
+}
+
+/// Opens the preview of an option for an identity, on an alert that need not be about it: what an intruder made is
+/// contained on the alert that led there.
+pub fn stage_on(
+    model: &mut Model,
+    alert: AlertId,
+    identity: Identity,
+    choice: Choice,
+) -> Vec<Effect> {
+    let Some(playbook) = choice.playbook else {
         return Vec::new();
     };
     model.next_ticket += 1;
@@ -125,7 +140,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::PageDown => view.scroll += 10,
         Command::PageUp => view.scroll = view.scroll.saturating_sub(10),
         Command::SwitchButton => view.run_chosen = !view.run_chosen && view.stage == Stage::Preview,
-        Command::Back => model.overlay = Overlay::None,
+        Command::Back => model.overlay = model.resting(),
         Command::Accept => return accept(model, now),
         Command::Rebuild => return rebuild(model),
         Command::Stop => {
@@ -146,7 +161,7 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     };
     if view.stage != Stage::Preview {
-        model.overlay = Overlay::None;
+        model.overlay = model.resting();
         return Vec::new();
     }
     let Some((digest, plan)) = view.plan.clone() else {
@@ -155,7 +170,7 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     if !confirmed(view, &plan, now) {
         let hard = plan.tier == Tier::Hard;
         if !hard && !view.run_chosen {
-            model.overlay = Overlay::None;
+            model.overlay = model.resting();
             return Vec::new();
         }
         let text = refusal(view, &plan, now);
@@ -228,7 +243,11 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     let (alert, playbook) = (view.alert.clone(), view.playbook.clone());
     let incident = model.incident_of(&alert).cloned();
     let named = model.detail_of(&alert).identity;
-    let identity = named.filter(|card| card.id == view.identity);
+    let of_alert = named.filter(|card| card.id == view.identity);
+    let identity = of_alert.or_else(|| {
+        let elsewhere = model.map.open.then(|| model.card_of(&view.identity));
+        elsewhere.flatten()
+    });
     model.next_ticket += 1;
     let ticket = model.next_ticket;
     let Overlay::Plan(view) = &mut model.overlay else {

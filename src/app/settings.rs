@@ -9,8 +9,10 @@ use crate::domain::urgency::Sla;
 
 use serde::{Deserialize, Serialize};
 
+mod inventory;
 mod source;
 
+pub use inventory::{InventorySettings, InventorySource};
 pub use source::{AfterReading, ReceiverSettings, SenderAuth, SignatureEncoding, SourceSettings};
 
 /// Where a secret is to be read at the moment it is needed; never the secret itself (`DESIGN` §4 rule 11).

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
-use super::{context, deciding, log_screen, planning, sift};
+use super::{context, deciding, log_screen, map_screen, planning, sift};
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
-use crate::domain::ids::AlertId;
+use crate::domain::ids::{AlertId, IdentityId};
+use crate::domain::inventory::Resolution;
 use crate::domain::queue::Row;
 use crate::domain::urgency::Standing;
 
@@ -56,6 +57,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Views => model.overlay = Overlay::Views,
         Command::Refresh => return context::read(model, true),
         Command::Reconcile => return reconcile(model, now),
+        Command::Progress if model.focus == Some(Pane::Map) => map_screen::open(model, now),
         Command::Progress => planning::reopen(model, now),
         Command::Help => model.overlay = Overlay::Help { scroll: 0 },
         Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
@@ -64,9 +66,14 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit => model.leave(),
         Command::Timeline => return log_screen::open(model, now),
+        Command::OpenMap => map_screen::open(model, now),
         Command::Return if !model.marks.is_empty() => model.marks.clear(),
         Command::Return if model.sift.is_active() => return sift::clear(model, now),
-        Command::Return => log_screen::come_back(model),
+        Command::Return => {
+            if !map_screen::come_back(model) {
+                log_screen::come_back(model);
+            }
+        }
         Command::Filter => {
             model.focus = Some(Pane::Queue);
             model.sift.typing = true;
@@ -79,12 +86,39 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         | Command::OnlyIdentity
         | Command::Out
         | Command::Verify
+        | Command::Unfold
+        | Command::FoldUp
+        | Command::UnfoldAll
+        | Command::FoldAll
+        | Command::NextMatch
+        | Command::PrevMatch
+        | Command::PathView
+        | Command::OpenNode
+        | Command::Reroot
+        | Command::Copy
+        | Command::PlanHere
         | Command::SwitchButton
         | Command::Accept
         | Command::Stop
         | Command::Rebuild => {}
     }
     Vec::new()
+}
+
+/// Finds the most urgent alert shown that is about an identity.
+pub fn find_about(model: &Model, identity: &IdentityId) -> Option<AlertId> {
+    model
+        .queue
+        .first_about(|subject| is_about(model, subject, identity))
+}
+
+/// Tells whether a subject means an identity.
+pub fn is_about(model: &Model, subject: &Subject, identity: &IdentityId) -> bool {
+    match model.inventory.resolve_subject(subject) {
+        Resolution::Known(known) => known == *identity,
+        Resolution::Unlisted(card) => card.id == *identity,
+        _ => false,
+    }
 }
 
 /// Lets the filter look again after alerts joined the order.
@@ -103,18 +137,21 @@ pub fn take_alerts(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effec
         .iter()
         .any(|row| Some(&row.alert.id) == model.selected.as_ref());
     planning::note_alerts(model, rows);
+    let touched = note_deeds(model, rows) || touched;
     model.alerts.arrived(rows.iter().map(|row| &row.alert));
     let worse = put(model, rows, !model.touched);
     deciding::wake_these(model, &worse, now, "it came again, and is more urgent");
     model.dirty = true;
+    let mut effects = Vec::new();
+    let before = model.selected.clone();
     if !model.touched || model.selected.is_none() {
         let first = model.queue.at(0);
-        return select(model, first);
+        effects = select(model, first);
     }
-    if touched {
+    if touched && model.selected == before {
         model.refresh_detail();
     }
-    Vec::new()
+    effects
 }
 
 /// Puts alerts into the queue, with what the inventory says of their identities. Returns those that were put off and are
@@ -140,9 +177,29 @@ pub fn put(model: &mut Model, rows: &[Row], follow: bool) -> Vec<AlertId> {
         .collect()
 }
 
+/// Notes what alerts say that identities made or touched; returns whether the one at hand is among them.
+fn note_deeds(model: &mut Model, rows: &[Row]) -> bool {
+    let inventory = &model.inventory;
+    let at_hand = model.detail.identity.as_ref().map(|card| card.id.clone());
+    let mut touched = false;
+    for row in rows {
+        model.deeds.note(&row.alert, |alert| {
+            let who = match inventory.resolve_subject(alert.subject.as_ref()?) {
+                Resolution::Known(id) => id,
+                Resolution::Unlisted(card) => card.id,
+                _ => return None,
+            };
+            touched |= at_hand.as_ref() == Some(&who);
+            Some(who)
+        });
+    }
+    touched
+}
+
 /// Takes in alerts that were stored before. They are no news, so they go to their places at once; the cursor stays on its
 /// alert.
 pub fn take_stored(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effect> {
+    note_deeds(model, rows);
     model.alerts.arrived(rows.iter().map(|row| &row.alert));
     put(model, rows, true);
     model.dirty = true;

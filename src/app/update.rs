@@ -7,12 +7,18 @@ use super::keymap::Keymap;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::{context, deciding, field, log_screen, planning, sift, triage, views};
+use super::{context, deciding, field, log_screen, map_screen, planning, sift, triage, views};
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 
 /// Takes in one event. Never waits, never reads a clock: `now` is when the event is handled.
 pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
+    let mut effects = handle(model, keymap, msg, now);
+    effects.extend(model.asks.drain(..).map(Effect::AskMap));
+    effects
+}
+
+fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => return on_key(model, keymap, key, now),
         Msg::Paste(text) => return on_paste(model, &text, now),
@@ -103,6 +109,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
             return planning::run_ended(model, &digest, text, ran, now);
         }
         Msg::ViewSaved(result) => views::saved(model, result, now),
+        Msg::Map(answer) => map_screen::take(model, *answer),
         Msg::Drill(view) => {
             model.drill = Some(view);
             model.dirty = true;
@@ -183,6 +190,13 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
             return Vec::new();
         }
         Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key, now),
+        Overlay::Map if model.map.choosing.is_some() => {
+            return map_screen::choose_key(model, key, now);
+        }
+        Overlay::Map if model.map.typing => {
+            map_screen::search_key(model, key);
+            return Vec::new();
+        }
         Overlay::None if model.sift.typing => {
             return sift::key(model, key, now);
         }
@@ -213,6 +227,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Plan => planning::command(model, command, now),
         Scope::Reader => reader(model, command),
         Scope::Log => log_screen::command(model, command, now),
+        Scope::Map => map_screen::command(model, command, now),
     }
 }
 
@@ -241,6 +256,7 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
         Overlay::SaveView(name) => field::paste(name, text),
         Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
+        Overlay::Map if model.map.typing => map_screen::paste(model, text),
         Overlay::None if model.sift.typing => return sift::paste(model, text, now),
         Overlay::Plan(view) if view.stage == Stage::Preview => {
             model.say(

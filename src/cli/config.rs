@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::{Global, exit, setup};
 use crate::config::{Config, EXAMPLE};
+use crate::domain::inventory::{Inventory, Loss, Mistake};
 use crate::domain::text::show;
 use crate::ui::theme::Theme;
 
@@ -58,19 +59,34 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
             }
         }
         ConfigAction::Check => {
+            let mut errors_told = 0;
             let config = Config::load(&path)?;
-            let parts = match (
-                setup::load_parts(&config, &path),
-                wrong_inside(&config, &path),
-            ) {
-                (Ok(parts), errors) if errors.is_empty() => parts,
-                (parts, errors) => {
-                    for error in parts.err().into_iter().flatten().chain(errors) {
-                        let text = format!("{error:#}");
-                        eprintln!("stanch: {}", crate::journal::mask_tokens(&text));
-                    }
-                    return Ok(exit::USAGE);
+            let cache = setup::cache_dir(global);
+            let parts = setup::load_parts(&config, &path, cache.as_deref());
+            let mut errors = wrong_inside(&config, &path);
+            let parts = match parts {
+                Ok(parts) => Some(parts),
+                Err(more) => {
+                    errors.splice(0..0, more);
+                    None
                 }
+            };
+            let inventory = match &parts {
+                Some(parts) => parts.inventory.clone(),
+                None => setup::load_inventory(&config, cache.as_deref()),
+            };
+            let mistakes = inventory.background().mistakes.iter();
+            for error in mistakes
+                .filter(|m| m.loss > Loss::None)
+                .map(|m| wrong_inventory(&path, &inventory, m))
+                .chain(errors.iter().map(|e| format!("{e:#}")))
+            {
+                eprintln!("stanch: {}", crate::journal::mask_tokens(&error));
+                errors_told += 1;
+            }
+            note_doubts(&inventory);
+            let Some(parts) = parts.filter(|_| errors_told == 0) else {
+                return Ok(exit::USAGE);
             };
             note_unreachable(&config, &parts);
             let (sources, connectors) = (config.source.len(), config.connector.len());
@@ -91,6 +107,32 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
         }
     }
     Ok(exit::DONE)
+}
+
+/// Says what is wrong with the inventory: of a source that cannot be read at all, where the configuration names it.
+fn wrong_inventory(path: &Path, inventory: &Inventory, mistake: &Mistake) -> String {
+    let source = inventory.background().sources.get(mistake.source);
+    if mistake.loss < Loss::Source || source.is_none_or(|s| s.trouble.is_none()) {
+        return mistake.to_string();
+    }
+    let key = Config::inventory_key(path);
+    let at = mistake.source.to_string();
+    Config::blame(path, &["inventory", key, &at], mistake.to_string()).to_string()
+}
+
+/// Says what is doubtful about the inventory. All of it is used, so it is no error.
+fn note_doubts(inventory: &Inventory) {
+    for source in &inventory.background().sources {
+        if let Some(trouble) = source.trouble.as_ref().filter(|_| source.identities > 0) {
+            eprintln!("stanch: note: inventory {}: {trouble}", source.shown());
+        }
+    }
+    for mistake in &inventory.background().mistakes {
+        if mistake.loss == Loss::None {
+            let text = mistake.to_string();
+            eprintln!("stanch: note: {}", crate::journal::mask_tokens(&text));
+        }
+    }
 }
 
 /// Returns what is wrong with the secrets of the console's own and with the screen.

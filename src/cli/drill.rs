@@ -259,6 +259,12 @@ impl Running {
         model.malformed = self.setup.malformed()?;
         let (store, report) = (self.setup.store.clone(), self.report.clone());
         tokio::task::spawn_blocking(move || history::load(&store, &report));
+        for text in super::setup::inventory_trouble(&self.setup.services.inventory) {
+            (self.report)(Msg::Notice {
+                level: Level::Warn,
+                text,
+            });
+        }
         self.start_sources();
         tokio::spawn(self.setup.services.journal.clone().follow());
         self.start_drill(&mut model);

@@ -102,6 +102,9 @@ pub fn with_setup<T>(
             fresh: false,
         };
         let mut setup = Setup::open(global, start, report).await?;
+        for line in super::setup::inventory_trouble(&setup.services.inventory) {
+            eprintln!("stanch: {line}");
+        }
         wait_for_drill(&mut setup).await;
         let model = caught_up(&setup).await?;
         let done = work(&setup, model).await;

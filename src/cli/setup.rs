@@ -16,12 +16,11 @@ use crate::config::{Config, views};
 use crate::connect::{Connector, Connectors};
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
-use crate::domain::inventory::Inventory;
+use crate::domain::inventory::{Inventory, Loss};
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
 use crate::intake::store::Store;
-use crate::inventory::InventoryError;
 use crate::journal::JournalConfig;
 use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::intake::Intake;
@@ -197,21 +196,24 @@ pub struct Parts {
 }
 
 /// Reads everything that the configuration at `path` names. Each error says on which of its lines.
-pub fn load_parts(config: &Config, path: &Path) -> Result<Parts, Vec<anyhow::Error>> {
-    let inventory = load_inventory(config, path);
+/// What is wrong with the inventory is no error: it stands in [`Inventory::background`].
+pub fn load_parts(
+    config: &Config,
+    path: &Path,
+    cache: Option<&Path>,
+) -> Result<Parts, Vec<anyhow::Error>> {
     let connectors = load_connectors(config, path);
     let playbooks = load_playbooks(config, path);
     let decoders = decoders::load(config, path);
-    match (inventory, connectors, playbooks, decoders) {
-        (Ok(inventory), Ok(connectors), Ok(playbooks), Ok(decoders)) => Ok(Parts {
-            inventory: Arc::new(inventory),
+    match (connectors, playbooks, decoders) {
+        (Ok(connectors), Ok(playbooks), Ok(decoders)) => Ok(Parts {
+            inventory: load_inventory(config, cache),
             connectors: Arc::new(connectors),
             playbooks,
             decoders: Arc::new(decoders),
         }),
-        (inventory, connectors, playbooks, decoders) => {
-            let mut errors: Vec<_> = inventory.err().into_iter().collect();
-            errors.extend(connectors.err().unwrap_or_default());
+        (connectors, playbooks, decoders) => {
+            let mut errors = connectors.err().unwrap_or_default();
             errors.extend(playbooks.err());
             errors.extend(decoders.err());
             Err(errors)
@@ -219,18 +221,92 @@ pub fn load_parts(config: &Config, path: &Path) -> Result<Parts, Vec<anyhow::Err
     }
 }
 
+/// Reads the inventory; what is wrong with it stands in it.
+pub fn load_inventory(config: &Config, cache: Option<&Path>) -> Arc<Inventory> {
+    let inventory = crate::inventory::load(&config.inventory, cache, Timestamp::now());
+    Arc::new(inventory)
+}
+
+/// Returns the inventory in force, the drill's or that of the configuration; nobody acts, and no provider is asked.
+pub fn inventory(global: &Global, now: Timestamp) -> anyhow::Result<Arc<Inventory>> {
+    if is_drill(global)? {
+        return drill_inventory(&drill_scenario(global)?, now);
+    }
+    let config = Config::load(&config_path(global)?)?;
+    Ok(load_inventory(&config, cache_dir(global).as_deref()))
+}
+
+/// The same, with what could be done.
+pub fn known(global: &Global, now: Timestamp) -> anyhow::Result<(Arc<Inventory>, Arc<Connectors>)> {
+    if is_drill(global)? {
+        // Nothing is sent and nothing kept, so the places do not matter.
+        let nowhere = std::path::absolute(state_dir(global)?)?;
+        let lab = lab_connector(
+            "http://127.0.0.1:9".to_owned(),
+            &nowhere,
+            nowhere.join("console.token"),
+        );
+        let connectors = Connectors::load(&[("lab".to_owned(), lab)].into())?;
+        let inventory = drill_inventory(&drill_scenario(global)?, now)?;
+        return Ok((inventory, Arc::new(connectors)));
+    }
+    let path = config_path(global)?;
+    let config = Config::load(&path)?;
+    let connectors = load_connectors(&config, &path).map_err(|errors| all(&errors))?;
+    let inventory = load_inventory(&config, cache_dir(global).as_deref());
+    Ok((inventory, Arc::new(connectors)))
+}
+
+fn drill_scenario(global: &Global) -> anyhow::Result<Scenario> {
+    let name = global.drill.as_deref().unwrap_or(crate::drill::DEFAULT);
+    Ok(Scenario::load(name)?)
+}
+
+fn drill_inventory(scenario: &Scenario, now: Timestamp) -> anyhow::Result<Arc<Inventory>> {
+    let text = scenario.inventory_toml(now);
+    Ok(Arc::new(crate::inventory::parse(&text, "drill scenario")?))
+}
+
+/// Returns how the console reaches the lab.
+fn lab_connector(base_url: String, secrets: &Path, token: PathBuf) -> ConnectorSettings {
+    ConnectorSettings {
+        preset: Some("lab".to_owned()),
+        file: None,
+        base_url,
+        params: [("secret_dir".to_owned(), secrets.display().to_string())].into(),
+        auth: AuthSettings::Bearer {
+            token: SecretRef::File(token),
+        },
+        ca_file: None,
+        timeout_s: 5,
+    }
+}
+
+/// Says what of the inventory is missing, in a few lines: what hangs on it is unknown, not nothing. Masked already.
+pub fn inventory_trouble(inventory: &Inventory) -> Vec<String> {
+    const TOLD: usize = 3;
+    let background = inventory.background();
+    let old = background.sources.iter().filter(|s| s.identities > 0);
+    let old = old.filter_map(|s| Some(format!("inventory {}: {}", s.shown(), s.trouble.as_ref()?)));
+    let lost: Vec<_> = background
+        .mistakes
+        .iter()
+        .filter(|m| m.loss > Loss::None)
+        .collect();
+    let told = lost.iter().take(TOLD).map(|m| format!("inventory: {m}"));
+    let more = lost.len().saturating_sub(TOLD);
+    let more = (more > 0)
+        .then(|| format!("inventory: {more} more mistakes; `stanch config check` tells them all"));
+    let lines = old.chain(told).chain(more);
+    lines
+        .map(|line| crate::journal::mask_tokens(&line).into_owned())
+        .collect()
+}
+
 /// Makes one error of many.
 fn all(errors: &[anyhow::Error]) -> anyhow::Error {
     let lines: Vec<String> = errors.iter().map(|e| format!("{e:#}")).collect();
     anyhow::anyhow!("{}", lines.join("\n"))
-}
-
-fn load_inventory(config: &Config, path: &Path) -> anyhow::Result<Inventory> {
-    crate::inventory::load(&config.inventory.files).map_err(|error| match error {
-        // Content errors name their own file and line.
-        InventoryError::Content { .. } => error.into(),
-        _ => Config::blame(path, &["inventory", "files"], error.to_string()).into(),
-    })
 }
 
 fn load_connectors(config: &Config, path: &Path) -> Result<Connectors, Vec<anyhow::Error>> {
@@ -331,7 +407,8 @@ impl Setup {
         make_private(&state)?;
         let path = config_path(global)?;
         let config = Config::load(&path)?;
-        let parts = load_parts(&config, &path).map_err(|errors| all(&errors))?;
+        let parts = load_parts(&config, &path, cache_dir(global).as_deref())
+            .map_err(|errors| all(&errors))?;
         let keys = keys_dir(global)?;
         Self::assemble(global, state, config, parts, keys, None, report)
     }
@@ -362,17 +439,7 @@ impl Setup {
         let lab = Lab::start(&scenario, options).await?;
         let secrets = std::path::absolute(state.join("secrets"))?;
         make_private(&secrets)?;
-        let connector = ConnectorSettings {
-            preset: Some("lab".to_owned()),
-            file: None,
-            base_url: lab.base_url(),
-            params: [("secret_dir".to_owned(), secrets.display().to_string())].into(),
-            auth: AuthSettings::Bearer {
-                token: SecretRef::File(token_file),
-            },
-            ca_file: None,
-            timeout_s: 5,
-        };
+        let connector = lab_connector(lab.base_url(), &secrets, token_file);
         let source = SourceSettings::File {
             name: "drill".to_owned(),
             path: alerts_file,
@@ -383,9 +450,8 @@ impl Setup {
             connector: [("lab".to_owned(), connector)].into(),
             ..Config::default()
         };
-        let text = scenario.inventory_toml(Timestamp::now());
         let parts = Parts {
-            inventory: Arc::new(crate::inventory::parse(&text, "drill scenario")?),
+            inventory: drill_inventory(&scenario, Timestamp::now())?,
             connectors: Arc::new(Connectors::load(&config.connector)?),
             playbooks: Services::shipped_playbooks()?,
             decoders: Arc::clone(Decoders::shipped()),

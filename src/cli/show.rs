@@ -16,6 +16,7 @@ pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
             Scope::Plan => "plan",
             Scope::Reader => "reader",
             Scope::Log => "log",
+            Scope::Map => "map",
         };
         let danger = match spec.danger {
             Danger::Safe => "safe",

@@ -160,6 +160,14 @@ impl Connector {
         self.spec.never_self.as_deref()
     }
 
+    /// Returns the parameters that every identity must give, since there is no other value.
+    pub fn identity_params(&self) -> impl Iterator<Item = &str> {
+        let needed = self.spec.param.iter();
+        needed
+            .filter(|(_, p)| p.from == ParamSource::Identity && p.default.is_none())
+            .map(|(name, _)| name.as_str())
+    }
+
     /// Returns the preset's name, or the path of the user's own file.
     pub fn preset(&self) -> &str {
         &self.preset

@@ -234,6 +234,7 @@ fn scope(item: &Value) -> Option<Scope> {
             .get("privileged")
             .and_then(Value::as_bool)
             .unwrap_or(false),
+        ..Scope::default()
     })
 }
 
@@ -248,5 +249,6 @@ fn credential(item: &Value) -> Option<Credential> {
         rotation: text(item.get("rotation")),
         // Where a copy lies is for the inventory to say, never for an answer.
         secret_ref: None,
+        ..Credential::default()
     })
 }

@@ -544,12 +544,8 @@ async fn introspection_that_cannot_tell_makes_the_proof_impossible() {
     who.credentials.push(Credential {
         id: Untrusted::new("t"),
         kind: Untrusted::new("access_token"),
-        store: None,
-        created: None,
-        expires: None,
-        last_used: None,
-        rotation: None,
         secret_ref: Some("env:HOME".into()),
+        ..Credential::default()
     });
     let bound = connector
         .bind(&who, &[Verb::RevokeTokens], Timestamp::UNIX_EPOCH)

@@ -1,371 +1,366 @@
 //! The dependency map: who breaks when an identity is cut off, and what somebody who holds it can reach.
 //!
-//! Edges point from the one that needs or can reach, to the one that is needed or reached. Walks are iterative with a
-//! visited set and a cap, so cycles, long chains and huge fan-outs from a hostile inventory stay bounded; what a cap
-//! cut off is marked.
+//! Edges point from the one that needs, holds or can reach, to the one that is needed, held or reached. Nodes have dense
+//! numbers, the edges of a node lie side by side, and every walk is iterative, visits a node once and is bounded, so that
+//! cycles, long chains and huge fan-outs from a hostile inventory cost no more than their size; what a bound cut off is
+//! marked.
+//!
+//! A graph is filled, then sealed. What is added later, such as what a provider says right now, lies beside the sealed
+//! part, which copies share: so a copy with a few more nodes is cheap.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod exposure;
+mod impact;
+mod kinds;
+mod layers;
+mod links;
+mod look;
+mod path;
+mod siblings;
+mod users;
+mod walk;
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use self::kinds::Second;
+use self::links::{Chains, Half, Packed, Raw, Side};
+
+pub use self::kinds::{Edge, EdgeKind, Joined, Node, NodeIx, NodeKind, NodeState, Privilege};
+pub use self::layers::{AccessLayer, LayerRow, Layers};
+pub use self::look::{Counts, Look};
+pub use self::path::{Hop, Path, Way};
+pub use self::siblings::{Sibling, Siblings, Tie};
+pub use self::users::{Shared, User, Users};
+pub use self::walk::{Branch, Limits, WALK_CAP, Walk};
 
 use super::ids::NodeId;
 use super::text::Untrusted;
-use super::vocabulary::Criticality;
-
-/// Most nodes one walk returns. A screen shows far fewer; a plan that breaks more is refused as too wide anyway.
-pub const WALK_CAP: usize = 10_000;
-
-/// What a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NodeKind {
-    /// An identity.
-    Identity,
-    /// A long-lived secret or key.
-    Credential,
-    /// A secrets manager.
-    SecretStore,
-    /// A running service or job.
-    Workload,
-    /// A CI/CD pipeline.
-    Pipeline,
-    /// Data, an API, infrastructure.
-    Resource,
-    /// Another company's system.
-    Integration,
-    /// A way back in: recovery channel, backup account, break-glass path.
-    RecoveryPath,
-}
-
-impl NodeKind {
-    /// Returns the word shown on screen.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Credential => "credential",
-            Self::SecretStore => "secret store",
-            Self::Workload => "workload",
-            Self::Pipeline => "pipeline",
-            Self::Resource => "resource",
-            Self::Integration => "integration",
-            Self::RecoveryPath => "recovery path",
-        }
-    }
-}
-
-/// How two nodes hang together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EdgeKind {
-    /// `from` stops working without `to`.
-    DependsOn,
-    /// Whoever holds `from` can get to `to`.
-    CanReach,
-    /// `from` is kept in `to`.
-    StoredIn,
-    /// `from` holds the credential `to`.
-    Holds,
-    /// `from` can restore access to `to`.
-    Recovers,
-}
-
-impl EdgeKind {
-    /// Returns the word shown on screen.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::DependsOn => "depends on",
-            Self::CanReach => "can reach",
-            Self::StoredIn => "stored in",
-            Self::Holds => "holds",
-            Self::Recovers => "recovers",
-        }
-    }
-}
-
-/// One thing on the map.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Node {
-    /// Its key.
-    pub id: NodeId,
-    /// What it is.
-    pub kind: NodeKind,
-    /// What people call it.
-    pub label: Untrusted,
-    /// How much hangs on it.
-    pub criticality: Option<Criticality>,
-    /// `production`, `staging`, ….
-    pub environment: Option<Untrusted>,
-    /// Who answers for it.
-    pub owner: Option<Untrusted>,
-}
-
-/// One line of a walk, ready to be drawn as a tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Branch {
-    /// The node reached.
-    pub node: NodeId,
-    /// How many edges from the start; children of the start have 1.
-    pub depth: usize,
-    /// Through which edge.
-    pub via: EdgeKind,
-    /// Reached before on another path: listed once more, not walked again.
-    pub seen_before: bool,
-}
-
-/// The result of a walk.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Walk {
-    /// Depth-first, siblings by criticality, then name.
-    pub branches: Vec<Branch>,
-    /// Whether [`WALK_CAP`] cut it.
-    pub truncated: bool,
-}
-
-impl Walk {
-    /// Returns each node once.
-    pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
-        self.branches
-            .iter()
-            .filter(|b| !b.seen_before)
-            .map(|b| &b.node)
-    }
-}
 
 /// The map itself.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    nodes: BTreeMap<NodeId, Node>,
-    forward: BTreeMap<NodeId, BTreeSet<(EdgeKind, NodeId)>>,
-    backward: BTreeMap<NodeId, BTreeSet<(EdgeKind, NodeId)>>,
+    sealed: Arc<Sealed>,
+    /// Nodes added since, numbered after the sealed ones.
+    nodes: Vec<Node>,
+    numbers: HashMap<NodeId, u32>,
+    /// Sealed nodes that were described anew since.
+    anew: HashMap<u32, Node>,
+    chains: Chains,
+    ends: Ends,
+}
+
+/// When edges end by themselves: few do.
+type Ends = HashMap<(NodeIx, NodeIx, EdgeKind), Second>;
+
+/// The part that does not change any more; its nodes are in the order of their ids.
+#[derive(Debug, Default)]
+struct Sealed {
+    nodes: Box<[Node]>,
+    /// What walks ask of every node, so that they need not fetch the whole of it.
+    glances: Box<[Glance]>,
+    out: Packed,
+    into: Packed,
+    ends: Ends,
+}
+
+/// A node in two bytes.
+#[derive(Clone, Copy, Debug)]
+struct Glance {
+    /// 0 where nobody says, else the higher the more critical.
+    weight: u8,
+    kind: NodeKind,
+}
+
+impl Glance {
+    const NOTHING: Self = Self {
+        weight: 0,
+        kind: NodeKind::Undeclared,
+    };
+
+    fn of(node: &Node) -> Self {
+        Self {
+            weight: node.criticality.map_or(0, |c| c as u8 + 1),
+            kind: node.kind,
+        }
+    }
 }
 
 impl Graph {
     /// Adds or replaces a node.
     pub fn add_node(&mut self, node: Node) {
-        self.nodes.insert(node.id.clone(), node);
+        match self.find(&node.id) {
+            None => {
+                self.push(node);
+            }
+            Some(at) => match at.at().checked_sub(self.sealed.nodes.len()) {
+                None => {
+                    self.anew.insert(at.0, node);
+                }
+                Some(later) => {
+                    if let Some(old) = self.nodes.get_mut(later) {
+                        *old = node;
+                    }
+                }
+            },
+        }
     }
 
-    /// Adds an edge. An end that nobody declared still takes part in walks.
+    /// Adds an edge that says nothing of privilege and lifetime. An end that nobody declared still takes part in walks.
     pub fn add_edge(&mut self, from: NodeId, kind: EdgeKind, to: NodeId) {
-        self.backward
-            .entry(to.clone())
-            .or_default()
-            .insert((kind, from.clone()));
-        self.forward.entry(from).or_default().insert((kind, to));
+        self.add(Edge::new(from, kind, to));
     }
 
-    /// Finds a node's description.
+    /// Adds an edge. An end that nobody declared still takes part in walks. Of several between the same nodes that say
+    /// the same, sealing keeps the highest privilege and the latest end.
+    pub fn add(&mut self, edge: Edge) {
+        let (Some(from), Some(to)) = (self.number(edge.from), self.number(edge.to)) else {
+            return;
+        };
+        if let Some(until) = edge.until.map(Second::of) {
+            let known = self.ends.entry((from, to, edge.kind)).or_insert(until);
+            *known = until.max(*known);
+        }
+        self.chains.add(Raw {
+            from,
+            half: Half {
+                to,
+                kind: edge.kind,
+                privilege: edge.privilege,
+                timed: edge.until.is_some(),
+            },
+        });
+    }
+
+    /// Numbers and packs everything added so far. Numbers given out before mean nothing afterwards.
+    pub fn seal(&mut self) {
+        if self.nodes.is_empty() && self.anew.is_empty() && self.chains.len() == 0 {
+            return;
+        }
+        let whole = std::mem::take(self);
+        let mut raws: Vec<Raw> = whole.sealed.out.raws().chain(whole.chains.raws()).collect();
+        let mut ends: Ends = whole.sealed.ends.clone();
+        for (key, until) in &whole.ends {
+            let known = ends.entry(*key).or_insert(*until);
+            *known = (*until).max(*known);
+        }
+        let known = whole.sealed.nodes.len();
+        let (nodes, numbers) = whole.into_nodes(known);
+        for raw in &mut raws {
+            raw.from = numbers[raw.from.at()];
+            raw.half.to = numbers[raw.half.to.at()];
+        }
+        let renumbered = ends.into_iter().map(|((from, to, kind), until)| {
+            let key = (numbers[from.at()], numbers[to.at()], kind);
+            (key, until)
+        });
+        let ends = renumbered.collect();
+        let out = Packed::new(nodes.len(), &merged(&mut raws));
+        let mut turned: Vec<Raw> = out
+            .raws()
+            .map(|raw| Raw {
+                from: raw.half.to,
+                half: Half {
+                    to: raw.from,
+                    ..raw.half
+                },
+            })
+            .collect();
+        // Stable, so that the edges into a node are in the order of where they come from.
+        turned.sort_by_key(|raw| (raw.from, raw.half.kind));
+        let into = Packed::new(nodes.len(), &turned);
+        let glances = nodes.iter().map(Glance::of).collect();
+        self.sealed = Arc::new(Sealed {
+            nodes,
+            glances,
+            out,
+            into,
+            ends,
+        });
+    }
+
+    /// Returns all nodes in the order of their ids, and by old number the new one.
+    fn into_nodes(mut self, known: usize) -> (Box<[Node]>, Vec<NodeIx>) {
+        let sealed = std::mem::take(&mut self.sealed);
+        let old: Vec<Node> = match Arc::try_unwrap(sealed) {
+            Ok(own) => own.nodes.into_vec(),
+            Err(shared) => shared.nodes.to_vec(),
+        };
+        let mut all: Vec<(u32, Node)> = old
+            .into_iter()
+            .enumerate()
+            .map(|(at, node)| {
+                let at = at as u32;
+                (at, self.anew.remove(&at).unwrap_or(node))
+            })
+            .collect();
+        let later = self.nodes.into_iter().enumerate();
+        all.extend(later.map(|(at, node)| ((known + at) as u32, node)));
+        all.sort_unstable_by(|a, b| a.1.id.cmp(&b.1.id));
+        let mut numbers = vec![NodeIx(0); all.len()];
+        for (new, (old, _)) in all.iter().enumerate() {
+            numbers[*old as usize] = NodeIx(new as u32);
+        }
+        (all.into_iter().map(|(_, node)| node).collect(), numbers)
+    }
+
+    fn number(&mut self, id: NodeId) -> Option<NodeIx> {
+        self.find(&id).or_else(|| {
+            let label = Untrusted::new(id.as_str());
+            self.push(Node::new(id, NodeKind::Undeclared, label))
+        })
+    }
+
+    fn push(&mut self, node: Node) -> Option<NodeIx> {
+        let at = u32::try_from(self.sealed.nodes.len() + self.nodes.len()).ok();
+        let at = at.filter(|at| *at != links::NONE)?;
+        self.numbers.insert(node.id.clone(), at);
+        self.nodes.push(node);
+        Some(NodeIx(at))
+    }
+
+    /// Finds a node's description; `None` for one that only edges name.
     pub fn node(&self, id: &NodeId) -> Option<&Node> {
-        self.nodes.get(id)
+        let node = self.at(self.find(id)?);
+        node.filter(|node| node.kind != NodeKind::Undeclared)
+    }
+
+    /// Finds a node's number, also of one that only edges name.
+    pub fn find(&self, id: &NodeId) -> Option<NodeIx> {
+        if let Some(at) = self.numbers.get(id) {
+            return Some(NodeIx(*at));
+        }
+        let found = self.sealed.nodes.binary_search_by(|node| node.id.cmp(id));
+        Some(NodeIx(found.ok()? as u32))
+    }
+
+    /// Returns the node of a number that this graph gave out.
+    pub fn at(&self, node: NodeIx) -> Option<&Node> {
+        if !self.anew.is_empty()
+            && let Some(anew) = self.anew.get(&node.0)
+        {
+            return Some(anew);
+        }
+        match node.at().checked_sub(self.sealed.nodes.len()) {
+            None => self.sealed.nodes.get(node.at()),
+            Some(later) => self.nodes.get(later),
+        }
+    }
+
+    /// Returns what walks ask of a node.
+    fn glance(&self, node: NodeIx) -> Glance {
+        let whole = || self.at(node).map_or(Glance::NOTHING, Glance::of);
+        match self.sealed.glances.get(node.at()) {
+            Some(glance) if self.anew.is_empty() => *glance,
+            _ => whole(),
+        }
+    }
+
+    /// Returns all nodes with their numbers, also those that only edges name.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeIx, &Node)> {
+        (0..self.size()).filter_map(|at| {
+            let at = NodeIx(at as u32);
+            Some((at, self.at(at)?))
+        })
+    }
+
+    /// Returns the ids of the nodes of a walk that count.
+    pub fn ids<'g>(&'g self, walk: &Walk) -> impl Iterator<Item = &'g NodeId> {
+        let ids = walk.nodes().filter_map(|at| Some(&self.at(at)?.id));
+        ids.collect::<Vec<_>>().into_iter()
     }
 
     /// Returns how many nodes are described.
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.nodes()
+            .filter(|(_, node)| node.kind != NodeKind::Undeclared)
+            .count()
+    }
+
+    /// Returns how many nodes there are, also those that only edges name.
+    pub fn size(&self) -> usize {
+        self.sealed.nodes.len() + self.nodes.len()
+    }
+
+    /// Returns how many edges there are.
+    pub fn edges(&self) -> usize {
+        self.sealed.out.len() + self.chains.len()
     }
 
     /// Tells whether the map is empty.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.size() == 0
     }
 
-    /// Returns who stops working, transitively, when `id` is cut off. What it holds ends with it, so whoever needs a
-    /// held credential is among them; the credential itself is not.
-    pub fn impact(&self, id: &NodeId) -> Walk {
-        let mut walk = self.walk(id, |g, at| {
-            let needers = Self::edges(&g.backward, at, &[EdgeKind::DependsOn]);
-            needers
-                .chain(Self::edges(&g.forward, at, &[EdgeKind::Holds]))
-                .collect()
-        });
-        walk.branches.retain(|branch| branch.via != EdgeKind::Holds);
-        walk
+    /// Returns the edges of a node: the sealed ones by kind, then the later ones.
+    fn links(&self, node: NodeIx, side: Side) -> impl Iterator<Item = Half> {
+        let packed = match side {
+            Side::Out => self.sealed.out.of(node),
+            Side::In => self.sealed.into.of(node),
+        };
+        packed.iter().copied().chain(self.chains.of(node, side))
     }
 
-    /// Returns what somebody who holds `id` can get to, transitively: what it reaches, what it holds, and what lies in
-    /// a secret store it reaches.
-    pub fn exposure(&self, id: &NodeId) -> Walk {
-        self.walk(id, |g, at| {
-            let onward = Self::edges(
-                &g.forward,
-                at,
-                &[EdgeKind::CanReach, EdgeKind::Holds, EdgeKind::Recovers],
-            );
-            onward
-                .chain(Self::edges(&g.backward, at, &[EdgeKind::StoredIn]))
-                .collect()
-        })
+    /// Returns the edges of some kinds, given as bits.
+    fn links_of(&self, node: NodeIx, side: Side, kinds: u16) -> impl Iterator<Item = Half> {
+        self.links(node, side)
+            .filter(move |half| half.kind.bit() & kinds != 0)
     }
 
-    /// Returns identities that keep a credential in the same store, or hold the same credential.
-    pub fn siblings(&self, id: &NodeId) -> Vec<NodeId> {
-        let mut found = BTreeSet::new();
-        for (_, credential) in Self::edges(&self.forward, id, &[EdgeKind::Holds]) {
-            let stores = Self::edges(&self.forward, &credential, &[EdgeKind::StoredIn]);
-            let neighbours = stores.flat_map(|(_, store)| {
-                Self::edges(&self.backward, &store, &[EdgeKind::StoredIn]).collect::<Vec<_>>()
-            });
-            for (_, shared) in neighbours.chain([(EdgeKind::Holds, credential.clone())]) {
-                found.extend(
-                    Self::edges(&self.backward, &shared, &[EdgeKind::Holds]).map(|(_, n)| n),
-                );
-            }
+    /// Returns when an edge ends by itself, seen from `at`.
+    fn end_of(&self, at: NodeIx, half: Half, forward: bool) -> Option<Second> {
+        if !half.timed {
+            return None;
         }
-        found.remove(id);
-        found.into_iter().take(WALK_CAP).collect()
+        let key = if forward {
+            (at, half.to, half.kind)
+        } else {
+            (half.to, at, half.kind)
+        };
+        let ends = [self.ends.get(&key), self.sealed.ends.get(&key)];
+        ends.into_iter().flatten().max().copied()
     }
 
-    /// Returns the recovery paths that can restore access to `id`.
-    pub fn recovery_paths(&self, id: &NodeId) -> Vec<NodeId> {
-        Self::edges(&self.backward, id, &[EdgeKind::Recovers])
-            .map(|(_, n)| n)
+    /// Makes a hop of an edge, seen from `at`.
+    fn hop(&self, at: NodeIx, half: Half, forward: bool) -> Hop {
+        Hop::of(half, forward, self.end_of(at, half, forward))
+    }
+
+    /// Returns the direct edges of a node, out of it and then into it, at most `most` of them.
+    pub fn neighbours(&self, node: NodeIx, most: usize) -> Vec<Hop> {
+        let out = self.links(node, Side::Out).map(|half| (half, true));
+        let into = self.links(node, Side::In).map(|half| (half, false));
+        let all = out.chain(into).take(most);
+        all.map(|(half, forward)| self.hop(node, half, forward))
             .collect()
     }
 
-    fn edges<'g>(
-        side: &'g BTreeMap<NodeId, BTreeSet<(EdgeKind, NodeId)>>,
-        at: &NodeId,
-        kinds: &'static [EdgeKind],
-    ) -> impl Iterator<Item = (EdgeKind, NodeId)> + use<'g> {
-        side.get(at)
-            .into_iter()
-            .flatten()
-            .filter(|(kind, _)| kinds.contains(kind))
-            .map(|(kind, node)| (*kind, node.clone()))
+    /// Returns how many direct edges a node has.
+    pub fn degree(&self, node: NodeIx) -> usize {
+        self.links(node, Side::Out).count() + self.links(node, Side::In).count()
     }
+}
 
-    fn walk(
-        &self,
-        start: &NodeId,
-        next: impl Fn(&Self, &NodeId) -> Vec<(EdgeKind, NodeId)>,
-    ) -> Walk {
-        let mut walk = Walk::default();
-        let mut seen = BTreeSet::from([start.clone()]);
-        let mut open: VecDeque<(usize, EdgeKind, NodeId)> = VecDeque::new();
-        self.push_children(&mut open, 1, next(self, start));
-        while let Some((depth, via, node)) = open.pop_front() {
-            if node == *start {
-                continue;
+/// Sorts edges and makes one of those that say the same.
+fn merged(raws: &mut Vec<Raw>) -> Vec<Raw> {
+    let key = |raw: &Raw| (raw.from, raw.half.kind, raw.half.to);
+    raws.sort_unstable_by_key(key);
+    let mut kept: Vec<Raw> = Vec::with_capacity(raws.len());
+    for raw in raws.drain(..) {
+        match kept.last_mut() {
+            Some(last) if key(last) == key(&raw) => {
+                // Nothing said is no limit.
+                let half = &mut last.half;
+                half.privilege = half
+                    .privilege
+                    .zip(raw.half.privilege)
+                    .map(|(a, b)| a.max(b));
+                half.timed &= raw.half.timed;
             }
-            if walk.branches.len() >= WALK_CAP {
-                walk.truncated = true;
-                break;
-            }
-            let first_time = seen.insert(node.clone());
-            if first_time {
-                self.push_children(&mut open, depth + 1, next(self, &node));
-            }
-            walk.branches.push(Branch {
-                node,
-                depth,
-                via,
-                seen_before: !first_time,
-            });
-        }
-        walk
-    }
-
-    /// Puts children in front, most critical first, so that the walk is depth-first and the worst is read first.
-    fn push_children(
-        &self,
-        open: &mut VecDeque<(usize, EdgeKind, NodeId)>,
-        depth: usize,
-        mut children: Vec<(EdgeKind, NodeId)>,
-    ) {
-        children.sort_by_key(|(_, id)| {
-            let criticality = self.nodes.get(id).and_then(|n| n.criticality);
-            (std::cmp::Reverse(criticality), id.clone())
-        });
-        for (via, id) in children.into_iter().rev() {
-            open.push_front((depth, via, id));
+            _ => kept.push(raw),
         }
     }
+    kept
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn graph(edges: &[(&str, EdgeKind, &str)]) -> Graph {
-        let mut graph = Graph::default();
-        for (from, kind, to) in edges {
-            graph.add_edge(NodeId::new(*from), *kind, NodeId::new(*to));
-        }
-        graph
-    }
-
-    fn names(walk: &Walk) -> Vec<&str> {
-        walk.nodes().map(NodeId::as_str).collect()
-    }
-
-    #[test]
-    fn impact_follows_dependents_and_held_credentials() {
-        let g = graph(&[
-            ("shop", EdgeKind::DependsOn, "svc"),
-            ("checkout", EdgeKind::DependsOn, "shop"),
-            ("svc", EdgeKind::Holds, "key"),
-            ("vendor", EdgeKind::DependsOn, "key"),
-        ]);
-        assert_eq!(
-            names(&g.impact(&NodeId::new("svc"))),
-            ["vendor", "shop", "checkout"]
-        );
-    }
-
-    #[test]
-    fn exposure_reads_what_lies_in_a_reached_store() {
-        let g = graph(&[
-            ("svc", EdgeKind::CanReach, "vault"),
-            ("db-password", EdgeKind::StoredIn, "vault"),
-            ("db-password", EdgeKind::CanReach, "orders-db"),
-        ]);
-        assert_eq!(
-            names(&g.exposure(&NodeId::new("svc"))),
-            ["vault", "db-password", "orders-db"]
-        );
-    }
-
-    #[test]
-    fn siblings_share_a_store_or_a_credential() {
-        let g = graph(&[
-            ("a", EdgeKind::Holds, "k1"),
-            ("k1", EdgeKind::StoredIn, "vault"),
-            ("k2", EdgeKind::StoredIn, "vault"),
-            ("b", EdgeKind::Holds, "k2"),
-            ("c", EdgeKind::Holds, "k1"),
-            ("d", EdgeKind::Holds, "k9"),
-        ]);
-        let found = g.siblings(&NodeId::new("a"));
-        assert_eq!(
-            found.iter().map(NodeId::as_str).collect::<Vec<_>>(),
-            ["b", "c"]
-        );
-    }
-
-    #[test]
-    fn cycles_end_and_are_marked() {
-        let g = graph(&[
-            ("b", EdgeKind::DependsOn, "a"),
-            ("c", EdgeKind::DependsOn, "b"),
-            ("b", EdgeKind::DependsOn, "c"),
-            ("a", EdgeKind::DependsOn, "c"),
-        ]);
-        let walk = g.impact(&NodeId::new("a"));
-        assert_eq!(names(&walk), ["b", "c"]);
-        assert!(walk.branches.iter().any(|b| b.seen_before));
-    }
-
-    #[test]
-    fn a_wide_fan_out_is_cut_and_says_so() {
-        let mut g = Graph::default();
-        for i in 0..(WALK_CAP + 5) {
-            g.add_edge(
-                NodeId::new(format!("n{i}")),
-                EdgeKind::DependsOn,
-                NodeId::new("hub"),
-            );
-        }
-        let walk = g.impact(&NodeId::new("hub"));
-        assert!(walk.truncated && walk.branches.len() == WALK_CAP);
-    }
-}
+mod tests;

@@ -1,8 +1,21 @@
 //! Whose access it is: the identity card, its sessions, credentials and grants.
 //!
 //! Every field that nobody filled in stays `None` and is shown as *unknown*; a blank would read as "nothing there".
+//! Who said what, and when, stands beside the fields, see [`Said`]: where sources contradict each other the more trusted
+//! one wins and the others stay visible.
+
+mod access;
+mod credential;
+pub mod flags;
+pub mod handle;
+mod live;
+pub mod merge;
+mod origin;
+pub mod roster;
+mod told;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,6 +23,11 @@ use serde::{Deserialize, Serialize};
 use super::ids::IdentityId;
 use super::text::Untrusted;
 use super::vocabulary::{Criticality, Driver, IdentityKind};
+
+pub use access::{Grant, Intent, Level, RecoveryPath, RecoveryState, Scope, Usual};
+pub use credential::Credential;
+pub use live::{LiveContext, Session};
+pub use origin::{At, Field, Origin, Said, coarse};
 
 /// A non-human identity or an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,22 +50,55 @@ pub struct Identity {
     pub technical_owner: Option<Untrusted>,
     /// Whom to reach now, with the way to reach them.
     pub on_call: Option<Untrusted>,
+    /// The way to reach them, where it is a field of its own: a telephone number, a pager, a channel.
+    #[serde(default)]
+    pub contact: Option<Untrusted>,
     /// How much hangs on it.
     pub criticality: Option<Criticality>,
     /// Why stopping it may cost more than letting it run, where somebody declared that.
     pub uninterruptible: Option<Untrusted>,
+    /// What a stop costs, in words: money, time, a breached promise.
+    #[serde(default)]
+    pub stop_cost: Option<Untrusted>,
+    /// Whether it could be used when its source looked; live reads know better.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    /// When it was made.
+    #[serde(default)]
+    pub created: Option<Timestamp>,
+    /// When the identity as a whole was last seen in use.
+    #[serde(default)]
+    pub last_used: Option<Timestamp>,
     /// Other ids under which alerts name it: access key ids, client ids, token fingerprints.
     pub aliases: Vec<Untrusted>,
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// Long-lived secrets and keys it holds.
     pub credentials: Vec<Credential>,
+    /// Whom it lets act for it, and who may act as it.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// Ways by which access to it can be restored, by its owner or by somebody else.
+    #[serde(default)]
+    pub recovery: Vec<RecoveryPath>,
+    /// What an agent was approved for.
+    #[serde(default)]
+    pub intent: Option<Box<Intent>>,
+    /// What it does on an ordinary day.
+    #[serde(default)]
+    pub usual: Option<Box<Usual>>,
     /// Name of the configured connector that can contain it.
     pub connector: Option<String>,
     /// Values its connector's templates need (`client_id = "svc-deployer"`), validated there.
     pub params: BTreeMap<String, String>,
-    /// Where this card came from: the inventory file, or *not in inventory*.
+    /// Where this card came from: the name of its most trusted source, or *not in inventory*.
     pub provenance: String,
+    /// Every source that lists it, the most trusted first.
+    #[serde(skip)]
+    pub origins: Vec<Arc<Origin>>,
+    /// What does not come from the most trusted source, or is contradicted; see [`Identity::origin`].
+    #[serde(skip)]
+    pub said: Vec<Said>,
 }
 
 impl Identity {
@@ -68,83 +119,80 @@ impl Identity {
             business_owner: None,
             technical_owner: None,
             on_call: None,
+            contact: None,
             criticality: None,
             uninterruptible: None,
+            stop_cost: None,
+            enabled: None,
+            created: None,
+            last_used: None,
             aliases: Vec::new(),
             scopes: Vec::new(),
             credentials: Vec::new(),
+            grants: Vec::new(),
+            recovery: Vec::new(),
+            intent: None,
+            usual: None,
             connector: None,
             params: BTreeMap::new(),
             provenance: UNLISTED.to_owned(),
+            origins: Vec::new(),
+            said: Vec::new(),
         }
+    }
+
+    /// Builds an empty card that a source fills: nothing in it is known but the id.
+    pub fn blank(id: IdentityId) -> Self {
+        Self::not_in_inventory(id, Untrusted::default(), IdentityKind::Unknown)
+    }
+
+    /// Returns the part of the id before the colon.
+    pub fn provider(&self) -> &str {
+        let id = self.id.as_str();
+        id.split_once(':').map_or("", |(provider, _)| provider)
+    }
+
+    /// Returns the part of the id after the colon; all of it where there is none.
+    pub fn native_id(&self) -> &str {
+        let id = self.id.as_str();
+        id.split_once(':').map_or(id, |(_, native)| native)
+    }
+
+    /// Returns who said what is in force about a field; `None` where no source lists the identity. What is said of an item
+    /// comes from whoever brought the item, and of all else from the most trusted source, unless it is noted otherwise.
+    pub fn origin(&self, at: &At) -> Option<&Arc<Origin>> {
+        let noted = |at: &At| {
+            let said = self.said.iter().find(|s| s.value.is_none() && s.at == *at);
+            said.map(|s| &s.origin)
+        };
+        noted(at)
+            .or_else(|| noted(&at.whole()?))
+            .or_else(|| self.origins.first())
+    }
+
+    /// Returns who contradicts what is in force about a field, the most trusted first.
+    pub fn conflicts<'c>(&'c self, at: &'c At) -> impl Iterator<Item = &'c Said> {
+        self.said
+            .iter()
+            .filter(move |s| s.at == *at && s.value.is_some())
+    }
+
+    /// Returns everything that a less trusted source says differently.
+    pub fn contradictions(&self) -> impl Iterator<Item = &Said> {
+        self.said.iter().filter(|s| s.value.is_some())
+    }
+
+    /// Returns the latest moment at which any source said anything about it; `None` where none says when.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.origins.iter().filter_map(|o| o.at).max()
+    }
+
+    /// Returns when it, or any of its credentials, was last seen in use.
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        let credentials = self.credentials.iter().filter_map(|c| c.last_used);
+        credentials.chain(self.last_used).max()
     }
 }
 
 /// Where a card came from when nobody listed the identity.
 const UNLISTED: &str = "not in inventory";
-
-/// One role or scope held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scope {
-    /// Role or scope name.
-    pub name: Untrusted,
-    /// Whether it gives administrative or secret-reading power.
-    pub privileged: bool,
-}
-
-/// One long-lived secret or key: a handle, never the value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credential {
-    /// The provider's handle: key id, secret name, token id.
-    pub id: Untrusted,
-    /// `client_secret`, `access_key`, `deploy_key`, ….
-    pub kind: Untrusted,
-    /// Which secrets manager or file holds it.
-    pub store: Option<Untrusted>,
-    /// When it was issued.
-    pub created: Option<Timestamp>,
-    /// When it ends by itself.
-    pub expires: Option<Timestamp>,
-    /// When it was last seen in use.
-    pub last_used: Option<Timestamp>,
-    /// The rule for renewing it, in words.
-    pub rotation: Option<Untrusted>,
-    /// Where a copy may be read for proving revocation (`file:`, `env:`, `cmd:`); never the secret itself.
-    pub secret_ref: Option<String>,
-}
-
-/// One live session or issued token, as the provider lists it now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// The provider's handle.
-    pub id: Untrusted,
-    /// `session`, `access_token`, `refresh_token`, ….
-    pub kind: Untrusted,
-    /// When it began.
-    pub started: Option<Timestamp>,
-    /// When it was last active.
-    pub last_seen: Option<Timestamp>,
-    /// When it ends by itself.
-    pub expires: Option<Timestamp>,
-    /// Where from: address or agent.
-    pub origin: Option<Untrusted>,
-}
-
-/// What a provider says about an identity right now.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveContext {
-    /// Whether it is enabled, as far as the provider says.
-    pub enabled: Option<bool>,
-    /// Live sessions and tokens.
-    pub sessions: Vec<Session>,
-    /// Roles and scopes in force.
-    pub scopes: Vec<Scope>,
-    /// Delegated consents, as the provider names them.
-    pub grants: Vec<Untrusted>,
-    /// Credentials the provider lists.
-    pub credentials: Vec<Credential>,
-    /// Parts that could not be read, with the reason: what is therefore unknown.
-    pub unknown: Vec<(String, Untrusted)>,
-    /// Owner attributes and the like that the provider itself stores.
-    pub attributes: BTreeMap<String, Untrusted>,
-}

@@ -122,7 +122,7 @@ fn closes(situation: &Situation<'_>, book: &Playbook) -> Vec<Layer> {
 }
 
 fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
-    let dependants = situation.impact.nodes().count();
+    let dependants = situation.impact.count();
     let breaks = if acting(book).next().is_none() {
         "interrupts nothing".to_owned()
     } else if acting(book).any(Verb::cuts_everybody) {
@@ -179,7 +179,7 @@ fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
 }
 
 fn do_nothing(situation: &Situation<'_>) -> Choice {
-    let reach = situation.exposure.nodes().count();
+    let reach = situation.exposure.count();
     Choice {
         playbook: None,
         key: Some(0),

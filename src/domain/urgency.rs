@@ -381,12 +381,8 @@ mod tests {
         let ends = |second| super::super::identity::Credential {
             id: "k".into(),
             kind: "key".into(),
-            store: None,
-            created: None,
             expires: second,
-            last_used: None,
-            rotation: None,
-            secret_ref: None,
+            ..super::super::identity::Credential::default()
         };
         card.credentials = vec![ends(at(5)), ends(at(7))];
         assert_eq!(Standing::of(Some(&card)).expires, at(7));

@@ -71,16 +71,25 @@ impl Scenario {
 
     /// Returns the inventory as TOML text in the schema of the product's inventory file, with times relative to `now`.
     pub fn inventory_toml(&self, now: Timestamp) -> String {
-        let mut inventory = self.file.inventory.clone();
+        let mut inventory = toml::Value::Table(self.file.inventory.clone());
+        resolve_times(&mut inventory, now);
+        // A table is written as a document, any other value in one line.
         inventory
-            .iter_mut()
-            .for_each(|(_, v)| resolve_times(v, now));
-        inventory.to_string()
+            .as_table()
+            .map(ToString::to_string)
+            .unwrap_or_default()
     }
 }
 
 /// Fields of the inventory that hold times.
-const TIME_KEYS: [&str; 3] = ["created", "expires", "last_used"];
+const TIME_KEYS: [&str; 6] = [
+    "as_of",
+    "created",
+    "expires",
+    "last_used",
+    "rotated",
+    "since",
+];
 
 fn resolve_times(value: &mut toml::Value, now: Timestamp) {
     match value {

@@ -23,6 +23,7 @@ use crate::app::msg::{Effect, Msg};
 use crate::app::update::update;
 use crate::domain::text::show;
 use crate::journal::mask_tokens;
+use crate::term::clipboard::{self, Way};
 use crate::term::input::translate;
 use crate::ui::glyphs::Glyphs;
 use crate::ui::theme::Theme;
@@ -264,6 +265,9 @@ impl Console {
             for effect in update(&mut self.model, &self.keymap, msg, Timestamp::now()) {
                 suspend |= matches!(effect, Effect::Suspend);
                 self.more |= matches!(effect, Effect::Continue);
+                if let Effect::Copy(text) = &effect {
+                    self.copy(text);
+                }
                 self.effects.start(effect);
             }
             next = if suspend {
@@ -273,6 +277,18 @@ impl Console {
             };
         }
         suspend
+    }
+
+    fn copy(&mut self, text: &str) {
+        let way = clipboard::way();
+        if way == Way::Tmux {
+            return self.effects.copy_to_tmux(text.to_owned());
+        }
+        let (level, said) = match self.screen.copy(text, way) {
+            Ok(()) => (Level::Info, way.copied(text)),
+            Err(error) => (Level::Error, format!("not copied: {error}")),
+        };
+        self.model.say(Timestamp::now(), level, said);
     }
 
     fn go_on(&mut self) -> bool {

@@ -19,6 +19,7 @@ use crate::domain::coverage::CellState;
 use crate::domain::decision::Decision;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, PlanDigest};
+use crate::term::clipboard;
 
 /// Running effects.
 pub struct Effects {
@@ -42,7 +43,7 @@ impl Effects {
         }
     }
 
-    /// Carries one effect out. `Suspend` is the loop's own.
+    /// Carries one effect out. `Suspend`, `Continue` and `Copy` are the loop's own.
     pub fn start(&mut self, effect: Effect) {
         let (services, report) = (self.services.clone(), self.report.clone());
         match effect {
@@ -98,7 +99,10 @@ impl Effects {
             Effect::VerifyLog => {
                 tokio::spawn(timeline::verify(services.journal, report));
             }
-            Effect::Suspend | Effect::Continue => {}
+            Effect::AskMap(ask) => {
+                tokio::task::spawn_blocking(move || report(Msg::Map(Box::new(ask.answer()))));
+            }
+            Effect::Suspend | Effect::Continue | Effect::Copy(_) => {}
         }
     }
 
@@ -151,6 +155,18 @@ impl Effects {
                     (level, lines.join("; "))
                 }
                 Err(error) => (Level::Error, error),
+            };
+            report(Msg::Notice { level, text });
+        });
+    }
+
+    /// Puts a text into tmux's buffer and says so.
+    pub fn copy_to_tmux(&self, text: String) {
+        let report = self.report.clone();
+        tokio::task::spawn_blocking(move || {
+            let (level, text) = match clipboard::to_tmux(&text) {
+                Ok(()) => (Level::Info, clipboard::Way::Tmux.copied(&text)),
+                Err(error) => (Level::Error, format!("not copied: tmux: {error}")),
             };
             report(Msg::Notice { level, text });
         });

@@ -258,16 +258,15 @@ fn impact_of(services: &Services, identity: &Identity) -> ImpactSnapshot {
     let list = |walk: &Walk| {
         walk.branches
             .iter()
-            .filter(|b| !b.seen_before)
-            .map(|b| {
-                let described = graph.node(&b.node);
-                ImpactNode {
-                    node: b.node.clone(),
-                    label: described
-                        .map_or_else(|| Untrusted::new(b.node.as_str()), |n| n.label.clone()),
-                    criticality: described.and_then(|n| n.criticality),
-                    depth: b.depth,
-                }
+            .filter(|b| !b.aside)
+            .filter_map(|b| {
+                let node = graph.at(b.node)?;
+                Some(ImpactNode {
+                    node: node.id.clone(),
+                    label: node.label.clone(),
+                    criticality: node.criticality,
+                    depth: b.depth as usize,
+                })
             })
             .take(SNAPSHOT_CAP)
             .collect::<Vec<_>>()

@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::term::clipboard::{self, Way};
 use crate::term::session::Session;
 
 /// A place for frames.
@@ -30,6 +31,14 @@ impl Screen {
                 *buffer = frame;
                 Ok(())
             }
+        }
+    }
+
+    /// Asks the terminal to take a text.
+    pub fn copy(&self, text: &str, way: Way) -> std::io::Result<()> {
+        match self {
+            Self::Terminal(_) => clipboard::to_terminal(text, way),
+            Self::Memory(_) => Ok(()),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::domain::identity::Identity;
 use crate::domain::inventory::Inventory;
 use crate::domain::options::{Capabilities, Capability};
 use crate::domain::playbook::{Playbook, PlaybookFile};
+use crate::domain::readiness::Means;
 use crate::intake::store::Store;
 
 use super::journal::Journal;
@@ -48,19 +49,7 @@ impl Services {
 
     /// Returns what each connector can do, for the options.
     pub fn capabilities(&self) -> Arc<BTreeMap<String, Capabilities>> {
-        let of = |connector: &Connector| {
-            connector
-                .actions()
-                .iter()
-                .map(|(verb, info)| (*verb, capability(info)))
-                .collect()
-        };
-        Arc::new(
-            self.connectors
-                .iter()
-                .map(|(name, connector)| (name.to_owned(), of(connector)))
-                .collect(),
-        )
+        Arc::new(means(&self.connectors).capabilities)
     }
 
     fn id_params(&self) -> BTreeMap<String, String> {
@@ -82,6 +71,11 @@ impl Services {
             .ok_or_else(|| format!("connector `{name}` is not configured"))
     }
 
+    /// Returns what could be done, for judging readiness. Nobody is asked.
+    pub fn means(&self) -> Means {
+        means(&self.connectors)
+    }
+
     /// Returns a model that knows everything these services know.
     pub fn model(&self) -> Model {
         Model {
@@ -92,6 +86,29 @@ impl Services {
             desk: self.desk.clone(),
             ..Model::default()
         }
+    }
+}
+
+/// Returns what these connectors could do, for judging readiness. Nobody is asked. Every act of a connector is read back:
+/// a file without `verify` is not loaded.
+pub fn means(connectors: &Connectors) -> Means {
+    let of = |connector: &Connector| -> Capabilities {
+        let actions = connector.actions().iter();
+        actions
+            .map(|(verb, info)| (*verb, capability(info)))
+            .collect()
+    };
+    let needs = |connector: &Connector| connector.identity_params().map(str::to_owned).collect();
+    Means {
+        capabilities: connectors
+            .iter()
+            .map(|(name, connector)| (name.to_owned(), of(connector)))
+            .collect(),
+        needs: connectors
+            .iter()
+            .map(|(name, connector)| (name.to_owned(), needs(connector)))
+            .collect(),
+        ..Means::default()
     }
 }
 

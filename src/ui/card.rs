@@ -80,7 +80,7 @@ fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
             lines.extend(
                 candidates
                     .iter()
-                    .map(|id| Line::raw(format!("  {} {id}", ui.glyphs.bullet))),
+                    .map(|c| Line::raw(format!("  {} {}  ({})", ui.glyphs.bullet, c.id, c.reason))),
             );
         }
     }

@@ -29,6 +29,9 @@ pub struct Glyphs {
     pub low: &'static str,
     pub dash: &'static str,
     pub arrow: &'static str,
+    pub folded: &'static str,
+    pub unfolded: &'static str,
+    pub mark: &'static str,
 }
 
 /// For terminals that show Unicode.
@@ -53,6 +56,9 @@ pub const UNICODE: Glyphs = Glyphs {
     low: "·",
     dash: "—",
     arrow: "→",
+    folded: "▸",
+    unfolded: "▾",
+    mark: "◆",
 };
 
 /// For everything else.
@@ -86,6 +92,9 @@ pub const ASCII: Glyphs = Glyphs {
     low: ".",
     dash: "-",
     arrow: ">",
+    folded: "+",
+    unfolded: "-",
+    mark: "*",
 };
 
 impl Glyphs {

@@ -1,4 +1,9 @@
-//! The dependency map as a tree in both directions: what breaks, and what is reachable.
+//! The dependency map beside the queue: what breaks, what is reachable, what joined the incident. The whole of it has a
+//! screen of its own.
+
+mod card;
+mod row;
+pub mod screen;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,15 +12,26 @@ use ratatui::text::{Line, Span};
 use super::theme::Role;
 use super::{Ui, frame, scrolled};
 use crate::app::model::{Model, Pane};
-use crate::domain::graph::{Graph, Walk};
-use crate::domain::ids::NodeId;
+use crate::domain::graph::{Graph, Joined, NodeIx, NodeKind, Walk};
 use crate::domain::text::show;
-use crate::domain::vocabulary::Criticality;
+
+/// Deepest indentation; what lies deeper stands at the same place.
+const DEEPEST: usize = 12;
+
+/// Most branches of a walk that the pane draws; the screen of the map has all.
+const MOST_DRAWN: usize = 60;
+
+/// Most names in one line.
+const MOST_NAMED: usize = 50;
 
 /// Draws the map.
 pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let focused = model.focus == Some(Pane::Map);
-    let inside = frame("Dependency map", focused, ui, area, buf);
+    let title = match model.detail.identity {
+        Some(_) => "Dependency map (M)",
+        None => "Dependency map",
+    };
+    let inside = frame(title, focused, ui, area, buf);
     scrolled(
         lines(model, ui),
         if focused { model.scroll } else { 0 },
@@ -27,84 +43,102 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
 
 fn lines(model: &Model, ui: Ui<'_>) -> Vec<Line<'static>> {
     let detail = &model.detail;
-    if detail.identity.is_none() {
+    let Some(card) = &detail.identity else {
         return vec![Line::raw("No identity, so no map.")];
-    }
-    let graph = model.inventory.graph();
-    if detail
-        .identity
-        .as_ref()
-        .is_some_and(|card| !card.is_listed())
-    {
+    };
+    let graph = &detail.graph;
+    let mut lines: Vec<Line<'static>> = joined(model, Joined::Born, "born in the window", ui)
+        .into_iter()
+        .collect();
+    if !card.is_listed() {
         let text = "Not in the inventory: what breaks without it, and what it reaches, is unknown.";
-        return vec![Line::styled(text, ui.theme.style(Role::Warn))];
+        lines.push(Line::styled(text, ui.theme.style(Role::Warn)));
+        return lines;
     }
-    let mut lines = section("if cut off, breaks", &detail.impact, graph, ui);
+    let look = &detail.look;
+    lines.extend(section("if cut off, breaks", &look.impact, graph, ui));
     lines.extend(section(
         "whoever holds it reaches",
-        &detail.exposure,
+        &look.exposure,
         graph,
         ui,
     ));
-    lines.push(named("siblings", &detail.siblings, graph, ui));
-    lines.push(named("ways back in", &detail.recovery, graph, ui));
+    let siblings = look.siblings.found.iter().map(|s| s.node);
+    lines.push(named("siblings", siblings, graph, ui));
+    let recovery = look.recovery.iter().copied();
+    lines.push(named("ways back in", recovery, graph, ui));
+    lines.extend(joined(model, Joined::Touched, "touched in the window", ui));
     lines
+}
+
+/// Names what joined the incident.
+fn joined(model: &Model, how: Joined, title: &str, ui: Ui<'_>) -> Option<Line<'static>> {
+    let all = model.detail.newcomers.iter().filter(|n| n.joined == how);
+    let one = |n: &crate::domain::newcomers::Newcomer| {
+        format!("{} {}", n.kind.as_str(), show(n.label.raw()))
+    };
+    let names: Vec<String> = all.map(one).take(MOST_NAMED).collect();
+    let role = match how {
+        Joined::Born => Role::Error,
+        Joined::Touched => Role::Warn,
+    };
+    (!names.is_empty()).then(|| {
+        Line::from(vec![
+            Span::styled(format!("{title}: "), ui.theme.style(role)),
+            Span::raw(names.join(", ")),
+        ])
+    })
 }
 
 fn section(title: &str, walk: &Walk, graph: &Graph, ui: Ui<'_>) -> Vec<Line<'static>> {
-    let count = walk.nodes().count();
-    let cut = if walk.truncated { ", cut off here" } else { "" };
-    let head = match count {
+    let more = if walk.truncated { " or more" } else { "" };
+    let head = match walk.count() {
         0 => format!("{title}: nothing on the map"),
-        n => format!("{title} ({n}{cut})"),
+        n => format!("{title} ({n}{more})"),
     };
     let mut lines = vec![Line::styled(head, ui.theme.style(Role::Title))];
+    let mut drawn = 0;
     for branch in &walk.branches {
-        let node = graph.node(&branch.node);
-        let label = node.map_or_else(
-            || branch.node.to_string(),
-            |n| show(n.label.raw()).into_owned(),
-        );
-        let kind = node.map_or("undeclared", |n| n.kind.as_str());
-        let again = if branch.seen_before {
-            " (see above)"
-        } else {
-            ""
+        let Some(node) = graph.at(branch.node) else {
+            continue;
         };
-        let indent = "  ".repeat(branch.depth.saturating_sub(1));
-        let (text, role) = criticality(node.and_then(|n| n.criticality));
-        lines.push(Line::from(vec![
-            Span::styled(
-                format!("{indent}{} ", ui.glyphs.tee),
-                ui.theme.style(Role::Muted),
-            ),
-            Span::raw(label),
-            Span::styled(
-                format!("  {kind}, {}{again}", branch.via.as_str()),
-                ui.theme.style(Role::Muted),
-            ),
-            Span::styled(text, ui.theme.style(role)),
-        ]));
+        // Sessions have a pane of their own.
+        if node.kind == NodeKind::Session {
+            continue;
+        }
+        if drawn == MOST_DRAWN {
+            let text = "  and more: M shows all";
+            lines.push(Line::styled(text, ui.theme.style(Role::Key)));
+            break;
+        }
+        drawn += 1;
+        let indent = "  ".repeat((branch.depth as usize).saturating_sub(1).min(DEEPEST));
+        let muted = ui.theme.style(Role::Muted);
+        let mut spans = vec![
+            Span::styled(format!("{indent}{} ", ui.glyphs.tee), muted),
+            Span::raw(show(node.label.raw()).into_owned()),
+        ];
+        let kind = format!("  {}, {}", node.kind.as_str(), branch.how());
+        spans.push(Span::styled(kind, muted));
+        let tags = row::node_tags(graph, branch.node, node).into_iter();
+        let tags = tags.chain(row::branch_tags(node, branch, ui.now));
+        spans.extend(
+            tags.map(|(text, role)| Span::styled(format!("  {text}"), ui.theme.style(role))),
+        );
+        lines.push(Line::from(spans));
     }
     lines
 }
 
-fn criticality(value: Option<Criticality>) -> (&'static str, Role) {
-    match value {
-        Some(Criticality::BusinessCritical) => ("  BUSINESS CRITICAL", Role::Error),
-        Some(Criticality::High) => ("  high", Role::Warn),
-        _ => ("", Role::Base),
-    }
-}
-
-fn named(title: &str, nodes: &[NodeId], graph: &Graph, ui: Ui<'_>) -> Line<'static> {
+fn named(
+    title: &str,
+    nodes: impl Iterator<Item = NodeIx>,
+    graph: &Graph,
+    ui: Ui<'_>,
+) -> Line<'static> {
     let names: Vec<String> = nodes
-        .iter()
-        .map(|id| {
-            graph
-                .node(id)
-                .map_or_else(|| id.to_string(), |n| show(n.label.raw()).into_owned())
-        })
+        .map(|at| row::name(graph, at))
+        .take(MOST_NAMED)
         .collect();
     let text = if names.is_empty() {
         "none on the map".to_owned()

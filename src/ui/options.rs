@@ -55,7 +55,7 @@ pub const fn tier_role(tier: Tier) -> Role {
 }
 
 /// Key, tier, title, and what it means in one line; on narrow screens the title gives way first.
-fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) -> Line<'static> {
+pub(super) fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) -> Line<'static> {
     let off = choice.disabled.is_some();
     let (key_role, text_role, tier_role) = match off {
         true => (Role::Muted, Role::Muted, Role::Muted),

@@ -91,7 +91,14 @@ pub fn score(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buf
 }
 
 /// Clears a place in the middle, draws a box around it and returns the room inside.
-fn dialog(title: &str, width: u16, height: u16, ui: Ui<'_>, area: Rect, buf: &mut Buffer) -> Rect {
+pub(super) fn dialog(
+    title: &str,
+    width: u16,
+    height: u16,
+    ui: Ui<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Rect {
     let area = centred(area, width, height);
     Clear.render(area, buf);
     let block = Block::bordered()

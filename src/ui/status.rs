@@ -151,6 +151,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         }
         (Overlay::Plan(view), _) => plan_hints(&view.stage),
         (_, Scope::Log) => log_hints(model),
+        (_, Scope::Map) => map_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Help,
@@ -170,10 +171,15 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     let typing = match scope {
         Scope::Log => model.timeline.typing,
         Scope::Triage => model.sift.typing,
+        Scope::Map => model.map.typing,
         Scope::Plan | Scope::Reader => false,
     };
     if typing {
-        for (key, title) in [("enter", "keep"), ("esc", "clear"), ("up/down", "move")] {
+        let last = match scope {
+            Scope::Map => ("up/down", "next match"),
+            _ => ("up/down", "move"),
+        };
+        for (key, title) in [("enter", "keep"), ("esc", "clear"), last] {
             push_hint(&mut spans, &mut room, key, title, ui);
         }
         return Line::from(spans);
@@ -219,6 +225,33 @@ const fn log_hints(model: &Model) -> &'static [Command] {
         Command::OnlyAlert,
         Command::OnlyIdentity,
         Command::Back,
+    ]
+}
+
+const fn map_hints(model: &Model) -> &'static [Command] {
+    if model.map.card.is_some() || model.map.paths.is_some() {
+        return &[
+            Command::Out,
+            Command::Down,
+            Command::Copy,
+            Command::Reroot,
+            Command::PlanHere,
+            Command::Help,
+        ];
+    }
+    &[
+        Command::NextPane,
+        Command::OpenNode,
+        Command::Filter,
+        Command::PlanHere,
+        Command::PathView,
+        Command::Help,
+        Command::Out,
+        Command::Mark,
+        Command::Fold,
+        Command::Reroot,
+        Command::Copy,
+        Command::ToAlert,
     ]
 }
 

@@ -60,7 +60,9 @@ fn the_header_counts_malformed_lines_of_now_and_of_before() {
 #[case("[connector.sso]\npreset = 'keycloak'\nbase_url = 'http://sso.example.org'\n", &["line 1: connector.sso:", "is not https"])]
 #[case("[connector.sso]\npreset = 'keyclok'\nbase_url = 'https://sso.example.org'\n", &["line 1: connector.sso:", "`keyclok`", "use one of keycloak"])]
 #[case("[connector.sso]\npreset = 'keycloak'\nbase_url = 'https://sso.example.org'\n", &["line 1: connector.sso:", "`realm` is missing"])]
-#[case("[inventory]\nfiles = ['nowhere.toml']\n", &["line 2: inventory.files:", "nowhere.toml", "No such file"])]
+#[case("[inventory]\nunused_after_d = 0\n", &["line 2: inventory.unused_after_d:", "0 is out of range"])]
+#[case("[[inventory.source]]\nfile = 'a'\nurl = 'https://h'\n", &["line 3: inventory.source.url:", "exactly one of `file` and `url`"])]
+#[case("[inventory]\nsource = [{ file = 'a', fromat = 'aws' }]\n", &["line 2", "unknown field `fromat`"])]
 #[case("[playbooks]\nfiles = ['nowhere.toml']\n", &["line 2: playbooks.files:", "nowhere.toml", "No such file"])]
 #[case("[[source]]\nkind = 'file'\nname = 'a'\npath = 'a'\nformat = 'osfc'\n", &["line 5: source.format:", "`osfc` is no kind of alert", "`stanch alerts kinds`"])]
 #[case("[decoders]\nmappings = ['nowhere.toml']\n", &["line 2: decoders.mappings:", "nowhere.toml", "No such file"])]
@@ -151,6 +153,40 @@ fn a_source_reads_every_kind_and_the_quarantine_after_a_fix() {
         malformed.contains("everything that arrived could be read"),
         "{malformed}"
     );
+}
+
+#[test]
+fn a_missing_inventory_fails_the_check_but_the_rest_is_used() {
+    for list in [
+        "files = ['nowhere.toml', 'b.toml']",
+        "source = ['nowhere.toml', { file = 'b.toml', name = 'b' }]",
+    ] {
+        let desk = Desk::new();
+        desk.write("config.toml", &format!("[inventory]\n{list}\n"));
+        let card = "[[identity]]\nid = 'p:a'\n[[identity]]\nid = 'p:b'\ndriver = 'demon'\n";
+        desk.write("b.toml", card);
+        let key = list.split_whitespace().next().unwrap();
+        desk.run(&["config", "check"]).ends(2).tells(&[
+            &format!("line 2: inventory.{key}:"),
+            "nowhere.toml: cannot be read: No such file",
+            "b.toml:5: driver: unknown variant `demon`",
+        ]);
+        desk.run(&["alerts", "list"]).ends(0).tells(&[
+            "inventory: ",
+            "nowhere.toml: cannot be read",
+            "b.toml:5: driver",
+        ]);
+    }
+    let desk = Desk::new();
+    desk.write(
+        "config.toml",
+        "[inventory]\nsource = [{ file = 'b.json', format = 'gwc' }]\n",
+    );
+    desk.write("b.json", "[]");
+    desk.run(&["config", "check"]).ends(2).tells(&[
+        "line 2: inventory.source:",
+        "`gwc` is no format; use auto, stanch",
+    ]);
 }
 
 #[test]

@@ -111,12 +111,8 @@ pub fn identity(client_id: &str, token: Option<&Path>) -> Identity {
     identity.credentials.extend(token.map(|path| Credential {
         id: Untrusted::new("leaked token"),
         kind: Untrusted::new("access_token"),
-        store: None,
-        created: None,
-        expires: None,
-        last_used: None,
-        rotation: None,
         secret_ref: Some(format!("file:{}", path.display())),
+        ..Credential::default()
     }));
     identity
 }

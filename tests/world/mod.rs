@@ -29,6 +29,7 @@ pub fn now() -> Timestamp {
     "2026-11-21T03:14:00Z".parse().unwrap()
 }
 
+pub mod maps;
 pub mod records;
 
 /// A console without its outside.
@@ -60,6 +61,14 @@ fn finding(uid: &str, who: &str, title: &str, pattern: &str, severity: u8, minut
         "resources": [{"uid": "prod/payments-db", "type": "Secret"}],
         "evidences": [{"actor": {"user": {"uid": who, "name": who, "type_id": 4}, "idp": {"uid": "lab", "name": "lab"}}}],
     })
+}
+
+fn held(name: &str, privileged: bool) -> Scope {
+    Scope {
+        name: name.into(),
+        privileged,
+        ..Scope::default()
+    }
 }
 
 fn rows(findings: &[Value]) -> Vec<Row> {
@@ -190,6 +199,7 @@ impl World {
                 world.type_text("4h vendor rotates at noon");
             }
             "views" => world.press("V"),
+            map if map.starts_with("map") => world.map(map),
             "filter_wrong" => {
                 world.press("/");
                 world.type_text("svc sev>=hihg");
@@ -289,16 +299,7 @@ impl World {
                     expires: now().checked_add(SignedDuration::from_mins(9)).ok(),
                     origin: Some(Untrusted::from("203.0.113.66 python-requests/2.32.4")),
                 }],
-                scopes: vec![
-                    Scope {
-                        name: Untrusted::from("deploy"),
-                        privileged: false,
-                    },
-                    Scope {
-                        name: Untrusted::from("secrets.read"),
-                        privileged: true,
-                    },
-                ],
+                scopes: vec![held("deploy", false), held("secrets.read", true)],
                 unknown: vec![(
                     "grants".into(),
                     Untrusted::from("the provider answered 503"),

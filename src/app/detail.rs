@@ -1,0 +1,185 @@
+//! What stands beside the queue for the selected alert: whose access it is, the map around it, what could be done.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::map::{AT_ONCE_EDGES, MapAsk, MapQuestion};
+use super::map_screen;
+use super::model::Model;
+use crate::domain::alert::Alert;
+use crate::domain::drawing::{draw_live, draw_newcomers};
+use crate::domain::graph::{Graph, Limits, Look};
+use crate::domain::identity::Identity;
+use crate::domain::ids::{AlertId, IdentityId, NodeId};
+use crate::domain::inventory::{Candidate, Resolution};
+use crate::domain::newcomers::{Deed, Newcomer, newcomers};
+use crate::domain::options::{Choice, Situation, choices};
+use crate::domain::vocabulary::IdentityKind;
+
+/// What is shown beside the queue for the selected alert, computed when something it hangs on changes.
+#[derive(Clone, Debug, Default)]
+pub struct Detail {
+    /// Whose access it is, with a card when the alert says enough for one.
+    pub identity: Option<Identity>,
+    /// Several identities it may be.
+    pub candidates: Vec<Candidate>,
+    /// The map with what its provider says and what joined the incident.
+    pub graph: Arc<Graph>,
+    /// What the map says of it.
+    pub look: Arc<Look>,
+    /// What joined the incident: it came to be, or was touched, through the identity since that was exposed.
+    pub newcomers: Vec<Newcomer>,
+    /// Which answer of the provider is on the map.
+    live_at: Option<Timestamp>,
+    /// What could be done.
+    pub choices: Vec<Choice>,
+}
+
+impl Model {
+    /// Computes what the panes beside the queue show.
+    pub fn refresh_detail(&mut self) {
+        let detail = self.selected.as_ref().map(|id| self.detail_of(id));
+        let before = std::mem::replace(&mut self.detail, detail.unwrap_or_default());
+        self.dirty = true;
+        if Arc::ptr_eq(&before.graph, &self.detail.graph) {
+            return;
+        }
+        if let Some(card) = &self.detail.identity {
+            let ask = MapAsk {
+                graph: self.detail.graph.clone(),
+                what: MapQuestion::Look(NodeId::from(&card.id)),
+            };
+            if !ask.is_small() && self.detail.look.truncated() {
+                self.asks.push(ask);
+            }
+        }
+        map_screen::follow(self, &before.graph);
+    }
+
+    /// Takes in the whole of what the map says of the identity at hand.
+    pub fn take_look(&mut self, graph: &Arc<Graph>, node: &NodeId, look: Arc<Look>) {
+        let same = Arc::ptr_eq(graph, &self.detail.graph);
+        let Some(card) = self.detail.identity.as_ref().filter(|_| same) else {
+            return;
+        };
+        if NodeId::from(&card.id) != *node {
+            return;
+        }
+        let alert = self.selected.as_ref().and_then(|id| self.alerts.read(id));
+        let choices = alert.map(|alert| self.choices_for(alert, card, &look));
+        self.detail.choices = choices.unwrap_or_default();
+        self.detail.look = look;
+    }
+
+    /// Returns the card of an identity, also of one that only the map knows.
+    pub fn card_of(&self, id: &IdentityId) -> Option<Identity> {
+        if let Some(card) = self.inventory.identity(id) {
+            return Some(card.clone());
+        }
+        let node = self.detail.graph.node(&NodeId::from(id))?;
+        let kind = IdentityKind::Unknown;
+        let card = Identity::not_in_inventory(id.clone(), node.label.clone(), kind);
+        Some(self.reachable(card))
+    }
+
+    /// Returns what could be done about an identity on an alert.
+    pub fn choices_for(&self, alert: &Alert, card: &Identity, look: &Look) -> Vec<Choice> {
+        let name = card.connector.as_ref();
+        let situation = Situation {
+            alert,
+            identity: card,
+            capabilities: name.and_then(|name| self.capabilities.get(name)),
+            impact: &look.impact,
+            exposure: &look.exposure,
+        };
+        choices(&situation, &self.playbooks)
+    }
+
+    /// Returns the map with what the provider of an identity says and what joined the incident; the one at hand where
+    /// nothing changed.
+    fn map_around(&self, card: &Identity, alert: &Alert) -> Detail {
+        let base = self.inventory.graph();
+        let live = self.live.get(&card.id).filter(|live| live.at.is_some());
+        let context = live.map(|live| &live.context);
+        let deeds = self.deeds.of(&card.id).iter();
+        let open = |deed: &&Deed| !self.row_state(&deed.alert).is_over();
+        let deeds: Vec<Deed> = deeds.filter(open).cloned().collect();
+        let newcomers = newcomers(card, alert.exposed_since(), &deeds, context, base);
+        let live_at = live.and_then(|live| live.at);
+        let known = &self.detail;
+        let same = known.identity.as_ref() == Some(card)
+            && known.live_at == live_at
+            && known.newcomers == newcomers;
+        if same {
+            return Detail {
+                choices: Vec::new(),
+                ..known.clone()
+            };
+        }
+        let mut graph = base.clone();
+        if context.is_some() || !newcomers.is_empty() {
+            let graph = Arc::make_mut(&mut graph);
+            if let Some(context) = context {
+                draw_live(graph, card, context);
+            }
+            draw_newcomers(graph, card, &newcomers);
+        }
+        let small = graph.edges() <= AT_ONCE_EDGES;
+        let limits = if small { Limits::FULL } else { Limits::AT_ONCE };
+        let look = Look::at(&graph, &NodeId::from(&card.id), limits);
+        Detail {
+            identity: Some(card.clone()),
+            candidates: Vec::new(),
+            graph,
+            look: Arc::new(look),
+            newcomers,
+            live_at,
+            choices: Vec::new(),
+        }
+    }
+
+    /// Gives the card of an unlisted identity the connector of the provider that the alert names: what an intruder makes
+    /// is in no inventory, and must be reachable all the same.
+    fn reachable(&self, mut card: Identity) -> Identity {
+        let provider = card
+            .id
+            .as_str()
+            .split_once(':')
+            .map_or("", |(provider, _)| provider);
+        let native = card
+            .id
+            .as_str()
+            .split_once(':')
+            .map_or("", |(_, native)| native);
+        if card.connector.is_none() && self.capabilities.contains_key(provider) {
+            card.connector = Some(provider.to_owned());
+            if let Some(param) = self.id_params.get(provider) {
+                card.params.insert(param.clone(), native.to_owned());
+            }
+        }
+        card
+    }
+
+    /// Computes identity, map and choices for one alert.
+    pub fn detail_of(&self, id: &AlertId) -> Detail {
+        let Some(alert) = self.alerts.read(id) else {
+            return Detail::default();
+        };
+        let (identity, candidates) = match self.inventory.resolve(alert) {
+            Resolution::Known(id) => (self.inventory.identity(&id).cloned(), Vec::new()),
+            Resolution::Unlisted(card) => (Some(self.reachable(*card)), Vec::new()),
+            Resolution::Candidates(found) => (None, found),
+            Resolution::Unresolved => (None, Vec::new()),
+        };
+        let Some(card) = &identity else {
+            return Detail {
+                candidates,
+                ..Detail::default()
+            };
+        };
+        let mut detail = self.map_around(card, alert);
+        detail.choices = self.choices_for(alert, card, &detail.look);
+        detail
+    }
+}

@@ -1,0 +1,45 @@
+//! What a provider says about an identity right now.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Credential, Scope};
+use crate::domain::text::Untrusted;
+
+/// One live session or issued token, as the provider lists it now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The provider's handle.
+    pub id: Untrusted,
+    /// `session`, `access_token`, `refresh_token`, ….
+    pub kind: Untrusted,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it was last active.
+    pub last_seen: Option<Timestamp>,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+    /// Where from: address or agent.
+    pub origin: Option<Untrusted>,
+}
+
+/// What a provider says about an identity right now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveContext {
+    /// Whether it is enabled, as far as the provider says.
+    pub enabled: Option<bool>,
+    /// Live sessions and tokens.
+    pub sessions: Vec<Session>,
+    /// Roles and scopes in force.
+    pub scopes: Vec<Scope>,
+    /// Delegated consents, as the provider names them.
+    pub grants: Vec<Untrusted>,
+    /// Credentials the provider lists.
+    pub credentials: Vec<Credential>,
+    /// Parts that could not be read, with the reason: what is therefore unknown.
+    pub unknown: Vec<(String, Untrusted)>,
+    /// Owner attributes and the like that the provider itself stores.
+    pub attributes: BTreeMap<String, Untrusted>,
+}

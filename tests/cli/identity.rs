@@ -1,0 +1,182 @@
+//! `stanch identity` on real files.
+
+use serde_json::Value;
+
+use crate::desk::Desk;
+
+/// Two sources that do not agree, and a third that cannot be read.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    desk.write(
+        "config.toml",
+        "[inventory]\nunused_after_d = 30\n\
+         [[inventory.source]]\nname = 'catalog'\nfile = 'catalog.json'\n\
+         [[inventory.source]]\nfile = 'iam.json'\nconnector = 'cloud'\n\
+         [[inventory.source]]\nfile = 'lost.csv'\n",
+    );
+    desk.write(
+        "catalog.json",
+        r#"{"as_of":"2020-01-01T00:00:00Z","team":[{"id":"payments","contact":"+44 20 7946 0018"}],"identity":[
+{"id":"aws:arn:aws:iam::1:user/ci","technical_owner":"payments","environment":"production"},
+{"id":"lab:orphan","name":"orphan","technical_owner":"integrations","last_used":"2020-02-02T00:00:00Z"}]}"#,
+    );
+    desk.write(
+        "iam.json",
+        r#"{"UserDetailList":[{"UserName":"ci","UserId":"AIDAEXAMPLEEXAMPLE01","Arn":"arn:aws:iam::1:user/ci",
+ "Tags":[{"Key":"environment","Value":"staging"}],
+ "AttachedManagedPolicies":[{"PolicyName":"AdministratorAccess","PolicyArn":"arn:aws:iam::aws:policy/AdministratorAccess"}]},
+ {"UserName":"broken"}]}"#,
+    );
+    desk
+}
+
+#[test]
+fn a_list_shows_owners_doubts_sources_and_mistakes() {
+    let desk = desk();
+    let list = desk.run(&["identity", "list"]).ends(0);
+    for part in [
+        "aws:arn:aws:iam::1:user/ci",
+        "payments",
+        "! stale_owner, conflict",
+        "! orphaned_owner, stale_owner, stale_record, unused",
+        "2 of 2 identities",
+        "catalog: 2 identities, stanch, ",
+        "iam.json: 1 identities, aws, ",
+        "iam.json:4: an entry of UserDetailList needs `Arn` and `UserName`",
+        "iam.json:1: environment of `aws:arn:aws:iam::1:user/ci`: `staging` contradicts what is used, which catalog says",
+        "lost.csv: cannot be read: No such file",
+    ] {
+        assert!(list.out.contains(part), "no `{part}` in: {}", list.out);
+    }
+    let filtered = |args: &[&str]| {
+        let mut all = vec!["identity", "list", "--json"];
+        all.extend_from_slice(args);
+        let rows = desk.run(&all).ends(0).rows();
+        let ids = rows[..rows.len() - 1].iter();
+        ids.map(|r| r["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(filtered(&["--filter", "owner:integ"]), ["lab:orphan"]);
+    assert_eq!(
+        filtered(&["--filter", "-owner:integ"]),
+        ["aws:arn:aws:iam::1:user/ci"]
+    );
+    assert_eq!(filtered(&["--filter", "age>90d"]), ["lab:orphan"]);
+    assert_eq!(
+        filtered(&["--flag", "conflict"]),
+        ["aws:arn:aws:iam::1:user/ci"]
+    );
+    assert_eq!(
+        filtered(&["--flag", "any", "--filter", "env=production"]).len(),
+        1
+    );
+    desk.run(&["identity", "list", "--filter", "sev>=high"])
+        .ends(2)
+        .tells(&["only alerts have that"]);
+    desk.run(&["identity", "list", "--flag", "red"])
+        .ends(2)
+        .tells(&["none of any, no_owner"]);
+}
+
+#[test]
+fn one_identity_is_shown_with_who_said_what() {
+    let desk = desk();
+    let shown = desk
+        .run(&["identity", "show", "AIDAEXAMPLEEXAMPLE01", "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(shown["found_by"], "one of its other ids");
+    let environment = &shown["environment"];
+    assert_eq!(
+        (
+            &environment["value"],
+            &environment["source"],
+            &environment["stale"]
+        ),
+        (&"production".into(), &"catalog".into(), &true.into())
+    );
+    assert_eq!(environment["as_of"], "2020-01-01T00:00:00Z");
+    let conflict = &environment["conflicts"][0];
+    assert_eq!(
+        (&conflict["value"], &conflict["line"]),
+        (&"staging".into(), &1.into())
+    );
+    assert_eq!(shown["contact"]["value"], "+44 20 7946 0018");
+    assert_eq!(shown["criticality"], Value::Null);
+    assert_eq!(shown["scopes"][0]["level"], "admin");
+    assert_eq!(shown["scopes"][0]["source"], "iam.json");
+    let text = desk.run(&["identity", "show", "ci"]).ends(0).out;
+    for part in [
+        "(found by: same name)",
+        "environment      production",
+        "from catalog, ",
+        "  but            staging                              says iam.json, ",
+        "criticality      unknown",
+        "! stale owner: technical owner `payments` is from catalog, ",
+        "  ! AdministratorAccess  admin, use unknown",
+    ] {
+        assert!(text.contains(part), "no `{part}` in: {text}");
+    }
+    desk.run(&["identity", "show", "nobody"])
+        .ends(2)
+        .tells(&["no inventory lists `nobody`", "lost.csv"]);
+    desk.run(&["identity", "show", "ci", "--live"])
+        .ends(2)
+        .tells(&["connector `cloud` is not configured"]);
+}
+
+#[test]
+fn readiness_says_what_is_missing_and_what_to_do() {
+    let desk = desk();
+    let rows = desk
+        .run(&["identity", "readiness", "--json"])
+        .ends(0)
+        .rows();
+    assert_eq!(
+        (&rows[0]["id"], &rows[0]["risk"]),
+        (&"lab:orphan".into(), &40.into())
+    );
+    let ci = &rows[1];
+    assert_eq!(ci["id"], "aws:arn:aws:iam::1:user/ci");
+    assert_eq!((&ci["verdict"], &ci["reach"]), (&"not".into(), &5.into()));
+    assert_eq!(ci["gaps"][0]["kind"], "connector_missing");
+    assert_eq!(
+        ci["gaps"][0]["fix"],
+        "add [connector.cloud] to the configuration"
+    );
+    let text = desk.run(&["identity", "readiness"]).ends(0).out;
+    assert!(
+        text.contains("2 not containable from here, 0 partly, 0 ready")
+            && text.contains("risk = reach x gaps"),
+        "{text}"
+    );
+    let csv = desk.run(&["identity", "readiness", "--csv"]).ends(0).out;
+    assert!(
+        csv.starts_with("id,name,verdict,risk,reach,gap,weight,what,fix\n"),
+        "{csv}"
+    );
+    let found: Vec<&str> = csv
+        .lines()
+        .filter(|l| l.starts_with("lab:orphan"))
+        .collect();
+    assert_eq!(found.len(), 4, "{csv}");
+}
+
+#[test]
+fn the_drill_is_known_too() {
+    let desk = Desk::new();
+    let rows = desk.drill(&["identity", "list", "--json"]).ends(0).rows();
+    assert_eq!(rows.len(), 7);
+    let live = desk
+        .drill(&["identity", "show", "svc-deploy", "--live", "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(live["live"]["enabled"], true);
+    assert!(!live["live"]["sessions"].as_array().unwrap().is_empty());
+    let ready = desk
+        .drill(&["identity", "readiness", "--json", "--gaps", "--live"])
+        .ends(0)
+        .rows();
+    assert_eq!(ready[0]["id"], "lab:svc-deploy");
+    assert_eq!(ready[0]["gaps"][0]["kind"], "recovery_in_reach");
+}
