@@ -12,18 +12,7 @@ use crate::domain::vocabulary::IdentityKind;
 
 /// Reads texts as sources of these names, the first trusted most.
 fn read(texts: &[(&str, &str)]) -> Inventory {
-    let limits = Limits::default();
-    let read = texts.iter().enumerate().map(|(rank, (name, text))| {
-        let source = InventorySource::of_file(name);
-        let fetched = Fetched {
-            text: (*text).to_owned(),
-            at: Some("2026-11-20T00:00:00Z".parse().unwrap()),
-            trouble: None,
-        };
-        read_source(rank, &source, limits, (*name).to_owned(), Ok(fetched))
-    });
-    let (readings, states) = read.unzip();
-    assemble::assemble(readings, states, limits)
+    parse_all(texts)
 }
 
 fn told(inventory: &Inventory) -> Vec<String> {

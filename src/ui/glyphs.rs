@@ -29,6 +29,7 @@ pub struct Glyphs {
     pub low: &'static str,
     pub dash: &'static str,
     pub arrow: &'static str,
+    pub dot: &'static str,
 }
 
 /// For terminals that show Unicode.
@@ -53,6 +54,7 @@ pub const UNICODE: Glyphs = Glyphs {
     low: "·",
     dash: "—",
     arrow: "→",
+    dot: "·",
 };
 
 /// For everything else.
@@ -86,6 +88,7 @@ pub const ASCII: Glyphs = Glyphs {
     low: ".",
     dash: "-",
     arrow: ">",
+    dot: "-",
 };
 
 impl Glyphs {

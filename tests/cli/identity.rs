@@ -37,8 +37,8 @@ fn a_list_shows_owners_doubts_sources_and_mistakes() {
     for part in [
         "aws:arn:aws:iam::1:user/ci",
         "payments",
-        "! stale_owner, conflict",
-        "! orphaned_owner, stale_owner, stale_record, unused",
+        "! conflict, stale_owner",
+        "! orphaned_owner, unused, stale_owner, stale_record",
         "2 of 2 identities",
         "catalog: 2 identities, stanch, ",
         "iam.json: 1 identities, aws, ",
