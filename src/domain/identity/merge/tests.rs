@@ -24,7 +24,7 @@ fn account(rank: usize, origin: &Arc<Origin>, fill: impl FnOnce(&mut Identity)) 
         rank,
         origin: Arc::clone(origin),
         line: 0,
-        card,
+        card: Box::new(card),
     }
 }
 
