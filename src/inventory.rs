@@ -2,7 +2,7 @@
 //! source with a place in the order of trust.
 //!
 //! Nothing that is wrong in a source keeps the rest from being used: what is wrong is told with file and line
-//! ([`Background::mistakes`]).
+//! ([`crate::domain::inventory::Background::mistakes`]).
 
 mod assemble;
 mod aws;
