@@ -24,7 +24,7 @@ pub struct Account {
     /// In which line, counted from 1; 0 where there is none.
     pub line: u32,
     /// What it says.
-    pub card: Identity,
+    pub card: Box<Identity>,
 }
 
 /// Makes one card of everything that is said about one identity; `None` where nothing is.
@@ -51,6 +51,14 @@ pub fn merge(mut accounts: Vec<Account>) -> Option<Identity> {
         card.name = Untrusted::new(card.native_id());
     }
     card.said = ledger.said;
+    // A list of one has room for four, and there may be a hundred thousand cards.
+    card.credentials.shrink_to_fit();
+    card.scopes.shrink_to_fit();
+    card.aliases.shrink_to_fit();
+    card.grants.shrink_to_fit();
+    card.recovery.shrink_to_fit();
+    card.origins.shrink_to_fit();
+    card.said.shrink_to_fit();
     Some(card)
 }
 
@@ -219,9 +227,7 @@ type CredentialTime = fn(&mut Credential) -> &mut Option<Timestamp>;
 
 impl Merging {
     fn add(&mut self, account: Account) {
-        let Account {
-            origin, mut card, ..
-        } = account;
+        let (origin, mut card) = (account.origin, *account.card);
         self.words(&mut card, &origin);
         self.texts(&mut card, &origin);
         self.connector(&mut card, &origin);
