@@ -27,7 +27,7 @@ use crate::jq;
 pub use crate::net::{auth, http, secret};
 
 pub use bind::{Bound, BoundStep};
-pub use connector::{ActionInfo, Connector, Connectors, presets};
+pub use connector::{ActionInfo, Connector, Connectors, MAY_NOT_READ, presets};
 pub use context::ContextRead;
 pub use error::ConnectError;
 pub use execute::RunResult;

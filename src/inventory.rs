@@ -2,7 +2,7 @@
 //! source with a place in the order of trust.
 //!
 //! Nothing that is wrong in a source keeps the rest from being used: what is wrong is told with file and line
-//! ([`Background::mistakes`]).
+//! ([`crate::domain::inventory::Background::mistakes`]).
 
 mod assemble;
 mod aws;
@@ -76,23 +76,28 @@ pub fn load(settings: &InventorySettings, cache: Option<&Path>, now: Timestamp) 
 /// Parses one text of our own format in which nothing may be wrong. `origin` names it; it is JSON when that ends in
 /// `.json`.
 pub fn parse(text: &str, origin: &str) -> Result<Inventory, InventoryError> {
-    let source = InventorySource {
-        name: Some(origin.to_owned()),
-        ..InventorySource::of_file(origin)
-    };
-    let text = Fetched {
-        text: text.to_owned(),
-        at: None,
-        trouble: None,
-    };
-    let limits = Limits::default();
-    let (reading, state) = read_source(0, &source, limits, origin.to_owned(), Ok(text));
-    let inventory = assemble::assemble(vec![reading], vec![state], limits);
+    let inventory = parse_all(&[(origin, text)]);
     let mut mistakes = inventory.background().mistakes.iter();
     match mistakes.find(|m| m.loss > Loss::None) {
         Some(mistake) => Err(InventoryError(mistake.to_string())),
         None => Ok(inventory),
     }
+}
+
+/// Parses texts of our own format as sources of these names, the first trusted most. What is wrong stands in it.
+pub fn parse_all(texts: &[(&str, &str)]) -> Inventory {
+    let limits = Limits::default();
+    let read = texts.iter().enumerate().map(|(rank, (name, text))| {
+        let source = InventorySource::of_file(name);
+        let fetched = Fetched {
+            text: (*text).to_owned(),
+            at: None,
+            trouble: None,
+        };
+        read_source(rank, &source, limits, (*name).to_owned(), Ok(fetched))
+    });
+    let (readings, states) = read.unzip();
+    assemble::assemble(readings, states, limits)
 }
 
 fn read_source(

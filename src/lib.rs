@@ -18,7 +18,7 @@
 //! Dependencies point one way: `main -> cli -> runtime -> {ui, term, intake, connect, journal, inventory, drill,
 //! config} -> app -> domain`. In the middle row only `drill` may use `connect` and `intake`, and `inventory` may use
 //! `connect`. `jq`, the language in which connectors and mappings shape data, and `net`, how a request leaves and secrets
-//! are read, lie below the row: `intake` and `connect` share them. `domain` and `app` do no I/O and read no clock.
+//! are read, lie below the row: `intake`, `connect` and `inventory` share them. `domain` and `app` do no I/O and read no clock.
 //! `tests/architecture.rs` keeps it so.
 //!
 //! Of all processes of one state folder one takes alerts in (`runtime::duty`): `stanch serve`, else the first console. The

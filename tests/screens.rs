@@ -92,6 +92,7 @@ fn name(style: Style) -> Option<String> {
 #[case("empty", 80, 24)]
 #[case("unresolved", 80, 24)]
 #[case("hinted", 80, 24)]
+#[case("contradicted", 80, 24)]
 #[case("hostile", 120, 40)]
 #[case("read_only", 80, 24)]
 #[case("no_journal", 80, 24)]

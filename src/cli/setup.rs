@@ -263,8 +263,13 @@ fn drill_scenario(global: &Global) -> anyhow::Result<Scenario> {
 }
 
 fn drill_inventory(scenario: &Scenario, now: Timestamp) -> anyhow::Result<Arc<Inventory>> {
-    let text = scenario.inventory_toml(now);
-    Ok(Arc::new(crate::inventory::parse(&text, "drill scenario")?))
+    let (own, catalog) = (scenario.inventory_toml(now), scenario.catalog_toml(now));
+    // The scenario's own text must have no mistakes; what the catalog contradicts is part of the drill.
+    crate::inventory::parse(&own, "drill")?;
+    Ok(Arc::new(crate::inventory::parse_all(&[
+        ("drill", &own),
+        ("catalog", &catalog),
+    ])))
 }
 
 /// Returns how the console reaches the lab.

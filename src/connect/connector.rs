@@ -28,6 +28,9 @@ const PRESETS: &[(&str, &str)] = &[
     ("oauth", include_str!("preset/oauth.toml")),
 ];
 
+/// What is said of a read that the provider refuses to the console's own account.
+pub const MAY_NOT_READ: &str = "the console's own credential may not read this";
+
 /// All configured connectors by name.
 #[derive(Debug, Default)]
 pub struct Connectors(BTreeMap<String, Arc<Connector>>);
@@ -230,13 +233,13 @@ impl Connector {
         let status = answer.status;
         if !request.expect.contains(&status) {
             let hint = match status {
-                401 | 403 => "; the console's own credential may not read this",
-                404 => "; it does not exist there",
-                429 | 503 => "; the provider asks to come back later",
-                300..=399 => "; redirects are not followed",
-                _ => "",
+                401 | 403 => MAY_NOT_READ,
+                404 => "it does not exist there",
+                429 | 503 => "the provider asks to come back later",
+                300..=399 => "redirects are not followed",
+                _ => return Err(format!("status {status}")),
             };
-            return Err(format!("status {status}{hint}"));
+            return Err(format!("status {status}; {hint}"));
         }
         let body = answer.json()?;
         Ok((status, body))

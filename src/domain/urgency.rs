@@ -79,7 +79,7 @@ pub enum Privilege {
 pub struct Standing {
     /// How much it may do.
     pub privilege: Privilege,
-    /// When any of its credentials was last seen in use.
+    /// When it, or any of its credentials, was last seen in use.
     pub last_used: Option<Timestamp>,
     /// When the last of its credentials ends, where each of them does.
     pub expires: Option<Timestamp>,
@@ -101,7 +101,7 @@ impl Standing {
         let ends: Option<Vec<Timestamp>> = credentials.iter().map(|c| c.expires).collect();
         Self {
             privilege,
-            last_used: credentials.iter().filter_map(|c| c.last_used).max(),
+            last_used: card.last_seen(),
             expires: ends.and_then(|ends| ends.into_iter().max()),
         }
     }

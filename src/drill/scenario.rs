@@ -69,16 +69,23 @@ impl Scenario {
         &self.file.story
     }
 
+    /// Returns what a second source says of the same identities, which is older and does not agree everywhere.
+    pub fn catalog_toml(&self, now: Timestamp) -> String {
+        as_document(self.file.catalog.clone(), now)
+    }
+
     /// Returns the inventory as TOML text in the schema of the product's inventory file, with times relative to `now`.
     pub fn inventory_toml(&self, now: Timestamp) -> String {
-        let mut inventory = toml::Value::Table(self.file.inventory.clone());
-        resolve_times(&mut inventory, now);
-        // A table is written as a document, any other value in one line.
-        inventory
-            .as_table()
-            .map(ToString::to_string)
-            .unwrap_or_default()
+        as_document(self.file.inventory.clone(), now)
     }
+}
+
+fn as_document(table: toml::Table, now: Timestamp) -> String {
+    let mut value = toml::Value::Table(table);
+    resolve_times(&mut value, now);
+    // A table is written as a document, any other value in one line.
+    let document = value.as_table().map(ToString::to_string);
+    document.unwrap_or_default()
 }
 
 /// Fields of the inventory that hold times.
@@ -140,6 +147,8 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     pub noise: Vec<Noise>,
     inventory: toml::Table,
+    #[serde(default)]
+    catalog: toml::Table,
 }
 
 impl ScenarioFile {

@@ -192,7 +192,7 @@ fn entry(
     format: Option<Format>,
     kind: &str,
 ) {
-    if format == Some(Format::Stanch) {
+    if format == Some(Format::Stanch) || (format.is_none() && is_own(&piece)) {
         return own::json_identity(reading, piece);
     }
     let Some(value) = parsed(reading, &piece) else {
@@ -243,6 +243,26 @@ pub(super) fn format_named(name: &str) -> Result<Option<Format>, String> {
             names()
         )),
     }
+}
+
+/// Tells without parsing whether an entry is one of ours: its id has a provider, and it has no key that only vendors write.
+fn is_own(piece: &Piece<'_>) -> bool {
+    const VENDORS: [&str; 6] = [
+        "apiVersion",
+        "appId",
+        "appRoleId",
+        "assetType",
+        "clientId",
+        "email",
+    ];
+    let mut has_id = false;
+    for field in piece.inside() {
+        if VENDORS.contains(&field.key) {
+            return false;
+        }
+        has_id |= field.key == "id" && field.text.contains(':');
+    }
+    has_id && piece.is_object()
 }
 
 /// Tells the format of an entry by the keys that only it has.

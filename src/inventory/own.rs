@@ -263,7 +263,7 @@ fn key_before(text: &str, at: usize) -> Option<&str> {
     let line = before.rsplit('\n').next().unwrap_or(before);
     let key = line.trim_end().strip_suffix('=')?.trim_end();
     let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let begin = key.rfind(|c| !is_key(c)).map_or(0, |i| i + 1);
+    let begin = key.trim_end_matches(is_key).len();
     Some(&key[begin..]).filter(|k| !k.is_empty())
 }
 

@@ -156,7 +156,7 @@ impl Reading {
             rank: self.about.rank,
             origin,
             line: u32::try_from(line).unwrap_or(0),
-            card,
+            card: Box::new(card),
         });
     }
 

@@ -12,18 +12,7 @@ use crate::domain::vocabulary::IdentityKind;
 
 /// Reads texts as sources of these names, the first trusted most.
 fn read(texts: &[(&str, &str)]) -> Inventory {
-    let limits = Limits::default();
-    let read = texts.iter().enumerate().map(|(rank, (name, text))| {
-        let source = InventorySource::of_file(name);
-        let fetched = Fetched {
-            text: (*text).to_owned(),
-            at: Some("2026-11-20T00:00:00Z".parse().unwrap()),
-            trouble: None,
-        };
-        read_source(rank, &source, limits, (*name).to_owned(), Ok(fetched))
-    });
-    let (readings, states) = read.unzip();
-    assemble::assemble(readings, states, limits)
+    parse_all(texts)
 }
 
 fn told(inventory: &Inventory) -> Vec<String> {
@@ -380,8 +369,54 @@ fn what_is_no_inventory_is_called_so() {
     }
 }
 
+/// Small documents of every vendor, for damaging them.
+fn samples() -> Vec<(&'static str, String)> {
+    let aws = json!({ "UserDetailList": [{ "UserName": "u", "UserId": "AIDA", "Arn": "arn:aws:iam::1:user/u", "GroupList": ["g"],
+        "Tags": [{ "Key": "owner", "Value": "t" }] }], "RoleDetailList": [{ "RoleName": "r", "Arn": "arn:aws:iam::1:role/r",
+        "AssumeRolePolicyDocument": "%7B%22Statement%22%3A%5B%5D%7D", "RolePolicyList": [{ "PolicyName": "p", "PolicyDocument": {
+        "Statement": [{ "Effect": "Allow", "Action": ["s3:*"] }] } }] }], "GroupDetailList": [{ "GroupName": "g" }] });
+    let kubernetes = json!({ "kind": "List", "items": [{ "kind": "ServiceAccount", "metadata": { "name": "a", "namespace": "n" } },
+        { "kind": "RoleBinding", "metadata": { "name": "b", "namespace": "n" }, "roleRef": { "kind": "ClusterRole", "name": "view" },
+        "subjects": [{ "kind": "ServiceAccount", "name": "a" }] }] });
+    let google = json!([{ "email": "e@x.iam.gserviceaccount.com", "uniqueId": "1" }, { "name": "p/serviceAccounts/1/keys/k" },
+        { "resource": "//p/serviceAccounts/1", "policy": { "bindings": [{ "role": "roles/owner", "members": ["serviceAccount:e@x.iam.gserviceaccount.com"] }] } }]);
+    let entra = json!({ "value": [{ "id": "p", "appId": "A", "appRoles": [{ "id": "R", "value": "Mail.Read" }], "owners": [{ "mail": "m" }],
+        "appRoleAssignments": [{ "appRoleId": "R", "principalId": "p", "resourceId": "x" }] }] });
+    let backstage = json!([{ "apiVersion": "backstage.io/v1alpha1", "kind": "Resource", "metadata": { "name": "r" },
+        "spec": { "type": "api-key", "owner": "user:x", "dependsOn": ["a:b/c"] }, "relations": [{ "type": "dependsOn", "targetRef": "a:b/c" }] }]);
+    let report = "user,arn,user_creation_time,password_enabled,access_key_1_active,access_key_1_last_rotated\nu,arn:aws:iam::1:user/u,x,true,true,2024-01-01T00:00:00Z\n";
+    let json = [aws, kubernetes, google, entra, backstage].map(|v| ("a.json", v.to_string()));
+    let mut all = Vec::from(json);
+    all.push(("a.csv", report.to_owned()));
+    all
+}
+
+#[test]
+fn the_samples_have_no_mistakes_of_their_own() {
+    for (name, text) in samples() {
+        let inventory = read(&[(name, &text)]);
+        assert!(!inventory.identities().is_empty(), "{text}");
+        let lost = inventory.background().mistakes.iter();
+        assert_eq!(lost.filter(|m| m.loss > Loss::None).count(), 0, "{text}");
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn damaged_lists_cost_entries_and_nothing_else(which in 0_usize..6, cuts in prop::collection::vec((any::<prop::sample::Index>(), "[\\[\\]{}\",:0a%é]?"), 1..6)) {
+        let (name, mut text) = samples().remove(which);
+        for (at, with) in cuts {
+            let at = text.floor_char_boundary(at.index(text.len()));
+            let end = text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
+            text.replace_range(at..end, &with);
+        }
+        let inventory = read(&[(name, &text)]);
+        prop_assert!(inventory.identities().len() <= 3);
+        for card in inventory.identities().values() {
+            inventory.flags(card, Timestamp::UNIX_EPOCH);
+        }
+    }
+
     #[test]
     fn no_text_is_too_strange(text in "[\\[\\]{}\",:=\\\\a-d\n\\. é-]{0,200}", name in prop::sample::select(vec!["a.toml", "a.json", "a.csv", "a"])) {
         let inventory = read(&[(name, &text)]);

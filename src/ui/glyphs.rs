@@ -32,6 +32,7 @@ pub struct Glyphs {
     pub folded: &'static str,
     pub unfolded: &'static str,
     pub mark: &'static str,
+    pub dot: &'static str,
 }
 
 /// For terminals that show Unicode.
@@ -59,6 +60,7 @@ pub const UNICODE: Glyphs = Glyphs {
     folded: "▸",
     unfolded: "▾",
     mark: "◆",
+    dot: "·",
 };
 
 /// For everything else.
@@ -95,6 +97,7 @@ pub const ASCII: Glyphs = Glyphs {
     folded: "+",
     unfolded: "-",
     mark: "*",
+    dot: "-",
 };
 
 impl Glyphs {

@@ -37,8 +37,8 @@ fn a_list_shows_owners_doubts_sources_and_mistakes() {
     for part in [
         "aws:arn:aws:iam::1:user/ci",
         "payments",
-        "! stale_owner, conflict",
-        "! orphaned_owner, stale_owner, stale_record, unused",
+        "! conflict, stale_owner",
+        "! orphaned_owner, unused, stale_owner, stale_record",
         "2 of 2 identities",
         "catalog: 2 identities, stanch, ",
         "iam.json: 1 identities, aws, ",
@@ -179,4 +179,42 @@ fn the_drill_is_known_too() {
         .rows();
     assert_eq!(ready[0]["id"], "lab:svc-deploy");
     assert_eq!(ready[0]["gaps"][0]["kind"], "recovery_in_reach");
+}
+
+/// A provider that lets the console in and refuses everything.
+#[test]
+fn readiness_finds_what_the_provider_refuses() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for connection in server.incoming() {
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 8192]);
+            let answer =
+                "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+            let _ = connection.write_all(answer.as_bytes());
+        }
+    });
+    let card = "[[identity]]\nid = 'p:svc-a'\nname = 'svc-a'\ntechnical_owner = 't'\non_call = 'o'\nconnector = 'kc'\n\
+                params = { client_id = 'svc-a' }\nscopes = [{ name = 'x', level = 'read', used = true }]\n";
+    let connector = format!(
+        "[connector.kc]\npreset = 'keycloak'\nbase_url = 'http://127.0.0.1:{port}'\nparams = {{ realm = 'r' }}\n"
+    );
+    let desk = Desk::configured(&connector, card);
+    let verdict = |args: &[&str]| {
+        let rows = desk.run(args).ends(0).rows();
+        let gaps = rows[0]["gaps"].as_array().unwrap().clone();
+        (rows[0]["verdict"].clone(), gaps)
+    };
+    let (calm, gaps) = verdict(&["identity", "readiness", "--json"]);
+    assert_eq!((calm, gaps.len()), ("ready".into(), 0), "{gaps:?}");
+    let (refused, gaps) = verdict(&["identity", "readiness", "--json", "--live"]);
+    assert_eq!(refused, "not");
+    assert_eq!(gaps[0]["kind"], "no_permission");
+    let what = gaps[0]["what"].as_str().unwrap();
+    assert!(
+        what.contains("status 403; the console's own credential may not read this"),
+        "{what}"
+    );
 }

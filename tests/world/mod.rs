@@ -153,6 +153,9 @@ impl World {
         if screen == "empty" {
             return world;
         }
+        if screen == "contradicted" {
+            world.contradict();
+        }
         world.alerts(screen);
         match screen {
             "preview_soft" => world.preview("1", Tier::Soft),
@@ -220,6 +223,16 @@ impl World {
         world
     }
 
+    /// Reads a second source that does not agree with the first.
+    fn contradict(&mut self) {
+        let scenario = Scenario::load(stanch::drill::DEFAULT).unwrap();
+        let catalog = "as_of = 2026-06-01T00:00:00Z\n[[identity]]\nid = 'lab:vendor-shipfast'\nenvironment = 'staging'\n\
+                       technical_owner = 'Logistics'\nuninterruptible = 'labels of today'\nstop_cost = 'a day of parcels'\n";
+        let own = scenario.inventory_toml(now());
+        let texts = [("drill", own.as_str()), ("catalog", catalog)];
+        self.model.inventory = Arc::new(stanch::inventory::parse_all(&texts));
+    }
+
     fn alerts(&mut self, screen: &str) {
         let mut findings = vec![
             finding(
@@ -281,6 +294,9 @@ impl World {
         }
         if screen == "hinted" {
             findings = vec![hinting()];
+        }
+        if screen == "contradicted" {
+            findings.retain(|f| f["finding_info"]["uid"] == "f3");
         }
         self.send(Msg::Alerts(rows(&findings)));
         self.send(Msg::Malformed {

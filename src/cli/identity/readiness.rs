@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::{Global, exit, plan, setup};
-use crate::connect::Connectors;
+use crate::connect::{Connectors, MAY_NOT_READ};
 use crate::domain::identity::Identity;
 use crate::domain::ids::IdentityId;
 use crate::domain::inventory::Inventory;
@@ -91,18 +91,18 @@ async fn refused(inventory: &Inventory, connectors: &Connectors) -> BTreeMap<Ide
     }
     let ask = |(card, connector): (Identity, std::sync::Arc<crate::connect::Connector>)| async move {
         let read = connector.read_context(&card).await;
-        let no = |why: &str| {
-            ["401", "403", "refused with status"]
-                .iter()
-                .any(|s| why.contains(s))
-        };
         let unknown = read.context.unknown.iter();
-        let mut refused = unknown.filter(|(_, why)| no(why.raw()));
+        let mut refused = unknown.filter(|(_, why)| is_refusal(why.raw()));
         let (part, why) = refused.next()?;
         Some((card.id, format!("{part}: {}", why.show())))
     };
     let answers = stream::iter(asked).map(ask).buffer_unordered(AT_ONCE);
     answers.filter_map(std::future::ready).collect().await
+}
+
+/// Tells whether the provider knows the console and refuses it, or does not even let it log in.
+fn is_refusal(why: &str) -> bool {
+    why.contains(MAY_NOT_READ) || why.contains("the console's own login was refused")
 }
 
 fn text(judged: &[Readiness], out: &mut dyn Write) -> anyhow::Result<()> {
@@ -167,5 +167,21 @@ fn plain(cell: &str) -> String {
     match cell.starts_with(['=', '+', '-', '@']) {
         true => format!("'{cell}"),
         false => cell.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::auth::AuthError;
+
+    #[test]
+    fn a_refusal_is_told_from_a_failure() {
+        let refused = format!("cannot read `client`: status 403; {MAY_NOT_READ}");
+        assert!(is_refusal(&refused));
+        assert!(is_refusal(&AuthError::Refused(401).to_string()));
+        let down = AuthError::NoAnswer("cannot be reached".to_owned());
+        assert!(!is_refusal(&down.to_string()));
+        assert!(!is_refusal("cannot read `client-403`: status 500"));
     }
 }

@@ -9,30 +9,30 @@ use crate::domain::text::{Untrusted, show};
 use crate::domain::vocabulary::words;
 
 words! {
-    /// Kinds of doubts.
+    /// Kinds of doubts. The order is that of their weight.
     FlagKind {
         /// Nobody is named as owner.
         NoOwner = "no_owner",
         /// The owner is in no roster, or was dissolved.
         OrphanedOwner = "orphaned_owner",
-        /// Who said whose it is said so long ago.
-        StaleOwner = "stale_owner",
-        /// No source has said anything lately.
-        StaleRecord = "stale_record",
-        /// It was not used for long.
-        Unused = "unused",
-        /// Sources contradict each other.
-        Conflict = "conflict",
+        /// Somebody else may hold a recovery path.
+        RecoveryCompromised = "recovery_compromised",
         /// A credential is written down in code or files.
         HardCoded = "hard_coded",
         /// Several identities hold the same credential.
         Shared = "shared",
+        /// Sources contradict each other.
+        Conflict = "conflict",
+        /// It was not used for long.
+        Unused = "unused",
+        /// Who said whose it is said so long ago.
+        StaleOwner = "stale_owner",
+        /// No source has said anything lately.
+        StaleRecord = "stale_record",
         /// A credential was to be renewed.
         RotationOverdue = "rotation_overdue",
         /// A credential has ended.
         Expired = "expired",
-        /// Somebody else may hold a recovery path.
-        RecoveryCompromised = "recovery_compromised",
     }
 }
 
@@ -76,7 +76,7 @@ pub struct Surroundings<'a> {
     pub holders: &'a dyn Fn(&str) -> usize,
 }
 
-/// Returns everything doubtful about a card, owners first. A card that no inventory lists has no flags: all is unknown.
+/// Returns everything doubtful about a card, the heaviest first. A card that no inventory lists has no flags: all is unknown.
 pub fn of(card: &Identity, around: &Surroundings<'_>, now: Timestamp) -> Vec<Flag> {
     if !card.is_listed() {
         return Vec::new();
@@ -86,6 +86,7 @@ pub fn of(card: &Identity, around: &Surroundings<'_>, now: Timestamp) -> Vec<Fla
     ages(card, around.limits, now, &mut flags);
     conflicts(card, &mut flags);
     credentials(card, around, now, &mut flags);
+    flags.sort_by_key(|f| f.kind);
     flags
 }
 

@@ -24,7 +24,7 @@ pub struct Account {
     /// In which line, counted from 1; 0 where there is none.
     pub line: u32,
     /// What it says.
-    pub card: Identity,
+    pub card: Box<Identity>,
 }
 
 /// Makes one card of everything that is said about one identity; `None` where nothing is.
@@ -219,9 +219,7 @@ type CredentialTime = fn(&mut Credential) -> &mut Option<Timestamp>;
 
 impl Merging {
     fn add(&mut self, account: Account) {
-        let Account {
-            origin, mut card, ..
-        } = account;
+        let (origin, mut card) = (account.origin, *account.card);
         self.words(&mut card, &origin);
         self.texts(&mut card, &origin);
         self.connector(&mut card, &origin);

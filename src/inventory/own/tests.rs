@@ -296,6 +296,26 @@ fn what_stands_before_a_syntax_error_is_used_and_what_follows_is_not() {
 }
 
 #[test]
+fn the_file_of_the_readme_is_one() {
+    let readme = include_str!("../../../README.md");
+    let block = readme
+        .split("```toml\n")
+        .filter_map(|rest| rest.split_once("```"))
+        .find(|(block, _)| block.starts_with("as_of"));
+    let inventory = crate::inventory::parse_all(&[("README.toml", block.unwrap().0)]);
+    assert_eq!(inventory.background().mistakes, []);
+    let card = inventory
+        .identity(&IdentityId::new("sso:svc-deploy"))
+        .unwrap();
+    let flags = inventory.flags(card, "2026-03-03T00:00:00Z".parse().unwrap());
+    let reasons: Vec<&str> = flags.iter().map(|f| &*f.reason).collect();
+    assert_eq!(
+        reasons,
+        ["business owner `Payments (M. Okafor)` is no declared team or person"]
+    );
+}
+
+#[test]
 fn an_empty_file_is_an_empty_inventory() {
     assert!(parse("", "i.toml").unwrap().identities().is_empty());
 }

@@ -24,7 +24,7 @@ fn account(rank: usize, origin: &Arc<Origin>, fill: impl FnOnce(&mut Identity)) 
         rank,
         origin: Arc::clone(origin),
         line: 0,
-        card,
+        card: Box::new(card),
     }
 }
 
@@ -175,14 +175,14 @@ fn doubts_have_reasons() {
         kinds,
         [
             FlagKind::OrphanedOwner,
-            FlagKind::StaleOwner,
             FlagKind::OrphanedOwner,
-            FlagKind::StaleOwner,
-            FlagKind::StaleRecord,
-            FlagKind::Unused,
-            FlagKind::Conflict,
             FlagKind::HardCoded,
             FlagKind::Shared,
+            FlagKind::Conflict,
+            FlagKind::Unused,
+            FlagKind::StaleOwner,
+            FlagKind::StaleOwner,
+            FlagKind::StaleRecord,
             FlagKind::RotationOverdue,
             FlagKind::Expired,
         ]
@@ -193,14 +193,14 @@ fn doubts_have_reasons() {
         "business owner `nobody` is no declared team or person"
     );
     assert_eq!(
-        reasons[2],
+        reasons[1],
         "technical owner `gone-team` is gone, says the roster"
     );
     assert_eq!(
-        reasons[4],
+        reasons[8],
         "the newest that is said about it is from catalog, 689 d old"
     );
-    assert_eq!(reasons[6], "business owner: catalog says `somebody`");
+    assert_eq!(reasons[4], "business owner: catalog says `somebody`");
     assert_eq!(reasons[9], "k1 was to be renewed 965 d ago");
     // Nobody declares anybody: then nobody can be missing.
     let around = Surroundings {
