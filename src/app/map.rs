@@ -93,7 +93,10 @@ impl Deeds {
             return;
         }
         let deeds = self.by_identity.entry(who).or_default();
-        deeds.retain(|known| known.alert != deed.alert);
+        // An alert that comes again tells of the same deed.
+        let known = deeds.iter().position(|known| known.alert == deed.alert);
+        let known = known.map(|at| deeds.swap_remove(at));
+        let deed = deed.since(known.map(|known| known.at));
         if deeds.len() < MOST_DEEDS {
             deeds.push(deed);
         }

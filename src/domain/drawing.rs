@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use super::graph::{Edge, EdgeKind, Graph, Joined, Node, NodeKind, NodeState};
-use super::identity::{Credential, Grant, Identity, LiveContext, RecoveryPath, RecoveryState};
+use super::identity::{
+    Credential, Grant, Identity, LiveContext, RecoveryPath, RecoveryState, Session,
+};
 use super::ids::{IdentityId, NodeId};
 use super::newcomers::Newcomer;
 use super::text::Untrusted;
@@ -91,7 +93,10 @@ pub fn draw_live(graph: &mut Graph, identity: &Identity, live: &LiveContext) {
         let id = put_credential(graph, identity, credential);
         graph.add_edge(own.clone(), EdgeKind::Holds, id);
     }
-    for session in &live.sessions {
+    // In the order of their ids, so that lines keep their places from one answer to the next.
+    let mut sessions: Vec<&Session> = live.sessions.iter().collect();
+    sessions.sort_by(|a, b| a.id.cmp(&b.id));
+    for session in sessions {
         let name = format!("session:{}/{}", identity.id.as_str(), session.id.raw());
         let origin = session
             .origin
@@ -133,6 +138,8 @@ pub fn draw_newcomers(graph: &mut Graph, identity: &Identity, newcomers: &[Newco
             identity.name.clone(),
         ));
     }
+    let mut newcomers: Vec<&Newcomer> = newcomers.iter().collect();
+    newcomers.sort_by(|a, b| a.node.cmp(&b.node));
     for newcomer in newcomers {
         let id = newcomer.node.clone();
         let known = graph.node(&id).cloned();

@@ -111,11 +111,21 @@ impl Graph {
     }
 
     /// Adds an edge. An end that nobody declared still takes part in walks. Of several between the same nodes that say
-    /// the same, sealing keeps the highest privilege and the latest end.
+    /// the same, sealing keeps the highest privilege and the latest end; one that tells a sealed map nothing is not added.
     pub fn add(&mut self, edge: Edge) {
         let (Some(from), Some(to)) = (self.number(edge.from), self.number(edge.to)) else {
             return;
         };
+        let known = self.sealed.out.find(from, edge.kind, to);
+        let says_all = |known: Half| {
+            let privilege = known.privilege.zip(edge.privilege);
+            let enough =
+                known.privilege.is_none() || privilege.is_some_and(|(old, new)| old >= new);
+            enough && !known.timed
+        };
+        if known.is_some_and(says_all) {
+            return;
+        }
         if let Some(until) = edge.until.map(Second::of) {
             let known = self.ends.entry((from, to, edge.kind)).or_insert(until);
             *known = until.max(*known);

@@ -65,6 +65,15 @@ impl Deed {
     }
 }
 
+impl Deed {
+    /// The same deed, done no later than this.
+    #[must_use]
+    pub fn since(mut self, earlier: Option<Timestamp>) -> Self {
+        self.at = earlier.map_or(self.at, |earlier| earlier.min(self.at));
+        self
+    }
+}
+
 /// Tells whether what was created can act by itself, by the words of its kind.
 fn is_account(resource: &Resource) -> bool {
     const WORDS: &[&str] = &[

@@ -37,13 +37,12 @@ impl Way {
 
     /// Says where a text went.
     pub fn copied(self, text: &str) -> String {
-        let place = match self {
-            Self::Tmux => "tmux's buffer",
+        match self {
+            Self::Tmux => format!("copied {text} to tmux's buffer"),
             Self::Screen | Self::Terminal => {
-                "the terminal's clipboard, if it lets programs (OSC 52)"
+                format!("copied {text} (OSC 52; a terminal may refuse)")
             }
-        };
-        format!("copied to {place}: {text}")
+        }
     }
 }
 

@@ -61,6 +61,7 @@ fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     match (&model.detail.identity, model.detail.candidates.as_slice()) {
         (Some(card), _) => {
             lines.extend(whose::lines(model, card, ui));
+            lines.extend(super::map::joined(model, ui));
             lines.extend(hints(model, alert, ui));
         }
         (None, []) if !alert.candidates.is_empty() => {

@@ -47,9 +47,7 @@ fn lines(model: &Model, ui: Ui<'_>) -> Vec<Line<'static>> {
         return vec![Line::raw("No identity, so no map.")];
     };
     let graph = &detail.graph;
-    let mut lines: Vec<Line<'static>> = joined(model, Joined::Born, "born in the window", ui)
-        .into_iter()
-        .collect();
+    let mut lines: Vec<Line<'static>> = newcomers(model, Joined::Born, ui).into_iter().collect();
     if !card.is_listed() {
         let text = "Not in the inventory: what breaks without it, and what it reaches, is unknown.";
         lines.push(Line::styled(text, ui.theme.style(Role::Warn)));
@@ -67,20 +65,26 @@ fn lines(model: &Model, ui: Ui<'_>) -> Vec<Line<'static>> {
     lines.push(named("siblings", siblings, graph, ui));
     let recovery = look.recovery.iter().copied();
     lines.push(named("ways back in", recovery, graph, ui));
-    lines.extend(joined(model, Joined::Touched, "touched in the window", ui));
+    lines.extend(newcomers(model, Joined::Touched, ui));
     lines
 }
 
-/// Names what joined the incident.
-fn joined(model: &Model, how: Joined, title: &str, ui: Ui<'_>) -> Option<Line<'static>> {
+/// Names what joined the incident, for the card: what was born, then what was touched.
+pub fn joined(model: &Model, ui: Ui<'_>) -> impl Iterator<Item = Line<'static>> {
+    let both = [Joined::Born, Joined::Touched];
+    both.into_iter()
+        .filter_map(move |how| newcomers(model, how, ui))
+}
+
+fn newcomers(model: &Model, how: Joined, ui: Ui<'_>) -> Option<Line<'static>> {
     let all = model.detail.newcomers.iter().filter(|n| n.joined == how);
     let one = |n: &crate::domain::newcomers::Newcomer| {
         format!("{} {}", n.kind.as_str(), show(n.label.raw()))
     };
     let names: Vec<String> = all.map(one).take(MOST_NAMED).collect();
-    let role = match how {
-        Joined::Born => Role::Error,
-        Joined::Touched => Role::Warn,
+    let (title, role) = match how {
+        Joined::Born => ("born in the window", Role::Error),
+        Joined::Touched => ("touched in the window", Role::Warn),
     };
     (!names.is_empty()).then(|| {
         Line::from(vec![

@@ -63,17 +63,9 @@ impl World {
 
     /// Shows the map, by the name of a state.
     pub(super) fn map(&mut self, screen: &str) {
-        let findings = [
-            made(
-                "f8",
-                "svc-deploy-sync",
-                "OAuth Client",
-                "credential_created_or_added",
-                4,
-            ),
-            made("f9", "role:role-admin", "Role", "privilege_escalated", 6),
-        ];
-        self.send(Msg::Alerts(rows(&findings)));
+        self.made("svc-deploy-sync");
+        let role = made("f9", "role:role-admin", "Role", "privilege_escalated", 6);
+        self.send(Msg::Alerts(rows(&[role])));
         match screen {
             "map_large" => self.with_inventory(&hub()),
             "map_hostile" => self.with_inventory(&hostile()),

@@ -62,6 +62,13 @@ impl Packed {
         self.halves.get(range).unwrap_or(&[])
     }
 
+    /// Finds an edge. They are sorted by kind, then by where they lead.
+    pub fn find(&self, from: NodeIx, kind: EdgeKind, to: NodeIx) -> Option<Half> {
+        let (halves, key) = (self.of(from), |half: &Half| (half.kind, half.to));
+        let at = halves.binary_search_by_key(&(kind, to), key).ok()?;
+        halves.get(at).copied()
+    }
+
     pub const fn len(&self) -> usize {
         self.halves.len()
     }

@@ -246,6 +246,7 @@ fn fitted(
 ) -> Line<'static> {
     let style = |role| match selected {
         // Whole, as what is dim cannot be read in reverse.
+        true if matches!(role, Role::Muted | Role::Base) => ui.theme.style(Role::Selected),
         true => ui.theme.style(role).patch(ui.theme.style(Role::Selected)),
         false => ui.theme.style(role),
     };
