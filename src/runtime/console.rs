@@ -293,7 +293,10 @@ impl Console {
 
     fn go_on(&mut self) -> bool {
         self.more = false;
-        self.take(Msg::Continue)
+        let suspend = self.take(Msg::Continue);
+        // What was begun by a key has come to its end: that is shown at once too.
+        self.answered &= self.more;
+        suspend
     }
 
     fn on_event(&mut self, event: Option<std::io::Result<crossterm::event::Event>>) -> bool {

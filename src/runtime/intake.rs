@@ -21,6 +21,7 @@ use crate::intake::store::{Mark, Store, Watch};
 
 mod mirror;
 mod retain;
+mod room;
 
 /// How long to wait before trying again what failed for a reason that gives no notice when it ends.
 const RETRY: Duration = Duration::from_secs(5);
@@ -223,6 +224,7 @@ impl Intake {
 
     /// Keeps the sources' states in the store, where other processes see them, and reports everything.
     async fn tell(self, mut events: mpsc::Receiver<IntakeEvent>, report: Report) {
+        let room = room::Room::new();
         while let Some(event) = events.recv().await {
             if let IntakeEvent::Source { source, state } = &event {
                 let (store, source) = (self.store.clone(), source.clone());
@@ -239,7 +241,14 @@ impl Intake {
                     tracing::warn!("the state of a source cannot be kept: {error}");
                 }
             }
+            let pass = match &event {
+                IntakeEvent::Alerts(_) => room.enter().await,
+                _ => None,
+            };
             report(translate(event));
+            if let Some(pass) = pass {
+                report(Msg::Held(pass));
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::room::Room;
 use super::{Intake, RETRY, lock};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
@@ -32,6 +33,7 @@ pub(super) struct Mirror {
     /// The last deletion that was told.
     deletion: Option<i64>,
     problem: Option<String>,
+    room: Room,
 }
 
 /// What one look at the store found.
@@ -60,6 +62,7 @@ impl Mirror {
             malformed: BTreeMap::new(),
             deletion: None,
             problem: None,
+            room: Room::new(),
         }
     }
 
@@ -106,9 +109,13 @@ impl Mirror {
                     if before.is_some_and(|before| before != seen.deletion) {
                         (self.report)(Msg::Deleted);
                     }
+                    let pass = self.room.enter().await;
                     for msg in seen.msgs {
                         self.remember(&msg);
                         (self.report)(msg);
+                    }
+                    if let Some(pass) = pass {
+                        (self.report)(Msg::Held(pass));
                     }
                     if !seen.is_more {
                         return true;
