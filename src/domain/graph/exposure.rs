@@ -3,6 +3,8 @@
 //! Each node is shown by the way that lets do most, and of these by a short one: what can be changed must not be hidden
 //! behind a shorter way on which it can only be read.
 
+use std::ops::ControlFlow;
+
 use super::kinds::{EdgeKind as E, NodeIx, NodeKind, Privilege};
 use super::links::{Half, Side};
 use super::walk::{Found, Search, Seen, along};
@@ -129,27 +131,30 @@ fn spread(
 fn expand(search: &mut Search<'_>, lower: &mut Lower, now: usize, place: u32, next: &mut Vec<u32>) {
     let graph = search.graph;
     let at = search.found[place as usize];
-    for (half, forward) in graph.onward(at.node) {
+    let _ = graph.each(at.node, (REACH_OUT, REACH_IN), |half, forward| {
         if !search.may_look() {
-            return;
+            return ControlFlow::Break(());
         }
         if search.is_found(half.to) {
-            continue;
+            return ControlFlow::Continue(());
         }
         let to = level(half.privilege).max(now);
         let found = Found {
             privilege: LEVELS[to],
             ..along(half, forward, place, at.depth + 1)
         };
-        if to == now {
-            match search.find(found) {
-                Some(place) => next.push(place),
-                None => return,
-            }
-        } else {
+        if to != now {
             lower.put(to, found);
+            return ControlFlow::Continue(());
         }
-    }
+        match search.find(found) {
+            Some(place) => {
+                next.push(place);
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(()),
+        }
+    });
 }
 
 impl Lower {
