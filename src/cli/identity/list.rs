@@ -11,7 +11,10 @@ use crate::domain::filter::{Counted, Field, Filter, Match, Test};
 use crate::domain::identity::flags::{Flag, FlagKind};
 use crate::domain::identity::{Identity, coarse};
 use crate::domain::inventory::Inventory;
-use crate::domain::text::{Untrusted, fit, show, show_identifier};
+use crate::domain::text::{Untrusted, cells, fit, show, show_identifier};
+
+/// Widest column of ids.
+const WIDEST_ID: usize = 64;
 
 /// Arguments of `stanch identity list`.
 #[derive(Debug, clap::Args)]
@@ -70,8 +73,11 @@ pub fn run(
         writeln!(out, "{}", sources(&inventory, rows.len()))?;
         return Ok(exit::DONE);
     }
+    // Ids are copied from here, so they are never cut; a few long ones do not push everything else away.
+    let widths = rows.iter().map(|(card, _)| cells(&shown_id(card)));
+    let width = widths.max().unwrap_or(0).min(WIDEST_ID);
     for (card, flags) in &rows {
-        writeln!(out, "{}", line(card, flags, now))?;
+        writeln!(out, "{}", line(card, flags, width, now))?;
     }
     summary(&inventory, rows.len(), now, out)?;
     Ok(exit::DONE)
@@ -156,7 +162,11 @@ fn opt(text: Option<&Untrusted>) -> String {
     text.map_or_else(|| "unknown".to_owned(), |t| t.show().into_owned())
 }
 
-fn line(card: &Identity, flags: &[Flag], now: Timestamp) -> String {
+fn shown_id(card: &Identity) -> String {
+    show_identifier(card.id.as_str()).into_owned()
+}
+
+fn line(card: &Identity, flags: &[Flag], width: usize, now: Timestamp) -> String {
     let owner = card
         .technical_owner
         .as_ref()
@@ -169,8 +179,8 @@ fn line(card: &Identity, flags: &[Flag], now: Timestamp) -> String {
         kinds => format!("  ! {kinds}"),
     };
     format!(
-        "{:<32} {:<16} {:<12} {:<24} {:<16}{flags}",
-        fit(&show_identifier(card.id.as_str()), 32, "…"),
+        "{:<width$} {:<16} {:<12} {:<24} {:<16}{flags}",
+        shown_id(card),
         card.kind,
         fit(&opt(card.environment.as_ref()), 12, "…"),
         fit(&opt(owner), 24, "…"),

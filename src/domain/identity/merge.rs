@@ -51,6 +51,14 @@ pub fn merge(mut accounts: Vec<Account>) -> Option<Identity> {
         card.name = Untrusted::new(card.native_id());
     }
     card.said = ledger.said;
+    // A list of one has room for four, and there may be a hundred thousand cards.
+    card.credentials.shrink_to_fit();
+    card.scopes.shrink_to_fit();
+    card.aliases.shrink_to_fit();
+    card.grants.shrink_to_fit();
+    card.recovery.shrink_to_fit();
+    card.origins.shrink_to_fit();
+    card.said.shrink_to_fit();
     Some(card)
 }
 

@@ -29,7 +29,11 @@ impl View<'_> {
             let at = At::own(field);
             let label = at.to_string();
             let Some(value) = value else {
-                writeln!(out, "{label:<16} unknown")?;
+                let seen = card.last_seen().filter(|_| field == Field::LastUsed);
+                let known = seen.map_or("unknown".to_owned(), |at| {
+                    format!("{} ago, by its credentials", coarse(at, self.now))
+                });
+                writeln!(out, "{label:<16} {known}")?;
                 continue;
             };
             let from = self.told_by(card.origin(&at));
