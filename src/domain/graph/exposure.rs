@@ -47,6 +47,8 @@ const fn level(privilege: Option<Privilege>) -> usize {
 struct Lower {
     waiting: [Vec<Found>; LEVELS.len()],
     put: [Seen; LEVELS.len()],
+    /// All that ever waited on a level: who waits where more is let do, need not wait below.
+    ever: [Seen; LEVELS.len()],
 }
 
 impl Graph {
@@ -66,6 +68,7 @@ impl Graph {
         let mut lower = Lower {
             waiting: std::array::from_fn(|_| Vec::new()),
             put: std::array::from_fn(|_| Seen::new(self.size())),
+            ever: std::array::from_fn(|_| Seen::new(self.size())),
         };
         let mut frontier = vec![0];
         for now in 0..LEVELS.len() {
@@ -144,7 +147,7 @@ fn expand(search: &mut Search<'_>, lower: &mut Lower, now: usize, place: u32, ne
             ..along(half, forward, place, at.depth + 1)
         };
         if to != now {
-            lower.put(to, found);
+            lower.put(now, to, found);
             return ControlFlow::Continue(());
         }
         match search.find(found) {
@@ -158,9 +161,11 @@ fn expand(search: &mut Search<'_>, lower: &mut Lower, now: usize, place: u32, ne
 }
 
 impl Lower {
-    fn put(&mut self, level: usize, found: Found) {
-        if !self.put[level].has(found.node) {
+    fn put(&mut self, now: usize, level: usize, found: Found) {
+        let above = &self.ever[now + 1..level];
+        if !self.put[level].has(found.node) && !above.iter().any(|seen| seen.has(found.node)) {
             self.put[level].add(found.node);
+            self.ever[level].add(found.node);
             self.waiting[level].push(found);
         }
     }
