@@ -2,6 +2,7 @@
 
 mod world;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use stanch::app::command::{Command, disabled_reason};
@@ -134,7 +135,10 @@ fn a_map_too_large_for_a_frame_is_found_out_in_the_background() {
         "[[identity]]\nid = 'lab:svc-deploy'\nname = 'svc-deploy'\nkind = 'oauth_client'\n",
     );
     for n in 0..6_000 {
-        text += &format!("[[edge]]\nfrom = 'n{n}'\nkind = 'depends_on'\nto = 'lab:svc-deploy'\n");
+        let _ = write!(
+            text,
+            "[[edge]]\nfrom = 'n{n}'\nkind = 'depends_on'\nto = 'lab:svc-deploy'\n"
+        );
     }
     world.with_inventory(&text);
     let first = world.model.detail.look.clone();

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::command::Command;
 use super::keys::{Code, Key};
+use super::map::tree::Tree;
 use super::map::{Choosing, MapAnswer, MapAsk, MapFound, MapQuestion, NodeCard, PathsView, View};
 use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
@@ -70,7 +71,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
             view.change(|tree, graph, walk| tree.set_all(true, graph, walk));
         }),
         Command::Fold => on_view(model, |view| {
-            view.change(super::map::tree::Tree::turn_kinds)
+            view.change(Tree::turn_kinds);
         }),
         Command::Filter => {
             close_all(model);
@@ -331,17 +332,16 @@ fn open_node(model: &mut Model) {
     if model.map.card.is_some() {
         return;
     }
-    match here(model) {
-        Some(node) => model.map.card = Some(NodeCard { node, scroll: 0 }),
-        None => {
-            let folded = model.map.view.as_ref().and_then(|view| {
-                let (tree, walk) = view.tree()?;
-                Some(tree.is_folded(view.line()?, walk))
-            });
-            if let Some(folded) = folded {
-                fold(model, !folded);
-            }
-        }
+    if let Some(node) = here(model) {
+        model.map.card = Some(NodeCard { node, scroll: 0 });
+        return;
+    }
+    let folded = model.map.view.as_ref().and_then(|view| {
+        let (tree, walk) = view.tree()?;
+        Some(tree.is_folded(view.line()?, walk))
+    });
+    if let Some(folded) = folded {
+        fold(model, !folded);
     }
 }
 

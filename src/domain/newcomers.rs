@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::alert::{Alert, Resource};
+use super::alert::{Alert, Resource, age};
 use super::drawing::credential_node;
 use super::graph::{Graph, Joined, NodeKind};
 use super::identity::{Identity, LiveContext};
 use super::ids::{AlertId, NodeId};
-use super::text::Untrusted;
+use super::text::{Untrusted, show};
 use super::vocabulary::ActionPattern;
 
 /// Most newcomers of one identity: whoever makes more than that has made the point.
@@ -117,6 +117,22 @@ pub struct Newcomer {
     pub at: Timestamp,
     /// Who says so first.
     pub witness: Witness,
+}
+
+impl Newcomer {
+    /// Says it in one shown line.
+    pub fn line(&self, now: Timestamp) -> String {
+        let how = match self.joined {
+            Joined::Born => "born in the window",
+            Joined::Touched => "touched in the window",
+        };
+        let (kind, label, ago) = (
+            self.kind.as_str(),
+            show(self.label.raw()),
+            age(self.at, now),
+        );
+        format!("{how}: {kind} {label}, {ago} ago")
+    }
 }
 
 /// Returns what joined since the first exposure of an identity, the earliest first; at most [`MOST_NEWCOMERS`]. `since` is

@@ -194,6 +194,16 @@ fn what_was_born_in_the_window_is_there() {
         (&json!("lab:child"), &json!("identity"))
     );
     assert!(ids(&map["exposure"]["nodes"]).contains(&"lab:child"));
+    let show = desk
+        .run(&["identity", "show", "ci", "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(show["born_in_window"], *born);
+    let show = desk.run(&["identity", "show", "ci"]).ends(0).out;
+    assert!(
+        show.contains("born in the window: identity child, "),
+        "{show}"
+    );
     let text = desk
         .run(&["identity", "map", "ci", "--exposure"])
         .ends(0)

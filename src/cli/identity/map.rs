@@ -14,7 +14,7 @@ use crate::cli::{Global, exit, setup};
 use crate::domain::alert::Subject;
 use crate::domain::drawing::draw_newcomers;
 use crate::domain::graph::{Graph, Limits, Look, Path, Way};
-use crate::domain::identity::Identity;
+use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{IdentityId, NodeId};
 use crate::domain::inventory::{Inventory, Resolution};
 use crate::domain::newcomers::{Deed, Newcomer, newcomers};
@@ -70,7 +70,9 @@ pub fn run(
     let alerts = Alerts::read(global)?;
     let start = find(&inventory, &alerts, &args.id)?;
     let card = card_of(&inventory, &start);
-    let born = card.as_ref().map(|card| alerts.newcomers(card, &inventory));
+    let born = card
+        .as_ref()
+        .map(|card| alerts.newcomers(card, &inventory, None));
     let mut graph = inventory.graph().clone();
     if let (Some(card), Some(born)) = (&card, born.as_ref().filter(|born| !born.is_empty())) {
         draw_newcomers(Arc::make_mut(&mut graph), card, born);
@@ -113,6 +115,16 @@ impl MapArgs {
     const fn wants(&self, part: bool) -> bool {
         part || !(self.impact || self.exposure || self.siblings || self.path.is_some())
     }
+}
+
+/// Returns what joined since the first exposure that stored alerts tell of, and the provider where it was asked.
+pub(super) fn born(
+    global: &Global,
+    inventory: &Inventory,
+    card: &Identity,
+    live: Option<&LiveContext>,
+) -> anyhow::Result<Vec<Newcomer>> {
+    Ok(Alerts::read(global)?.newcomers(card, inventory, live))
 }
 
 /// Finds a node by its id, or an identity by whatever it is called.
@@ -192,7 +204,12 @@ impl Alerts {
     }
 
     /// Returns what joined since the first exposure that any stored alert about the identity tells of.
-    fn newcomers(&self, card: &Identity, inventory: &Inventory) -> Vec<Newcomer> {
+    fn newcomers(
+        &self,
+        card: &Identity,
+        inventory: &Inventory,
+        live: Option<&LiveContext>,
+    ) -> Vec<Newcomer> {
         let is_meant = |subject: &Subject| match inventory.resolve_subject(subject) {
             Resolution::Known(id) => id == card.id,
             Resolution::Unlisted(unlisted) => unlisted.id == card.id,
@@ -204,6 +221,6 @@ impl Alerts {
         };
         let deeds = self.deeds.iter().filter(|(subject, _)| is_meant(subject));
         let deeds: Vec<Deed> = deeds.map(|(_, deed)| deed.clone()).collect();
-        newcomers(card, since, &deeds, None, inventory.graph())
+        newcomers(card, since, &deeds, live, inventory.graph())
     }
 }

@@ -8,11 +8,13 @@ use std::io::Write;
 use anyhow::bail;
 use jiff::Timestamp;
 
+use super::map;
 use crate::cli::{Global, exit, plan, setup};
 use crate::domain::alert::Subject;
 use crate::domain::identity::flags::Flag;
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::inventory::{Candidate, Inventory};
+use crate::domain::newcomers::Newcomer;
 use crate::domain::text::show;
 use crate::domain::vocabulary::IdentityKind;
 
@@ -43,14 +45,17 @@ pub fn run(
             let connector = services.connector_of(card).map_err(anyhow::Error::msg)?;
             let read = connector.read_context(card).await;
             let live = (read.context, Timestamp::now());
+            let born = map::born(global, &services.inventory, card, Some(&live.0))?;
             let view = View::new(&services.inventory, card, reason, Some(live), now);
-            view.write(global.json, out)
+            view.with(born).write(global.json, out)
         });
     }
     let inventory = setup::inventory(global, now)?;
     super::tell_trouble(&inventory);
     let (card, reason) = found(&inventory, &args.id)?;
-    View::new(&inventory, card, reason, None, now).write(global.json, out)
+    let born = map::born(global, &inventory, card, None)?;
+    let view = View::new(&inventory, card, reason, None, now);
+    view.with(born).write(global.json, out)
 }
 
 /// Finds the one identity that is meant.
@@ -95,6 +100,8 @@ struct View<'v> {
     reason: Candidate,
     flags: Vec<Flag>,
     live: Option<Live>,
+    /// What joined the incident.
+    born: Vec<Newcomer>,
     now: Timestamp,
 }
 
@@ -111,15 +118,26 @@ impl<'v> View<'v> {
             reason,
             flags: inventory.flags(card, now),
             live,
+            born: Vec::new(),
             now,
         }
     }
 
+    fn with(mut self, born: Vec<Newcomer>) -> Self {
+        self.born = born;
+        self
+    }
+
     fn write(&self, as_json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
         if as_json {
-            writeln!(out, "{:#}", self.json())?;
+            let mut object = self.json();
+            object["born_in_window"] = serde_json::json!(self.born);
+            writeln!(out, "{object:#}")?;
         } else {
             self.text(out)?;
+            for newcomer in &self.born {
+                writeln!(out, "{}", newcomer.line(self.now))?;
+            }
         }
         Ok(exit::DONE)
     }

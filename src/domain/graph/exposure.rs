@@ -3,6 +3,8 @@
 //! Each node is shown by the way that lets do most, and of these by a short one: what can be changed must not be hidden
 //! behind a shorter way on which it can only be read.
 
+use std::ops::ControlFlow;
+
 use super::kinds::{EdgeKind as E, NodeIx, NodeKind, Privilege};
 use super::links::{Half, Side};
 use super::walk::{Found, Search, Seen, along};
@@ -45,6 +47,8 @@ const fn level(privilege: Option<Privilege>) -> usize {
 struct Lower {
     waiting: [Vec<Found>; LEVELS.len()],
     put: [Seen; LEVELS.len()],
+    /// All that ever waited on a level: who waits where more is let do, need not wait below.
+    ever: [Seen; LEVELS.len()],
 }
 
 impl Graph {
@@ -64,6 +68,7 @@ impl Graph {
         let mut lower = Lower {
             waiting: std::array::from_fn(|_| Vec::new()),
             put: std::array::from_fn(|_| Seen::new(self.size())),
+            ever: std::array::from_fn(|_| Seen::new(self.size())),
         };
         let mut frontier = vec![0];
         for now in 0..LEVELS.len() {
@@ -129,33 +134,38 @@ fn spread(
 fn expand(search: &mut Search<'_>, lower: &mut Lower, now: usize, place: u32, next: &mut Vec<u32>) {
     let graph = search.graph;
     let at = search.found[place as usize];
-    for (half, forward) in graph.onward(at.node) {
+    let _ = graph.each(at.node, (REACH_OUT, REACH_IN), |half, forward| {
         if !search.may_look() {
-            return;
+            return ControlFlow::Break(());
         }
         if search.is_found(half.to) {
-            continue;
+            return ControlFlow::Continue(());
         }
         let to = level(half.privilege).max(now);
         let found = Found {
             privilege: LEVELS[to],
             ..along(half, forward, place, at.depth + 1)
         };
-        if to == now {
-            match search.find(found) {
-                Some(place) => next.push(place),
-                None => return,
-            }
-        } else {
-            lower.put(to, found);
+        if to != now {
+            lower.put(now, to, found);
+            return ControlFlow::Continue(());
         }
-    }
+        match search.find(found) {
+            Some(place) => {
+                next.push(place);
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(()),
+        }
+    });
 }
 
 impl Lower {
-    fn put(&mut self, level: usize, found: Found) {
-        if !self.put[level].has(found.node) {
+    fn put(&mut self, now: usize, level: usize, found: Found) {
+        let above = &self.ever[now + 1..level];
+        if !self.put[level].has(found.node) && !above.iter().any(|seen| seen.has(found.node)) {
             self.put[level].add(found.node);
+            self.ever[level].add(found.node);
             self.waiting[level].push(found);
         }
     }

@@ -4,8 +4,9 @@
 //! it *stops* when it cannot work without something that ended or stopped. The difference matters: what a service that
 //! merely stops holds stays valid, and whoever uses that goes on.
 
+use std::ops::ControlFlow;
+
 use super::kinds::{EdgeKind as E, NodeIx};
-use super::links::Side;
 use super::walk::{Found, Search, along};
 use super::{Graph, Limits, Walk};
 use crate::domain::ids::NodeId;
@@ -87,26 +88,20 @@ fn stopping(search: &mut Search<'_>) {
 
 fn step(search: &mut Search<'_>, place: u32, kinds: (u16, u16), aside: bool) {
     let (graph, at) = (search.graph, search.found[place as usize]);
-    let out = graph
-        .links_of(at.node, Side::Out, kinds.0)
-        .map(|h| (h, true));
-    let into = graph
-        .links_of(at.node, Side::In, kinds.1)
-        .map(|h| (h, false));
-    let halves = (kinds.0 != 0).then_some(out).into_iter().flatten();
-    for (half, forward) in halves.chain(into) {
+    let _ = graph.each(at.node, kinds, |half, forward| {
         if !search.may_look() {
-            return;
+            return ControlFlow::Break(());
         }
         if search.is_found(half.to) {
-            continue;
+            return ControlFlow::Continue(());
         }
         let found = Found {
             aside,
             ..along(half, forward, place, at.depth + 1)
         };
-        if search.find(found).is_none() {
-            return;
+        match search.find(found) {
+            Some(_) => ControlFlow::Continue(()),
+            None => ControlFlow::Break(()),
         }
-    }
+    });
 }

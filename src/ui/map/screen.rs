@@ -16,6 +16,9 @@ use crate::ui::{Ui, cut_bottom, cut_top, frame, options, overlay, scrolled};
 /// Width from which the card of the line stands beside the tree.
 const WIDE: u16 = 110;
 
+/// Most environments that are counted in the line on top.
+const MOST_ENVIRONMENTS: usize = 4;
+
 /// Draws the screen.
 pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let map = &model.map;
@@ -156,7 +159,7 @@ fn numbers(view: &View, ui: Ui<'_>, width: usize) -> Line<'static> {
             Role::Muted,
         )),
         (None, Tab::Siblings) => {
-            parts.push(("what fell together with it, and why".into(), Role::Muted))
+            parts.push(("what fell together with it, and why".into(), Role::Muted));
         }
         (None, _) => parts.push((
             "who uses it, what it holds, or what lies in it".into(),
@@ -185,8 +188,7 @@ fn weights(counts: &Counts) -> Vec<row::Tag> {
             None => (format!("{n} of unknown weight"), Role::Muted),
         })
         .collect();
-    const MOST: usize = 4;
-    for (environment, n) in counts.by_environment.iter().take(MOST) {
+    for (environment, n) in counts.by_environment.iter().take(MOST_ENVIRONMENTS) {
         let name = environment.as_ref().map(|e| show(e.raw()).into_owned());
         let name = name.unwrap_or_else(|| "environment unknown".to_owned());
         parts.push((format!("{name} {n}"), Role::Muted));

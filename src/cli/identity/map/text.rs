@@ -21,16 +21,7 @@ pub fn write(around: &Around, args: &MapArgs, out: &mut dyn Write) -> std::io::R
     let kind = kind.map_or("", |n| n.kind.as_str());
     writeln!(out, "{}  {kind}", around.start)?;
     for newcomer in &around.born {
-        let how = match newcomer.joined {
-            Joined::Born => "born in the window",
-            Joined::Touched => "touched in the window",
-        };
-        let (kind, ago) = (newcomer.kind.as_str(), age(newcomer.at, around.now));
-        writeln!(
-            out,
-            "{how}: {kind} {}, {ago} ago",
-            show(newcomer.label.raw())
-        )?;
+        writeln!(out, "{}", newcomer.line(around.now))?;
     }
     if args.wants(args.impact) {
         walk(
