@@ -9,9 +9,10 @@ use stanch::journal;
 use super::provider::{Provider, World};
 
 /// System calls of a session that writes one record, and the faults that each of them meets.
-const FAULTS: [(&str, &[&str]); 15] = [
+const FAULTS: [(&str, &[&str]); 16] = [
     ("openat", &["error=EIO"]),
     ("write", &["error=ENOSPC", "retval=7", "signal=KILL"]),
+    ("pwrite64", &["error=ENOSPC", "retval=7", "signal=KILL"]),
     ("fdatasync", &["error=EIO", "signal=KILL"]),
     ("fsync", &["error=EIO", "signal=KILL"]),
     ("ftruncate", &["error=EIO", "signal=KILL"]),
