@@ -1,9 +1,10 @@
 //! When an alert came to what: detected, acknowledged, decided, approved, executed, proven.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::domain::alert::Alert;
 use crate::domain::coverage::CellState;
@@ -59,23 +60,33 @@ pub struct Stage {
     pub seconds: i64,
 }
 
-/// Every alert that a record names.
-pub fn alerts_of(lines: &[Line]) -> BTreeSet<AlertId> {
-    lines
-        .iter()
-        .filter_map(|l| {
-            let body = &l.entry.body;
-            let alert = body
-                .get("alert")
-                .or_else(|| body.get("plan")?.get("alert"))?;
-            Some(AlertId::new(alert.as_str()?))
-        })
-        .collect()
+/// The records of every alert that any names, in order: a yes to a plan belongs to the alert of that plan. Gone through
+/// once, as a log may hold a million of them.
+pub fn by_alert(lines: &[Line]) -> BTreeMap<AlertId, Vec<&Line>> {
+    let mut plans: BTreeMap<&str, AlertId> = BTreeMap::new();
+    let mut all: BTreeMap<AlertId, Vec<&Line>> = BTreeMap::new();
+    for line in lines {
+        let body = &line.entry.body;
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(AlertId::new);
+        let planned = text(body.get("plan").and_then(|plan| plan.get("alert")));
+        let digest = body.get("digest").and_then(Value::as_str);
+        let alert = match line.entry.kind {
+            RecordType::Approval => digest.and_then(|digest| plans.get(digest).cloned()),
+            _ => text(body.get("alert")).or_else(|| planned.clone()),
+        };
+        if let (RecordType::Plan, Some(digest), Some(alert)) = (line.entry.kind, digest, planned) {
+            plans.entry(digest).or_insert(alert);
+        }
+        if let Some(alert) = alert {
+            all.entry(alert).or_default().push(line);
+        }
+    }
+    all
 }
 
 impl Course {
-    /// Follows one alert through the records.
-    pub fn of(id: &AlertId, alert: Option<&Alert>, lines: &[Line], decisions: &Decisions) -> Self {
+    /// Follows one alert through its records, as [`by_alert`] finds them.
+    pub fn of(id: &AlertId, alert: Option<&Alert>, lines: &[&Line], decisions: &Decisions) -> Self {
         let acts: Vec<&Act> = decisions.acts_for(id).collect();
         let mut course = Self {
             alert: show(id.as_str()).into_owned(),
@@ -103,7 +114,7 @@ impl Course {
         course
     }
 
-    fn take_records(&mut self, id: &AlertId, lines: &[Line]) {
+    fn take_records(&mut self, id: &AlertId, lines: &[&Line]) {
         let mut plans: BTreeSet<PlanDigest> = BTreeSet::new();
         for line in lines {
             let (entry, ts) = (&line.entry, line.entry.ts);

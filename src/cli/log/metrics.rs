@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::course::{Course, STAGES, alerts_of, span};
+use super::course::{Course, STAGES, by_alert, span};
 use super::filter::{load, parse_time};
 
 /// Arguments of `stanch log metrics`.
@@ -30,16 +30,12 @@ pub struct MetricsArgs {
 pub fn run(args: &MetricsArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
     let loaded = load(&args.store, context)?;
     loaded.tell(context);
-    let courses: Vec<Course> = alerts_of(&loaded.lines)
+    let courses: Vec<Course> = by_alert(&loaded.lines)
         .iter()
-        .filter(|id| args.alert.as_ref().is_none_or(|w| id.as_str() == w))
-        .map(|id| {
-            Course::of(
-                id,
-                (context.alert)(id).as_ref(),
-                &loaded.lines,
-                &loaded.decisions,
-            )
+        .filter(|(id, _)| args.alert.as_ref().is_none_or(|w| id.as_str() == w))
+        .map(|(id, lines)| {
+            let alert = (context.alert)(id);
+            Course::of(id, alert.as_ref(), lines, &loaded.decisions)
         })
         .filter(|c| {
             args.since

@@ -20,7 +20,7 @@ use crate::journal::{self, Line};
 
 use super::Context;
 use super::ask::Records;
-use super::course::Course;
+use super::course::{Course, by_alert};
 use super::export::{deliver, record};
 use crate::domain::words;
 
@@ -85,7 +85,9 @@ pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
         .filter(|l| words::names(&l.entry, words::Field::Alert, id.as_str(), &block.decisions))
         .collect();
     let alert = (context.alert)(&id);
-    let course = Course::of(&id, alert.as_ref(), &block.lines, &block.decisions);
+    let of_alerts = by_alert(&block.lines);
+    let own = of_alerts.get(&id).map_or(&[][..], Vec::as_slice);
+    let course = Course::of(&id, alert.as_ref(), own, &block.decisions);
     let plans = plans_of(&id, &block.lines, &block.decisions);
     let acts: Vec<&Act> = block.decisions.acts_for(&id).collect();
     let options = journal::Options {
