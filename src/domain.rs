@@ -12,6 +12,7 @@ pub mod identity;
 pub mod ids;
 pub mod inventory;
 pub mod newcomers;
+pub mod observed;
 pub mod options;
 pub mod plan;
 pub mod playbook;

@@ -10,11 +10,12 @@ use jiff::Timestamp;
 
 use super::map;
 use crate::cli::{Global, exit, plan, setup};
-use crate::domain::alert::Subject;
+use crate::domain::alert::{Alert, Subject};
 use crate::domain::identity::flags::Flag;
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::inventory::{Candidate, Inventory};
 use crate::domain::newcomers::Newcomer;
+use crate::domain::observed::{Row, compare};
 use crate::domain::text::show;
 use crate::domain::vocabulary::IdentityKind;
 
@@ -102,6 +103,8 @@ struct View<'v> {
     live: Option<Live>,
     /// What joined the incident.
     born: Vec<Newcomer>,
+    /// The latest alert about it.
+    alert: Option<Alert>,
     now: Timestamp,
 }
 
@@ -119,13 +122,21 @@ impl<'v> View<'v> {
             flags: inventory.flags(card, now),
             live,
             born: Vec::new(),
+            alert: None,
             now,
         }
     }
 
-    fn with(mut self, born: Vec<Newcomer>) -> Self {
+    fn with(mut self, (born, alert): (Vec<Newcomer>, Option<Alert>)) -> Self {
         self.born = born;
+        self.alert = alert;
         self
+    }
+
+    /// Returns what is normal beside what the latest alert and its provider show.
+    fn observed(&self) -> Vec<Row> {
+        let live = self.live.as_ref().map(|(context, _)| context);
+        compare(self.card.usual.as_deref(), self.alert.as_ref(), live)
     }
 
     fn write(&self, as_json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
