@@ -441,18 +441,59 @@ fn nobody_leaves_an_unrecorded_outcome_unseen() {
     assert!(desk.model.quit);
 }
 
+/// Returns whom providers are asked about.
+fn asked(effects: &[Effect]) -> Vec<&str> {
+    let mut whom = Vec::new();
+    for effect in effects {
+        if let Effect::ReadContext(card) = effect {
+            whom.push(card.id.as_str());
+        }
+    }
+    whom
+}
+
+fn says(desk: &mut Desk, who: &str) {
+    desk.send(Msg::Context {
+        identity: IdentityId::new(who),
+        at: desk.now,
+        context: Box::default(),
+    });
+}
+
 #[test]
 fn selecting_asks_the_provider_once() {
     let mut desk = Desk::new();
-    let reads = |effects: Vec<Effect>| {
-        effects
-            .iter()
-            .filter(|e| matches!(e, Effect::ReadContext(_)))
-            .count()
-    };
-    assert_eq!(reads(desk.press("j")), 1);
-    assert_eq!(reads(desk.press("k j")), 0);
-    assert_eq!(reads(desk.press("r")), 1);
+    says(&mut desk, "p:svc-a");
+    assert_eq!(asked(&desk.press("j")), ["p:svc-b"]);
+    says(&mut desk, "p:svc-b");
+    assert_eq!(asked(&desk.press("k j")), [""; 0]);
+    assert_eq!(asked(&desk.press("r")), ["p:svc-b"]);
+}
+
+#[test]
+fn a_question_is_dropped_when_the_selection_moves_on_and_asked_again_on_return() {
+    let mut desk = Desk::new();
+    // Nobody has answered about the first one: the question about the second takes its place.
+    assert_eq!(asked(&desk.press("j")), ["p:svc-b"]);
+    assert!(!desk.model.live.contains_key(&IdentityId::new("p:svc-a")));
+    assert_eq!(
+        asked(&desk.press("k")),
+        ["p:svc-a"],
+        "it does not wait for ever"
+    );
+    says(&mut desk, "p:svc-a");
+    assert_eq!(asked(&desk.press("j")), ["p:svc-b"]);
+    // Where nothing takes its place it is dropped all the same.
+    let effects = desk.press("k");
+    assert!(
+        matches!(effects.as_slice(), [Effect::StopReading]),
+        "{effects:?}"
+    );
+    // What was known of somebody stays while he is asked about again, and after that was dropped.
+    says(&mut desk, "p:svc-b");
+    desk.press("r j");
+    let live = &desk.model.live[&IdentityId::new("p:svc-a")];
+    assert!(live.at.is_some() && !live.loading);
 }
 
 #[test]

@@ -168,6 +168,8 @@ pub enum Effect {
     ReadAlert(AlertId),
     /// Ask the provider about an identity; an earlier question for another one is dropped.
     ReadContext(Box<Identity>),
+    /// Drop the question to a provider that is under way.
+    StopReading,
     /// Bind a playbook to an identity, record the plan, answer with `PlanBuilt`.
     BuildPlan {
         /// Which answer to give.

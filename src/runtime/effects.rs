@@ -53,6 +53,7 @@ impl Effects {
                 }
             }
             Effect::ReadContext(identity) => self.read(*identity),
+            Effect::StopReading => self.stop_reading(),
             Effect::BuildPlan {
                 ticket,
                 alert,
@@ -106,10 +107,14 @@ impl Effects {
         }
     }
 
-    fn read(&mut self, identity: Identity) {
+    fn stop_reading(&mut self) {
         if let Some(earlier) = self.reading.take() {
             earlier.abort();
         }
+    }
+
+    fn read(&mut self, identity: Identity) {
+        self.stop_reading();
         let (services, report) = (self.services.clone(), self.report.clone());
         self.reading = Some(tokio::spawn(async move {
             let context = match services.connector_of(&identity) {
