@@ -17,6 +17,8 @@ pub mod map_screen;
 pub mod model;
 pub mod msg;
 pub mod planning;
+pub mod readiness;
+pub mod readiness_screen;
 pub mod settings;
 pub mod sift;
 pub mod timeline;
