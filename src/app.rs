@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod command;
+pub mod contact;
 pub mod context;
 pub mod deciding;
 pub mod detail;

@@ -497,6 +497,31 @@ fn a_question_is_dropped_when_the_selection_moves_on_and_asked_again_on_return()
 }
 
 #[test]
+fn the_message_to_the_owner_is_copied_in_one_line() {
+    let mut desk = Desk::new();
+    let effects = desk.press("y");
+    let [Effect::Copy(text)] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert!(
+        text.contains("about the identity svc-a (p:svc-a)") && !text.contains('\n'),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "What is proposed, the gentlest first: End sessions (soft); or Turn off (hard)."
+        ),
+        "{text}"
+    );
+    desk.send(Msg::Alerts(Vec::new()));
+    desk.model.selected = None;
+    desk.model.refresh_detail();
+    assert!(desk.press("y").is_empty());
+    let said = &desk.model.messages.last().unwrap().text;
+    assert!(said.contains("no owner to write to"), "{said}");
+}
+
+#[test]
 fn a_screen_too_small_to_read_does_nothing_but_leave() {
     let mut desk = Desk::new();
     desk.send(Msg::Resized {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
-use super::{context, deciding, log_screen, map_screen, planning, readiness_screen, sift};
+use super::{contact, context, deciding, log_screen, map_screen, planning, readiness_screen, sift};
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
 use crate::domain::ids::{AlertId, IdentityId};
@@ -68,6 +68,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Timeline => return log_screen::open(model, now),
         Command::OpenMap => map_screen::open(model, now),
         Command::Readiness => return readiness_screen::open(model),
+        Command::Copy => return contact::copy(model, now),
         Command::Return if !model.marks.is_empty() => model.marks.clear(),
         Command::Return if model.sift.is_active() => return sift::clear(model, now),
         Command::Return => {
@@ -96,7 +97,6 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         | Command::PathView
         | Command::OpenNode
         | Command::Reroot
-        | Command::Copy
         | Command::PlanHere
         | Command::Export
         | Command::SwitchButton

@@ -1,4 +1,4 @@
-//! The keys of the readiness screen, and the one that leads there.
+//! The keys of the readiness screen, and those of the triage screen that lead there and to an identity's owner.
 
 use super::Command as C;
 use super::Danger::Safe;
@@ -16,6 +16,15 @@ const fn row(
 }
 
 pub(super) const ROWS: &[Spec] = &[
+    spec(
+        C::Copy,
+        "triage.message",
+        "message to the owner",
+        &["y"],
+        Safe,
+        Triage,
+        "Copy a message to whoever answers for the identity: what happened, what is proposed, what is needed.",
+    ),
     spec(
         C::Readiness,
         "triage.readiness",

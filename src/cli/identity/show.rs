@@ -1,6 +1,7 @@
 //! `stanch identity show`.
 
 mod document;
+mod message;
 mod text;
 
 use std::io::Write;
@@ -27,6 +28,13 @@ pub struct ShowArgs {
     /// Also ask the provider how it is now.
     #[arg(long)]
     pub live: bool,
+    /// Print a message to whoever answers for it instead: about this alert, or about none.
+    #[arg(long, value_name = "ALERT", num_args = 0..=1, conflicts_with = "live")]
+    #[expect(
+        clippy::option_option,
+        reason = "given, and given with an alert, are two things"
+    )]
+    pub message: Option<Option<String>>,
 }
 
 /// What the provider said, and when.
@@ -39,6 +47,9 @@ pub fn run(
     now: Timestamp,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
+    if let Some(alert) = &args.message {
+        return message::run(global, &args.id, alert.as_deref(), now, out);
+    }
     if args.live {
         return plan::with_setup(global, plan::silent(), async |setup, _| {
             let services = &setup.services;
