@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod command;
+pub mod contact;
 pub mod context;
 pub mod deciding;
 pub mod detail;
@@ -17,6 +18,8 @@ pub mod map_screen;
 pub mod model;
 pub mod msg;
 pub mod planning;
+pub mod readiness;
+pub mod readiness_screen;
 pub mod settings;
 pub mod sift;
 pub mod timeline;

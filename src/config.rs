@@ -3,6 +3,7 @@
 mod alerts;
 mod desk;
 mod inventory;
+pub mod put;
 mod sources;
 pub mod views;
 

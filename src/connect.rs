@@ -34,6 +34,8 @@ pub use execute::RunResult;
 pub use prove::{Drift, VerifyResult};
 
 #[cfg(test)]
+mod context_tests;
+#[cfg(test)]
 mod flow_tests;
 #[cfg(test)]
 mod peer_tests;

@@ -3,6 +3,7 @@
 //! Nothing in here does I/O, reads a clock or knows a terminal. Time is always an argument.
 
 pub mod alert;
+pub mod contact;
 pub mod coverage;
 pub mod decision;
 pub mod drawing;
@@ -12,6 +13,7 @@ pub mod identity;
 pub mod ids;
 pub mod inventory;
 pub mod newcomers;
+pub mod observed;
 pub mod options;
 pub mod plan;
 pub mod playbook;

@@ -12,6 +12,7 @@ pub mod history;
 pub mod intake;
 pub mod journal;
 pub mod planner;
+pub mod readiness;
 pub mod reconcile;
 pub mod screen;
 pub mod script;

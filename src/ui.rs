@@ -18,6 +18,7 @@ pub mod options;
 pub mod overlay;
 pub mod plan;
 pub mod queue;
+pub mod readiness;
 pub mod record;
 pub mod status;
 pub mod theme;
@@ -62,6 +63,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Score { scroll } => overlay::score(model, *scroll, ui, body, buf),
         Overlay::Log => log::render(model, ui, body, buf),
         Overlay::Map => map::screen::render(model, ui, body, buf),
+        Overlay::Readiness => readiness::render(model, ui, body, buf),
         Overlay::None
         | Overlay::Reason(_)
         | Overlay::Views

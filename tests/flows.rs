@@ -441,18 +441,84 @@ fn nobody_leaves_an_unrecorded_outcome_unseen() {
     assert!(desk.model.quit);
 }
 
+/// Returns whom providers are asked about.
+fn asked(effects: &[Effect]) -> Vec<&str> {
+    let mut whom = Vec::new();
+    for effect in effects {
+        if let Effect::ReadContext(card) = effect {
+            whom.push(card.id.as_str());
+        }
+    }
+    whom
+}
+
+fn says(desk: &mut Desk, who: &str) {
+    desk.send(Msg::Context {
+        identity: IdentityId::new(who),
+        at: desk.now,
+        context: Box::default(),
+    });
+}
+
 #[test]
 fn selecting_asks_the_provider_once() {
     let mut desk = Desk::new();
-    let reads = |effects: Vec<Effect>| {
-        effects
-            .iter()
-            .filter(|e| matches!(e, Effect::ReadContext(_)))
-            .count()
+    says(&mut desk, "p:svc-a");
+    assert_eq!(asked(&desk.press("j")), ["p:svc-b"]);
+    says(&mut desk, "p:svc-b");
+    assert_eq!(asked(&desk.press("k j")), [""; 0]);
+    assert_eq!(asked(&desk.press("r")), ["p:svc-b"]);
+}
+
+#[test]
+fn a_question_is_dropped_when_the_selection_moves_on_and_asked_again_on_return() {
+    let mut desk = Desk::new();
+    // Nobody has answered about the first one: the question about the second takes its place.
+    assert_eq!(asked(&desk.press("j")), ["p:svc-b"]);
+    assert!(!desk.model.live.contains_key(&IdentityId::new("p:svc-a")));
+    assert_eq!(
+        asked(&desk.press("k")),
+        ["p:svc-a"],
+        "it does not wait for ever"
+    );
+    says(&mut desk, "p:svc-a");
+    assert_eq!(asked(&desk.press("j")), ["p:svc-b"]);
+    // Where nothing takes its place it is dropped all the same.
+    let effects = desk.press("k");
+    assert!(
+        matches!(effects.as_slice(), [Effect::StopReading]),
+        "{effects:?}"
+    );
+    // What was known of somebody stays while he is asked about again, and after that was dropped.
+    says(&mut desk, "p:svc-b");
+    desk.press("r j");
+    let live = &desk.model.live[&IdentityId::new("p:svc-a")];
+    assert!(live.at.is_some() && !live.loading);
+}
+
+#[test]
+fn the_message_to_the_owner_is_copied_in_one_line() {
+    let mut desk = Desk::new();
+    let effects = desk.press("y");
+    let [Effect::Copy(text)] = effects.as_slice() else {
+        panic!("{effects:?}")
     };
-    assert_eq!(reads(desk.press("j")), 1);
-    assert_eq!(reads(desk.press("k j")), 0);
-    assert_eq!(reads(desk.press("r")), 1);
+    assert!(
+        text.contains("about the identity svc-a (p:svc-a)") && !text.contains('\n'),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "What is proposed, the gentlest first: End sessions (soft); or Turn off (hard)."
+        ),
+        "{text}"
+    );
+    desk.send(Msg::Alerts(Vec::new()));
+    desk.model.selected = None;
+    desk.model.refresh_detail();
+    assert!(desk.press("y").is_empty());
+    let said = &desk.model.messages.last().unwrap().text;
+    assert!(said.contains("no owner to write to"), "{said}");
 }
 
 #[test]

@@ -104,6 +104,8 @@ fn name(style: Style) -> Option<String> {
 #[case("folded", 120, 40)]
 #[case("put_off", 80, 24)]
 #[case("views", 80, 24)]
+#[case("observed", 80, 24)]
+#[case("observed", 120, 40)]
 #[case("log", 80, 24)]
 #[case("log", 120, 40)]
 #[case("log_filtered", 80, 24)]
@@ -131,6 +133,16 @@ fn name(style: Style) -> Option<String> {
 #[case("map_plan", 120, 40)]
 #[case("map_large", 80, 24)]
 #[case("map_hostile", 120, 40)]
+#[case("ready", 80, 24)]
+#[case("ready", 120, 40)]
+#[case("ready", 60, 15)]
+#[case("ready_filtered", 80, 24)]
+#[case("ready_typing", 80, 24)]
+#[case("ready_reading", 80, 24)]
+#[case("ready_judging", 80, 24)]
+#[case("ready_nobody", 80, 24)]
+#[case("ready_card", 80, 24)]
+#[case("ready_hostile", 120, 40)]
 fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u16) {
     let world = World::showing(screen);
     let text = dump(&rendered(&world.model, "terminal", false, width, height));
@@ -142,6 +154,7 @@ fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u
 #[case("preview_hard")]
 #[case("log")]
 #[case("map_exposure")]
+#[case("ready")]
 fn screens_without_colour_or_unicode(#[case] screen: &str) {
     let world = World::showing(screen);
     let buffer = rendered(&world.model, "mono", true, 80, 24);
@@ -178,6 +191,9 @@ fn without_colour_the_selection_and_the_severity_can_still_be_told() {
 #[case("map_plan")]
 #[case("map_large")]
 #[case("map_hostile")]
+#[case("ready_typing")]
+#[case("ready_reading")]
+#[case("ready_hostile")]
 fn no_size_breaks_a_screen(#[case] screen: &str) {
     let world = World::showing(screen);
     for width in (0..=130).step_by(3).chain([60, 110]) {
@@ -190,7 +206,7 @@ fn no_size_breaks_a_screen(#[case] screen: &str) {
 #[test]
 fn keys_in_any_order_never_panic_and_never_run_a_plan_unread() {
     use proptest::prelude::*;
-    let names = "M f o y z N + - h l L a A i I / j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
+    let names = "R e M f o y z N + - h l L a A i I / j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
     let names: Vec<&str> = names.split(' ').collect();
     proptest!(ProptestConfig::with_cases(64), |(picks in proptest::collection::vec(0..names.len(), 1..60))| {
         let mut world = World::showing("triage");
@@ -212,6 +228,7 @@ fn hostile_text_reaches_no_cell() {
         "log_hostile",
         "log_hostile_record",
         "map_hostile",
+        "ready_hostile",
     ]
     .map(World::showing)
     {

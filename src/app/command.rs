@@ -4,6 +4,7 @@ mod decide;
 mod log;
 mod map;
 mod reader;
+mod readiness;
 
 use super::model::{Model, Overlay, Stage};
 
@@ -124,6 +125,10 @@ pub enum Command {
     Copy,
     /// Options for the identity of this node.
     PlanHere,
+    /// Open the readiness screen.
+    Readiness,
+    /// Write what is shown to a file.
+    Export,
 }
 
 /// Where a key applies.
@@ -139,6 +144,8 @@ pub enum Scope {
     Log,
     /// The map's screen.
     Map,
+    /// The readiness screen.
+    Readiness,
 }
 
 /// How much a command can harm.
@@ -200,7 +207,10 @@ pub const REGISTRY: &[Spec] = &join::<{ TRIAGE.len() + SCREENS.len() }>(TRIAGE, 
 
 const TRIAGE: &[Spec] = &join::<{ CONSOLE.len() + decide::ROWS.len() }>(CONSOLE, decide::ROWS);
 
-const SCREENS: &[Spec] = &join::<{ LOOKING.len() + reader::ROWS.len() }>(LOOKING, reader::ROWS);
+const SCREENS: &[Spec] = &join::<{ LOOKING.len() + TEXTS.len() }>(LOOKING, TEXTS);
+
+const TEXTS: &[Spec] =
+    &join::<{ readiness::ROWS.len() + reader::ROWS.len() }>(readiness::ROWS, reader::ROWS);
 
 const LOOKING: &[Spec] = &join::<{ log::ROWS.len() + map::ROWS.len() }>(log::ROWS, map::ROWS);
 
@@ -601,6 +611,7 @@ pub fn scope(model: &Model) -> Scope {
         Overlay::Plan(_) => Scope::Plan,
         Overlay::Log => Scope::Log,
         Overlay::Map => Scope::Map,
+        Overlay::Readiness => Scope::Readiness,
         Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Score { .. } => Scope::Reader,
     }
 }

@@ -1,4 +1,5 @@
-//! What providers say about identities: asked for when an alert is selected, and again on a key or after an act.
+//! What providers say about identities: asked for when an alert is selected, and again on a key or after an act. One
+//! question is under way at a time: it is dropped when the selection moves on.
 
 use jiff::Timestamp;
 
@@ -28,23 +29,24 @@ pub fn take(model: &mut Model, identity: &IdentityId, at: Timestamp, context: Li
     model.dirty = true;
 }
 
-/// Asks the provider about the selected identity, unless it just answered.
+/// Asks the provider about the selected identity, unless it just answered. What is asked about somebody else is dropped.
 pub fn read(model: &mut Model, again: bool) -> Vec<Effect> {
-    let Some(identity) = model
+    let identity = model
         .detail
         .identity
         .clone()
-        .filter(|i| i.connector.is_some())
-    else {
-        return Vec::new();
+        .filter(|i| i.connector.is_some());
+    let dropped = drop_others(model, identity.as_ref().map(|i| &i.id));
+    let known = |id: &IdentityId| {
+        let live = model.live.get(id);
+        live.is_some_and(|live| live.at.is_some() || live.loading)
     };
-    let known = model
-        .live
-        .get(&identity.id)
-        .is_some_and(|live| live.at.is_some() || live.loading);
-    if known && !again {
-        return Vec::new();
-    }
+    let Some(identity) = identity.filter(|i| again || !known(&i.id)) else {
+        return match dropped {
+            true => vec![Effect::StopReading],
+            false => Vec::new(),
+        };
+    };
     let entry = model
         .live
         .entry(identity.id.clone())
@@ -55,4 +57,17 @@ pub fn read(model: &mut Model, again: bool) -> Vec<Effect> {
         });
     entry.loading = true;
     vec![Effect::ReadContext(Box::new(identity))]
+}
+
+/// Forgets questions about others, so that they are asked again when somebody comes back; tells whether there was one.
+fn drop_others(model: &mut Model, but: Option<&IdentityId>) -> bool {
+    let mut dropped = false;
+    model.live.retain(|id, live| {
+        if live.loading && Some(id) != but {
+            live.loading = false;
+            dropped = true;
+        }
+        live.loading || live.at.is_some()
+    });
+    dropped
 }

@@ -13,6 +13,7 @@ pub struct Keymap {
     reader: BTreeMap<Key, Command>,
     log: BTreeMap<Key, Command>,
     map: BTreeMap<Key, Command>,
+    readiness: BTreeMap<Key, Command>,
 }
 
 impl Default for Keymap {
@@ -35,6 +36,7 @@ impl Default for Keymap {
             reader: table(Scope::Reader),
             log: table(Scope::Log),
             map: table(Scope::Map),
+            readiness: table(Scope::Readiness),
         }
     }
 }
@@ -48,6 +50,7 @@ impl Keymap {
             Scope::Reader => &self.reader,
             Scope::Log => &self.log,
             Scope::Map => &self.map,
+            Scope::Readiness => &self.readiness,
         };
         table.get(&key).copied()
     }

@@ -31,7 +31,27 @@ pub fn open(model: &mut Model, now: Timestamp) {
         model.say(now, Level::Warn, text);
         return;
     }
-    let (view, ask) = View::at(&graph, start);
+    // What lay behind the queue is left for good.
+    model.readiness.open = false;
+    model.readiness.away = false;
+    begin(model, &graph, start);
+}
+
+/// Opens the screen on an identity found elsewhere, with its card; closing it leads back there.
+pub fn open_on(model: &mut Model, id: &IdentityId, now: Timestamp) {
+    let node = NodeId::from(id);
+    let known = [&model.detail.graph, model.inventory.graph()];
+    let graph = known.into_iter().find(|graph| graph.find(&node).is_some());
+    let Some(graph) = graph.cloned() else {
+        model.say(now, Level::Warn, format!("{id} is on no map"));
+        return;
+    };
+    begin(model, &graph, node.clone());
+    model.map.card = Some(NodeCard { node, scroll: 0 });
+}
+
+fn begin(model: &mut Model, graph: &Arc<Graph>, start: NodeId) {
+    let (view, ask) = View::at(graph, start);
     model.asks.extend(ask);
     model.map = super::map::MapScreen {
         open: true,
@@ -46,6 +66,7 @@ pub fn come_back(model: &mut Model) -> bool {
     let away = std::mem::take(&mut model.map.away);
     if away {
         model.map.open = true;
+        model.readiness.open = std::mem::take(&mut model.readiness.away);
         model.overlay = Overlay::Map;
     }
     away
@@ -380,6 +401,8 @@ fn to_alert(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     }
     leave(model);
     model.map.away = true;
+    model.readiness.away = std::mem::take(&mut model.readiness.open);
+    model.overlay = Overlay::None;
     model.focus = Some(Pane::Identity);
     triage::select(model, Some(alert))
 }
@@ -429,11 +452,9 @@ fn plan(model: &mut Model, now: Timestamp) {
         );
         return;
     };
-    let look = Look::at(
-        &model.detail.graph,
-        &NodeId::from(&identity.id),
-        Limits::AT_ONCE,
-    );
+    let view = model.map.view.as_ref();
+    let graph = view.map_or(&model.detail.graph, |view| &view.graph);
+    let look = Look::at(graph, &NodeId::from(&identity.id), Limits::AT_ONCE);
     let mut choices = model.choices_for(&alert, &identity, &look);
     choices.retain(|choice| choice.playbook.is_some());
     model.map.choosing = Some(Choosing {
@@ -496,5 +517,5 @@ fn out(model: &mut Model) {
 
 fn leave(model: &mut Model) {
     model.map.open = false;
-    model.overlay = Overlay::None;
+    model.overlay = model.resting();
 }

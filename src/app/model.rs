@@ -8,6 +8,7 @@ use tui_input::Input;
 
 use super::alerts::Alerts;
 use super::map::{Deeds, MapAsk, MapScreen};
+use super::readiness::ReadinessScreen;
 use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
@@ -79,6 +80,8 @@ pub enum Overlay {
     Log,
     /// The map's screen; what it shows is in [`Model::map`].
     Map,
+    /// The readiness screen; what it shows is in [`Model::readiness`].
+    Readiness,
     /// The views to choose from.
     Views,
     /// The name under which a view is to be saved.
@@ -346,6 +349,8 @@ pub struct Model {
     pub timeline: Timeline,
     /// The map's screen.
     pub map: MapScreen,
+    /// The readiness screen.
+    pub readiness: ReadinessScreen,
     /// What alerts say that identities made or touched.
     pub deeds: Deeds,
     /// What is to be found out about maps, for the next effects.
@@ -419,6 +424,8 @@ impl Model {
             Overlay::Map
         } else if self.timeline.open {
             Overlay::Log
+        } else if self.readiness.open {
+            Overlay::Readiness
         } else {
             Overlay::None
         }

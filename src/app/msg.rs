@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::keys::Key;
 use super::map::{MapAnswer, MapAsk};
 use super::model::{AnchorView, DrillView, Level, Phase};
+use super::readiness::{Judged, Untold};
 use super::settings::View;
 use super::timeline::{Found, Verdict};
 use crate::domain::alert::Alert;
@@ -148,6 +149,8 @@ pub enum Msg {
     ViewSaved(Result<(View, String), String>),
     /// What was found out about a map.
     Map(Box<MapAnswer>),
+    /// How everybody stands who could be contained.
+    Judged(Arc<Judged>),
     /// How the drill stands.
     Drill(DrillView),
     /// Something to tell the analyst.
@@ -168,6 +171,8 @@ pub enum Effect {
     ReadAlert(AlertId),
     /// Ask the provider about an identity; an earlier question for another one is dropped.
     ReadContext(Box<Identity>),
+    /// Drop the question to a provider that is under way.
+    StopReading,
     /// Bind a playbook to an identity, record the plan, answer with `PlanBuilt`.
     BuildPlan {
         /// Which answer to give.
@@ -204,6 +209,10 @@ pub enum Effect {
     VerifyLog,
     /// Find something out about a map.
     AskMap(MapAsk),
+    /// Judge whether everybody could be contained now, knowing what providers did not tell; answer with [`Msg::Judged`].
+    Judge(Vec<Untold>),
+    /// Write how everybody stands into the state folder.
+    ExportReadiness(Arc<Judged>),
     /// Put shown text on the clipboard.
     Copy(String),
     /// Hand the terminal back to the shell.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
-use super::{context, deciding, log_screen, map_screen, planning, sift};
+use super::{contact, context, deciding, log_screen, map_screen, planning, readiness_screen, sift};
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
 use crate::domain::ids::{AlertId, IdentityId};
@@ -67,10 +67,12 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Quit => model.leave(),
         Command::Timeline => return log_screen::open(model, now),
         Command::OpenMap => map_screen::open(model, now),
+        Command::Readiness => return readiness_screen::open(model),
+        Command::Copy => return contact::copy(model, now),
         Command::Return if !model.marks.is_empty() => model.marks.clear(),
         Command::Return if model.sift.is_active() => return sift::clear(model, now),
         Command::Return => {
-            if !map_screen::come_back(model) {
+            if !map_screen::come_back(model) && !readiness_screen::come_back(model) {
                 log_screen::come_back(model);
             }
         }
@@ -95,8 +97,8 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         | Command::PathView
         | Command::OpenNode
         | Command::Reroot
-        | Command::Copy
         | Command::PlanHere
+        | Command::Export
         | Command::SwitchButton
         | Command::Accept
         | Command::Stop

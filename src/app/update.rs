@@ -7,7 +7,10 @@ use super::keymap::Keymap;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
-use super::{context, deciding, field, log_screen, map_screen, planning, sift, triage, views};
+use super::{
+    context, deciding, field, log_screen, map_screen, planning, readiness_screen, sift, triage,
+    views,
+};
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 
@@ -110,6 +113,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         }
         Msg::ViewSaved(result) => views::saved(model, result, now),
         Msg::Map(answer) => map_screen::take(model, *answer),
+        Msg::Judged(judged) => readiness_screen::take(model, judged),
         Msg::Drill(view) => {
             model.drill = Some(view);
             model.dirty = true;
@@ -197,6 +201,10 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
             map_screen::search_key(model, key);
             return Vec::new();
         }
+        Overlay::Readiness if model.readiness.typing => {
+            readiness_screen::filter_key(model, key);
+            return Vec::new();
+        }
         Overlay::None if model.sift.typing => {
             return sift::key(model, key, now);
         }
@@ -228,6 +236,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Reader => reader(model, command),
         Scope::Log => log_screen::command(model, command, now),
         Scope::Map => map_screen::command(model, command, now),
+        Scope::Readiness => readiness_screen::command(model, command, now),
     }
 }
 
@@ -257,6 +266,7 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
         Overlay::SaveView(name) => field::paste(name, text),
         Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
         Overlay::Map if model.map.typing => map_screen::paste(model, text),
+        Overlay::Readiness if model.readiness.typing => readiness_screen::paste(model, text),
         Overlay::None if model.sift.typing => return sift::paste(model, text, now),
         Overlay::Plan(view) if view.stage == Stage::Preview => {
             model.say(

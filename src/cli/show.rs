@@ -17,6 +17,7 @@ pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
             Scope::Reader => "reader",
             Scope::Log => "log",
             Scope::Map => "map",
+            Scope::Readiness => "readiness",
         };
         let danger = match spec.danger {
             Danger::Safe => "safe",
@@ -31,7 +32,7 @@ pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
         } else {
             writeln!(
                 out,
-                "{:<7} {:<20} {:<20} {}",
+                "{:<9} {:<20} {:<20} {}",
                 scope,
                 spec.keys.join(" "),
                 spec.id,

@@ -1,13 +1,12 @@
 //! Views of the queue that were saved from the screen: a file of their own in the state folder, so that nobody's
 //! configuration is rewritten.
 
-use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::desk::{Fold, MOST_VIEWS, ViewSettings};
+use super::put;
 use crate::app::settings::View;
 use crate::domain::filter::Filter;
 use crate::domain::queue::Grouping;
@@ -104,32 +103,13 @@ fn load(path: &Path) -> Result<Saved, String> {
 fn write(path: &Path, saved: &Saved) -> Result<(), String> {
     let failed = |why: &dyn std::fmt::Display| format!("cannot write {}: {why}", path.display());
     let text = toml::to_string(saved).map_err(|error| failed(&error))?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let shared = dir
-        .metadata()
-        .is_ok_and(|found| found.mode() & 0o2070 == 0o2070);
-    let mode = if shared { 0o660 } else { 0o600 };
-    let new = path.with_extension(format!("{}.tmp", std::process::id()));
-    let put = || -> std::io::Result<()> {
-        let mut options = std::fs::OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(mode);
-        let mut file = file.open(&new)?;
-        // The umask may have taken bits away that the others of a shared folder need.
-        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-        file.write_all(HEAD.as_bytes())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    };
-    put().map_err(|error| {
-        // What could not be put in place is of no use.
-        let _ = std::fs::remove_file(&new);
-        failed(&error)
-    })
+    put::in_place(path, format!("{HEAD}{text}").as_bytes()).map_err(|error| failed(&error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn view(name: &str, filter: &str) -> View {

@@ -90,6 +90,8 @@ pub struct Connector {
     pub(super) spec: Spec,
     pub(super) base: Base,
     http: Http,
+    /// How long one exchange may take.
+    pub(super) patience: Duration,
     pub(super) auth: Auth,
     /// Values of the parameters that the settings give.
     pub(super) params: Scope,
@@ -146,6 +148,7 @@ impl Connector {
             spec,
             base,
             http,
+            patience: Duration::from_secs(settings.timeout_s),
             auth,
             params,
             actions,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
 use super::connector::Connector;
 use super::evidence;
@@ -53,18 +54,18 @@ impl Part {
 }
 
 impl Connector {
-    /// Reads everything the connector can tell about an identity, as much at once as possible. Changes nothing.
+    /// Reads everything the connector can tell about an identity, as much at once as possible. Changes nothing. It takes
+    /// twice as long as one exchange may, at most: once for what has to be looked up first, once for the rest.
     ///
-    /// Never fails as a whole: what could not be read is listed as unknown with the reason.
+    /// Never fails as a whole: what could not be read is listed as unknown with the provider and the reason.
     pub async fn read_context(&self, identity: &Identity) -> ContextRead {
+        let end = Instant::now() + self.patience * 2;
         let mut out = ContextRead::default();
         let mut resolved = Resolved::default();
         match self.parameters(identity) {
             Ok(scope) => resolved.scope = scope,
             Err(error) => {
-                out.context
-                    .unknown
-                    .push(("everything".to_owned(), Untrusted::new(error.to_string())));
+                self.miss(&mut out, "everything", &error.to_string());
                 return out;
             }
         }
@@ -87,13 +88,11 @@ impl Connector {
         for (part, read) in all {
             let mut wanted = lint::uses(&read.read);
             wanted.extend(jq::mentioned(&read.shape).into_iter().map(str::to_owned));
-            match self.resolve(identity, &wanted, &mut resolved).await {
-                Ok(()) => ready.push((part, read)),
-                Err(error) => {
-                    out.context
-                        .unknown
-                        .push((part.name().to_owned(), Untrusted::new(error.to_string())));
-                }
+            let looking = self.resolve(identity, &wanted, &mut resolved);
+            match timeout_at(end, looking).await {
+                Ok(Ok(())) => ready.push((part, read)),
+                Ok(Err(error)) => self.miss(&mut out, part.name(), &error.to_string()),
+                Err(_) => self.miss(&mut out, part.name(), &self.late()),
             }
         }
         for (id, (request, body)) in &resolved.reads {
@@ -102,26 +101,31 @@ impl Connector {
         }
         let mut asking = Vec::new();
         for (_, read) in &ready {
-            asking.push(self.read_part(identity, read, &resolved));
+            asking.push(timeout_at(end, self.read_part(identity, read, &resolved)));
         }
         let answers = join_all(asking).await;
         for ((part, _), answer) in ready.iter().zip(answers) {
-            match answer {
+            match answer.unwrap_or_else(|_| Err(self.late())) {
                 Ok((evidence, shaped)) => {
                     out.evidence.push(evidence);
                     if let Err(why) = fill(&mut out.context, *part, &shaped) {
-                        out.context
-                            .unknown
-                            .push((part.name().to_owned(), Untrusted::new(why)));
+                        self.miss(&mut out, part.name(), &why);
                     }
                 }
-                Err(why) => out
-                    .context
-                    .unknown
-                    .push((part.name().to_owned(), Untrusted::new(why))),
+                Err(why) => self.miss(&mut out, part.name(), &why),
             }
         }
         out
+    }
+
+    /// Notes what is unknown, through whom, and why.
+    fn miss(&self, out: &mut ContextRead, part: &str, why: &str) {
+        let why = Untrusted::new(format!("{}: {why}", self.name));
+        out.context.unknown.push((part.to_owned(), why));
+    }
+
+    fn late(&self) -> String {
+        format!("no answer within {} s", self.patience.as_secs() * 2)
     }
 
     async fn read_part(

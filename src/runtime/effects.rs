@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::journal::Report;
 use super::services::Services;
-use super::{execute, history, planner, reconcile, timeline};
+use super::{execute, history, planner, readiness, reconcile, timeline};
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::app::settings::View;
@@ -53,6 +53,7 @@ impl Effects {
                 }
             }
             Effect::ReadContext(identity) => self.read(*identity),
+            Effect::StopReading => self.stop_reading(),
             Effect::BuildPlan {
                 ticket,
                 alert,
@@ -102,14 +103,33 @@ impl Effects {
             Effect::AskMap(ask) => {
                 tokio::task::spawn_blocking(move || report(Msg::Map(Box::new(ask.answer()))));
             }
+            Effect::Judge(untold) => {
+                tokio::task::spawn_blocking(move || {
+                    let judged = readiness::judge(&services, untold, Timestamp::now());
+                    report(Msg::Judged(Arc::new(judged)));
+                });
+            }
+            Effect::ExportReadiness(judged) => {
+                tokio::task::spawn_blocking(move || {
+                    let (level, text) = match readiness::export(&services, &judged) {
+                        Ok(path) => (Level::Info, format!("written: {}", path.display())),
+                        Err(error) => (Level::Error, format!("not exported: {error}")),
+                    };
+                    report(Msg::Notice { level, text });
+                });
+            }
             Effect::Suspend | Effect::Continue | Effect::Copy(_) => {}
         }
     }
 
-    fn read(&mut self, identity: Identity) {
+    fn stop_reading(&mut self) {
         if let Some(earlier) = self.reading.take() {
             earlier.abort();
         }
+    }
+
+    fn read(&mut self, identity: Identity) {
+        self.stop_reading();
         let (services, report) = (self.services.clone(), self.report.clone());
         self.reading = Some(tokio::spawn(async move {
             let context = match services.connector_of(&identity) {

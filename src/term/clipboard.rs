@@ -9,8 +9,13 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::domain::text::fit;
+
 /// Longest text that is copied, in bytes: some terminals ignore longer sequences.
 pub const COPY_CAP: usize = 8_192;
+
+/// Most cells of it that are told back.
+const MOST_TOLD: usize = 60;
 
 /// How a text is brought to the clipboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +40,9 @@ impl Way {
         }
     }
 
-    /// Says where a text went.
+    /// Says where a text went, and how it begins.
     pub fn copied(self, text: &str) -> String {
+        let text = fit(text, MOST_TOLD, "...");
         match self {
             Self::Tmux => format!("copied {text} to tmux's buffer"),
             Self::Screen | Self::Terminal => {

@@ -1,5 +1,6 @@
 //! The identity card and what lives under it: sessions, roles, credentials.
 
+mod normal;
 mod sessions;
 mod whose;
 
@@ -60,7 +61,7 @@ fn identity_lines(model: &Model, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     lines.extend(desk_line(model, id, ui, width));
     match (&model.detail.identity, model.detail.candidates.as_slice()) {
         (Some(card), _) => {
-            lines.extend(whose::lines(model, card, ui));
+            lines.extend(whose::lines(model, card, ui, width));
             lines.extend(super::map::joined(model, ui));
             lines.extend(hints(model, alert, ui));
         }

@@ -23,6 +23,8 @@ pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         (Scope::Triage, "Triage"),
         (Scope::Plan, "Plan"),
         (Scope::Log, "Log"),
+        (Scope::Map, "Map"),
+        (Scope::Readiness, "Readiness"),
         (Scope::Reader, "Help, messages, score"),
     ] {
         lines.push(Line::default());

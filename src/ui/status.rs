@@ -152,6 +152,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         (Overlay::Plan(view), _) => plan_hints(&view.stage),
         (_, Scope::Log) => log_hints(model),
         (_, Scope::Map) => map_hints(model),
+        (_, Scope::Readiness) => readiness_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Help,
@@ -172,6 +173,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         Scope::Log => model.timeline.typing,
         Scope::Triage => model.sift.typing,
         Scope::Map => model.map.typing,
+        Scope::Readiness => model.readiness.typing,
         Scope::Plan | Scope::Reader => false,
     };
     if typing {
@@ -252,6 +254,29 @@ const fn map_hints(model: &Model) -> &'static [Command] {
         Command::Reroot,
         Command::Copy,
         Command::ToAlert,
+    ]
+}
+
+const fn readiness_hints(model: &Model) -> &'static [Command] {
+    if model.readiness.reading {
+        return &[
+            Command::Out,
+            Command::Down,
+            Command::OpenNode,
+            Command::Copy,
+            Command::Help,
+        ];
+    }
+    &[
+        Command::Filter,
+        Command::OpenNode,
+        Command::NextPane,
+        Command::Export,
+        Command::ToAlert,
+        Command::Help,
+        Command::Out,
+        Command::Copy,
+        Command::Refresh,
     ]
 }
 

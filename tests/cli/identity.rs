@@ -218,3 +218,87 @@ fn readiness_finds_what_the_provider_refuses() {
         "{what}"
     );
 }
+
+/// An alert about a service whose ordinary day is known.
+fn alerted() -> Desk {
+    let card = "[[identity]]\nid = 'lab:svc-a'\nname = 'svc-a'\ntechnical_owner = 'Platform'\non_call = 'rota'\n\
+                stop_cost = 'see https://cost.example'\nusual = { origins = ['10.0.0.0/8'], actions = ['deploy'], targets = ['artifacts/a'] }\n";
+    let desk = Desk::configured("", card);
+    desk.alert(
+        &serde_json::json!({
+            "class_uid": 2004, "category_uid": 2, "activity_id": 1, "type_uid": 200_401, "time": 1_795_000_000_000_i64,
+            "severity_id": 5, "metadata": {"version": "1.5.0", "product": {"name": "L", "vendor_name": "L"}},
+            "finding_info": {"uid": "f1", "title": "svc-a read\u{202e} a secret", "types": ["secret_read"]},
+            "resources": [{"uid": "prod/db", "type": "Secret"}],
+            "evidences": [{"actor": {"user": {"uid": "svc-a", "name": "svc-a", "type_id": 4}, "idp": {"uid": "lab", "name": "lab"}}}],
+        })
+        .to_string(),
+    );
+    desk
+}
+
+#[test]
+fn a_message_to_the_owner_says_what_happened_and_what_is_needed() {
+    let desk = alerted();
+    let text = desk
+        .run(&["identity", "show", "svc-a", "--message", "f1"])
+        .ends(0)
+        .out;
+    for part in [
+        "To on call: rota; technical owner: Platform.",
+        "about the identity svc-a (lab:svc-a)",
+        "\"svc-a read\\u{202e} a secret\" (secret read, on Secret prod/db; severity critical)",
+        "Our alert: siem/f1.",
+        "a stop costs see https[:]//cost.example.",
+        "What is proposed: we can only look from here, so we need you to contain it.",
+        "Please send no password, key or token.",
+    ] {
+        assert!(text.contains(part), "no `{part}` in: {text}");
+    }
+    let none = desk.run(&["identity", "show", "svc-a", "--message", "--json"]);
+    let none = none.ends(0).json();
+    assert!(
+        none["message"][2]
+            .as_str()
+            .unwrap()
+            .contains("no alert is about it")
+    );
+    desk.run(&["identity", "show", "else", "--message", "f1"])
+        .ends(2)
+        .tells(&["alert `siem/f1` is about lab:svc-a, not about `else`"]);
+    desk.run(&["identity", "show", "svc-a", "--message", "f2"])
+        .ends(2)
+        .tells(&["no alert `f2`"]);
+}
+
+#[test]
+fn what_is_seen_stands_beside_what_is_normal() {
+    let desk = alerted();
+    // Alerts are taken in by whatever looks at them first.
+    desk.run(&["alerts", "list"]).ends(0);
+    desk.run(&["identity", "show", "svc-a", "--message", "f1"])
+        .ends(0);
+    let shown = desk
+        .run(&["identity", "show", "svc-a", "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(shown["observed_alert"], "siem/f1");
+    let rows = shown["observed"].as_array().unwrap();
+    let row = |aspect: &str| rows.iter().find(|r| r["aspect"] == aspect).unwrap();
+    assert_eq!(row("target")["normally"][0], "artifacts/a");
+    let seen = &row("target")["seen"][0];
+    assert_eq!(
+        (&seen["text"], &seen["from"], &seen["fits"]),
+        (&"prod/db".into(), &"alert".into(), &"unusual".into())
+    );
+    assert_eq!(row("action")["seen"][0]["fits"], "unusual");
+    assert_eq!(row("hours")["seen"][0]["fits"], "not_comparable");
+    assert_eq!(row("origin")["seen"], Value::Array(Vec::new()));
+    let text = desk.run(&["identity", "show", "svc-a"]).ends(0).out;
+    for part in [
+        "normal target: artifacts/a\n  ! unusual: prod/db (from the alert)",
+        "normal origin: 10.0.0.0/8\n",
+    ] {
+        assert!(text.contains(part), "no `{part}` in: {text}");
+    }
+}

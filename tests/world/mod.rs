@@ -30,6 +30,7 @@ pub fn now() -> Timestamp {
 }
 
 pub mod maps;
+pub mod ready;
 pub mod records;
 
 /// A console without its outside.
@@ -202,7 +203,9 @@ impl World {
                 world.type_text("4h vendor rotates at noon");
             }
             "views" => world.press("V"),
+            "observed" => world.press("tab pgdn"),
             map if map.starts_with("map") => world.map(map),
+            ready if ready.starts_with("ready") => world.ready(ready),
             "filter_wrong" => {
                 world.press("/");
                 world.type_text("svc sev>=hihg");
@@ -359,6 +362,9 @@ impl World {
         for effect in effects {
             if let Effect::BuildPlan { ticket, .. } = effect {
                 self.built(*ticket, Tier::Soft);
+            }
+            if let Effect::Judge(_) = effect {
+                self.judge();
             }
         }
     }

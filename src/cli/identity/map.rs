@@ -11,7 +11,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 
 use crate::cli::{Global, exit, setup};
-use crate::domain::alert::Subject;
+use crate::domain::alert::{Alert, Subject};
 use crate::domain::drawing::draw_newcomers;
 use crate::domain::graph::{Graph, Limits, Look, Path, Way};
 use crate::domain::identity::{Identity, LiveContext};
@@ -117,14 +117,17 @@ impl MapArgs {
     }
 }
 
-/// Returns what joined since the first exposure that stored alerts tell of, and the provider where it was asked.
+/// Returns what joined since the first exposure that stored alerts tell of, and the provider where it was asked; and the
+/// latest of these alerts.
 pub(super) fn born(
     global: &Global,
     inventory: &Inventory,
     card: &Identity,
     live: Option<&LiveContext>,
-) -> anyhow::Result<Vec<Newcomer>> {
-    Ok(Alerts::read(global)?.newcomers(card, inventory, live))
+) -> anyhow::Result<(Vec<Newcomer>, Option<Alert>)> {
+    let mut alerts = Alerts::read(global)?;
+    let born = alerts.newcomers(card, inventory, live);
+    Ok((born, alerts.take_latest(card, inventory)))
 }
 
 /// Finds a node by its id, or an identity by whatever it is called.
@@ -169,6 +172,8 @@ fn card_of(inventory: &Inventory, node: &NodeId) -> Option<Identity> {
 struct Alerts {
     deeds: Vec<(Subject, Deed)>,
     exposed: Vec<(Subject, Timestamp)>,
+    /// The latest first.
+    all: Vec<Alert>,
 }
 
 impl Alerts {
@@ -177,6 +182,7 @@ impl Alerts {
         let mut alerts = Self {
             deeds: Vec::new(),
             exposed: Vec::new(),
+            all: Vec::new(),
         };
         let state = setup::state_dir(global)?;
         if !state.join("alerts.db").is_file() {
@@ -191,6 +197,7 @@ impl Alerts {
                 .deeds
                 .extend(deed.map(|deed| (subject.clone(), deed)));
             alerts.exposed.push((subject, stored.alert.exposed_since()));
+            alerts.all.push(stored.alert);
         }
         Ok(alerts)
     }
@@ -210,11 +217,7 @@ impl Alerts {
         inventory: &Inventory,
         live: Option<&LiveContext>,
     ) -> Vec<Newcomer> {
-        let is_meant = |subject: &Subject| match inventory.resolve_subject(subject) {
-            Resolution::Known(id) => id == card.id,
-            Resolution::Unlisted(unlisted) => unlisted.id == card.id,
-            _ => false,
-        };
+        let is_meant = |subject: &Subject| is_about(subject, card, inventory);
         let exposed = self.exposed.iter().filter(|(subject, _)| is_meant(subject));
         let Some(since) = exposed.map(|(_, since)| *since).min() else {
             return Vec::new();
@@ -222,5 +225,23 @@ impl Alerts {
         let deeds = self.deeds.iter().filter(|(subject, _)| is_meant(subject));
         let deeds: Vec<Deed> = deeds.map(|(_, deed)| deed.clone()).collect();
         newcomers(card, since, &deeds, live, inventory.graph())
+    }
+
+    /// Takes the latest alert about an identity out.
+    fn take_latest(&mut self, card: &Identity, inventory: &Inventory) -> Option<Alert> {
+        let is_meant = |alert: &Alert| {
+            let subject = alert.subject.as_ref();
+            subject.is_some_and(|subject| is_about(subject, card, inventory))
+        };
+        let at = self.all.iter().position(is_meant)?;
+        Some(self.all.swap_remove(at))
+    }
+}
+
+fn is_about(subject: &Subject, card: &Identity, inventory: &Inventory) -> bool {
+    match inventory.resolve_subject(subject) {
+        Resolution::Known(id) => id == card.id,
+        Resolution::Unlisted(unlisted) => unlisted.id == card.id,
+        _ => false,
     }
 }

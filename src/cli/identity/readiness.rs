@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::{Global, exit, plan, setup};
-use crate::connect::{Connectors, MAY_NOT_READ};
+use crate::connect::Connectors;
 use crate::domain::identity::Identity;
 use crate::domain::ids::IdentityId;
 use crate::domain::inventory::Inventory;
 use crate::domain::readiness::{RULE, Readiness, Verdict, of_all};
 use crate::domain::text::show;
+use crate::runtime::readiness::{csv, refusal};
 use crate::runtime::services::means;
 
 /// Most identities that are asked about at the same time.
@@ -91,18 +92,10 @@ async fn refused(inventory: &Inventory, connectors: &Connectors) -> BTreeMap<Ide
     }
     let ask = |(card, connector): (Identity, std::sync::Arc<crate::connect::Connector>)| async move {
         let read = connector.read_context(&card).await;
-        let unknown = read.context.unknown.iter();
-        let mut refused = unknown.filter(|(_, why)| is_refusal(why.raw()));
-        let (part, why) = refused.next()?;
-        Some((card.id, format!("{part}: {}", why.show())))
+        Some((card.id, refusal(&read.context.unknown)?))
     };
     let answers = stream::iter(asked).map(ask).buffer_unordered(AT_ONCE);
     answers.filter_map(std::future::ready).collect().await
-}
-
-/// Tells whether the provider knows the console and refuses it, or does not even let it log in.
-fn is_refusal(why: &str) -> bool {
-    why.contains(MAY_NOT_READ) || why.contains("the console's own login was refused")
 }
 
 fn text(judged: &[Readiness], out: &mut dyn Write) -> anyhow::Result<()> {
@@ -128,60 +121,4 @@ fn text(judged: &[Readiness], out: &mut dyn Write) -> anyhow::Result<()> {
         count(Verdict::Ready)
     )?;
     Ok(())
-}
-
-/// Writes a row for each gap, and one for each identity without any. A cell that a spreadsheet would take for a formula
-/// begins with an apostrophe.
-fn csv(judged: &[Readiness], out: &mut dyn Write) -> anyhow::Result<()> {
-    let mut rows = csv::Writer::from_writer(out);
-    rows.write_record([
-        "id", "name", "verdict", "risk", "reach", "gap", "weight", "what", "fix",
-    ])?;
-    for one in judged {
-        let own = [
-            show(one.id.as_str()).into_owned(),
-            one.name.show().into_owned(),
-            one.verdict.to_string(),
-            one.risk.to_string(),
-            one.reach.to_string(),
-        ];
-        let own = || own.iter().map(|c| plain(c));
-        for gap in &one.gaps {
-            let cells = [
-                gap.kind.to_string(),
-                gap.kind.weight().to_string(),
-                plain(&gap.what),
-                gap.fix.clone(),
-            ];
-            rows.write_record(own().chain(cells))?;
-        }
-        if one.gaps.is_empty() {
-            rows.write_record(own().chain(std::iter::repeat_n(String::new(), 4)))?;
-        }
-    }
-    rows.flush()?;
-    Ok(())
-}
-
-fn plain(cell: &str) -> String {
-    match cell.starts_with(['=', '+', '-', '@']) {
-        true => format!("'{cell}"),
-        false => cell.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::auth::AuthError;
-
-    #[test]
-    fn a_refusal_is_told_from_a_failure() {
-        let refused = format!("cannot read `client`: status 403; {MAY_NOT_READ}");
-        assert!(is_refusal(&refused));
-        assert!(is_refusal(&AuthError::Refused(401).to_string()));
-        let down = AuthError::NoAnswer("cannot be reached".to_owned());
-        assert!(!is_refusal(&down.to_string()));
-        assert!(!is_refusal("cannot read `client-403`: status 500"));
-    }
 }

@@ -1,6 +1,7 @@
 //! `stanch identity show`.
 
 mod document;
+mod message;
 mod text;
 
 use std::io::Write;
@@ -10,11 +11,12 @@ use jiff::Timestamp;
 
 use super::map;
 use crate::cli::{Global, exit, plan, setup};
-use crate::domain::alert::Subject;
+use crate::domain::alert::{Alert, Subject};
 use crate::domain::identity::flags::Flag;
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::inventory::{Candidate, Inventory};
 use crate::domain::newcomers::Newcomer;
+use crate::domain::observed::{Row, compare};
 use crate::domain::text::show;
 use crate::domain::vocabulary::IdentityKind;
 
@@ -26,6 +28,13 @@ pub struct ShowArgs {
     /// Also ask the provider how it is now.
     #[arg(long)]
     pub live: bool,
+    /// Print a message to whoever answers for it instead: about this alert, or about none.
+    #[arg(long, value_name = "ALERT", num_args = 0..=1, conflicts_with = "live")]
+    #[expect(
+        clippy::option_option,
+        reason = "given, and given with an alert, are two things"
+    )]
+    pub message: Option<Option<String>>,
 }
 
 /// What the provider said, and when.
@@ -38,6 +47,9 @@ pub fn run(
     now: Timestamp,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
+    if let Some(alert) = &args.message {
+        return message::run(global, &args.id, alert.as_deref(), now, out);
+    }
     if args.live {
         return plan::with_setup(global, plan::silent(), async |setup, _| {
             let services = &setup.services;
@@ -102,6 +114,8 @@ struct View<'v> {
     live: Option<Live>,
     /// What joined the incident.
     born: Vec<Newcomer>,
+    /// The latest alert about it.
+    alert: Option<Alert>,
     now: Timestamp,
 }
 
@@ -119,13 +133,21 @@ impl<'v> View<'v> {
             flags: inventory.flags(card, now),
             live,
             born: Vec::new(),
+            alert: None,
             now,
         }
     }
 
-    fn with(mut self, born: Vec<Newcomer>) -> Self {
+    fn with(mut self, (born, alert): (Vec<Newcomer>, Option<Alert>)) -> Self {
         self.born = born;
+        self.alert = alert;
         self
+    }
+
+    /// Returns what is normal beside what the latest alert and its provider show.
+    fn observed(&self) -> Vec<Row> {
+        let live = self.live.as_ref().map(|(context, _)| context);
+        compare(self.card.usual.as_deref(), self.alert.as_ref(), live)
     }
 
     fn write(&self, as_json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {

@@ -1,17 +1,19 @@
 //! Whose access it is: what must be read first stands first, since a small screen shows only the beginning.
 //!
 //! In this order: who and how it is, what a stop costs, where and how critical, who answers for it and who said so, whom
-//! to call, what is doubtful; then its credentials, ways back in, grants, what it normally does and was approved for.
+//! to call, what is doubtful, where it parts from what is normal; then its credentials, ways back in, grants, what it was
+//! approved for.
 
 use jiff::Timestamp;
 use ratatui::text::{Line, Span};
 
-use super::{UNKNOWN, opt, single, when};
+use super::{UNKNOWN, normal, opt, single, when};
 use crate::app::model::{Live, Model};
 use crate::domain::identity::flags::Flag;
 use crate::domain::identity::{
-    At, Credential, Field, Grant, Identity, Intent, RecoveryPath, RecoveryState, Usual, coarse,
+    At, Credential, Field, Grant, Identity, Intent, RecoveryPath, RecoveryState, coarse,
 };
+use crate::domain::observed::Fits;
 use crate::domain::text::{Untrusted, show, show_identifier};
 use crate::ui::Ui;
 use crate::ui::theme::Role;
@@ -20,15 +22,19 @@ use crate::ui::theme::Role;
 const MOST: usize = 5;
 
 /// Returns the lines of a card.
-pub(super) fn lines(model: &Model, card: &Identity, ui: Ui<'_>) -> Vec<Line<'static>> {
+pub(super) fn lines(model: &Model, card: &Identity, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     let live = model.live.get(&card.id);
     let flags = model.inventory.flags(card, ui.now);
-    let mut lines = vec![name_line(card, live, &flags, ui)];
+    let rows = normal::rows(model, card);
+    let seen = rows.iter().flat_map(|row| &row.seen);
+    let unusual = seen.filter(|seen| seen.fits == Fits::Unusual).count();
+    let mut lines = vec![name_line(card, live, (&flags, unusual), ui)];
     lines.extend(stop_line(card, ui));
     lines.push(facts_line(card, ui));
     lines.extend(owner_lines(card, ui));
     lines.push(on_call_line(card, ui));
     lines.extend(flag_lines(&flags, ui));
+    lines.extend(normal::lines(&rows, ui, width));
     if card.credentials.is_empty() {
         lines.push(single(ui, "credential", UNKNOWN.to_owned()));
     }
@@ -38,7 +44,6 @@ pub(super) fn lines(model: &Model, card: &Identity, ui: Ui<'_>) -> Vec<Line<'sta
     }
     lines.extend(recovery_lines(&card.recovery, ui));
     lines.extend(grant_lines(&card.grants, ui));
-    lines.extend(card.usual.as_ref().map(|usual| usual_line(usual, ui)));
     lines.extend(card.intent.as_ref().map(|intent| intent_line(intent, ui)));
     for (key, value) in live.iter().flat_map(|l| &l.context.attributes) {
         lines.push(single(
@@ -51,7 +56,12 @@ pub(super) fn lines(model: &Model, card: &Identity, ui: Ui<'_>) -> Vec<Line<'sta
 }
 
 /// Who, what kind, whether it is enabled, whether anything is doubtful, and which sources list it.
-fn name_line(card: &Identity, live: Option<&Live>, flags: &[Flag], ui: Ui<'_>) -> Line<'static> {
+fn name_line(
+    card: &Identity,
+    live: Option<&Live>,
+    (flags, unusual): (&[Flag], usize),
+    ui: Ui<'_>,
+) -> Line<'static> {
     let enabled = match (live.and_then(|l| l.context.enabled), card.enabled) {
         (Some(true), _) => "enabled",
         (Some(false), _) => "DISABLED",
@@ -75,6 +85,9 @@ fn name_line(card: &Identity, live: Option<&Live>, flags: &[Flag], ui: Ui<'_>) -
         0 => {}
         1 => push("  ! 1 doubt".to_owned(), Role::Warn),
         n => push(format!("  ! {n} doubts"), Role::Warn),
+    }
+    if unusual > 0 {
+        push(format!("  ! {unusual} UNUSUAL"), Role::Error);
     }
     if !card.name.raw().is_ascii() {
         push("  NON-ASCII NAME".to_owned(), Role::Warn);
@@ -305,20 +318,6 @@ fn grant_lines(grants: &[Grant], ui: Ui<'_>) -> Vec<Line<'static>> {
         single(ui, "granted to", text)
     };
     grants.iter().take(MOST).map(line).collect()
-}
-
-fn usual_line(usual: &Usual, ui: Ui<'_>) -> Line<'static> {
-    let text = format!(
-        "from {}; {}; does {}; on {}",
-        listed(&usual.origins),
-        usual
-            .hours
-            .as_ref()
-            .map_or("hours unknown".into(), Untrusted::show),
-        listed(&usual.actions),
-        listed(&usual.targets)
-    );
-    single(ui, "normally", text)
 }
 
 fn intent_line(intent: &Intent, ui: Ui<'_>) -> Line<'static> {

@@ -106,6 +106,13 @@ impl View<'_> {
             })
         });
         all.insert("usual".to_owned(), json!(usual));
+        let observed = self.observed();
+        let observed = observed.iter().map(|row| {
+            json!({ "aspect": row.aspect, "normally": shown(&row.normally), "seen": row.seen })
+        });
+        all.insert("observed".to_owned(), observed.collect());
+        let alert = self.alert.as_ref().map(|alert| show(alert.id.as_str()));
+        all.insert("observed_alert".to_owned(), json!(alert));
         let sources = card.origins.iter().map(|o| {
             json!({ "name": show(&o.source), "place": show(&o.place), "as_of": o.at, "stale": o.is_stale(self.now) })
         });

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Live, View};
 use crate::domain::identity::{At, Field, Origin, coarse};
+use crate::domain::observed::Fits;
 use crate::domain::text::{Untrusted, show, show_identifier};
 
 impl View<'_> {
@@ -68,10 +69,6 @@ impl View<'_> {
         let opt = |t: &Option<Untrusted>| {
             t.as_ref()
                 .map_or("unknown".to_owned(), |t| t.show().into_owned())
-        };
-        let join = |texts: &[Untrusted]| {
-            let texts: Vec<_> = texts.iter().map(Untrusted::show).collect();
-            or_unknown(&texts.join(", ")).to_owned()
         };
         heading(out, "scopes", card.scopes.len())?;
         for s in &card.scopes {
@@ -148,18 +145,39 @@ impl View<'_> {
                 join(&intent.targets)
             )?;
         }
-        if let Some(usual) = &card.usual {
-            writeln!(
-                out,
-                "normally: from {}; at {}; does {}; to {}",
-                join(&usual.origins),
-                opt(&usual.hours),
-                join(&usual.actions),
-                join(&usual.targets)
-            )?;
+        self.normal(out)
+    }
+
+    /// Writes what is normal beside what is seen.
+    fn normal(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let rows = self.observed();
+        if rows.is_empty() {
+            writeln!(out, "normally: unknown")?;
+        }
+        for row in &rows {
+            writeln!(out, "normal {}: {}", row.aspect, join(&row.normally))?;
+            for seen in &row.seen {
+                let mark = match seen.fits {
+                    Fits::Usual => " ",
+                    Fits::Unusual => "!",
+                    Fits::Unknown => "?",
+                };
+                writeln!(
+                    out,
+                    "  {mark} {}: {} (from the {})",
+                    seen.fits.as_str().replace('_', " "),
+                    seen.text,
+                    seen.from
+                )?;
+            }
         }
         Ok(())
     }
+}
+
+fn join(texts: &[Untrusted]) -> String {
+    let texts: Vec<_> = texts.iter().map(Untrusted::show).collect();
+    or_unknown(&texts.join(", ")).to_owned()
 }
 
 fn heading(out: &mut dyn Write, name: &str, count: usize) -> std::io::Result<()> {
