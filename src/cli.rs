@@ -218,7 +218,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             let state = setup::state_dir(global)?;
             let context = log::Context {
                 store: setup::journal_dir(&state),
-                alert: &|id| setup::stored_alert(&state, id),
+                alert: &setup::stored_alerts(&state),
                 seen: setup::keys_dir(global)?.join(crate::journal::SEEN_FILE),
                 cache: setup::cache_dir(global),
                 json: global.json,

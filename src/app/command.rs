@@ -598,6 +598,20 @@ impl Command {
             .iter()
             .find(|s| s.command == self && s.scope == scope)
     }
+
+    /// Returns by how many rows it moves the cursor of a screen that is one list, `isize::MIN` and `isize::MAX` for its
+    /// ends; nothing when it moves no cursor.
+    pub const fn rows(self) -> Option<isize> {
+        match self {
+            Self::Down => Some(1),
+            Self::Up => Some(-1),
+            Self::PageDown => Some(10),
+            Self::PageUp => Some(-10),
+            Self::Top => Some(isize::MIN),
+            Self::Bottom => Some(isize::MAX),
+            _ => None,
+        }
+    }
 }
 
 /// Returns the scope whose keys apply: a function of the state alone, never of what was drawn.

@@ -48,13 +48,11 @@ pub fn come_back(model: &mut Model) {
 /// Carries out a command of the screen.
 pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effect> {
     let mut effects = Vec::new();
+    if let Some(rows) = command.rows() {
+        go(model, rows);
+        return going_on(model, effects);
+    }
     match command {
-        Command::Down => go(model, 1),
-        Command::Up => go(model, -1),
-        Command::PageDown => go(model, 10),
-        Command::PageUp => go(model, -10),
-        Command::Top => go(model, isize::MIN),
-        Command::Bottom => go(model, isize::MAX),
         Command::Filter => {
             model.timeline.record = None;
             model.timeline.typing = true;

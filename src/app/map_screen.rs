@@ -74,13 +74,11 @@ pub fn come_back(model: &mut Model) -> bool {
 
 /// Carries out a command of the screen.
 pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effect> {
+    if let Some(rows) = command.rows() {
+        go(model, rows);
+        return Vec::new();
+    }
     match command {
-        Command::Down => go(model, 1),
-        Command::Up => go(model, -1),
-        Command::PageDown => go(model, 10),
-        Command::PageUp => go(model, -10),
-        Command::Top => go(model, isize::MIN),
-        Command::Bottom => go(model, isize::MAX),
         Command::NextPane => turn(model, 1),
         Command::PrevPane => turn(model, -1),
         Command::Unfold => fold(model, false),

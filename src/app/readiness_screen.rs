@@ -58,13 +58,11 @@ pub fn take(model: &mut Model, judged: Arc<Judged>) {
 
 /// Carries out a command of the screen.
 pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effect> {
+    if let Some(rows) = command.rows() {
+        go(model, rows);
+        return Vec::new();
+    }
     match command {
-        Command::Down => go(model, 1),
-        Command::Up => go(model, -1),
-        Command::PageDown => go(model, 10),
-        Command::PageUp => go(model, -10),
-        Command::Top => go(model, isize::MIN),
-        Command::Bottom => go(model, isize::MAX),
         Command::NextPane | Command::PrevPane => {
             model.readiness.reading = !model.readiness.reading && model.readiness.shown() > 0;
         }

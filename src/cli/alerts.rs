@@ -251,7 +251,7 @@ pub fn run(
         What::Kinds { own } => kinds(&own.load(configured.decoders)?, json, out),
         What::List { limit, filter } => {
             let (store, model) = (Store::open(state_dir)?, &mut configured.model);
-            let code = list(&store, model, (filter, *limit), json, now, out)?;
+            let code = list(&store, model, (filter, *limit), json, now, (out, err))?;
             tell_malformed(&store, err)?;
             Ok(code)
         }
@@ -307,7 +307,7 @@ fn list(
     (filter, limit): (&str, usize),
     json: bool,
     now: Timestamp,
-    out: &mut dyn Write,
+    (out, err): (&mut dyn Write, &mut dyn Write),
 ) -> anyhow::Result<u8> {
     let filter = Filter::parse(filter).with_context(|| format!("--filter `{}`", show(filter)))?;
     let (mut found, mut before) = (0, None);
@@ -316,11 +316,20 @@ fn list(
         let rows: Vec<Row> = page.iter().cloned().map(history::row).collect();
         let passes = sift::passing(model, &filter, &rows, now);
         let chosen = page.into_iter().zip(passes).filter(|(_, passes)| *passes);
-        let chosen: Vec<StoredAlert> = chosen.map(|(row, _)| row).take(limit - found).collect();
+        let mut chosen: Vec<StoredAlert> = chosen.map(|(row, _)| row).collect();
+        let is_cut = chosen.len() > limit - found;
+        chosen.truncate(limit - found);
         print(&chosen, model, json, now, out)?;
         found += chosen.len();
         before = next;
-        if found == limit || before.is_none() {
+        if is_cut || (found == limit && before.is_some()) {
+            writeln!(
+                err,
+                "stanch: the latest {found}; `--limit` looks further back"
+            )?;
+            break;
+        }
+        if before.is_none() {
             break;
         }
     }
@@ -372,10 +381,14 @@ fn tell_malformed(store: &Store, err: &mut dyn Write) -> anyhow::Result<()> {
     for source in store.sources()? {
         let total = store.quarantined_of(&source)?;
         if let Some(reason) = store.last_reason(&source)? {
-            let pieces = if total == 1 { "piece" } else { "pieces" };
+            let (pieces, are) = if total == 1 {
+                ("piece", "is")
+            } else {
+                ("pieces", "are")
+            };
             writeln!(
                 err,
-                "stanch: {total} {pieces} of input from {} could not be read and are kept (latest: {}); see `stanch alerts malformed`",
+                "stanch: {total} {pieces} of input from {} could not be read and {are} kept (latest: {}); see `stanch alerts malformed`",
                 show(&source),
                 show(&reason)
             )?;

@@ -2,6 +2,7 @@
 
 pub mod decoders;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -158,14 +159,20 @@ pub fn anchoring(config: &Config) -> Result<Anchoring, String> {
     })
 }
 
-/// Finds an alert that was stored in a state folder, making nothing there.
-pub fn stored_alert(state: &Path, id: &AlertId) -> Option<Alert> {
-    if !state.join("alerts.db").is_file() {
-        return None;
+/// Returns what finds alerts that were stored in a state folder, making nothing there. The store is opened for the first
+/// question and stays open: metrics ask for every alert of a log.
+pub fn stored_alerts(state: &Path) -> impl Fn(&AlertId) -> Option<Alert> {
+    let state = state.to_owned();
+    let store = OnceCell::new();
+    move |id| {
+        let open = || {
+            let made = state.join("alerts.db").is_file();
+            made.then(|| Store::open(&state).ok()).flatten()
+        };
+        // A report without the alert's own words is still a report.
+        let stored = store.get_or_init(open).as_ref()?.alert(id).ok()??;
+        Some(stored.alert)
     }
-    // A report without the alert's own words is still a report.
-    let stored = Store::open(state).ok()?.alert(id).ok()??;
-    Some(stored.alert)
 }
 
 /// Makes a folder that only its owner can look into.

@@ -130,12 +130,20 @@ pub fn age(since: Timestamp, now: Timestamp) -> String {
 /// Returns a span to the second, for what is measured once and not repainted: `4s`, `3m12s`, `2h05m`. Negative spans,
 /// from clocks that disagree, show as `0s`.
 pub fn span(from: Timestamp, to: Timestamp) -> String {
-    let s = to.as_second().saturating_sub(from.as_second()).max(0);
-    match s {
+    seconds(to.as_second().saturating_sub(from.as_second()).max(0))
+}
+
+/// Returns a number of seconds as a span in words: `45s`, `3m05s`, `2h05m`, `9d03h`, with its sign.
+pub fn seconds(seconds: i64) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let s = seconds.unsigned_abs();
+    let text = match s {
         0..60 => format!("{s}s"),
         60..3_600 => format!("{}m{:02}s", s / 60, s % 60),
-        _ => age(from, to),
-    }
+        3_600..86_400 => format!("{}h{:02}m", s / 3_600, s % 3_600 / 60),
+        _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3_600),
+    };
+    format!("{sign}{text}")
 }
 
 #[cfg(test)]

@@ -316,7 +316,9 @@ fn decision(decision: &Decision) -> String {
             &given
         }
         DecisionKind::Snooze => {
-            let until = decision.until.map_or("?".to_owned(), |t| t.to_string());
+            let until = decision
+                .until
+                .map_or("?".to_owned(), |t| t.strftime("%F %H:%M:%SZ").to_string());
             put_off = format!("put off until {until}");
             &put_off
         }

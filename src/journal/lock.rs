@@ -50,11 +50,10 @@ impl Lock {
     pub fn take(log: &LogDir, lock: &LockFile) -> Result<Self, JournalError> {
         let file = &*lock.file;
         let mut waited = Duration::ZERO;
-        while !log
-            .fs
-            .try_lock(file)
-            .map_err(|error| log.failed("lock", LOCK_FILE)(error))?
-        {
+        let taken = loop {
+            if let Some(taken) = Self::try_take(log, lock)? {
+                break taken;
+            }
             if waited >= LOCK_WAIT {
                 let note = read_from(&*log.fs, file, 0, 200).unwrap_or_default();
                 let holder =
@@ -66,7 +65,7 @@ impl Lock {
             }
             std::thread::sleep(LOCK_PAUSE);
             waited += LOCK_PAUSE;
-        }
+        };
         // Who holds it is for people only; that it cannot be written changes nothing.
         let note = lock.note.as_bytes();
         // What stands there already is not written again: it would be one more thing to bring to the disk.
@@ -75,9 +74,7 @@ impl Lock {
         if !there.is_ok_and(|there| there.starts_with(note)) {
             let _ = file.write_at(note, 0);
         }
-        Ok(Self {
-            file: Arc::clone(&lock.file),
-        })
+        Ok(taken)
     }
 }
 

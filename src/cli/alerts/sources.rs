@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Configured, DONE, FAILED};
 use crate::app::settings::Retention;
-use crate::domain::alert::age;
+use crate::domain::alert::{age, seconds};
 use crate::domain::text::show;
 use crate::intake::store::{Deletion, Health, Store};
 use crate::runtime::duty;
@@ -155,7 +155,11 @@ fn words(health: Option<&Health>, quarantined: u64, now: Timestamp) -> String {
         Some(at) => format!("last alert came {} ago", age(at, now)),
         None => "nothing came yet".to_owned(),
     });
-    parts.extend(health.lag_s.map(|lag| format!("{lag} s after it happened")));
+    parts.extend(
+        health
+            .lag_s
+            .map(|lag| format!("{} after it happened", seconds(lag))),
+    );
     if let (Some(error), Some(at)) = (&health.last_error, health.last_error_at) {
         parts.push(format!("last error {} ago: {}", age(at, now), show(error)));
     }

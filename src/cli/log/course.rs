@@ -194,16 +194,3 @@ fn interruption(undo: &Act, decisions: &Decisions) -> Option<i64> {
     let act = decisions.act_of(&undo.intent.digest, &undo.intent.step)?;
     Some((undo.last.as_second() - act.at.as_second()).max(0))
 }
-
-/// A span in words: `45s`, `3m05s`, `2h05m`, `9d03h`.
-pub fn span(seconds: i64) -> String {
-    let sign = if seconds < 0 { "-" } else { "" };
-    let s = seconds.unsigned_abs();
-    let text = match s {
-        0..60 => format!("{s}s"),
-        60..3_600 => format!("{}m{:02}s", s / 60, s % 60),
-        3_600..86_400 => format!("{}h{:02}m", s / 3_600, s % 3_600 / 60),
-        _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3_600),
-    };
-    format!("{sign}{text}")
-}

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::course::{Course, STAGES, by_alert, span};
+use super::course::{Course, STAGES, by_alert};
 use super::filter::{load, parse_time};
+use crate::domain::alert::seconds as span;
 
 /// Arguments of `stanch log metrics`.
 #[derive(Debug, Args)]

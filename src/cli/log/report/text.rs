@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use crate::domain::coverage::CellState;
 use crate::domain::plan::Plan;
 
-use super::super::course::span;
 use super::super::export::{escape, table};
 use super::Incident;
+use crate::domain::alert::seconds as span;
 
 /// Writes the whole report. Writing to a String cannot fail, so results of `writeln!` are dropped.
 pub fn write(incident: &Incident<'_>) -> String {
