@@ -222,6 +222,17 @@ fn keys_in_any_order_never_panic_and_never_run_a_plan_unread() {
 }
 
 #[test]
+fn years_keep_the_columns_and_what_has_no_pattern_shows_its_title() {
+    let world = World::showing("old");
+    let text = dump(&rendered(&world.model, "mono", true, 120, 40));
+    let row = |name: &str| text.lines().find(|l| l.contains(name)).unwrap().to_owned();
+    let (head, old) = (row("sev "), row("svc-old"));
+    assert!(old.contains("3000d"), "{old}");
+    assert_eq!(head.find("identity"), old.find("svc-old"));
+    assert_eq!(head.find("what happened"), old.find("bucket listed"));
+}
+
+#[test]
 fn hostile_text_reaches_no_cell() {
     for world in [
         "hostile",

@@ -115,15 +115,24 @@ impl Alert {
     }
 }
 
-/// Returns an age as screens show it: `<1m`, `3m`, `2h05m`, `9d03h`. Minutes are the finest unit, so that a screen on
-/// which nothing happens has nothing to repaint. Negative ages, from clocks that disagree, show as `<1m`.
+/// Returns an age as screens show it: `<1m`, `3m`, `2h05m`, `9d03h`, `834d`. Minutes are the finest unit, so that a
+/// screen on which nothing happens has nothing to repaint. From a hundred days on the hours say nothing more, and
+/// columns are made for six characters. Negative ages, from clocks that disagree, show as `<1m`.
 pub fn age(since: Timestamp, now: Timestamp) -> String {
     let s = now.as_second().saturating_sub(since.as_second()).max(0);
     match s {
         0..60 => "<1m".to_owned(),
         60..3_600 => format!("{}m", s / 60),
-        3_600..86_400 => format!("{}h{:02}m", s / 3_600, s % 3_600 / 60),
-        _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3_600),
+        _ => hours(s.unsigned_abs()),
+    }
+}
+
+/// Words for an hour and more.
+fn hours(s: u64) -> String {
+    match s {
+        0..86_400 => format!("{}h{:02}m", s / 3_600, s % 3_600 / 60),
+        86_400..8_640_000 => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3_600),
+        _ => format!("{}d", s / 86_400),
     }
 }
 
@@ -140,8 +149,7 @@ pub fn seconds(seconds: i64) -> String {
     let text = match s {
         0..60 => format!("{s}s"),
         60..3_600 => format!("{}m{:02}s", s / 60, s % 60),
-        3_600..86_400 => format!("{}h{:02}m", s / 3_600, s % 3_600 / 60),
-        _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3_600),
+        _ => hours(s),
     };
     format!("{sign}{text}")
 }
@@ -169,6 +177,8 @@ mod tests {
     #[case(192, "3m")]
     #[case(7_500, "2h05m")]
     #[case(788_400, "9d03h")]
+    #[case(8_639_999, "99d23h")]
+    #[case(8_640_000, "100d")]
     #[case(-5, "<1m")]
     fn ages(#[case] seconds: i64, #[case] want: &str) {
         let since = Timestamp::from_second(1_000_000).unwrap();

@@ -60,6 +60,8 @@ pub struct Shown<'q> {
     pub identity: Option<&'q str>,
     /// What was touched, raw; may be empty.
     pub target: &'q str,
+    /// Its title in lower case, raw; may be empty.
+    pub title: &'q str,
     /// The incident under which its line is folded, raw; `None` where lines are folded by something else.
     pub incident: Option<&'q str>,
     /// Since when the identity is exposed.
@@ -519,6 +521,7 @@ impl Queue {
             pattern: slim.pattern,
             identity,
             target: names.get(slim.target),
+            title: self.texts.titles.get(slim.title),
             incident: Some(names.get(slim.incident))
                 .filter(|text| self.grouping == Grouping::Incident && !text.is_empty()),
             since: Timestamp::from_second(i64::from(slim.since)).unwrap_or(Timestamp::UNIX_EPOCH),

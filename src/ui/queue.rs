@@ -14,7 +14,7 @@ use crate::domain::filter::fields;
 use crate::domain::queue::{Lane, Slot};
 use crate::domain::text::{cells, fit, show};
 use crate::domain::urgency::Due;
-use crate::domain::vocabulary::Severity;
+use crate::domain::vocabulary::{ActionPattern, Severity};
 
 /// Widths of the columns that are always there: mark, severity word, age, state.
 const SEVERITY: usize = 6;
@@ -235,7 +235,11 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
         0 | 1 => who,
         several => format!("{who} +{}", several - 1).into(),
     };
-    let what = row.pattern.as_str().replace('_', " ");
+    // `other` says nothing; what the source calls it does.
+    let what = match row.pattern {
+        ActionPattern::Other if !row.title.is_empty() => show(row.title).into_owned(),
+        pattern => pattern.as_str().replace('_', " "),
+    };
     let what = match (row.folded.alerts, row.folded.times) {
         (1, 1) => what,
         (1, times) => format!("x{times} {what}"),

@@ -295,6 +295,17 @@ impl World {
             nameless.as_object_mut().unwrap().remove("evidences");
             findings = vec![nameless];
         }
+        if screen == "old" {
+            let (eight_years, title) = (60 * 24 * 3_000, "Bucket listed by a stranger");
+            findings.push(finding(
+                "f7",
+                "svc-old",
+                title,
+                "unheard_of",
+                4,
+                eight_years,
+            ));
+        }
         if screen == "hinted" {
             findings = vec![hinting()];
         }

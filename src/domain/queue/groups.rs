@@ -53,6 +53,8 @@ enum Kind {
     Identity(u32, Lane),
     /// Ids of incidents are a source's own: the same one of two sources need not be the same.
     Incident(Name, Name, Lane),
+    /// One thing that a source says again and again of one target without naming anybody.
+    Nobody(Name, Lane, ActionPattern, Name, Name),
 }
 
 /// What is known of a group.
@@ -216,14 +218,18 @@ fn meet(people: &mut HashMap<Kind, HashSet<u32>>, kind: Kind, row: &Slim) {
     }
 }
 
-/// Alerts that name nobody stay apart, unless their source puts them under one incident: nothing else says that they are
-/// about the same.
+/// Alerts that name nobody are about the same where one source says the same of the same target, and where their source
+/// puts them under one incident; nothing else says so.
 fn kind(by: Grouping, slot: Slot, row: &Slim) -> Kind {
     match (by, row.who) {
         (Grouping::Incident, _) if row.incident != Name::default() => {
             Kind::Incident(row.source, row.incident, row.lane)
         }
-        (Grouping::Off, _) | (_, 0) => Kind::Alone(slot),
+        (Grouping::Off, _) => Kind::Alone(slot),
+        (_, 0) if row.target != Name::default() => {
+            Kind::Nobody(row.source, row.lane, row.pattern, row.title, row.target)
+        }
+        (_, 0) => Kind::Alone(slot),
         (Grouping::Stream, who) => Kind::Stream(who, row.lane, row.pattern, row.source),
         (Grouping::Identity | Grouping::Incident, who) => Kind::Identity(who, row.lane),
     }

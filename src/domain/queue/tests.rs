@@ -315,6 +315,34 @@ fn one_line_stands_for_alerts_of_one_kind() {
 }
 
 #[test]
+fn a_stream_about_nobody_is_one_line_a_target() {
+    let mut queue = Queue::default();
+    let of = |id: &str, title: &str, target: Option<&str>| {
+        let mut row = row(id, Some(Severity::Low), 10);
+        let alert = Arc::make_mut(&mut row.alert);
+        alert.title = title.into();
+        alert.resource = target.map(|id| crate::domain::alert::Resource {
+            id: id.into(),
+            kind: "host".into(),
+        });
+        row
+    };
+    let rows = [
+        of("a1", "port scan", Some("host-a")),
+        of("a2", "port scan", Some("host-a")),
+        of("b1", "port scan", Some("host-b")),
+        of("c1", "shell in container", Some("host-a")),
+        of("d1", "port scan", None),
+        of("d2", "port scan", None),
+    ];
+    queue.take(&rows, true, &unknown);
+    assert_eq!(shown(&queue), ["a1", "b1", "c1", "d1", "d2"]);
+    let a1 = queue.slot(&AlertId::new("a1")).unwrap();
+    let folded = queue.shown(a1).folded;
+    assert_eq!((folded.alerts, folded.identities), (2, 0));
+}
+
+#[test]
 fn one_line_stands_for_the_alerts_of_one_incident() {
     let mut queue = Queue::default();
     queue.set_grouping(Grouping::Incident);
