@@ -242,9 +242,9 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
     };
     let what = match (row.folded.alerts, row.folded.times) {
         (1, 1) => what,
-        (1, times) => format!("x{times} {what}"),
-        (alerts, times) if u64::from(alerts) == times => format!("+{} {what}", alerts - 1),
-        (alerts, times) => format!("+{} x{times} {what}", alerts - 1),
+        (1, times) => format!("x{times}: {what}"),
+        (alerts, times) if u64::from(alerts) == times => format!("+{}: {what}", alerts - 1),
+        (alerts, times) => format!("+{} x{times}: {what}", alerts - 1),
     };
     // What stands for the line need not be the worst of it.
     let what = match row.folded.worst {

@@ -64,6 +64,43 @@ fn finding(uid: &str, who: &str, title: &str, pattern: &str, severity: u8, minut
     })
 }
 
+fn drill_findings() -> Vec<Value> {
+    vec![
+        finding(
+            "f1",
+            "svc-deploy",
+            "svc-deploy read secret prod/payments-db",
+            "secret_read",
+            5,
+            12,
+        ),
+        finding(
+            "f2",
+            "svc-deploy",
+            "svc-deploy logged in from a new address",
+            "credential_used_anomalously",
+            4,
+            14,
+        ),
+        finding(
+            "f3",
+            "vendor-shipfast",
+            "API key unused for two years is active",
+            "stale_identity_active",
+            3,
+            60 * 30,
+        ),
+        finding(
+            "f4",
+            "svc-backup-legacy",
+            "Old backup account is active",
+            "stale_identity_active",
+            3,
+            60 * 5,
+        ),
+    ]
+}
+
 fn held(name: &str, privileged: bool) -> Scope {
     Scope {
         name: name.into(),
@@ -237,40 +274,7 @@ impl World {
     }
 
     fn alerts(&mut self, screen: &str) {
-        let mut findings = vec![
-            finding(
-                "f1",
-                "svc-deploy",
-                "svc-deploy read secret prod/payments-db",
-                "secret_read",
-                5,
-                12,
-            ),
-            finding(
-                "f2",
-                "svc-deploy",
-                "svc-deploy logged in from a new address",
-                "credential_used_anomalously",
-                4,
-                14,
-            ),
-            finding(
-                "f3",
-                "vendor-shipfast",
-                "API key unused for two years is active",
-                "stale_identity_active",
-                3,
-                60 * 30,
-            ),
-            finding(
-                "f4",
-                "svc-backup-legacy",
-                "Old backup account is active",
-                "stale_identity_active",
-                3,
-                60 * 5,
-            ),
-        ];
+        let mut findings = drill_findings();
         if screen == "hostile" || screen == "log_hostile" {
             let title =
                 "\u{1b}]0;pwned\u{7}Quarterly \u{202e}gpj.exe\u{200b} \u{9b}31m report\r\nrow";
