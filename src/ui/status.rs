@@ -109,12 +109,38 @@ fn anchors(view: &AnchorView, now: jiff::Timestamp) -> (String, Role) {
     }
 }
 
-/// Joins parts with two spaces, leaving out what does not fit from the right.
-fn fit_parts(parts: Vec<(String, Role)>, ui: Ui<'_>, width: u16) -> Line<'static> {
-    let mut room = usize::from(width);
+/// The shortest that a part is cut to.
+const LEAST: usize = 12;
+
+/// Joins parts with two spaces. Where they do not fit, what is well goes first, from the right; then the longest of what
+/// is wrong is cut: a long reason of one must not hide that there is another.
+fn fit_parts(mut parts: Vec<(String, Role)>, ui: Ui<'_>, width: u16) -> Line<'static> {
+    let width = usize::from(width);
+    let over = |parts: &[(String, Role)]| {
+        let taken: usize = parts.iter().map(|(text, _)| cells(text) + 2).sum();
+        (taken.saturating_sub(2)).saturating_sub(width)
+    };
+    while over(&parts) > 0
+        && let Some(at) = parts.iter().rposition(|(_, role)| *role == Role::Base)
+    {
+        parts.remove(at);
+    }
+    loop {
+        let over = over(&parts);
+        let longest = parts.iter_mut().max_by_key(|(text, _)| cells(text));
+        let Some((text, _)) = longest.filter(|(text, _)| over > 0 && cells(text) > LEAST) else {
+            break;
+        };
+        let room = cells(text).saturating_sub(over).max(LEAST);
+        *text = fit(text, room, ui.glyphs.ellipsis);
+    }
+    let mut room = width;
     let mut spans = Vec::new();
     for (text, role) in parts {
-        let text = format!("{text}  ");
+        if !spans.is_empty() {
+            spans.push(Span::raw("  "));
+            room = room.saturating_sub(2);
+        }
         let fitted = fit(&text, room, ui.glyphs.ellipsis);
         room -= cells(&fitted);
         spans.push(Span::styled(fitted, ui.theme.style(role)));
@@ -313,6 +339,36 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case(
+        120,
+        " stanch  LIVE  7 open  6 sources ok  JOURNAL disk full  2 UNKNOWN"
+    )]
+    #[case(52, " stanch  LIVE  7 open  JOURNAL disk full  2 UNKNOWN")]
+    #[case(39, " stanch  LIVE  JOURNAL disk…  2 UNKNOWN")]
+    fn what_is_wrong_stays_in_sight(#[case] width: u16, #[case] want: &str) {
+        let theme = crate::ui::theme::Theme::named("mono").unwrap();
+        let ui = Ui {
+            theme: &theme,
+            glyphs: &crate::ui::glyphs::UNICODE,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let parts = vec![
+            (" stanch".to_owned(), Role::Title),
+            ("LIVE".to_owned(), Role::Warn),
+            ("7 open".to_owned(), Role::Base),
+            ("6 sources ok".to_owned(), Role::Base),
+            ("JOURNAL disk full".to_owned(), Role::Error),
+            ("2 UNKNOWN".to_owned(), Role::Error),
+        ];
+        let line: String = fit_parts(parts, ui, width)
+            .spans
+            .iter()
+            .map(|span| span.content.as_ref())
+            .collect();
+        assert_eq!(line, want);
+    }
 
     #[rstest]
     #[case(0, 0, None, true, "anchored", Role::Base)]
