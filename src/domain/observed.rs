@@ -221,7 +221,8 @@ struct Times {
 }
 
 impl Times {
-    /// Reads `always`, or days and two times of day in UTC; `None` for everything else, cron expressions too.
+    /// Reads `always`, days, or two times of day in UTC with or without days; `None` for everything else, cron
+    /// expressions too. Days are those of UTC.
     fn parse(text: &str) -> Option<Self> {
         let text = text.to_lowercase();
         if matches!(text.trim(), "always" | "24/7" | "any time") {
@@ -243,12 +244,17 @@ impl Times {
                 other => times.push(minute(other)?),
             }
         }
-        let [from, to] = times[..] else { return None };
         let every = !weekdays && !weekend;
-        is_utc.then_some(Self {
+        // Days alone need no zone to be of use; times of day mean nothing without one.
+        let between = match times[..] {
+            [] if !every => None,
+            [from, to] if is_utc => Some((from, to)),
+            _ => return None,
+        };
+        Some(Self {
             weekdays: weekdays || every,
             weekend: weekend || every,
-            between: Some((from, to)),
+            between,
         })
     }
 
@@ -375,6 +381,9 @@ mod tests {
     #[case("weekdays, 07:00 to 19:00 UTC", "2026-11-21T12:00:00Z", Some(false))]
     #[case("every night, 22:00 to 04:00 UTC", "2026-11-21T03:14:00Z", Some(true))]
     #[case("every night, 22:00 to 04:00 UTC", "2026-11-21T05:00:00Z", Some(false))]
+    #[case("weekdays", "2026-11-20T23:59:00Z", Some(true))]
+    #[case("weekdays", "2026-11-22T00:22:00Z", Some(false))]
+    #[case("", "2026-11-22T00:22:00Z", None)]
     #[case("always", "2026-11-21T05:00:00Z", Some(true))]
     #[case("07:00-19:00 Europe/Berlin", "2026-11-21T05:00:00Z", None)]
     #[case("07:00 to 19:00", "2026-11-21T05:00:00Z", None)]
