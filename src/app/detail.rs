@@ -28,6 +28,8 @@ pub struct Detail {
     pub graph: Arc<Graph>,
     /// What the map says of it.
     pub look: Arc<Look>,
+    /// Whether more is being found out.
+    pub looking: bool,
     /// What joined the incident: it came to be, or was touched, through the identity since that was exposed.
     pub newcomers: Vec<Newcomer>,
     /// Which answer of the provider is on the map.
@@ -42,30 +44,61 @@ impl Model {
         let detail = self.selected.as_ref().map(|id| self.detail_of(id));
         let before = std::mem::replace(&mut self.detail, detail.unwrap_or_default());
         self.dirty = true;
-        if Arc::ptr_eq(&before.graph, &self.detail.graph) {
+        let same_map = Arc::ptr_eq(&before.graph, &self.detail.graph);
+        let about = |detail: &Detail| detail.identity.as_ref().map(|card| card.id.clone());
+        if same_map && about(&before) == about(&self.detail) {
             return;
         }
-        if let Some(card) = &self.detail.identity {
-            let ask = MapAsk {
-                graph: self.detail.graph.clone(),
-                what: MapQuestion::Look(NodeId::from(&card.id)),
-            };
-            if !ask.is_small() && self.detail.look.truncated() {
-                self.asks.push(ask);
-            }
+        self.ask_look();
+        if !same_map {
+            map_screen::follow(self, &before.graph);
         }
-        map_screen::follow(self, &before.graph);
+    }
+
+    /// Asks for the whole of what the map says of the identity at hand, where a frame had no time for it. One such question
+    /// is under way at a time: whoever runs through the queue asks about where he stops.
+    fn ask_look(&mut self) {
+        let Some(card) = &self.detail.identity else {
+            return;
+        };
+        let ask = MapAsk {
+            graph: self.detail.graph.clone(),
+            what: MapQuestion::Look(NodeId::from(&card.id)),
+        };
+        if ask.is_small() || !self.detail.look.truncated() {
+            return;
+        }
+        self.detail.looking = true;
+        if self.looked_for.is_none() {
+            self.looked_for = Some(ask.clone());
+            self.asks.push(ask);
+        }
+    }
+
+    /// Returns what is known of a node of a map, and whether more is being found out, where that is what stands beside the
+    /// queue: it need not be asked twice.
+    pub fn known_look(&self, graph: &Arc<Graph>, node: &NodeId) -> Option<(Arc<Look>, bool)> {
+        let detail = &self.detail;
+        let card = detail.identity.as_ref()?;
+        let same = Arc::ptr_eq(graph, &detail.graph) && NodeId::from(&card.id) == *node;
+        same.then(|| (detail.look.clone(), detail.looking))
     }
 
     /// Takes in the whole of what the map says of the identity at hand.
     pub fn take_look(&mut self, graph: &Arc<Graph>, node: &NodeId, look: Arc<Look>) {
+        let is_it = |ask: &mut MapAsk| {
+            Arc::ptr_eq(&ask.graph, graph) && ask.what == MapQuestion::Look(node.clone())
+        };
+        let answered = self.looked_for.take_if(is_it).is_some();
         let same = Arc::ptr_eq(graph, &self.detail.graph);
-        let Some(card) = self.detail.identity.as_ref().filter(|_| same) else {
+        let card = self.detail.identity.as_ref();
+        let Some(card) = card.filter(|card| same && NodeId::from(&card.id) == *node) else {
+            if answered && self.detail.looking {
+                self.ask_look();
+            }
             return;
         };
-        if NodeId::from(&card.id) != *node {
-            return;
-        }
+        self.detail.looking = false;
         let alert = self.selected.as_ref().and_then(|id| self.alerts.read(id));
         let choices = alert.map(|alert| self.choices_for(alert, card, &look));
         self.detail.choices = choices.unwrap_or_default();
@@ -133,6 +166,7 @@ impl Model {
             candidates: Vec::new(),
             graph,
             look: Arc::new(look),
+            looking: false,
             newcomers,
             live_at,
             choices: Vec::new(),

@@ -242,6 +242,12 @@ impl View {
         let limits = if small { Limits::FULL } else { Limits::AT_ONCE };
         let look = Arc::new(Look::at(graph, &start, limits));
         let looking = !small && look.truncated();
+        let view = Self::of(graph, start, look, looking);
+        (view, looking.then_some(ask))
+    }
+
+    /// Shows what is known of a node; `looking` tells whether more is being found out.
+    pub fn of(graph: &Arc<Graph>, start: NodeId, look: Arc<Look>, looking: bool) -> Self {
         let mut view = Self {
             graph: graph.clone(),
             start,
@@ -255,7 +261,7 @@ impl View {
         view.impact = Tree::new(graph, &look.impact);
         view.exposure = Tree::new(graph, &look.exposure);
         view.look = look;
-        (view, looking.then_some(ask))
+        view
     }
 
     /// Takes in the whole of what is around the node. The cursor stays on its node, and what was folded stays folded.
@@ -284,13 +290,21 @@ impl View {
         }
     }
 
-    /// The same view of a map that changed a little: nodes keep their places.
-    pub fn moved_to(&self, graph: &Arc<Graph>) -> (Self, Option<MapAsk>) {
+    /// The same view of a map that changed a little: nodes keep their places. `known` is what is known there of where it
+    /// begins, and whether more is being found out.
+    pub fn moved_to(
+        &self,
+        graph: &Arc<Graph>,
+        known: Option<(Arc<Look>, bool)>,
+    ) -> (Self, Option<MapAsk>) {
         let at: Vec<Option<NodeId>> = Tab::ALL
             .iter()
             .map(|tab| Some(self.graph.at(self.node_on(*tab)?)?.id.clone()))
             .collect();
-        let (mut view, ask) = Self::at(graph, self.start.clone());
+        let (mut view, ask) = match known {
+            Some((look, looking)) => (Self::of(graph, self.start.clone(), look, looking), None),
+            None => Self::at(graph, self.start.clone()),
+        };
         view.tab = self.tab;
         view.impact.take_folds(&self.impact);
         view.exposure.take_folds(&self.exposure);

@@ -51,7 +51,10 @@ pub fn open_on(model: &mut Model, id: &IdentityId, now: Timestamp) {
 }
 
 fn begin(model: &mut Model, graph: &Arc<Graph>, start: NodeId) {
-    let (view, ask) = View::at(graph, start);
+    let (view, ask) = match model.known_look(graph, &start) {
+        Some((look, looking)) => (View::of(graph, start, look, looking), None),
+        None => View::at(graph, start),
+    };
     model.asks.extend(ask);
     model.map = super::map::MapScreen {
         open: true,
@@ -323,13 +326,15 @@ pub fn follow(model: &mut Model, before: &Arc<Graph>) {
     if !model.map.view.as_ref().is_some_and(follows) {
         return;
     }
-    let mut asks = Vec::new();
+    let card = model.detail.identity.as_ref();
+    let about = card.map(|card| NodeId::from(&card.id));
+    let known = (model.detail.look.clone(), model.detail.looking);
     for view in model.map.trail.iter_mut().chain(&mut model.map.view) {
-        let (moved, ask) = view.moved_to(&graph);
+        let known = Some(&known).filter(|_| about.as_ref() == Some(&view.start));
+        let (moved, ask) = view.moved_to(&graph, known.cloned());
         *view = moved;
-        asks.extend(ask);
+        model.asks.extend(ask);
     }
-    model.asks.extend(asks);
     if let Some(paths) = model.map.paths.take() {
         let ask = MapAsk {
             graph,

@@ -355,6 +355,8 @@ pub struct Model {
     pub deeds: Deeds,
     /// What is to be found out about maps, for the next effects.
     pub asks: Vec<MapAsk>,
+    /// What is being found out for the panes beside the queue.
+    pub looked_for: Option<MapAsk>,
     /// Where the log lies, when the console is nothing but its screen.
     pub log_only: Option<String>,
     /// What providers said.

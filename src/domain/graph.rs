@@ -9,12 +9,14 @@
 //! part, which copies share: so a copy with a few more nodes is cheap.
 
 mod exposure;
+mod few;
 mod impact;
 mod kinds;
 mod layers;
 mod links;
 mod look;
 mod path;
+mod reach;
 mod siblings;
 mod users;
 mod walk;
@@ -23,6 +25,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use self::exposure::{REACH_IN, REACH_OUT};
+use self::few::Few;
 use self::kinds::Second;
 use self::links::{Chains, Half, Packed, Raw, Side};
 
@@ -30,7 +34,7 @@ pub use self::kinds::{Edge, EdgeKind, Joined, Node, NodeIx, NodeKind, NodeState,
 pub use self::layers::{AccessLayer, LayerRow, Layers};
 pub use self::look::{Counts, Look};
 pub use self::path::{Hop, Path, Way};
-pub use self::siblings::{Sibling, Siblings, Tie};
+pub use self::siblings::{Sibling, Siblings, Tie, Ties};
 pub use self::users::{Shared, User, Users};
 pub use self::walk::{Branch, Limits, WALK_CAP, Walk};
 
@@ -46,6 +50,8 @@ pub struct Graph {
     numbers: HashMap<NodeId, u32>,
     /// Sealed nodes that were described anew since.
     anew: HashMap<u32, Node>,
+    /// The numbers of these, as walks ask for every node.
+    is_anew: Few,
     chains: Chains,
     ends: Ends,
 }
@@ -59,30 +65,63 @@ struct Sealed {
     nodes: Box<[Node]>,
     /// What walks ask of every node, so that they need not fetch the whole of it.
     glances: Box<[Glance]>,
+    /// The names of environments, each once; glances number them from 1.
+    environments: Box<[Untrusted]>,
     out: Packed,
     into: Packed,
+    /// What somebody gets on by, in both directions.
+    onward: Packed,
     ends: Ends,
 }
 
-/// A node in two bytes.
+/// A node in four bytes.
 #[derive(Clone, Copy, Debug)]
 struct Glance {
     /// 0 where nobody says, else the higher the more critical.
     weight: u8,
     kind: NodeKind,
+    /// 0 where nobody says; [`UNNUMBERED`] where the node itself has to be asked.
+    environment: u16,
 }
+
+/// Stands for an environment that has no number.
+const UNNUMBERED: u16 = u16::MAX;
 
 impl Glance {
     const NOTHING: Self = Self {
         weight: 0,
         kind: NodeKind::Undeclared,
+        environment: 0,
     };
 
     fn of(node: &Node) -> Self {
         Self {
             weight: node.criticality.map_or(0, |c| c as u8 + 1),
             kind: node.kind,
+            environment: node.environment.as_ref().map_or(0, |_| UNNUMBERED),
         }
+    }
+
+    /// Returns those of all nodes, and the environments that they number.
+    fn all(nodes: &[Node]) -> (Box<[Self]>, Box<[Untrusted]>) {
+        let mut numbers: HashMap<&str, u16> = HashMap::new();
+        let mut names: Vec<Untrusted> = Vec::new();
+        let glances = nodes.iter().map(|node| {
+            let mut glance = Self::of(node);
+            if let Some(name) = &node.environment {
+                let known = numbers.get(name.raw()).copied();
+                glance.environment = known.unwrap_or_else(|| {
+                    let next = u16::try_from(names.len() + 1).unwrap_or(UNNUMBERED);
+                    if next < UNNUMBERED {
+                        names.push(name.clone());
+                        numbers.insert(name.raw(), next);
+                    }
+                    next
+                });
+            }
+            glance
+        });
+        (glances.collect(), names.into())
     }
 }
 
@@ -95,6 +134,7 @@ impl Graph {
             }
             Some(at) => match at.at().checked_sub(self.sealed.nodes.len()) {
                 None => {
+                    self.is_anew.add(at);
                     self.anew.insert(at.0, node);
                 }
                 Some(later) => {
@@ -138,6 +178,7 @@ impl Graph {
                 kind: edge.kind,
                 privilege: edge.privilege,
                 timed: edge.until.is_some(),
+                forward: true,
             },
         });
     }
@@ -172,6 +213,7 @@ impl Graph {
                 from: raw.half.to,
                 half: Half {
                     to: raw.from,
+                    forward: false,
                     ..raw.half
                 },
             })
@@ -179,12 +221,15 @@ impl Graph {
         // Stable, so that the edges into a node are in the order of where they come from.
         turned.sort_by_key(|raw| (raw.from, raw.half.kind));
         let into = Packed::new(nodes.len(), &turned);
-        let glances = nodes.iter().map(Glance::of).collect();
+        let onward = Packed::joined(&out, &into, (REACH_OUT, REACH_IN));
+        let (glances, environments) = Glance::all(&nodes);
         self.sealed = Arc::new(Sealed {
             nodes,
             glances,
+            environments,
             out,
             into,
+            onward,
             ends,
         });
     }
@@ -246,7 +291,7 @@ impl Graph {
 
     /// Returns the node of a number that this graph gave out.
     pub fn at(&self, node: NodeIx) -> Option<&Node> {
-        if !self.anew.is_empty()
+        if self.is_anew.may_have(node)
             && let Some(anew) = self.anew.get(&node.0)
         {
             return Some(anew);
@@ -261,7 +306,7 @@ impl Graph {
     fn glance(&self, node: NodeIx) -> Glance {
         let whole = || self.at(node).map_or(Glance::NOTHING, Glance::of);
         match self.sealed.glances.get(node.at()) {
-            Some(glance) if self.anew.is_empty() => *glance,
+            Some(glance) if !self.is_anew.may_have(node) => *glance,
             _ => whole(),
         }
     }
@@ -318,29 +363,52 @@ impl Graph {
     }
 
     /// Shows the edges of some kinds out of a node, then of some into it, until `look` has seen enough. Walks spend their
-    /// time here, and two plain loops take half of what an iterator over both takes.
+    /// time here, and plain loops take half of what an iterator over both takes.
     fn each(
         &self,
         node: NodeIx,
         (out, into): (u16, u16),
-        mut look: impl FnMut(Half, bool) -> ControlFlow<()>,
+        mut look: impl FnMut(Half) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        for (side, kinds, forward) in [(Side::Out, out, true), (Side::In, into, false)] {
+        for (packed, kinds) in [(&self.sealed.out, out), (&self.sealed.into, into)] {
             if kinds == 0 {
                 continue;
             }
-            let packed = match side {
-                Side::Out => self.sealed.out.of(node),
-                Side::In => self.sealed.into.of(node),
-            };
-            for half in packed {
+            for half in packed.of(node) {
                 if half.kind.bit() & kinds != 0 {
-                    look(*half, forward)?;
+                    look(*half)?;
                 }
             }
+        }
+        self.each_later(node, (out, into), look)
+    }
+
+    /// Shows the edges along which somebody gets on from a node.
+    fn each_onward(
+        &self,
+        node: NodeIx,
+        mut look: impl FnMut(Half) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for half in self.sealed.onward.of(node) {
+            look(*half)?;
+        }
+        self.each_later(node, (REACH_OUT, REACH_IN), look)
+    }
+
+    /// Shows those that were added since the map was sealed.
+    fn each_later(
+        &self,
+        node: NodeIx,
+        (out, into): (u16, u16),
+        mut look: impl FnMut(Half) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if !self.chains.may_have(node) {
+            return ControlFlow::Continue(());
+        }
+        for (side, kinds) in [(Side::Out, out), (Side::In, into)] {
             for half in self.chains.of(node, side) {
                 if half.kind.bit() & kinds != 0 {
-                    look(half, forward)?;
+                    look(half)?;
                 }
             }
         }
@@ -348,11 +416,11 @@ impl Graph {
     }
 
     /// Returns when an edge ends by itself, seen from `at`.
-    fn end_of(&self, at: NodeIx, half: Half, forward: bool) -> Option<Second> {
+    fn end_of(&self, at: NodeIx, half: Half) -> Option<Second> {
         if !half.timed {
             return None;
         }
-        let key = if forward {
+        let key = if half.forward {
             (at, half.to, half.kind)
         } else {
             (half.to, at, half.kind)
@@ -362,17 +430,16 @@ impl Graph {
     }
 
     /// Makes a hop of an edge, seen from `at`.
-    fn hop(&self, at: NodeIx, half: Half, forward: bool) -> Hop {
-        Hop::of(half, forward, self.end_of(at, half, forward))
+    fn hop(&self, at: NodeIx, half: Half) -> Hop {
+        Hop::of(half, self.end_of(at, half))
     }
 
     /// Returns the direct edges of a node, out of it and then into it, at most `most` of them.
     pub fn neighbours(&self, node: NodeIx, most: usize) -> Vec<Hop> {
-        let out = self.links(node, Side::Out).map(|half| (half, true));
-        let into = self.links(node, Side::In).map(|half| (half, false));
-        let all = out.chain(into).take(most);
-        all.map(|(half, forward)| self.hop(node, half, forward))
-            .collect()
+        let all = self
+            .links(node, Side::Out)
+            .chain(self.links(node, Side::In));
+        all.take(most).map(|half| self.hop(node, half)).collect()
     }
 
     /// Returns how many direct edges a node has.

@@ -164,20 +164,60 @@ const CUTS: [Verb; 10] = [
 
 /// Judges every identity; the greatest risk comes first.
 pub fn of_all(inventory: &Inventory, means: &Means, now: Timestamp) -> Vec<Readiness> {
-    let cards = inventory.identities().values();
-    let mut all: Vec<Readiness> = cards.map(|card| of(inventory, card, means, now)).collect();
+    let cards = || inventory.identities().values();
+    let mut pairs = Vec::new();
+    let counts: Vec<usize> = cards()
+        .map(|card| {
+            let before = pairs.len();
+            pairs.extend(ways_back(inventory, card));
+            pairs.len() - before
+        })
+        .collect();
+    let reaches = inventory.graph().reaches(&pairs);
+    let mut reached = pairs.iter().zip(reaches);
+    let mut all = Vec::with_capacity(counts.len());
+    for (card, count) in cards().zip(counts) {
+        let in_reach = reached.by_ref().take(count).filter(|(_, reached)| *reached);
+        let in_reach: Vec<NodeIx> = in_reach.map(|((_, path), _)| *path).collect();
+        all.push(judge(inventory, card, (means, &in_reach), now));
+    }
     all.sort_by(|a, b| b.risk.cmp(&a.risk).then_with(|| a.id.cmp(&b.id)));
     all
 }
 
 /// Judges one identity.
 pub fn of(inventory: &Inventory, card: &Identity, means: &Means, now: Timestamp) -> Readiness {
+    let pairs = ways_back(inventory, card);
+    let reached = pairs.iter().zip(inventory.graph().reaches(&pairs));
+    let in_reach: Vec<NodeIx> = reached
+        .filter_map(|((_, path), reached)| reached.then_some(*path))
+        .collect();
+    judge(inventory, card, (means, &in_reach), now)
+}
+
+/// Returns an identity with each of its recovery paths on the map.
+fn ways_back(inventory: &Inventory, card: &Identity) -> Vec<(NodeIx, NodeIx)> {
+    let graph = inventory.graph();
+    let Some(own) = graph.find(&NodeId::from(&card.id)) else {
+        return Vec::new();
+    };
+    let paths = graph.recovery_paths(own, Limits::FULL);
+    paths.into_iter().map(|path| (own, path)).collect()
+}
+
+/// Judges one identity; `in_reach` are its recovery paths that who holds it gets to.
+fn judge(
+    inventory: &Inventory,
+    card: &Identity,
+    (means, in_reach): (&Means, &[NodeIx]),
+    now: Timestamp,
+) -> Readiness {
     let mut gaps = Vec::new();
     cuts(card, means, &mut gaps);
     let flags = inventory.flags(card, now);
     people(card, &flags, &mut gaps);
     credentials(card, means, &flags, &mut gaps);
-    recovery(inventory, card, &mut gaps);
+    recovery(inventory, card, in_reach, &mut gaps);
     entitlements(card, &mut gaps);
     gaps.sort_by_key(|g| std::cmp::Reverse(g.kind.weight()));
     let verdict = match gaps.as_slice() {
@@ -358,8 +398,8 @@ fn credentials(card: &Identity, means: &Means, flags: &[Flag], gaps: &mut Vec<Ga
 }
 
 /// Looks for ways back in that whoever holds the identity has.
-fn recovery(inventory: &Inventory, card: &Identity, gaps: &mut Vec<Gap>) {
-    let (graph, own) = (inventory.graph(), NodeId::from(&card.id));
+fn recovery(inventory: &Inventory, card: &Identity, in_reach: &[NodeIx], gaps: &mut Vec<Gap>) {
+    let graph = inventory.graph();
     let mut lost: BTreeMap<String, &str> = BTreeMap::new();
     for path in &card.recovery {
         let is_own = path.kind.as_ref().is_some_and(|k| k.raw() == "self_grant");
@@ -373,16 +413,10 @@ fn recovery(inventory: &Inventory, card: &Identity, gaps: &mut Vec<Gap>) {
             .map_or(&path.id, |n| &n.label);
         lost.insert(label.show().into_owned(), why);
     }
-    let own = graph.find(&own);
-    let paths = own.map(|own| graph.recovery_paths(own, Limits::FULL));
-    if let (Some(own), Some(paths)) = (own, paths.filter(|paths| !paths.is_empty())) {
-        let exposure = graph.exposure_of(own, Limits::FULL);
-        let reached: BTreeSet<NodeIx> = exposure.nodes().collect();
-        for path in paths.iter().filter(|p| reached.contains(p)) {
-            let label = graph.at(*path).map(|n| n.label.show().into_owned());
-            lost.entry(label.unwrap_or_default())
-                .or_insert("is within its reach");
-        }
+    for path in in_reach {
+        let label = graph.at(*path).map(|n| n.label.show().into_owned());
+        lost.entry(label.unwrap_or_default())
+            .or_insert("is within its reach");
     }
     for (label, why) in lost {
         gaps.push(gap(

@@ -89,13 +89,27 @@ fn hub() -> Graph {
 fn graph(shape: &str) -> &'static Graph {
     static TANGLED: OnceLock<Graph> = OnceLock::new();
     static HUB: OnceLock<Graph> = OnceLock::new();
+    static LIVE: OnceLock<Graph> = OnceLock::new();
     match shape {
         "hub" => HUB.get_or_init(hub),
+        "live" => LIVE.get_or_init(|| live(graph("tangled"))),
         _ => TANGLED.get_or_init(tangled),
     }
 }
 
-const SHAPES: [&str; 2] = ["tangled", "hub"];
+/// What a provider says now on a copy of a map.
+fn live(graph: &Graph) -> Graph {
+    let mut copy = graph.clone();
+    copy.add_node(Node::new(id(0), NodeKind::Identity, "described anew"));
+    for n in 0..20 {
+        let session = NodeId::new(format!("session:{n}"));
+        copy.add_node(Node::new(session.clone(), NodeKind::Session, "token"));
+        copy.add_edge(id(0), EdgeKind::Holds, session);
+    }
+    copy
+}
+
+const SHAPES: [&str; 3] = ["tangled", "hub", "live"];
 
 /// Who breaks.
 #[divan::bench(args = SHAPES)]
@@ -160,15 +174,7 @@ fn siblings(bencher: divan::Bencher, shape: &str) {
 #[divan::bench]
 fn copy_with_live_nodes(bencher: divan::Bencher) {
     let graph = graph("tangled");
-    bencher.bench_local(|| {
-        let mut copy = graph.clone();
-        for n in 0..20 {
-            let session = NodeId::new(format!("session:{n}"));
-            copy.add_node(Node::new(session.clone(), NodeKind::Session, "token"));
-            copy.add_edge(id(0), EdgeKind::Holds, session);
-        }
-        copy
-    });
+    bencher.bench_local(|| live(graph));
 }
 
 /// Filling and sealing; what stays allocated is what the map takes in memory.

@@ -38,7 +38,7 @@ fn the_same_fingerprint_is_the_same_secret() {
     let graph = drawing.finish();
     let siblings = graph.siblings(&id("lab:a")).found;
     assert_eq!(siblings.len(), 1);
-    let ties: Vec<Tie> = siblings[0].ties.iter().map(|(tie, _)| *tie).collect();
+    let ties: Vec<Tie> = siblings[0].ties.iter().map(|(tie, _)| tie).collect();
     assert_eq!(ties, [Tie::Credential, Tie::Store]);
     let walk = graph.impact(&id("lab:a"));
     let broken: Vec<&str> = walk.nodes().map(|n| name(&graph, n)).collect();

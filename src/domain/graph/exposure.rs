@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use super::kinds::{EdgeKind as E, NodeIx, NodeKind, Privilege};
 use super::links::{Half, Side};
-use super::walk::{Found, Search, Seen, along};
+use super::walk::{Found, Search, along};
 use super::{Graph, Limits, Walk};
 use crate::domain::ids::NodeId;
 
@@ -32,6 +32,9 @@ const LEVELS: [Option<Privilege>; 4] = [
     Some(Privilege::Read),
 ];
 
+/// The high half of a mark of [`Lower`].
+const EVER: u8 = 0xf0;
+
 /// Where in [`LEVELS`] a privilege stands.
 const fn level(privilege: Option<Privilege>) -> usize {
     match privilege {
@@ -46,9 +49,10 @@ const fn level(privilege: Option<Privilege>) -> usize {
 /// at hand was looked at, as what comes then comes in the order of distance.
 struct Lower {
     waiting: [Vec<Found>; LEVELS.len()],
-    put: [Seen; LEVELS.len()],
-    /// All that ever waited on a level: who waits where more is let do, need not wait below.
-    ever: [Seen; LEVELS.len()],
+    /// A byte for each node, so that a walk fetches one thing to know all: in the low half the levels on which it was put
+    /// while the level at hand was looked at; in the high half all on which it ever waited, since who waits where more is
+    /// let do need not wait below.
+    marks: Vec<u8>,
 }
 
 impl Graph {
@@ -67,8 +71,7 @@ impl Graph {
         let mut search = Search::new(self, start, limits);
         let mut lower = Lower {
             waiting: std::array::from_fn(|_| Vec::new()),
-            put: std::array::from_fn(|_| Seen::new(self.size())),
-            ever: std::array::from_fn(|_| Seen::new(self.size())),
+            marks: vec![0; self.size()],
         };
         let mut frontier = vec![0];
         for now in 0..LEVELS.len() {
@@ -78,7 +81,7 @@ impl Graph {
             }
             spread(&mut search, &mut lower, now, frontier, &waiting);
             frontier = Vec::new();
-            lower.put.iter_mut().for_each(Seen::clear);
+            lower.marks.iter_mut().for_each(|mark| *mark &= EVER);
             if search.truncated {
                 break;
             }
@@ -89,12 +92,13 @@ impl Graph {
         search.into_walk()
     }
 
-    /// Returns the edges along which somebody gets on, with their direction.
-    pub(super) fn onward(&self, node: NodeIx) -> impl Iterator<Item = (Half, bool)> {
-        let out = self.links_of(node, Side::Out, REACH_OUT);
-        let into = self.links_of(node, Side::In, REACH_IN);
-        out.map(|half| (half, true))
-            .chain(into.map(|half| (half, false)))
+    /// Returns the edges along which somebody gets on.
+    pub(super) fn onward(&self, node: NodeIx) -> impl Iterator<Item = Half> {
+        let known = self.sealed.onward.of(node).iter().copied();
+        let out = self.chains.of(node, Side::Out);
+        let out = out.filter(|half| half.kind.bit() & REACH_OUT != 0);
+        let into = self.chains.of(node, Side::In);
+        known.chain(out.chain(into.filter(|half| half.kind.bit() & REACH_IN != 0)))
     }
 }
 
@@ -134,7 +138,7 @@ fn spread(
 fn expand(search: &mut Search<'_>, lower: &mut Lower, now: usize, place: u32, next: &mut Vec<u32>) {
     let graph = search.graph;
     let at = search.found[place as usize];
-    let _ = graph.each(at.node, (REACH_OUT, REACH_IN), |half, forward| {
+    let _ = graph.each_onward(at.node, |half| {
         if !search.may_look() {
             return ControlFlow::Break(());
         }
@@ -144,7 +148,7 @@ fn expand(search: &mut Search<'_>, lower: &mut Lower, now: usize, place: u32, ne
         let to = level(half.privilege).max(now);
         let found = Found {
             privilege: LEVELS[to],
-            ..along(half, forward, place, at.depth + 1)
+            ..along(half, place, at.depth + 1)
         };
         if to != now {
             lower.put(now, to, found);
@@ -162,10 +166,13 @@ fn expand(search: &mut Search<'_>, lower: &mut Lower, now: usize, place: u32, ne
 
 impl Lower {
     fn put(&mut self, now: usize, level: usize, found: Found) {
-        let above = &self.ever[now + 1..level];
-        if !self.put[level].has(found.node) && !above.iter().any(|seen| seen.has(found.node)) {
-            self.put[level].add(found.node);
-            self.ever[level].add(found.node);
+        let Some(mark) = self.marks.get_mut(found.node.at()) else {
+            return;
+        };
+        let above = EVER & !(EVER << level) & (EVER << (now + 1));
+        let here = 1 << level;
+        if *mark & (above | here) == 0 {
+            *mark |= here | here << LEVELS.len();
             self.waiting[level].push(found);
         }
     }

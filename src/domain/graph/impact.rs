@@ -88,7 +88,7 @@ fn stopping(search: &mut Search<'_>) {
 
 fn step(search: &mut Search<'_>, place: u32, kinds: (u16, u16), aside: bool) {
     let (graph, at) = (search.graph, search.found[place as usize]);
-    let _ = graph.each(at.node, kinds, |half, forward| {
+    let _ = graph.each(at.node, kinds, |half| {
         if !search.may_look() {
             return ControlFlow::Break(());
         }
@@ -97,7 +97,7 @@ fn step(search: &mut Search<'_>, place: u32, kinds: (u16, u16), aside: bool) {
         }
         let found = Found {
             aside,
-            ..along(half, forward, place, at.depth + 1)
+            ..along(half, place, at.depth + 1)
         };
         match search.find(found) {
             Some(_) => ControlFlow::Continue(()),

@@ -61,10 +61,11 @@ impl Graph {
     /// Returns the layers among what a walk reached.
     pub fn layers(&self, exposure: &Walk) -> Layers {
         let row = |(place, branch): (usize, &super::Branch)| {
+            let layer = AccessLayer::of(self.glance(branch.node).kind, branch.via)?;
             let node = self.at(branch.node)?;
             let until = [branch.until(), node.ends].into_iter().flatten().min();
             Some(LayerRow {
-                layer: AccessLayer::of(node.kind, branch.via)?,
+                layer,
                 node: branch.node,
                 place,
                 until,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::few::Few;
 use super::kinds::{EdgeKind, NodeIx, Privilege};
 
 /// Marks the end of a chain, and a node that has no number.
@@ -15,6 +16,8 @@ pub(super) struct Half {
     pub privilege: Option<Privilege>,
     /// Whether it ends by itself; when, stands apart.
     pub timed: bool,
+    /// Whether it leads from the node that sees it to `to`; else from `to` to that node.
+    pub forward: bool,
 }
 
 /// An edge between numbers.
@@ -51,6 +54,27 @@ impl Packed {
         Self {
             starts: starts.into(),
             halves: sorted.iter().map(|raw| raw.half).collect(),
+        }
+    }
+
+    /// Packs what walks that go on along some kinds of edges, and against some, look at: less than half of all, and in one
+    /// place for each node.
+    pub fn joined(out: &Self, into: &Self, (along, against): (u16, u16)) -> Self {
+        let nodes = out.starts.len().saturating_sub(1);
+        let mut starts = Vec::with_capacity(nodes + 1);
+        let mut halves: Vec<Half> = Vec::new();
+        for at in 0..nodes {
+            let node = NodeIx(at as u32);
+            starts.push(halves.len() as u32);
+            for (side, kinds) in [(out, along), (into, against)] {
+                let some = side.of(node).iter();
+                halves.extend(some.filter(|half| half.kind.bit() & kinds != 0));
+            }
+        }
+        starts.push(halves.len() as u32);
+        Self {
+            starts: starts.into(),
+            halves: halves.into(),
         }
     }
 
@@ -98,6 +122,8 @@ pub(super) struct Chains {
     links: Vec<Link>,
     /// By node, the latest edge out of it and into it.
     heads: HashMap<u32, (u32, u32)>,
+    /// Which nodes these are.
+    ends: Few,
 }
 
 impl Chains {
@@ -105,6 +131,8 @@ impl Chains {
         let Ok(at) = u32::try_from(self.links.len()) else {
             return;
         };
+        self.ends.add(raw.from);
+        self.ends.add(raw.half.to);
         let out = self.heads.entry(raw.from.0).or_insert((NONE, NONE));
         let next_out = std::mem::replace(&mut out.0, at);
         let into = self.heads.entry(raw.half.to.0).or_insert((NONE, NONE));
@@ -118,6 +146,11 @@ impl Chains {
 
     pub const fn len(&self) -> usize {
         self.links.len()
+    }
+
+    /// Tells whether a node may have any.
+    pub const fn may_have(&self, node: NodeIx) -> bool {
+        self.ends.may_have(node)
     }
 
     pub fn raws(&self) -> impl Iterator<Item = Raw> {
@@ -160,6 +193,7 @@ impl Iterator for Chain<'_> {
                 self.at = link.next_in;
                 Half {
                     to: raw.from,
+                    forward: false,
                     ..raw.half
                 }
             }

@@ -76,25 +76,42 @@ impl Look {
 impl Counts {
     /// Counts what a walk found.
     pub fn of(graph: &Graph, walk: &Walk) -> Self {
-        let mut criticality: BTreeMap<Option<Criticality>, usize> = BTreeMap::new();
+        let mut weights = [0; Criticality::ALL.len() + 1];
+        let mut kinds = [0; NodeKind::ALL.len()];
+        let mut numbered = vec![0; graph.sealed.environments.len() + 1];
         let mut environment: BTreeMap<Option<&str>, usize> = BTreeMap::new();
-        let mut kind: BTreeMap<NodeKind, usize> = BTreeMap::new();
-        for node in walk.nodes().filter_map(|node| graph.at(node)) {
-            *criticality.entry(node.criticality).or_default() += 1;
-            let name = node.environment.as_ref().map(Untrusted::raw);
-            *environment.entry(name).or_default() += 1;
-            *kind.entry(node.kind).or_default() += 1;
+        for node in walk.nodes() {
+            let glance = graph.glance(node);
+            weights[usize::from(glance.weight)] += 1;
+            kinds[glance.kind as usize] += 1;
+            if let Some(count) = numbered.get_mut(usize::from(glance.environment)) {
+                *count += 1;
+            } else {
+                let name = graph.at(node).and_then(|n| n.environment.as_ref());
+                *environment.entry(name.map(Untrusted::raw)).or_default() += 1;
+            }
+        }
+        let names = graph.sealed.environments.iter().map(Untrusted::raw);
+        let names = std::iter::once(None).chain(names.map(Some));
+        for (name, count) in names.zip(numbered).filter(|(_, count)| *count > 0) {
+            *environment.entry(name).or_default() += count;
         }
         let mut by_environment: Vec<(Option<Untrusted>, usize)> = environment
             .into_iter()
             .map(|(name, n)| (name.map(Untrusted::from), n))
             .collect();
         by_environment.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        let mut by_kind: Vec<(NodeKind, usize)> = kind.into_iter().collect();
+        let mut by_kind: Vec<(NodeKind, usize)> = NodeKind::ALL.into_iter().zip(kinds).collect();
+        by_kind.retain(|(_, n)| *n > 0);
         by_kind.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let heaviest = Criticality::ALL.iter().copied().map(Some).rev();
+        let by_criticality = heaviest
+            .chain([None])
+            .map(|c| (c, weights[c.map_or(0, |c| c as usize + 1)]))
+            .filter(|(_, n)| *n > 0);
         Self {
             all: walk.count(),
-            by_criticality: criticality.into_iter().rev().collect(),
+            by_criticality: by_criticality.collect(),
             by_environment,
             by_kind,
         }

@@ -36,11 +36,11 @@ pub struct Hop {
 }
 
 impl Hop {
-    pub(super) const fn of(half: Half, forward: bool, until: Option<Second>) -> Self {
+    pub(super) const fn of(half: Half, until: Option<Second>) -> Self {
         Self {
             to: half.to,
             via: half.kind,
-            forward,
+            forward: half.forward,
             privilege: half.privilege,
             until,
         }
@@ -107,8 +107,8 @@ impl Graph {
             Way::Impact => self.impact_path(from, to)?,
             Way::Exposure => self.search(from, to, |node| self.onward(node))?,
             Way::Any => self.search(from, to, |node| {
-                let out = self.links(node, Side::Out).map(|half| (half, true));
-                out.chain(self.links(node, Side::In).map(|half| (half, false)))
+                let out = self.links(node, Side::Out);
+                out.chain(self.links(node, Side::In))
             })?,
         };
         Some(Path { from, hops })
@@ -140,7 +140,7 @@ impl Graph {
         way.into_iter().map(hop).collect()
     }
 
-    fn search<I: Iterator<Item = (Half, bool)>>(
+    fn search<I: Iterator<Item = Half>>(
         &self,
         from: NodeIx,
         to: NodeIx,
@@ -153,13 +153,13 @@ impl Graph {
             if at == to {
                 break;
             }
-            for (half, forward) in onward(at) {
+            for half in onward(at) {
                 let Some(slot) = came.get_mut(half.to.at()) else {
                     continue;
                 };
                 if *slot == NONE && half.to != from {
                     *slot = steps.len() as u32;
-                    steps.push((at, self.hop(at, half, forward)));
+                    steps.push((at, self.hop(at, half)));
                     open.push_back(half.to);
                 }
             }

@@ -1,9 +1,10 @@
 //! Who may have fallen together with a node: same credential, same owner key, same store, same trust boundary.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 
 use super::kinds::{EdgeKind as E, NodeIx, NodeKind};
 use super::links::Side;
+use super::walk::Seen;
 use super::{Graph, Limits};
 use crate::domain::ids::NodeId;
 
@@ -22,6 +23,14 @@ pub enum Tie {
 }
 
 impl Tie {
+    /// All, the closest first.
+    pub const ALL: [Self; 4] = [
+        Self::Credential,
+        Self::OwnerKey,
+        Self::Store,
+        Self::TrustBoundary,
+    ];
+
     /// Returns the words shown before what is shared.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,8 +47,26 @@ impl Tie {
 pub struct Sibling {
     /// Who.
     pub node: NodeIx,
-    /// What they share and through what, the closest tie first; at most one node is named for each tie.
-    pub ties: Vec<(Tie, NodeIx)>,
+    /// What they share and through what.
+    pub ties: Ties,
+}
+
+/// What two nodes share, and through what: at most one node is named for each tie. A store of a hundred thousand makes as
+/// many of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ties([Option<NodeIx>; Tie::ALL.len()]);
+
+impl Ties {
+    /// Returns all, the closest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Tie, NodeIx)> {
+        let all = Tie::ALL.into_iter().zip(self.0);
+        all.filter_map(|(tie, through)| Some((tie, through?)))
+    }
+
+    /// Returns the closest.
+    pub fn closest(&self) -> Option<(Tie, NodeIx)> {
+        self.iter().next()
+    }
 }
 
 /// All who share something with a node.
@@ -67,23 +94,18 @@ impl Graph {
             graph: self,
             nodes: limits.nodes,
             edges_left: limits.edges,
-            found: BTreeMap::new(),
+            found: Vec::new(),
+            places: vec![0; self.size()],
+            mine: Seen::new(self.size()),
             truncated: false,
         };
         search.run(start);
-        search.found.remove(&start);
-        let mut found: Vec<Sibling> = search
-            .found
-            .into_iter()
-            .map(|(node, ties)| Sibling {
-                node,
-                ties: ties.into_iter().collect(),
-            })
-            .collect();
-        let criticality = |node| self.at(node).and_then(|n| n.criticality);
-        found.sort_by_cached_key(|s| {
-            let closest = s.ties.first().map(|(tie, _)| *tie);
-            (closest, std::cmp::Reverse(criticality(s.node)), s.node)
+        let mut found = search.found;
+        found.retain(|sibling| sibling.node != start);
+        found.sort_unstable_by_key(|sibling| {
+            let closest = sibling.ties.closest().map(|(tie, _)| tie);
+            let weight = Reverse(self.glance(sibling.node).weight);
+            (closest, weight, sibling.node)
         });
         Siblings {
             found,
@@ -105,7 +127,11 @@ struct Search<'g> {
     graph: &'g Graph,
     nodes: usize,
     edges_left: usize,
-    found: BTreeMap<NodeIx, BTreeMap<Tie, NodeIx>>,
+    found: Vec<Sibling>,
+    /// By node, one more than where it stands in `found`; 0 where it does not.
+    places: Vec<u32>,
+    /// The node itself and what it holds.
+    mine: Seen,
     truncated: bool,
 }
 
@@ -121,6 +147,7 @@ impl Search<'_> {
             }
         }
         let mine: Vec<NodeIx> = secrets.iter().copied().chain([start]).collect();
+        mine.iter().for_each(|one| self.mine.add(*one));
         for (kind, tie) in [
             (E::OwnedBy, Tie::OwnerKey),
             (E::StoredIn, Tie::Store),
@@ -129,7 +156,7 @@ impl Search<'_> {
             for one in &mine {
                 for shared in self.ends(*one, Side::Out, kind) {
                     for other in self.ends(shared, Side::In, kind) {
-                        if !mine.contains(&other) {
+                        if !self.mine.has(other) {
                             self.tie_whoever(other, tie, shared);
                         }
                     }
@@ -154,16 +181,28 @@ impl Search<'_> {
     }
 
     fn tie(&mut self, node: NodeIx, tie: Tie, through: NodeIx) {
-        if self.found.len() >= self.nodes && !self.found.contains_key(&node) {
-            self.truncated = true;
+        let Some(place) = self.places.get_mut(node.at()) else {
             return;
+        };
+        if *place == 0 {
+            if self.found.len() >= self.nodes {
+                self.truncated = true;
+                return;
+            }
+            self.found.push(Sibling {
+                node,
+                ties: Ties::default(),
+            });
+            *place = self.found.len() as u32;
         }
-        let ties = self.found.entry(node).or_default();
-        ties.entry(tie).or_insert(through);
+        let sibling = self.found.get_mut(*place as usize - 1);
+        if let Some(sibling) = sibling {
+            sibling.ties.0[tie as usize].get_or_insert(through);
+        }
     }
 
     fn is(&self, node: NodeIx, kind: NodeKind) -> bool {
-        self.graph.at(node).is_some_and(|n| n.kind == kind)
+        self.graph.glance(node).kind == kind
     }
 
     fn held(&mut self, node: NodeIx) -> Vec<NodeIx> {

@@ -136,7 +136,7 @@ fn siblings_say_what_they_share() {
     let ties: Vec<(&str, Vec<(Tie, &str)>)> = found
         .iter()
         .map(|s| {
-            let ties = s.ties.iter().map(|(tie, n)| (*tie, name(&g, *n)));
+            let ties = s.ties.iter().map(|(tie, n)| (tie, name(&g, n)));
             (name(&g, s.node), ties.collect())
         })
         .collect();

@@ -1,6 +1,6 @@
 //! The other way round: who else uses this secret, this store, this identity; and which secrets are in too many hands.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 
 use super::kinds::{EdgeKind as E, NodeIx};
 use super::links::Side;
@@ -70,7 +70,7 @@ impl Graph {
     pub fn users_of(&self, start: NodeIx, limits: Limits) -> Users {
         let mut users = Users::default();
         let mut edges_left = limits.edges;
-        let mut found: BTreeMap<(NodeIx, NodeIx), E> = BTreeMap::new();
+        let found = &mut users.found;
         let held = self.links_of(start, Side::Out, E::Holds.bit() | E::CopyOf.bit());
         let kept = self.links_of(start, Side::In, E::StoredIn.bit() | E::CopyOf.bit());
         let others = held.chain(kept).map(|half| half.to);
@@ -82,19 +82,20 @@ impl Graph {
                 }
                 edges_left -= 1;
                 if half.to != start {
-                    found.entry((what, half.to)).or_insert(half.kind);
+                    found.push(User {
+                        node: half.to,
+                        via: half.kind,
+                        what,
+                    });
                 }
             }
         }
-        users.found = found
-            .into_iter()
-            .map(|((what, node), via)| User { node, via, what })
-            .collect();
-        let criticality = |node| self.at(node).and_then(|n| n.criticality);
-        users.found.sort_by_cached_key(|user| {
-            let critical = std::cmp::Reverse(criticality(user.node));
-            (user.what != start, user.what, critical, user.node)
+        // Stable, so that of several ways to use one thing the first stays.
+        found.sort_by_key(|user| {
+            let weight = Reverse(self.glance(user.node).weight);
+            (user.what != start, user.what, weight, user.node)
         });
+        found.dedup_by_key(|user| (user.what, user.node));
         users
     }
 

@@ -160,12 +160,6 @@ impl Seen {
     }
 }
 
-impl Seen {
-    pub fn clear(&mut self) {
-        self.0.fill(0);
-    }
-}
-
 /// A walk under way.
 pub(super) struct Search<'g> {
     pub graph: &'g Graph,
@@ -282,12 +276,16 @@ impl<'g> Search<'g> {
             places[at as usize] = places[parent] + next[parent];
             next[parent] += below[at as usize] + 1;
         }
-        let mut branches = vec![None; found.len() - 1];
-        for (at, one) in found.iter().enumerate().skip(1) {
-            let parent = places[one.parent as usize].checked_sub(1);
-            branches[places[at] as usize - 1] = Some(Branch {
+        let mut order = vec![0_u32; found.len()];
+        for (at, place) in places.iter().enumerate() {
+            order[*place as usize] = at as u32;
+        }
+        let branches = order[1..].iter().map(|at| {
+            let at = *at as usize;
+            let one = &found[at];
+            Branch {
                 node: one.node,
-                parent,
+                parent: places[one.parent as usize].checked_sub(1),
                 depth: one.depth,
                 below: below[at],
                 via: one.via,
@@ -295,25 +293,30 @@ impl<'g> Search<'g> {
                 privilege: one.privilege,
                 aside: one.aside,
                 until: self.end_of(one),
-            });
-        }
+            }
+        });
+        let branches = branches.collect();
         let counted = found.iter().filter(|one| !one.aside).count();
         Walk {
-            branches: branches.into_iter().flatten().collect(),
+            branches,
             truncated: self.truncated,
             counted,
         }
     }
 
     fn end_of(&self, one: &Found) -> Option<Second> {
+        if !one.timed {
+            return None;
+        }
         let half = Half {
             to: one.node,
             kind: one.via,
             privilege: one.privilege,
             timed: one.timed,
+            forward: one.forward,
         };
         let from = self.found.get(one.parent as usize)?.node;
-        self.graph.end_of(from, half, one.forward)
+        self.graph.end_of(from, half)
     }
 
     /// Returns what was found without the start: by parent, the most critical first, then in the order of the nodes.
@@ -341,13 +344,13 @@ impl<'g> Search<'g> {
 }
 
 /// Makes what is found at the end of an edge.
-pub(super) const fn along(half: Half, forward: bool, parent: u32, depth: u32) -> Found {
+pub(super) const fn along(half: Half, parent: u32, depth: u32) -> Found {
     Found {
         node: half.to,
         parent,
         depth,
         via: half.kind,
-        forward,
+        forward: half.forward,
         privilege: None,
         aside: false,
         timed: half.timed,

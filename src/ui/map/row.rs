@@ -209,10 +209,10 @@ fn list_tags(view: &View, row: usize, now: Timestamp) -> Vec<Tag> {
             ]
         }
         Tab::Siblings => {
-            let ties = view.look.siblings.found.get(row).map(|s| s.ties.as_slice());
-            let tie = |(tie, through): &(crate::domain::graph::Tie, NodeIx)| {
+            let ties = view.look.siblings.found.get(row).map(|s| s.ties);
+            let tie = |(tie, through): (crate::domain::graph::Tie, NodeIx)| {
                 (
-                    format!("{} {}", tie.as_str(), name(&view.graph, *through)),
+                    format!("{} {}", tie.as_str(), name(&view.graph, through)),
                     Role::Warn,
                 )
             };

@@ -41,8 +41,8 @@ pub fn write(around: &Around, args: &MapArgs, out: &mut dyn Write) -> std::io::R
     }
     if args.wants(args.siblings) {
         for sibling in &look.siblings.found {
-            for (tie, through) in &sibling.ties {
-                picture.edge(sibling.node, *through, tie.as_str(), "sibling");
+            for (tie, through) in sibling.ties.iter() {
+                picture.edge(sibling.node, through, tie.as_str(), "sibling");
             }
         }
     }

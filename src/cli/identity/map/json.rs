@@ -106,7 +106,7 @@ fn siblings(around: &Around) -> Value {
     let row = |sibling: &crate::domain::graph::Sibling| {
         let ties = sibling.ties.iter();
         let ties: Vec<Value> = ties
-            .map(|(tie, through)| json!({ "shares": tie, "through": id(around, *through) }))
+            .map(|(tie, through)| json!({ "shares": tie, "through": id(around, through) }))
             .collect();
         let mut value = node(around, Some(sibling.node));
         value["ties"] = json!(ties);

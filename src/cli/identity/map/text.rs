@@ -189,7 +189,7 @@ fn siblings(around: &Around, out: &mut dyn Write) -> std::io::Result<()> {
             .map(|(tie, through)| {
                 let label = around
                     .graph
-                    .at(*through)
+                    .at(through)
                     .map(|n| show(n.label.raw()).into_owned());
                 format!("{} {}", tie.as_str(), label.unwrap_or_default())
             })

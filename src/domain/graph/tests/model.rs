@@ -232,6 +232,19 @@ proptest! {
     }
 
     #[test]
+    fn many_pairs_are_told_as_a_walk_from_each_tells_them(lines in prop::collection::vec(line(), 0..60), sealed in 0..65_usize) {
+        let graph = built(&lines, sealed);
+        let nodes: Vec<NodeIx> = graph.nodes().map(|(at, _)| at).collect();
+        let pair = |from: &NodeIx| nodes.iter().map(|to| (*from, *to)).collect::<Vec<_>>();
+        let pairs: Vec<(NodeIx, NodeIx)> = nodes.iter().flat_map(pair).collect();
+        let reached = graph.reaches(&pairs);
+        for ((from, to), reached) in pairs.into_iter().zip(reached) {
+            let walk = graph.exposure_of(from, Limits::FULL);
+            prop_assert_eq!(reached, walk.place_of(to).is_some());
+        }
+    }
+
+    #[test]
     fn paths_are_shortest(lines in prop::collection::vec(line(), 0..30), sealed in 0..35_usize, from in 0..NODES, to in 0..NODES) {
         let graph = built(&lines, sealed);
         let start = BTreeMap::from([(from, 0)]);
