@@ -32,6 +32,7 @@ use crate::domain::alert::Alert;
 use crate::domain::text::{Untrusted, fit, show};
 use crate::domain::vocabulary::ActionPattern;
 use envelope::{Envelope, Inside};
+use registry::Kind;
 
 pub use registry::{Decoders, KindInfo};
 
@@ -170,10 +171,19 @@ struct Origin<'o> {
     source: &'o str,
     observed: Timestamp,
     raw_sha256: &'o str,
-    /// Id for an alert that brings none and has no recipe, derived from the line and the place in it.
-    derived_id: String,
+    /// The place in the line, where it holds a list.
+    place: Option<usize>,
     /// Id and time of the envelope, used when the alert itself has none.
     envelope: Envelope,
+}
+
+impl Origin<'_> {
+    /// Returns the id of an alert that brings none and has no recipe, derived from the line and the place in it.
+    fn derived_id(&self) -> String {
+        let beginning = self.raw_sha256.get(..32).unwrap_or(self.raw_sha256);
+        let suffix = self.place.map(|at| format!("-{at}"));
+        format!("sha256-{beginning}{}", suffix.unwrap_or_default())
+    }
 }
 
 /// Decodes one line with the shipped decoders; the first element of an array that is no alert fails the line.
@@ -401,7 +411,7 @@ impl Opening<'_> {
             };
             return self.inside(inside, envelope, place.deeper());
         }
-        self.object(value, outer, place);
+        self.known(known, value, outer, place);
     }
 
     fn inside(&mut self, inside: Inside<'_, '_>, envelope: Envelope, place: Place) {
@@ -446,17 +456,24 @@ impl Opening<'_> {
     }
 
     fn object(&mut self, value: &Json<'_>, envelope: Envelope, place: Place) {
+        let kind = self.decoders.find(self.format, value);
+        self.known(kind, value, envelope, place);
+    }
+
+    /// Decodes an object whose kind is known, if it has one.
+    fn known(
+        &mut self,
+        kind: Option<Kind<'_>>,
+        value: &Json<'_>,
+        envelope: Envelope,
+        place: Place,
+    ) {
         self.items += 1;
-        let suffix = place
-            .index
-            .map(|_| format!("-{}", self.items - 1))
-            .unwrap_or_default();
-        let beginning = self.raw_sha256.get(..32).unwrap_or(self.raw_sha256);
         let origin = Origin {
             source: self.source,
             observed: self.observed,
             raw_sha256: self.raw_sha256,
-            derived_id: format!("sha256-{beginning}{suffix}"),
+            place: place.index.map(|_| self.items - 1),
             envelope,
         };
         if !matches!(value, Json::Object(_)) {
@@ -466,7 +483,7 @@ impl Opening<'_> {
         // Asked for by name, a kind decodes also what it would not recognise, and says what is missing.
         let kind = match self.format {
             Some(format) => self.decoders.named(format),
-            None => self.decoders.find(None, value),
+            None => kind,
         };
         let Some(kind) = kind else {
             // The reason is better when the kind is still to be seen.
@@ -480,11 +497,11 @@ impl Opening<'_> {
             };
             return self.reject(reason, place);
         };
-        for key in kind.secrets() {
-            if !self.secrets.contains(&key) {
-                self.secrets.push(key);
+        kind.secrets(|key| {
+            if !self.secrets.iter().any(|known| known == key) {
+                self.secrets.push(key.to_owned());
             }
-        }
+        });
         for decoded in kind.decode(value, &origin) {
             match decoded {
                 Ok(decoded) => self.contents.alerts.push(decoded),
@@ -532,10 +549,21 @@ pub fn is_incomplete(text: &[u8]) -> bool {
 
 /// Takes a text of the source into an alert, bounded.
 fn untrusted(text: &str) -> Untrusted {
-    match text.char_indices().nth(LONGEST_TEXT) {
-        None => Untrusted::new(text),
-        Some((end, _)) => Untrusted::new(format!("{}…", &text[..end])),
+    bounded_text(text).map_or_else(|| Untrusted::new(text), Untrusted::new)
+}
+
+/// Does the same with a text that is not used otherwise.
+fn into_untrusted(text: String) -> Untrusted {
+    Untrusted::new(bounded_text(&text).unwrap_or(text))
+}
+
+/// Returns what is kept of a text that is too long.
+fn bounded_text(text: &str) -> Option<String> {
+    if text.len() <= LONGEST_TEXT {
+        return None;
     }
+    let (end, _) = text.char_indices().nth(LONGEST_TEXT)?;
+    Some(format!("{}…", &text[..end]))
 }
 
 /// Takes an id of the source, bounded without two ids becoming one.
@@ -550,16 +578,23 @@ fn bounded_id(id: &str) -> String {
     format!("{}…{}", &id[..end], hex(&Sha256::digest(id.as_bytes())))
 }
 
+/// Does the same with an id that is not used otherwise.
+fn into_bounded_id(id: String) -> String {
+    match id.len() {
+        0..=LONGEST_ID => id,
+        _ => bounded_id(&id),
+    }
+}
+
 /// Writes bytes as lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| {
+        let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+        [char::from(DIGITS[high]), char::from(DIGITS[low])]
+    };
     let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)]);
-        out.push(DIGITS[usize::from(byte & 15)]);
-    }
+    out.extend(bytes.iter().flat_map(digits));
     out
 }
 

@@ -4,6 +4,8 @@
 //! leaves it open), so a repeated key at any level is an error here. The tree borrows from the line where it can; an
 //! alert has few keys an object, so objects are plain lists.
 
+mod quick;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -76,6 +78,10 @@ impl JsonError {
 
 /// Parses one JSON value that fills `text` entirely.
 pub fn parse(text: &str) -> Result<Json<'_>, JsonError> {
+    quick::parse(text).map_or_else(|| parse_slowly(text), Ok)
+}
+
+fn parse_slowly(text: &str) -> Result<Json<'_>, JsonError> {
     serde_json::from_str(text).map_err(|error| classify(&error))
 }
 
@@ -337,10 +343,78 @@ mod tests {
         ));
     }
 
+    /// Both ways read the same, or the quick one nothing.
+    fn is_the_same(text: &str) {
+        if let Some(quick) = quick::parse(text) {
+            assert_eq!(parse_slowly(text).as_ref(), Ok(&quick), "{text:?}");
+        }
+    }
+
+    #[rstest]
+    #[case("-0")]
+    #[case("01")]
+    #[case("-")]
+    #[case("1e5")]
+    #[case("1.50")]
+    #[case("-12")]
+    #[case("999999999999999999")]
+    #[case("9999999999999999999")]
+    #[case("-9223372036854775808")]
+    #[case("123456789012345678901234567890")]
+    #[case("1e999")]
+    #[case("1-2")]
+    #[case(r#""\u0041\ud83d\ude00\\\"""#)]
+    #[case(r#""\ud83d""#)]
+    #[case(r#""a\"#)]
+    #[case("\"tab\tin it\"")]
+    #[case("\"1234567\u{1}9\"")]
+    #[case("{\"a\":1,}")]
+    #[case("[1,]")]
+    #[case("[,1]")]
+    #[case("{,}")]
+    #[case(r#"{"a":1 "b":2}"#)]
+    #[case(" \n[ 1 , { } , [ ] ] \t")]
+    #[case("nul")]
+    #[case("nullx")]
+    #[case("\u{a0}1")]
+    fn both_ways_read_the_same(#[case] text: &str) {
+        is_the_same(text);
+    }
+
     proptest! {
+        #[test]
+        fn both_ways_read_the_same_of_anything(
+            text in r#"( ?([\[\]{},:]|"[a-c\\\\"é\x01]{0,12}"|-?[0-9]{1,3}(\.[0-9]|e-?[0-9])?|true|null)){0,12}"#,
+        ) {
+            is_the_same(&text);
+        }
+
+        #[test]
+        fn the_quick_way_reads_what_is_written(
+            keys in proptest::collection::hash_set("[a-d]{0,3}|é[a-z]{9}", 0..24), text in ".{0,40}", number in any::<i64>(), float in any::<f64>(),
+        ) {
+            let values: Vec<serde_json::Value> = keys.iter().enumerate().map(|(at, key)| match at % 5 {
+                0 => serde_json::json!(text),
+                1 => serde_json::json!(number),
+                2 => serde_json::json!(float),
+                3 => serde_json::json!([{key.as_str(): [number, null]}, true, text]),
+                _ => serde_json::json!({}),
+            }).collect();
+            let object: serde_json::Map<String, serde_json::Value> = keys.into_iter().zip(values).collect();
+            let written = serde_json::to_string(&object).unwrap();
+            let quick = quick::parse(&written);
+            prop_assert_eq!(quick, parse_slowly(&written).ok());
+            let pretty = serde_json::to_string_pretty(&object).unwrap();
+            prop_assert_eq!(quick::parse(&pretty), parse_slowly(&pretty).ok());
+            // With a key twice it is neither way's.
+            let repeated = written.replacen('{', "{\"\":0,", 1);
+            prop_assert_eq!(quick::parse(&repeated), parse_slowly(&repeated).ok());
+        }
+
         #[test]
         fn takes_or_refuses_any_text(text in any::<String>()) {
             let _ = parse(&text);
+            is_the_same(&text);
         }
     }
 }

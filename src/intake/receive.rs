@@ -286,7 +286,7 @@ impl Desk {
         let accepted = batch.accepted.iter().map(|a| a.alerts.len() as u64).sum();
         let reason = batch.refused.last().map(|r| r.reason.clone());
         let refused = batch.refused.len() as u64;
-        let put = tokio::task::spawn_blocking(move || put(&store, &name, &batch));
+        let put = tokio::task::spawn_blocking(move || put(&store, &name, batch));
         let told: Told = put.await.unwrap_or_else(|error| {
             Err(StoreError::Damaged {
                 what: format!("the storing thread died: {error}"),

@@ -306,24 +306,23 @@ impl Told {
 }
 
 /// Stores a batch and gathers what to tell.
-pub(super) fn put(store: &Mutex<Store>, source: &str, batch: &Batch) -> Result<Told, StoreError> {
+pub(super) fn put(store: &Mutex<Store>, source: &str, batch: Batch) -> Result<Told, StoreError> {
     let mut store = lock(store);
-    let stored = store.put(source, batch)?;
-    let refused = if stored.replayed {
-        None
-    } else {
-        batch.refused.last()
-    };
+    let refused = batch.refused.len() as u64;
+    let reason = batch.refused.last().map(|r| r.reason.clone());
+    let stored = store.take(source, batch)?;
+    let last_reason = reason.filter(|_| !stored.replayed);
+    let is_told = last_reason.is_some();
     Ok(Told {
         new: stored.new.len() as u64,
         replayed: stored.replayed,
         alerts: stored.touched,
-        quarantined: refused.map_or(0, |_| batch.refused.len() as u64),
-        total_quarantined: refused
-            .map(|_| store.quarantined_of(source))
-            .transpose()?
-            .unwrap_or(0),
-        last_reason: refused.map(|r| r.reason.clone()),
+        quarantined: if is_told { refused } else { 0 },
+        total_quarantined: match is_told {
+            true => store.quarantined_of(source)?,
+            false => 0,
+        },
+        last_reason,
     })
 }
 

@@ -8,12 +8,14 @@
 mod changes;
 mod cursor;
 mod health;
+mod lot;
 mod retain;
 mod rows;
 mod space;
 mod spool;
 mod watch;
 
+use std::cell::RefCell;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -35,13 +37,18 @@ use crate::domain::ids::AlertId;
 use crate::domain::text::Untrusted;
 
 /// Schema this program reads and writes; stored as `user_version`.
-const SCHEMA_VERSION: i32 = 1;
+///
+/// Version 2 stores what came together in lots; a database of version 1 is used as it is.
+const SCHEMA_VERSION: i32 = 2;
 
 /// Pages the WAL may grow before a checkpoint: 32 MiB, so that bursts are not interrupted by one every 1,000 pages.
 const CHECKPOINT_PAGES: i32 = 8_192;
 
 /// Bytes to which the WAL is cut when it was longer.
 const WAL_BYTES: i64 = 64 << 20;
+
+/// Prepared statements kept: more than there are.
+const STATEMENTS: usize = 128;
 
 /// Milliseconds to wait for another process that is writing.
 const BUSY_MS: u64 = 5_000;
@@ -213,6 +220,7 @@ pub struct Counts {
 pub struct Store {
     db: Connection,
     spool: Spool,
+    index: RefCell<lot::Index>,
     /// Makes the next `put` fail between spool and commit, as a crash would.
     #[cfg(test)]
     crash_before_commit: bool,
@@ -237,7 +245,9 @@ impl Store {
         if found > SCHEMA_VERSION {
             return Err(StoreError::Newer { path, found });
         }
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
         db.execute_batch(rows::SCHEMA)?;
+        db.execute_batch(lot::SCHEMA)?;
         db.execute_batch(health::SCHEMA)?;
         db.execute_batch(changes::SCHEMA)?;
         db.execute_batch(retain::SCHEMA)?;
@@ -248,15 +258,21 @@ impl Store {
         Ok(Self {
             db,
             spool,
+            index: RefCell::default(),
             #[cfg(test)]
             crash_before_commit: false,
         })
     }
 
-    /// Stores a batch of `source` durably, rows and cursor together. An id that is there already has its count and
+    /// Stores a batch as [`Self::take`] does.
+    pub fn put(&mut self, source: &str, batch: &Batch) -> Result<Stored, StoreError> {
+        self.take(source, batch.clone())
+    }
+
+    /// Stores a batch of `source` durably, alerts and cursor together. An id that is there already has its count and
     /// *last seen* raised and its newest version kept. A batch whose cursor is already the stored one was stored
     /// before, by a run that died before hearing so, and changes nothing.
-    pub fn put(&mut self, source: &str, batch: &Batch) -> Result<Stored, StoreError> {
+    pub fn take(&mut self, source: &str, mut batch: Batch) -> Result<Stored, StoreError> {
         // Held until the end: another process appends to the same segment only after this commit.
         let _lock = self.spool.lock()?;
         let was_sent = match &batch.delivery {
@@ -281,19 +297,44 @@ impl Store {
                 what: "crash before commit".to_owned(),
             });
         }
+        // Forgotten unless all is well: it would name alerts that were not stored.
+        let mut index = self.index.take();
         let tx = self
             .db
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        health::put_arrival(&tx, source, &batch)?;
         let (of_alerts, of_refused) = places.split_at(batch.accepted.len());
-        let stored = rows::put_alerts(&tx, &batch.accepted, of_alerts, batch.is_asked_again)?;
-        rows::put_refused(&tx, source, batch, of_refused)?;
+        rows::put_refused(&tx, source, &batch, of_refused)?;
         rows::put_source(&tx, source, batch.cursor.as_ref())?;
         if let Some(delivery) = &batch.delivery {
             health::put_delivery(&tx, source, delivery, batch.observed)?;
         }
-        health::put_arrival(&tx, source, batch)?;
+        let accepted = std::mem::take(&mut batch.accepted);
+        let again = batch.is_asked_again;
+        let stored = rows::put_alerts(&tx, &mut index, accepted, of_alerts, again)?;
         tx.commit()?;
+        self.index = RefCell::new(index);
         Ok(stored)
+    }
+
+    /// Looks something up in one state of the store, with an index of what is in it.
+    fn look<T>(
+        &self,
+        work: impl FnOnce(&Connection, &lot::Index) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        // Never written to, so it is rolled back.
+        let tx = self.db.unchecked_transaction()?;
+        let mut index = self.index.borrow_mut();
+        index.refresh(&tx)?;
+        work(&tx, &index)
+    }
+
+    /// Reads in one state of the store.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        work(&*self.db.unchecked_transaction()?)
     }
 
     /// Returns where reading of `source` goes on.
@@ -303,7 +344,7 @@ impl Store {
 
     /// Returns up to `limit` alerts, the latest new arrival first.
     pub fn alerts(&self, limit: usize) -> Result<Vec<StoredAlert>, StoreError> {
-        rows::alerts(&self.db, limit)
+        self.read(|db| rows::alerts(db, limit))
     }
 
     /// Returns up to `limit` alerts that arrived before a place, the latest first, and the place to go on from, if there
@@ -313,31 +354,32 @@ impl Store {
         before: Option<i64>,
         limit: usize,
     ) -> Result<(Vec<StoredAlert>, Option<i64>), StoreError> {
-        rows::page(&self.db, before, limit)
+        self.read(|db| rows::page(db, before, limit))
     }
 
     /// Returns one alert.
     pub fn alert(&self, id: &AlertId) -> Result<Option<StoredAlert>, StoreError> {
-        rows::alert(&self.db, id)
+        self.look(|db, index| rows::alert(db, index, id))
     }
 
     /// Returns the alert with this key; else up to `limit` of those whose key ends so, or whose source calls them so.
     pub fn named(&self, wanted: &str, limit: usize) -> Result<Vec<StoredAlert>, StoreError> {
         match self.alert(&AlertId::new(wanted))? {
             Some(exact) => Ok(vec![exact]),
-            None => rows::named(&self.db, wanted, limit),
+            None => self.read(|db| rows::named(db, wanted, limit)),
         }
     }
 
     /// Returns the raw bytes of an alert's newest version.
     pub fn raw(&self, id: &AlertId) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut place = rows::place(&self.db, id)?;
+        let find = || self.look(|db, index| rows::place(db, index, id));
+        let mut place = find()?;
         while let Some(at) = place {
             match self.spool.read(at) {
                 Ok(raw) => return Ok(Some(raw)),
                 // Its segment may have been emptied since it was looked up.
                 Err(error) => {
-                    place = rows::place(&self.db, id)?;
+                    place = find()?;
                     if place == Some(at) {
                         return Err(error);
                     }
@@ -371,12 +413,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let _lock = self.spool.lock()?;
         let places = self.spool.append(std::iter::once(&accepted.raw))?;
+        let mut index = self.index.take();
         let tx = self
             .db
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        rows::put_alerts(&tx, std::slice::from_ref(accepted), &places, false)?;
+        let accepted = vec![accepted.clone()];
+        rows::put_alerts(&tx, &mut index, accepted, &places, false)?;
         rows::release(&tx, held)?;
         tx.commit()?;
+        self.index = RefCell::new(index);
         tracing::info!(source = %crate::domain::text::show(&held.source), at = %now, "a quarantined piece was read");
         Ok(())
     }
@@ -431,17 +476,17 @@ impl Store {
 
     /// Returns the place after everything that is stored now.
     pub fn mark(&self) -> Result<Mark, StoreError> {
-        changes::mark(&self.db)
+        self.read(changes::mark)
     }
 
     /// Returns up to `limit` alerts that came or came again after a place.
     pub fn changes(&self, after: Mark, limit: usize) -> Result<Changes, StoreError> {
-        changes::after(&self.db, after, limit)
+        self.read(|db| changes::after(db, after, limit))
     }
 
     /// Counts what is there.
     pub fn counts(&self) -> Result<Counts, StoreError> {
-        rows::counts(&self.db)
+        self.read(rows::counts)
     }
 }
 

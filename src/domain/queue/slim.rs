@@ -159,16 +159,18 @@ impl Slim {
     /// Takes over what an alert says, but not its place in the order.
     pub fn describe(&mut self, row: &Row, who: u32, names: &mut Names, titles: &mut Names) {
         let alert: &Alert = &row.alert;
-        let raw = |text: Option<&Untrusted>| text.map_or("", Untrusted::raw).to_owned();
+        fn raw(text: Option<&Untrusted>) -> &str {
+            text.map_or("", Untrusted::raw)
+        }
         self.first_seen = seconds(row.first_seen);
         self.last_seen = seconds(row.last_seen);
         self.count = u32::try_from(row.count).unwrap_or(u32::MAX);
         self.who = who;
-        self.target = names.take(&raw(alert.resource.as_ref().map(|r| &r.id)));
+        self.target = names.take(raw(alert.resource.as_ref().map(|r| &r.id)));
         self.title = titles.take(&alert.title.raw().to_lowercase());
-        self.action = names.take(&raw(alert.action.as_ref()));
+        self.action = names.take(raw(alert.action.as_ref()));
         self.source = names.take(&alert.source);
-        self.incident = names.take(&raw(alert.incident.as_ref()));
+        self.incident = names.take(raw(alert.incident.as_ref()));
         self.severity = alert.severity;
         self.pattern = alert.pattern;
         self.confidence = alert.confidence;

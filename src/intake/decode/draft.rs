@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::fields::Fields;
-use super::{Decoded, Origin, Undecodable, bounded_id, hex, untrusted};
+use super::{
+    Decoded, Origin, Undecodable, bounded_id, hex, into_bounded_id, into_untrusted, untrusted,
+};
 use crate::domain::alert::{Alert, Resource, Subject};
 use crate::domain::ids::AlertId;
 use crate::domain::text::Untrusted;
@@ -130,13 +132,13 @@ impl Draft {
         if !self.is_named() {
             return Err(Undecodable::Nameless { kind: self.kind });
         }
-        let own = self.id.clone().or_else(|| origin.envelope.id.clone());
+        let own = self.id.or_else(|| origin.envelope.id.clone());
         let derived = || match derived(&self.kind, &self.recipe) {
             Some(id) => id,
-            None => origin.derived_id.clone(),
+            None => origin.derived_id(),
         };
-        let id = own.map_or_else(derived, |id| bounded_id(&id));
-        let key = self.key.as_deref().map_or_else(|| id.clone(), bounded_id);
+        let id = own.map_or_else(derived, into_bounded_id);
+        let key = self.key.map(into_bounded_id).filter(|key| *key != id);
         let time = self.time.or(origin.envelope.time);
         let (exposed_at, doubt) = exposure(self.exposed_at, time, origin.observed);
         let title = self.title.or_else(|| self.action.clone());
@@ -149,23 +151,23 @@ impl Draft {
         candidates.retain(|c| Some(c) != self.subject.as_ref());
         candidates.truncate(MOST_LISTED);
         let alert = Alert {
-            id: AlertId::new(format!("{}/{key}", origin.source)),
-            native_id: (key != id).then(|| Untrusted::new(id)),
+            id: keyed(origin.source, key.as_ref().unwrap_or(&id)),
+            native_id: key.is_some().then(|| Untrusted::new(id)),
             source: origin.source.to_owned(),
             time,
             observed: origin.observed,
             exposed_at,
-            title: untrusted(title.as_deref().unwrap_or(&self.kind)),
+            title: title.map_or_else(|| untrusted(&self.kind), into_untrusted),
             severity: self.severity,
-            severity_raw: self.severity_raw.as_deref().map(untrusted),
+            severity_raw: self.severity_raw.map(into_untrusted),
             confidence: self.confidence.map(|c| c.min(100)),
             pattern: signals[0],
             subject: self.subject,
             candidates,
             resource: self.resource,
-            action: self.action.as_deref().map(untrusted),
-            evidence_url: self.url.as_deref().map(untrusted),
-            incident: self.incident.as_deref().map(untrusted),
+            action: self.action.map(into_untrusted),
+            evidence_url: self.url.map(into_untrusted),
+            incident: self.incident.map(into_untrusted),
             techniques: techniques(&self.techniques),
             raw_sha256: origin.raw_sha256.to_owned(),
             format: self.kind,
@@ -176,6 +178,15 @@ impl Draft {
             doubt,
         })
     }
+}
+
+/// Names an alert by its source and what is unique there.
+fn keyed(source: &str, key: &str) -> AlertId {
+    let mut id = String::with_capacity(source.len() + 1 + key.len());
+    id.push_str(source);
+    id.push('/');
+    id.push_str(key);
+    AlertId::new(id)
 }
 
 /// Hashes the parts of a recipe; nothing when all of them are empty.
@@ -217,7 +228,7 @@ pub(super) fn exposure(
 }
 
 fn techniques(listed: &[String]) -> Vec<Untrusted> {
-    let mut kept: Vec<Untrusted> = Vec::new();
+    let mut kept: Vec<Untrusted> = Vec::with_capacity(listed.len().min(MOST_LISTED));
     for id in listed.iter().map(|id| untrusted(id.trim())) {
         if kept.len() < MOST_LISTED && !id.is_empty() && !kept.contains(&id) {
             kept.push(id);

@@ -90,10 +90,10 @@ fn check_types(fields: &Fields<'_, '_>, class: i64) {
     fields.id(&["class_uid"]);
     fields.scalar(&["severity_id", "severity"]);
     fields.id(&["metadata.uid"]);
-    for finding in ["finding_info", "finding"] {
-        fields.id(&[&format!("{finding}.uid")]);
-        fields.text(&[&format!("{finding}.title")]);
-    }
+    fields.id(&["finding_info.uid"]);
+    fields.text(&["finding_info.title"]);
+    fields.id(&["finding.uid"]);
+    fields.text(&["finding.title"]);
     fields.time(&["time"]);
     fields.id(&["actor.user.uid", "actor.user.name"]);
     fields.text(&["api.operation"]);

@@ -318,11 +318,11 @@ impl Decoders {
 }
 
 impl Kind<'_> {
-    /// Lists the keys whose values are secrets.
-    pub fn secrets(&self) -> Vec<String> {
+    /// Names the keys whose values are secrets.
+    pub fn secrets(&self, mut tell: impl FnMut(&str)) {
         match self {
-            Self::Native(native) => native.secrets.iter().map(|&k| k.to_owned()).collect(),
-            Self::Mapping(mapping) => mapping.secrets().to_vec(),
+            Self::Native(native) => native.secrets.iter().for_each(|key| tell(key)),
+            Self::Mapping(mapping) => mapping.secrets().iter().for_each(|key| tell(key)),
         }
     }
 

@@ -417,7 +417,7 @@ impl Telling {
     /// Stores a batch and tells what it came to.
     pub async fn store(&self, batch: Batch) -> Result<(), Trouble> {
         let told = self
-            .with_store(move |store, source| put(store, source, &batch))
+            .with_store(move |store, source| put(store, source, batch))
             .await?;
         tell(told.into_events(&self.source), &self.tx, &self.cancel).await;
         Ok(())

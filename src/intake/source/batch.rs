@@ -21,13 +21,18 @@ const KEPT_BEGINNING: usize = 4_096;
 /// Longest reason kept, in terminal cells.
 const LONGEST_REASON: usize = 400;
 
-/// Gathers lines, decoding each.
+/// Fewer lines than this are not worth a second thread.
+const FEW_LINES: usize = 500;
+
+/// Gathers lines and decodes them.
 pub(crate) struct Builder<'b> {
     source: &'b str,
     decoding: &'b Decoding,
     batch: Batch,
     lines: usize,
     bytes: usize,
+    /// Lines that are decoded together.
+    waiting: Vec<Vec<u8>>,
 }
 
 impl<'b> Builder<'b> {
@@ -43,6 +48,7 @@ impl<'b> Builder<'b> {
             batch,
             lines: 0,
             bytes: 0,
+            waiting: Vec::new(),
         }
     }
 
@@ -66,14 +72,14 @@ impl<'b> Builder<'b> {
             Line::Whole(raw) if raw.trim_ascii().is_empty() => {}
             Line::Whole(raw) => {
                 self.bytes += raw.len();
-                let contents = self.peek(&raw);
-                self.take(raw, contents);
+                self.waiting.push(raw);
             }
             Line::TooLong {
                 beginning,
                 length,
                 sha256,
             } => {
+                self.decode();
                 let reason = reason(&Undecodable::TooLong { bytes: length });
                 self.batch.refused.push(Refused {
                     raw: beginning,
@@ -114,18 +120,48 @@ impl<'b> Builder<'b> {
 
     /// Adds what was decoded elsewhere.
     pub fn merge(&mut self, batch: Batch) {
+        self.decode();
         self.batch.accepted.extend(batch.accepted);
         self.batch.refused.extend(batch.refused);
     }
 
     /// Adds something that cannot be read.
     pub fn refuse(&mut self, refused: Refused) {
+        self.decode();
         self.batch.refused.push(refused);
     }
 
     /// Returns the batch.
-    pub fn finish(self) -> Batch {
+    pub fn finish(mut self) -> Batch {
+        self.decode();
         self.batch
+    }
+
+    /// Decodes the lines that wait, many of them on two threads.
+    fn decode(&mut self) {
+        let lines = std::mem::take(&mut self.waiting);
+        let (first, second) = match lines.len() {
+            0..FEW_LINES => lines.split_at(lines.len()),
+            count => lines.split_at(count / 2),
+        };
+        let decode = |lines: &[Vec<u8>]| -> Vec<Result<Contents, Undecodable>> {
+            lines.iter().map(|raw| self.peek(raw)).collect()
+        };
+        let contents = std::thread::scope(|scope| {
+            let helper = std::thread::Builder::new().name("decode".to_owned());
+            let other = match second {
+                [] => None,
+                second => helper.spawn_scoped(scope, move || decode(second)).ok(),
+            };
+            let mut contents = decode(first);
+            // Without a thread, or with one that died, it is decoded here.
+            let rest = other.and_then(|other| other.join().ok());
+            contents.extend(rest.unwrap_or_else(|| decode(second)));
+            contents
+        });
+        for (raw, contents) in lines.into_iter().zip(contents) {
+            self.take(raw, contents);
+        }
     }
 
     /// Decodes a line as it will be decoded when it is added, without adding it.

@@ -223,7 +223,7 @@ impl Folder {
             cursor.offset = reading.offset();
         }
         batch.cursor = Some(Cursor::Folder(cursor));
-        let told = put(store, &self.name, &batch)?;
+        let told = put(store, &self.name, batch)?;
         if !is_end {
             self.reading = Some((file, reading));
         } else if self.after == AfterReading::Remove {

@@ -103,7 +103,7 @@ impl Follower {
     /// cursor, so nothing is skipped.
     pub fn step(&mut self, store: &Mutex<Store>) -> Result<Step, StoreError> {
         let Prepared { batch, next } = self.prepare(store)?;
-        let told = batch.map(|batch| put(store, &self.source, &batch));
+        let told = batch.map(|batch| put(store, &self.source, batch));
         match told.transpose() {
             Ok(told) => Ok(Step { told, next }),
             Err(error) => {

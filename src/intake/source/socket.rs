@@ -223,7 +223,7 @@ impl Desk {
                     sum.alerts += alerts as u64;
                     sum.unreadable += batch.refused.len() as u64;
                     let (store, name) = (Arc::clone(&self.store), self.name.clone());
-                    let stored = tokio::task::spawn_blocking(move || put(&store, &name, &batch));
+                    let stored = tokio::task::spawn_blocking(move || put(&store, &name, batch));
                     let told = stored
                         .await
                         .map_err(|error| format!("the storing thread died: {error}"))?

@@ -83,7 +83,7 @@ fn read_all(
             let builder = Builder::new(source, decoding, Timestamp::now());
             let batch = builder.of_lines(&mut lines, &mut rest, count == 0);
             if !batch.is_empty() {
-                let told = put(store, source, &batch).map_err(|error| error.to_string())?;
+                let told = put(store, source, batch).map_err(|error| error.to_string())?;
                 if !send(told.into_events(source).collect()) {
                     return Ok(());
                 }

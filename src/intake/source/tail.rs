@@ -79,7 +79,7 @@ pub(super) async fn run(
         {
             let (store, source) = (Arc::clone(&store), name.clone());
             storing = Some(tokio::task::spawn_blocking(move || {
-                put(&store, &source, &batch)
+                put(&store, &source, batch)
             }));
         }
         let (state, more) = outcome(prepared, watched);

@@ -50,27 +50,18 @@ pub(super) fn touch(tx: &Transaction<'_>, seq: i64) -> Result<(), StoreError> {
 }
 
 pub(super) fn mark(db: &Connection) -> Result<Mark, StoreError> {
-    let sql =
-        "SELECT (SELECT coalesce(max(seq), 0) FROM alert), (SELECT coalesce(max(n), 0) FROM again)";
-    Ok(db.prepare_cached(sql)?.query_row([], |row| {
-        Ok(Mark {
-            seq: row.get(0)?,
-            again: row.get(1)?,
-        })
-    })?)
+    let sql = "SELECT coalesce(max(n), 0) FROM again";
+    Ok(Mark {
+        seq: super::lot::next_number(db)? - 1,
+        again: db.prepare_cached(sql)?.query_row([], |row| row.get(0))?,
+    })
 }
 
 pub(super) fn after(db: &Connection, mut mark: Mark, limit: usize) -> Result<Changes, StoreError> {
-    let sql = format!("SELECT {COLUMNS}, seq FROM alert WHERE seq > ?1 ORDER BY seq LIMIT ?2");
-    let mut statement = db.prepare_cached(&sql)?;
-    let found = statement.query_map(params![mark.seq, to_i64(limit)], |row| {
-        Ok((row.get(4)?, stored_alert(row)))
-    })?;
     let mut rows: Vec<StoredAlert> = Vec::new();
-    for found in found {
-        let (seq, row) = found?;
+    for (seq, row) in super::lot::after(db, mark.seq, limit)? {
         mark.seq = seq;
-        rows.push(row?);
+        rows.push(row);
     }
     let mut is_more = rows.len() == limit;
     let sql = "SELECT n, seq FROM again WHERE n > ?1 ORDER BY n LIMIT ?2";

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::rows::{micros, stored_alert, time};
-use super::{Store, StoreError, StoredAlert};
+use super::{Store, StoreError, StoredAlert, lot};
 use crate::domain::ids::AlertId;
 
 mod deletion;
@@ -101,11 +101,7 @@ impl Store {
             before: rule.before.map_or(i64::MIN, micros),
             excess,
             spared: 0,
-            highest: self
-                .db
-                .query_row("SELECT coalesce(max(seq), 0) FROM alert", [], |row| {
-                    row.get(0)
-                })?,
+            highest: lot::next_number(&self.db)? - 1,
         };
         self.delete_unreadable(&mut run)?;
         self.delete_undated(&mut run, is_kept)?;
@@ -132,6 +128,7 @@ impl Store {
             return Ok(false);
         };
         let sql = "SELECT EXISTS (SELECT 1 FROM alert WHERE last_seen < ?1 OR last_seen > ?2)
+                       OR EXISTS (SELECT 1 FROM lot WHERE oldest < ?1 OR newest > ?2)
                        OR EXISTS (SELECT 1 FROM quarantine WHERE at < ?1)
                        OR EXISTS (SELECT 1 FROM gone WHERE at < ?3)";
         let forgotten = micros(now) - REMEMBERED_S * 1_000_000;
@@ -186,13 +183,26 @@ impl Store {
             let tx = self
                 .db
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let lot = candidates(&tx, place, micros(run.now))?;
-            let Some(last) = lot.last() else {
+            let rows = candidates(&tx, place, micros(run.now))?;
+            // Those that lie together get rows as their turn comes.
+            let last = rows.last().filter(|_| rows.len() == LOT);
+            let until = last.map_or(i64::MAX, |last| last.last_seen.saturating_add(1));
+            let due = if run.deletion.bytes < run.excess {
+                i64::MAX
+            } else {
+                run.before
+            };
+            if lot::thaw_before(&tx, until.min(due))? {
+                tx.commit()?;
+                std::thread::sleep(began.elapsed());
+                continue;
+            }
+            let Some(last) = rows.last() else {
                 return Ok(());
             };
             place = (last.last_seen, last.seq);
-            let mut goes_on = lot.len() == LOT;
-            for row in &lot {
+            let mut goes_on = rows.len() == LOT;
+            for row in &rows {
                 let is_old = row.last_seen < run.before;
                 if !is_old && run.deletion.bytes >= run.excess {
                     goes_on = false;
@@ -210,6 +220,19 @@ impl Store {
         Ok(())
     }
 
+    /// Gives the alerts of a lot rows, all of them or none. Tells whether there was such a lot.
+    pub(super) fn thaw(
+        &mut self,
+        find: impl Fn(&Connection) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let tx = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let did = find(&tx)?;
+        tx.commit()?;
+        Ok(did)
+    }
+
     /// Deletes alerts that a clock dated that was not set, or ahead: each is as old as the next one with a believable time.
     /// Without such a next one it stays.
     fn delete_undated(
@@ -218,6 +241,9 @@ impl Store {
         is_kept: &dyn Fn(&AlertId) -> bool,
     ) -> Result<(), StoreError> {
         let (mut next, mut place) = (None, 0);
+        while self.thaw(|db| lot::thaw_before(db, BELIEVED_FROM))?
+            || self.thaw(|db| lot::thaw_after(db, micros(run.now)))?
+        {}
         loop {
             let tx = self
                 .db
@@ -375,19 +401,21 @@ fn undated(tx: &Transaction<'_>, after: i64, now: i64) -> Result<Vec<Candidate>,
     rows.map(|row| row?).collect()
 }
 
-/// Returns number and time of the next row that came at a believable time.
+/// Returns number and time of the next alert that came at a believable time.
 fn believable_after(
     tx: &Transaction<'_>,
     seq: i64,
     now: i64,
 ) -> Result<Option<(i64, i64)>, StoreError> {
     let sql = "SELECT seq, first_seen FROM alert WHERE seq > ?1 AND first_seen BETWEEN ?2 AND ?3 ORDER BY seq LIMIT 1";
-    Ok(tx
+    let row: Option<(i64, i64)> = tx
         .prepare_cached(sql)?
         .query_row(params![seq, BELIEVED_FROM, now], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
-        .optional()?)
+        .optional()?;
+    let lot = lot::first_between(tx, seq, (BELIEVED_FROM, now))?;
+    Ok(row.into_iter().chain(lot).min())
 }
 
 /// A piece in quarantine that may be deleted.

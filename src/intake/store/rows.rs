@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use sha2::{Digest, Sha256};
 
+use super::lot::{Index, Lot, New};
 use super::spool::{Place, Spool};
 use super::{Accepted, Batch, Counts, Cursor, Held, Quarantined, StoreError, Stored, StoredAlert};
 use crate::domain::alert::Alert;
@@ -15,8 +16,7 @@ use crate::domain::text::Untrusted;
 /// Bytes of a quarantined piece that are shown.
 const SHOWN_BEGINNING: u64 = 4_096;
 
-/// Tables. Ids are found by a 64-bit hash: a short integer index takes rows twice as fast as one over texts; equal
-/// hashes are told apart by the text.
+/// Tables. Most alerts lie in lots (`lot`); those that changed, or came alone, have rows.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS alert (
     seq INTEGER PRIMARY KEY,
@@ -51,133 +51,318 @@ CREATE TABLE IF NOT EXISTS source (
 
 pub(super) const COLUMNS: &str = "alert, count, first_seen, last_seen";
 
-/// Stores alerts, new ones as rows and repeated ones as counts.
+/// A batch on its way into a transaction.
+struct Putting<'p> {
+    db: &'p Transaction<'p>,
+    index: &'p mut Index,
+    /// The number of the first new alert.
+    base: i64,
+    new: Vec<New>,
+    stored: Vec<StoredAlert>,
+    /// What was touched, in order.
+    touched: Vec<Touched>,
+    /// Where alerts that came again stand in `stored`, by number.
+    again: HashMap<i64, usize>,
+    /// The lot looked at last: what comes again comes together.
+    lot: Option<Lot>,
+    is_asked_again: bool,
+    /// Whether anything deleted is remembered.
+    remembers: bool,
+}
+
+/// The next of the new alerts, or the place of one that came again.
+enum Touched {
+    New,
+    Again(usize),
+}
+
+/// Where an alert was found.
+enum Found {
+    /// Among the new ones of the same batch.
+    New(usize),
+    /// In the store, by its number.
+    Stored(i64),
+}
+
+/// Stores alerts, new ones together and repeated ones as counts.
 pub(super) fn put_alerts(
     tx: &Transaction<'_>,
-    accepted: &[Accepted],
+    index: &mut Index,
+    accepted: Vec<Accepted>,
     places: &[Place],
     is_asked_again: bool,
 ) -> Result<Stored, StoreError> {
-    let mut stored = Stored::default();
-    let mut at: HashMap<AlertId, usize> = HashMap::new();
-    let remembers = super::retain::remembers(tx)?;
-    for (piece, place) in accepted.iter().zip(places) {
-        for alert in &piece.alerts {
-            let Some((row, is_new)) = put_alert(tx, alert, *place, is_asked_again, remembers)?
-            else {
-                continue;
-            };
-            if is_new {
-                stored.new.push(alert.id.clone());
-            }
-            if let Some(&i) = at.get(&alert.id) {
-                stored.touched[i] = row;
-            } else {
-                at.insert(alert.id.clone(), stored.touched.len());
-                stored.touched.push(row);
-            }
+    index.refresh(tx)?;
+    let mut putting = Putting {
+        db: tx,
+        base: index.next(),
+        index,
+        new: Vec::with_capacity(accepted.len()),
+        stored: Vec::new(),
+        touched: Vec::with_capacity(accepted.len()),
+        again: HashMap::new(),
+        lot: None,
+        is_asked_again,
+        remembers: super::retain::remembers(tx)?,
+    };
+    for (piece, place) in accepted.into_iter().zip(places) {
+        for alert in piece.alerts {
+            putting.put(alert, *place)?;
         }
     }
-    Ok(stored)
+    super::lot::put(tx, putting.base, &putting.new)?;
+    Ok(putting.finish())
 }
 
-/// Stores one alert and tells how it is stored now and whether it is new; nothing when it was to be left as it is, or was
-/// deleted and is no news.
-fn put_alert(
-    tx: &Transaction<'_>,
-    alert: &Alert,
-    place: Place,
-    is_asked_again: bool,
-    remembers: bool,
-) -> Result<Option<(StoredAlert, bool)>, StoreError> {
-    let hash = id_hash(&alert.id);
-    let sql = format!("SELECT {COLUMNS}, seq FROM alert WHERE id_hash = ?1 AND id = ?2");
-    let found = tx
-        .prepare_cached(&sql)?
-        .query_row(params![hash, alert.id.as_str()], |row| {
-            Ok((stored_alert(row), row.get(4)?))
-        })
-        .optional()?;
-    let Some((before, seq)) = found else {
-        if remembers && super::retain::is_old_news(tx, alert)? {
-            return Ok(None);
+impl Putting<'_> {
+    /// Stores one alert, unless it is to be left as it is, or was deleted and is no news.
+    fn put(&mut self, alert: Alert, place: Place) -> Result<(), StoreError> {
+        let hash = id_hash(&alert.id);
+        match self.find(hash, &alert.id)? {
+            Some(Found::Stored(seq)) => self.again(seq, alert, place),
+            Some(Found::New(at)) => {
+                let new = &mut self.new[at];
+                if self.is_asked_again && new.stored.alert.raw_sha256 == alert.raw_sha256 {
+                    return Ok(());
+                }
+                if is_later(&new.stored, &alert) {
+                    new.place = place;
+                }
+                new.stored = merge(&new.stored, alert);
+                Ok(())
+            }
+            None => {
+                if self.remembers && super::retain::is_old_news(self.db, &alert)? {
+                    return Ok(());
+                }
+                self.index.push(hash);
+                self.touched.push(Touched::New);
+                let seen = rounded(alert.observed);
+                let stored = StoredAlert {
+                    alert,
+                    count: 1,
+                    first_seen: seen,
+                    last_seen: seen,
+                };
+                self.new.push(New {
+                    hash,
+                    stored,
+                    place,
+                });
+                Ok(())
+            }
         }
-        let row = StoredAlert {
-            alert: alert.clone(),
-            count: 1,
-            first_seen: rounded(alert.observed),
-            last_seen: rounded(alert.observed),
+    }
+
+    fn find(&mut self, hash: i64, id: &AlertId) -> Result<Option<Found>, StoreError> {
+        let numbers: Vec<i64> = self.index.numbers(hash).collect();
+        for seq in numbers {
+            match usize::try_from(seq - self.base) {
+                Ok(at)
+                    if self
+                        .new
+                        .get(at)
+                        .is_some_and(|new| new.stored.alert.id == *id) =>
+                {
+                    return Ok(Some(Found::New(at)));
+                }
+                Ok(_) => {}
+                Err(_) if is_called(self.db, seq, id, &mut self.lot)? => {
+                    return Ok(Some(Found::Stored(seq)));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stores that an alert came again.
+    fn again(&mut self, seq: i64, alert: Alert, place: Place) -> Result<(), StoreError> {
+        let Some(before) = stored(self.db, seq, &mut self.lot)? else {
+            return Ok(());
         };
-        insert(tx, &row, hash, place)?;
-        return Ok(Some((row, true)));
-    };
-    let before = before?;
-    if is_asked_again && before.alert.raw_sha256 == alert.raw_sha256 {
+        if self.is_asked_again && before.stored.alert.raw_sha256 == alert.raw_sha256 {
+            return Ok(());
+        }
+        let kept = if is_later(&before.stored, &alert) {
+            place
+        } else {
+            before.place
+        };
+        let row = merge(&before.stored, alert);
+        match self.lot.as_mut().filter(|_| !before.is_row) {
+            Some(lot) => super::lot::give_row(self.db, lot, seq, (&row, kept))?,
+            None => update(self.db, seq, &row, kept)?,
+        }
+        super::changes::touch(self.db, seq)?;
+        if let Some(&at) = self.again.get(&seq) {
+            self.stored[at] = row;
+        } else {
+            self.again.insert(seq, self.stored.len());
+            self.touched.push(Touched::Again(self.stored.len()));
+            self.stored.push(row);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Stored {
+        let new = self.new.iter().map(|new| new.stored.alert.id.clone());
+        let new = new.collect();
+        let mut again: Vec<Option<StoredAlert>> = self.stored.into_iter().map(Some).collect();
+        let mut arrived = self.new.into_iter();
+        // New ones are touched in the order in which they stand.
+        let touched = self
+            .touched
+            .into_iter()
+            .filter_map(|touched| match touched {
+                Touched::New => arrived.next().map(|new| new.stored),
+                Touched::Again(at) => again.get_mut(at).and_then(Option::take),
+            });
+        Stored {
+            touched: touched.collect(),
+            new,
+            replayed: false,
+        }
+    }
+}
+
+/// An alert as it is stored.
+struct Before {
+    stored: StoredAlert,
+    place: Place,
+    /// Whether it has a row of its own.
+    is_row: bool,
+}
+
+/// Finds an alert by its number.
+fn stored(db: &Connection, seq: i64, kept: &mut Option<Lot>) -> Result<Option<Before>, StoreError> {
+    let sql = format!("SELECT {COLUMNS}, segment, offset, length FROM alert WHERE seq = ?1");
+    let found = db
+        .prepare_cached(&sql)?
+        .query_row([seq], |row| Ok((stored_alert(row), place_at(row, 4)?)))
+        .optional()?;
+    if let Some((stored, place)) = found {
+        let (stored, is_row) = (stored?, true);
+        return Ok(Some(Before {
+            stored,
+            place,
+            is_row,
+        }));
+    }
+    let Some(lot) = lot_with(db, seq, kept)? else {
         return Ok(None);
+    };
+    let (stored, place) = lot.alert(seq)?;
+    Ok(Some(Before {
+        stored,
+        place,
+        is_row: false,
+    }))
+}
+
+/// Tells whether the alert with a number has an id.
+fn is_called(
+    db: &Connection,
+    seq: i64,
+    id: &AlertId,
+    kept: &mut Option<Lot>,
+) -> Result<bool, StoreError> {
+    let found: Option<String> = db
+        .prepare_cached("SELECT id FROM alert WHERE seq = ?1")?
+        .query_row([seq], |row| row.get(0))
+        .optional()?;
+    match (found, id) {
+        (Some(found), id) => Ok(found == id.as_str()),
+        (None, id) => match lot_with(db, seq, kept)? {
+            Some(lot) => Ok(lot.id(seq)? == *id),
+            None => Ok(false),
+        },
     }
-    let row = merge(&before, alert);
-    let seq: i64 = seq;
-    let (count, last) = (row.count.cast_signed(), micros(row.last_seen));
-    if row.alert.raw_sha256 == alert.raw_sha256 {
-        let sql = "UPDATE alert SET count = ?2, last_seen = ?3, alert = ?4, segment = ?5, offset = ?6, length = ?7
-                   WHERE seq = ?1";
-        let json = to_json(&row.alert)?;
-        tx.prepare_cached(sql)?.execute(params![
-            seq,
-            count,
-            last,
-            json,
-            place.segment,
-            place.offset.cast_signed(),
-            place.length.cast_signed()
-        ])?;
-    } else {
-        let sql = "UPDATE alert SET count = ?2, last_seen = ?3, alert = ?4 WHERE seq = ?1";
-        tx.prepare_cached(sql)?
-            .execute(params![seq, count, last, to_json(&row.alert)?])?;
+}
+
+/// Returns the lot in which an alert was stored, the kept one if it is that.
+fn lot_with<'k>(
+    db: &Connection,
+    seq: i64,
+    kept: &'k mut Option<Lot>,
+) -> Result<Option<&'k Lot>, StoreError> {
+    if !kept.as_ref().is_some_and(|lot| lot.holds(seq)) {
+        *kept = Lot::with(db, seq)?;
     }
-    super::changes::touch(tx, seq)?;
-    Ok(Some((row, false)))
+    Ok(kept.as_ref())
+}
+
+/// Finds the number of an alert.
+fn number(db: &Connection, index: &Index, id: &AlertId) -> Result<Option<i64>, StoreError> {
+    for seq in index.numbers(id_hash(id)) {
+        if is_called(db, seq, id, &mut None)? {
+            return Ok(Some(seq));
+        }
+    }
+    Ok(None)
+}
+
+/// Tells whether a version counts more than the one before.
+fn is_later(before: &StoredAlert, again: &Alert) -> bool {
+    again.time >= before.alert.time
 }
 
 /// Sources send an id again when a finding changes, not always in order: the version with the later time counts, the
 /// earliest exposure stays, and so does the first arrival.
-fn merge(before: &StoredAlert, again: &Alert) -> StoredAlert {
-    let newer = again.time >= before.alert.time;
-    let mut alert = if newer {
-        again.clone()
+fn merge(before: &StoredAlert, again: Alert) -> StoredAlert {
+    let exposed = [before.alert.exposed_at, again.exposed_at];
+    let last_seen = before.last_seen.max(rounded(again.observed));
+    let mut alert = if is_later(before, &again) {
+        again
     } else {
         before.alert.clone()
     };
-    alert.exposed_at = [before.alert.exposed_at, again.exposed_at]
-        .into_iter()
-        .flatten()
-        .min();
+    alert.exposed_at = exposed.into_iter().flatten().min();
     alert.observed = before.alert.observed;
     StoredAlert {
         alert,
         count: before.count + 1,
         first_seen: before.first_seen,
-        last_seen: before.last_seen.max(rounded(again.observed)),
+        last_seen,
     }
 }
 
-fn insert(
-    tx: &Transaction<'_>,
+/// Writes a row.
+pub(super) fn insert(
+    db: &Connection,
+    seq: i64,
     row: &StoredAlert,
     hash: i64,
     place: Place,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO alert (id_hash, id, count, first_seen, last_seen, segment, offset, length, alert)
-               VALUES (?1, ?2, 1, ?3, ?3, ?4, ?5, ?6, ?7)";
-    tx.prepare_cached(sql)?.execute(params![
+    let sql = "INSERT INTO alert (seq, id_hash, id, count, first_seen, last_seen, segment, offset, length, alert)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    db.prepare_cached(sql)?.execute(params![
+        seq,
         hash,
         row.alert.id.as_str(),
+        row.count.cast_signed(),
         micros(row.first_seen),
+        micros(row.last_seen),
         place.segment,
         place.offset.cast_signed(),
         place.length.cast_signed(),
         to_json(&row.alert)?,
+    ])?;
+    Ok(())
+}
+
+fn update(db: &Connection, seq: i64, row: &StoredAlert, place: Place) -> Result<(), StoreError> {
+    let sql = "UPDATE alert SET count = ?2, last_seen = ?3, alert = ?4, segment = ?5, offset = ?6, length = ?7
+               WHERE seq = ?1";
+    db.prepare_cached(sql)?.execute(params![
+        seq,
+        row.count.cast_signed(),
+        micros(row.last_seen),
+        to_json(&row.alert)?,
+        place.segment,
+        place.offset.cast_signed(),
+        place.length.cast_signed()
     ])?;
     Ok(())
 }
@@ -249,10 +434,7 @@ pub(super) fn cursor(db: &Connection, source: &str) -> Result<Option<Cursor>, St
 
 /// Lists alerts, the latest new arrival first.
 pub(super) fn alerts(db: &Connection, limit: usize) -> Result<Vec<StoredAlert>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM alert ORDER BY seq DESC LIMIT ?1");
-    let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map([to_i64(limit)], |row| Ok(stored_alert(row)))?;
-    rows.map(|row| row?).collect()
+    Ok(page(db, None, limit)?.0)
 }
 
 /// Returns alerts before a place, the latest first, and the place to go on from.
@@ -261,27 +443,22 @@ pub(super) fn page(
     before: Option<i64>,
     limit: usize,
 ) -> Result<(Vec<StoredAlert>, Option<i64>), StoreError> {
-    let sql = format!("SELECT {COLUMNS}, seq FROM alert WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut last = None;
-    let rows = statement.query_map([before.unwrap_or(i64::MAX), to_i64(limit)], |row| {
-        last = Some(row.get(4)?);
-        Ok(stored_alert(row))
-    })?;
-    let rows: Vec<StoredAlert> = rows.map(|row| row?).collect::<Result<_, _>>()?;
-    let next = last.filter(|_| rows.len() == limit);
-    Ok((rows, next))
+    let found = super::lot::before(db, before.unwrap_or(i64::MAX), limit)?;
+    let last = found.last().map(|(seq, _)| *seq);
+    let next = last.filter(|_| found.len() == limit);
+    Ok((found.into_iter().map(|(_, row)| row).collect(), next))
 }
 
 /// Finds one alert.
-pub(super) fn alert(db: &Connection, id: &AlertId) -> Result<Option<StoredAlert>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM alert WHERE id_hash = ?1 AND id = ?2");
-    let key = params![id_hash(id), id.as_str()];
-    let found = db
-        .prepare_cached(&sql)?
-        .query_row(key, |row| Ok(stored_alert(row)))
-        .optional()?;
-    found.transpose()
+pub(super) fn alert(
+    db: &Connection,
+    index: &Index,
+    id: &AlertId,
+) -> Result<Option<StoredAlert>, StoreError> {
+    match number(db, index, id)? {
+        Some(seq) => Ok(stored(db, seq, &mut None)?.map(|before| before.stored)),
+        None => Ok(None),
+    }
 }
 
 /// Finds alerts by the end of their key, or by the id of their source, in the order of their keys. Reads all of them.
@@ -300,17 +477,23 @@ pub(super) fn named(
     let found = statement.query_map(params![wanted, to_json(&wanted)?, to_i64(limit)], |row| {
         Ok(stored_alert(row))
     })?;
-    found.map(|row| row?).collect()
+    let mut found: Vec<StoredAlert> = found.map(|row| row?).collect::<Result<_, _>>()?;
+    found.extend(super::lot::named(db, wanted)?);
+    found.sort_by(|a, b| a.alert.id.cmp(&b.alert.id));
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// Finds where the raw bytes of an alert lie.
-pub(super) fn place(db: &Connection, id: &AlertId) -> Result<Option<Place>, StoreError> {
-    let sql = "SELECT segment, offset, length FROM alert WHERE id_hash = ?1 AND id = ?2";
-    let key = params![id_hash(id), id.as_str()];
-    Ok(db
-        .prepare_cached(sql)?
-        .query_row(key, |row| place_at(row, 0))
-        .optional()?)
+pub(super) fn place(
+    db: &Connection,
+    index: &Index,
+    id: &AlertId,
+) -> Result<Option<Place>, StoreError> {
+    match number(db, index, id)? {
+        Some(seq) => Ok(stored(db, seq, &mut None)?.map(|before| before.place)),
+        None => Ok(None),
+    }
 }
 
 /// Lists what could not be read, the latest first.
@@ -403,10 +586,11 @@ pub(super) fn last_reason(db: &Connection, source: &str) -> Result<Option<String
 pub(super) fn counts(db: &Connection) -> Result<Counts, StoreError> {
     let sql = "SELECT (SELECT count(*) FROM alert), (SELECT coalesce(sum(count), 0) FROM alert),
                       (SELECT coalesce(sum(quarantined), 0) FROM source)";
+    let (alerts, arrivals) = super::lot::counts(db)?;
     Ok(db.query_row(sql, [], |row| {
         Ok(Counts {
-            alerts: row.get::<_, i64>(0)? as u64,
-            arrivals: row.get::<_, i64>(1)? as u64,
+            alerts: alerts + row.get::<_, i64>(0)? as u64,
+            arrivals: arrivals + row.get::<_, i64>(1)? as u64,
             quarantined: row.get::<_, i64>(2)? as u64,
         })
     })?)
@@ -430,7 +614,8 @@ fn place_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Place> {
     })
 }
 
-fn id_hash(id: &AlertId) -> i64 {
+/// Returns what an id is found by.
+pub(super) fn id_hash(id: &AlertId) -> i64 {
     let digest = Sha256::digest(id.as_str().as_bytes());
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
@@ -442,7 +627,7 @@ pub(super) fn to_i64(limit: usize) -> i64 {
 }
 
 /// Cuts a time to what a row keeps of it, so that an alert looks the same before and after it was stored.
-fn rounded(time: Timestamp) -> Timestamp {
+pub(super) fn rounded(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(micros(time)).unwrap_or(time)
 }
 

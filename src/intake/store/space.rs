@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{TransactionBehavior, params};
 
 use super::spool::Place;
-use super::{Store, StoreError};
+use super::{Store, StoreError, lot};
 
 /// Free pages that the database keeps for what comes next: 4 MiB.
 const PAGES_KEPT: i64 = 1_024;
@@ -42,13 +42,14 @@ impl Store {
     }
 
     /// Counts what points into a segment.
-    fn pieces(&self, segment: u32) -> Result<i64, StoreError> {
+    pub(super) fn pieces(&self, segment: u32) -> Result<i64, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM alert WHERE segment = ?1)
                         + (SELECT count(*) FROM quarantine WHERE segment = ?1)";
-        Ok(self
+        let rows: i64 = self
             .db
             .prepare_cached(sql)?
-            .query_row([segment], |row| row.get(0))?)
+            .query_row([segment], |row| row.get(0))?;
+        Ok(rows + lot::in_segment(&self.db, segment)?.0)
     }
 
     /// Tells whether so little of a segment is in use that it is worth writing that again.
@@ -56,11 +57,12 @@ impl Store {
         if !(1..=FEW).contains(&self.pieces(segment)?) {
             return Ok(false);
         }
-        let used: u64 = self.places(segment)?.iter().map(|p| p.length).sum();
-        Ok(used < bytes / 4)
+        let rows: u64 = self.places(segment)?.iter().map(|p| p.length).sum();
+        let (_, in_lots) = lot::in_segment(&self.db, segment)?;
+        Ok(rows + in_lots < bytes / 4)
     }
 
-    /// Returns the places in a segment into which anything points.
+    /// Returns the places in a segment into which anything but lots points.
     pub(super) fn places(&self, segment: u32) -> Result<Vec<Place>, StoreError> {
         let mut found = BTreeSet::new();
         for table in ["alert", "quarantine"] {
@@ -85,6 +87,7 @@ impl Store {
     /// a kill in between leaves some twice.
     fn empty(&mut self, segment: u32) -> Result<(), StoreError> {
         let _lock = self.spool.lock()?;
+        while self.thaw(|db| lot::thaw_in(db, segment))? {}
         let mut bytes = BTreeMap::new();
         for place in self.places(segment)? {
             bytes.insert((place.offset, place.length), self.spool.read(place)?);

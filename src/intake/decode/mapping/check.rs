@@ -204,7 +204,7 @@ pub(super) fn samples(mapping: &Mapping) -> Result<(), MappingError> {
             source: "sample",
             observed: Timestamp::UNIX_EPOCH,
             raw_sha256: "",
-            derived_id: "derived".to_owned(),
+            place: None,
             envelope: Envelope::default(),
         };
         let first = mapping.decode(&value, &origin).into_iter().next();

@@ -157,20 +157,23 @@ impl Open {
                 break;
             }
             let ahead = std::mem::take(&mut self.ahead);
-            let mut taken = 0;
+            let (mut taken, mut ended) = (0, 0);
             while taken < ahead.len() && !builder.is_full() {
                 let (count, line) = self.lines.feed(&ahead[taken..]);
-                self.at_end.extend(&ahead[taken..taken + count]);
                 taken += count;
                 match line {
                     Some(line) => {
-                        self.line_ended();
-                        unfinished = 0;
+                        (ended, unfinished) = (taken, 0);
                         builder.add(line);
                     }
                     None => unfinished += count,
                 }
             }
+            self.at_end.extend(&ahead[..ended]);
+            if ended > 0 {
+                self.line_ended();
+            }
+            self.at_end.extend(&ahead[ended..taken]);
             self.ahead = ahead;
             self.ahead.drain(..taken);
         }

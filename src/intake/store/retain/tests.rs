@@ -391,7 +391,7 @@ fn killed_at_any_moment_it_loses_nothing_else() {
     let segments = store.spool.segments().unwrap();
     let in_use: i64 = segments
         .iter()
-        .map(|(n, _)| i64::from(store.places(*n).unwrap().is_empty()))
+        .map(|(n, _)| i64::from(store.pieces(*n).unwrap() == 0))
         .sum();
     assert!(in_use <= 1, "only the newest may be empty");
 }
