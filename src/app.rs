@@ -18,6 +18,7 @@ pub mod map_screen;
 pub mod model;
 pub mod msg;
 pub mod planning;
+pub mod policy;
 pub mod readiness;
 pub mod readiness_screen;
 pub mod settings;

@@ -11,6 +11,7 @@ pub mod drill;
 pub mod identity;
 pub mod log;
 pub mod plan;
+pub mod policy;
 pub mod serve;
 pub mod setup;
 pub mod show;
@@ -112,6 +113,8 @@ pub enum Command {
     Log(log::LogArgs),
     /// List and show identities, the map around them, and which could not be contained now.
     Identity(identity::IdentityArgs),
+    /// Check the policy and the playbooks, and explain what they say about an alert.
+    Policy(policy::PolicyArgs),
     /// Check the configuration, or say where it lies.
     Config(config::ConfigArgs),
     /// Write a commented configuration.
@@ -229,6 +232,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             log::run(&args, &context, &mut out)
         }
         Some(Command::Identity(args)) => identity::run(global, &args, &mut out),
+        Some(Command::Policy(args)) => policy::run(global, &args, &mut out),
         Some(Command::Config(args)) => config::config(global, &args, &mut out),
         Some(Command::Init(args)) => config::init(global, &args, &mut out),
         Some(Command::Keys) => show::keys(global.json, &mut out),

@@ -38,6 +38,8 @@ pub struct Config {
     pub inventory: InventorySettings,
     /// What may be done.
     pub playbooks: Files,
+    /// How alerts are weighed.
+    pub policy: PolicySettings,
     /// Providers by name.
     pub connector: BTreeMap<String, ConnectorSettings>,
     /// The decision log.
@@ -56,6 +58,14 @@ pub struct Config {
 pub struct Files {
     /// Their paths.
     pub files: Vec<PathBuf>,
+}
+
+/// Settings of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySettings {
+    /// A policy of one's own instead of the shipped one.
+    pub file: Option<PathBuf>,
 }
 
 /// Settings of the decoders.
@@ -263,6 +273,7 @@ impl Config {
             source.make_absolute(base);
         }
         self.playbooks.files.iter_mut().for_each(fix);
+        self.policy.file.iter_mut().for_each(fix);
         if !self.journal.fallback_dir.as_os_str().is_empty() {
             fix(&mut self.journal.fallback_dir);
         }

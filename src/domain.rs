@@ -17,6 +17,7 @@ pub mod observed;
 pub mod options;
 pub mod plan;
 pub mod playbook;
+pub mod policy;
 pub mod queue;
 pub mod readiness;
 pub mod text;

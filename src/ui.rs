@@ -22,6 +22,7 @@ pub mod readiness;
 pub mod record;
 pub mod status;
 pub mod theme;
+pub mod trace;
 pub mod wrap;
 
 use glyphs::Glyphs;
@@ -61,6 +62,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Help { scroll } => overlay::help(*scroll, ui, body, buf),
         Overlay::Messages { scroll } => overlay::messages(model, *scroll, ui, body, buf),
         Overlay::Score { scroll } => overlay::score(model, *scroll, ui, body, buf),
+        Overlay::Trace { told, scroll } => trace::render(told, *scroll, ui, body, buf),
         Overlay::Log => log::render(model, ui, body, buf),
         Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::Readiness => readiness::render(model, ui, body, buf),

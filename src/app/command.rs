@@ -127,6 +127,8 @@ pub enum Command {
     PlanHere,
     /// Open the readiness screen.
     Readiness,
+    /// Show why the policy says what it says.
+    Trace,
     /// Write what is shown to a file.
     Export,
 }
@@ -626,7 +628,10 @@ pub fn scope(model: &Model) -> Scope {
         Overlay::Log => Scope::Log,
         Overlay::Map => Scope::Map,
         Overlay::Readiness => Scope::Readiness,
-        Overlay::Help { .. } | Overlay::Messages { .. } | Overlay::Score { .. } => Scope::Reader,
+        Overlay::Help { .. }
+        | Overlay::Messages { .. }
+        | Overlay::Score { .. }
+        | Overlay::Trace { .. } => Scope::Reader,
     }
 }
 
@@ -655,6 +660,7 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
             | C::Reconcile
             | C::Progress
             | C::PlanHere
+            | C::Trace
     );
     if needs_alert && model.selected.is_none() {
         return Some("no alert is selected".to_owned());

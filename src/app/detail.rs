@@ -15,6 +15,7 @@ use crate::domain::ids::{AlertId, IdentityId, NodeId};
 use crate::domain::inventory::{Candidate, Resolution};
 use crate::domain::newcomers::{Deed, Newcomer, newcomers};
 use crate::domain::options::{Choice, Situation, choices};
+use crate::domain::policy::Assessment;
 use crate::domain::vocabulary::IdentityKind;
 
 /// What is shown beside the queue for the selected alert, computed when something it hangs on changes.
@@ -36,6 +37,8 @@ pub struct Detail {
     live_at: Option<Timestamp>,
     /// What could be done.
     pub choices: Vec<Choice>,
+    /// What the policy says; `None` while nobody is named.
+    pub assessment: Option<Assessment>,
 }
 
 impl Model {
@@ -100,7 +103,10 @@ impl Model {
         };
         self.detail.looking = false;
         let alert = self.selected.as_ref().and_then(|id| self.alerts.read(id));
-        let choices = alert.map(|alert| self.choices_for(alert, card, &look));
+        let newcomers = self.detail.newcomers.len();
+        let found = alert.map(|alert| self.judge(alert, card, (graph, &look), newcomers));
+        let (assessment, choices) = found.unzip();
+        self.detail.assessment = assessment;
         self.detail.choices = choices.unwrap_or_default();
         self.detail.look = look;
     }
@@ -116,17 +122,28 @@ impl Model {
         Some(self.reachable(card))
     }
 
-    /// Returns what could be done about an identity on an alert.
-    pub fn choices_for(&self, alert: &Alert, card: &Identity, look: &Look) -> Vec<Choice> {
+    /// Returns what the policy says about an identity on an alert, and what could be done.
+    pub fn judge(
+        &self,
+        alert: &Alert,
+        card: &Identity,
+        (graph, look): (&Graph, &Look),
+        newcomers: usize,
+    ) -> (Assessment, Vec<Choice>) {
         let name = card.connector.as_ref();
+        let facts = self.facts(alert, Some(card), (graph, look), newcomers);
+        let assessment = self.policy.assess(&facts);
         let situation = Situation {
             alert,
             identity: card,
             capabilities: name.and_then(|name| self.capabilities.get(name)),
             impact: &look.impact,
             exposure: &look.exposure,
+            facts: &facts,
+            assessment: &assessment,
         };
-        choices(&situation, &self.playbooks)
+        let choices = choices(&situation, &self.playbooks);
+        (assessment, choices)
     }
 
     /// Returns the map with what the provider of an identity says and what joined the incident; the one at hand where
@@ -147,6 +164,7 @@ impl Model {
         if same {
             return Detail {
                 choices: Vec::new(),
+                assessment: None,
                 ..known.clone()
             };
         }
@@ -170,6 +188,7 @@ impl Model {
             newcomers,
             live_at,
             choices: Vec::new(),
+            assessment: None,
         }
     }
 
@@ -213,7 +232,10 @@ impl Model {
             };
         };
         let mut detail = self.map_around(card, alert);
-        detail.choices = self.choices_for(alert, card, &detail.look);
+        let around = (&*detail.graph, &*detail.look);
+        let (assessment, choices) = self.judge(alert, card, around, detail.newcomers.len());
+        detail.assessment = Some(assessment);
+        detail.choices = choices;
         detail
     }
 }

@@ -458,7 +458,8 @@ fn plan(model: &mut Model, now: Timestamp) {
     let view = model.map.view.as_ref();
     let graph = view.map_or(&model.detail.graph, |view| &view.graph);
     let look = Look::at(graph, &NodeId::from(&identity.id), Limits::AT_ONCE);
-    let mut choices = model.choices_for(&alert, &identity, &look);
+    // What joined is about the alert's own identity, not about this one.
+    let (_, mut choices) = model.judge(&alert, &identity, (graph, &look), 0);
     choices.retain(|choice| choice.playbook.is_some());
     model.map.choosing = Some(Choosing {
         identity: Box::new(identity),

@@ -20,11 +20,13 @@ use crate::domain::inventory::Inventory;
 use crate::domain::options::Capabilities;
 use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
+use crate::domain::policy::Policy;
 use crate::domain::queue::Queue;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{Layer, Verb};
 
 pub use super::detail::Detail;
+use super::policy::Told;
 
 /// A part of the triage screen that can have the focus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +75,13 @@ pub enum Overlay {
     },
     /// The drill's score.
     Score {
+        /// First line shown.
+        scroll: usize,
+    },
+    /// Why the policy says what it says about an alert.
+    Trace {
+        /// What it says, as it was when this was opened.
+        told: Box<Told>,
         /// First line shown.
         scroll: usize,
     },
@@ -339,6 +348,10 @@ pub struct Model {
     pub inventory: Arc<Inventory>,
     /// Playbooks in force.
     pub playbooks: Arc<[Playbook]>,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// When the last event was handled: what conditions call `now`.
+    pub now: Timestamp,
     /// What each configured connector can do.
     pub capabilities: Arc<BTreeMap<String, Capabilities>>,
     /// By connector, the parameter that takes an identity's native id.

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
-use super::{contact, context, deciding, log_screen, map_screen, planning, readiness_screen, sift};
+use super::{
+    contact, context, deciding, log_screen, map_screen, planning, policy, readiness_screen, sift,
+};
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
 use crate::domain::ids::{AlertId, IdentityId};
@@ -61,6 +63,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Progress => planning::reopen(model, now),
         Command::Help => model.overlay = Overlay::Help { scroll: 0 },
         Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
+        Command::Trace => policy::open(model),
         Command::Score => model.overlay = Overlay::Score { scroll: 0 },
         Command::Redraw => model.repaint = true,
         Command::Suspend => return vec![Effect::Suspend],

@@ -16,6 +16,7 @@ use crate::domain::ids::AlertId;
 
 /// Takes in one event. Never waits, never reads a clock: `now` is when the event is handled.
 pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
+    model.now = now;
     let mut effects = handle(model, keymap, msg, now);
     effects.extend(model.asks.drain(..).map(Effect::AskMap));
     effects
@@ -242,8 +243,10 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
 
 /// Text that scrolls and closes.
 fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
-    let (Overlay::Help { scroll } | Overlay::Messages { scroll } | Overlay::Score { scroll }) =
-        &mut model.overlay
+    let (Overlay::Help { scroll }
+    | Overlay::Messages { scroll }
+    | Overlay::Score { scroll }
+    | Overlay::Trace { scroll, .. }) = &mut model.overlay
     else {
         return Vec::new();
     };

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use super::{Global, exit, setup};
 use crate::config::{Config, EXAMPLE};
 use crate::domain::inventory::{Inventory, Loss, Mistake};
+use crate::domain::policy::Level;
 use crate::domain::text::show;
 use crate::ui::theme::Theme;
 
@@ -75,6 +76,13 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
                 Some(parts) => parts.inventory.clone(),
                 None => setup::load_inventory(&config, cache.as_deref()),
             };
+            let findings = parts.iter().flat_map(|parts| &parts.rules.findings);
+            for finding in findings {
+                match finding.level {
+                    Level::Error => errors.push(anyhow::anyhow!("{finding}")),
+                    Level::Warning => eprintln!("stanch: note: {finding}"),
+                }
+            }
             let mistakes = inventory.background().mistakes.iter();
             for error in mistakes
                 .filter(|m| m.loss > Loss::None)
@@ -90,8 +98,10 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
             };
             note_unreachable(&config, &parts);
             let (sources, connectors) = (config.source.len(), config.connector.len());
-            let (identities, playbooks) =
-                (parts.inventory.identities().len(), parts.playbooks.len());
+            let (identities, playbooks) = (
+                parts.inventory.identities().len(),
+                parts.rules.playbooks.len(),
+            );
             if global.json {
                 let row = serde_json::json!({
                     "config": path, "sources": sources, "connectors": connectors, "identities": identities, "playbooks": playbooks,

@@ -259,7 +259,11 @@ impl Running {
         model.malformed = self.setup.malformed()?;
         let (store, report) = (self.setup.store.clone(), self.report.clone());
         tokio::task::spawn_blocking(move || history::load(&store, &report));
-        for text in super::setup::inventory_trouble(&self.setup.services.inventory) {
+        let unarmed = super::setup::policy::trouble(&self.setup.findings);
+        for text in super::setup::inventory_trouble(&self.setup.services.inventory)
+            .into_iter()
+            .chain(unarmed)
+        {
             (self.report)(Msg::Notice {
                 level: Level::Warn,
                 text,

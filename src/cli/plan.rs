@@ -105,6 +105,9 @@ pub fn with_setup<T>(
         for line in super::setup::inventory_trouble(&setup.services.inventory) {
             eprintln!("stanch: {line}");
         }
+        for line in super::setup::policy::trouble(&setup.findings) {
+            eprintln!("stanch: {line}");
+        }
         wait_for_drill(&mut setup).await;
         let model = caught_up(&setup).await?;
         let done = work(&setup, model).await;

@@ -1,16 +1,18 @@
 //! From options to running parts: configuration or drill, state folder, inventory, connectors, journal, alerts.
 
 pub mod decoders;
+pub mod policy;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use directories::ProjectDirs;
 use jiff::Timestamp;
 
+use self::policy::InForce;
 use super::Global;
 use crate::app::settings::{AuthSettings, ConnectorSettings, SecretRef, SourceSettings};
 use crate::config::{Config, views};
@@ -18,7 +20,7 @@ use crate::connect::{Connector, Connectors};
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
 use crate::domain::inventory::{Inventory, Loss};
-use crate::domain::playbook::{Playbook, PlaybookFile};
+use crate::domain::policy::Finding;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
 use crate::intake::store::Store;
@@ -27,7 +29,7 @@ use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::intake::Intake;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::planner;
-use crate::runtime::services::Services;
+use crate::runtime::services::{Services, means};
 
 fn dirs() -> anyhow::Result<ProjectDirs> {
     ProjectDirs::from("", "", "stanch")
@@ -196,8 +198,8 @@ pub struct Parts {
     pub inventory: Arc<Inventory>,
     /// Providers.
     pub connectors: Arc<Connectors>,
-    /// Playbooks in force.
-    pub playbooks: Arc<[Playbook]>,
+    /// Playbooks and policy in force.
+    pub rules: InForce,
     /// What decodes alerts.
     pub decoders: Arc<Decoders>,
 }
@@ -210,18 +212,19 @@ pub fn load_parts(
     cache: Option<&Path>,
 ) -> Result<Parts, Vec<anyhow::Error>> {
     let connectors = load_connectors(config, path);
-    let playbooks = load_playbooks(config, path);
+    let able = connectors.as_ref().ok().map(|c| means(c).capabilities);
+    let rules = policy::read(config, path, able.as_ref());
     let decoders = decoders::load(config, path);
-    match (connectors, playbooks, decoders) {
-        (Ok(connectors), Ok(playbooks), Ok(decoders)) => Ok(Parts {
+    match (connectors, rules, decoders) {
+        (Ok(connectors), Ok(rules), Ok(decoders)) => Ok(Parts {
             inventory: load_inventory(config, cache),
             connectors: Arc::new(connectors),
-            playbooks,
+            rules,
             decoders: Arc::new(decoders),
         }),
-        (connectors, playbooks, decoders) => {
+        (connectors, rules, decoders) => {
             let mut errors = connectors.err().unwrap_or_default();
-            errors.extend(playbooks.err());
+            errors.extend(rules.err().into_iter().flatten());
             errors.extend(decoders.err());
             Err(errors)
         }
@@ -243,8 +246,8 @@ pub fn inventory(global: &Global, now: Timestamp) -> anyhow::Result<Arc<Inventor
     Ok(load_inventory(&config, cache_dir(global).as_deref()))
 }
 
-/// The same, with what could be done.
-pub fn known(global: &Global, now: Timestamp) -> anyhow::Result<(Arc<Inventory>, Arc<Connectors>)> {
+/// Returns the connectors in force; nobody is asked.
+pub fn connectors(global: &Global) -> anyhow::Result<Connectors> {
     if is_drill(global)? {
         // Nothing is sent and nothing kept, so the places do not matter.
         let nowhere = std::path::absolute(state_dir(global)?)?;
@@ -253,15 +256,17 @@ pub fn known(global: &Global, now: Timestamp) -> anyhow::Result<(Arc<Inventory>,
             &nowhere,
             nowhere.join("console.token"),
         );
-        let connectors = Connectors::load(&[("lab".to_owned(), lab)].into())?;
-        let inventory = drill_inventory(&drill_scenario(global)?, now)?;
-        return Ok((inventory, Arc::new(connectors)));
+        return Ok(Connectors::load(&[("lab".to_owned(), lab)].into())?);
     }
     let path = config_path(global)?;
     let config = Config::load(&path)?;
-    let connectors = load_connectors(&config, &path).map_err(|errors| all(&errors))?;
-    let inventory = load_inventory(&config, cache_dir(global).as_deref());
-    Ok((inventory, Arc::new(connectors)))
+    load_connectors(&config, &path).map_err(|errors| all(&errors))
+}
+
+/// The same, with what could be done.
+pub fn known(global: &Global, now: Timestamp) -> anyhow::Result<(Arc<Inventory>, Arc<Connectors>)> {
+    let connectors = Arc::new(connectors(global)?);
+    Ok((inventory(global, now)?, connectors))
 }
 
 fn drill_scenario(global: &Global) -> anyhow::Result<Scenario> {
@@ -316,7 +321,7 @@ pub fn inventory_trouble(inventory: &Inventory) -> Vec<String> {
 }
 
 /// Makes one error of many.
-fn all(errors: &[anyhow::Error]) -> anyhow::Error {
+pub fn all(errors: &[anyhow::Error]) -> anyhow::Error {
     let lines: Vec<String> = errors.iter().map(|e| format!("{e:#}")).collect();
     anyhow::anyhow!("{}", lines.join("\n"))
 }
@@ -340,31 +345,6 @@ fn load_connectors(config: &Config, path: &Path) -> Result<Connectors, Vec<anyho
             errors
         }
     })
-}
-
-fn load_playbooks(config: &Config, path: &Path) -> anyhow::Result<Arc<[Playbook]>> {
-    if config.playbooks.files.is_empty() {
-        return Ok(Services::shipped_playbooks()?);
-    }
-    let mut all: Vec<Playbook> = Vec::new();
-    for file in &config.playbooks.files {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            let problem = format!("cannot read {}: {error}", file.display());
-            Config::blame(path, &["playbooks", "files"], problem)
-        })?;
-        let books = PlaybookFile::parse(&text).with_context(|| file.display().to_string())?;
-        for book in books.playbooks {
-            if all.iter().any(|b| b.id == book.id) {
-                bail!(
-                    "{}: playbook `{}` is defined twice across the files",
-                    file.display(),
-                    book.id
-                );
-            }
-            all.push(book);
-        }
-    }
-    Ok(all.into())
 }
 
 /// The drill beside the services.
@@ -402,6 +382,8 @@ pub struct Setup {
     pub store: Arc<Mutex<Store>>,
     /// The drill, when this is one.
     pub drill: Option<Drill>,
+    /// What is wrong with policy and playbooks.
+    pub findings: Vec<Finding>,
     /// The configuration in force.
     pub config: Config,
     /// The state folder.
@@ -465,7 +447,7 @@ impl Setup {
         let parts = Parts {
             inventory: drill_inventory(&scenario, Timestamp::now())?,
             connectors: Arc::new(Connectors::load(&config.connector)?),
-            playbooks: Services::shipped_playbooks()?,
+            rules: policy::shipped()?,
             decoders: Arc::clone(Decoders::shipped()),
         };
         let keys = state.join("keys");
@@ -493,7 +475,10 @@ impl Setup {
             drill: drill.is_some(),
             allow_network_fs: config.journal.allow_network_fs,
             person: person(&config),
-            policy: Some(planner::policy_digest(&parts.playbooks)),
+            policy: Some(planner::policy_digest(
+                &parts.rules.playbooks,
+                &parts.rules.policy.file,
+            )),
             fallback: fallback(&config, drill.is_some()),
         };
         let store = Arc::new(Mutex::new(Store::open(&state)?));
@@ -505,7 +490,8 @@ impl Setup {
         let services = Services {
             alerts: Some(store.clone()),
             connectors: parts.connectors,
-            playbooks: parts.playbooks,
+            playbooks: parts.rules.playbooks,
+            policy: parts.rules.policy,
             inventory: parts.inventory,
             journal: Journal::open(journal, global.read_only, anchoring, report),
             desk,
@@ -518,6 +504,7 @@ impl Setup {
             decoders: parts.decoders,
             store,
             drill,
+            findings: parts.rules.findings,
             config,
             state,
         })

@@ -241,6 +241,7 @@ mod tests {
             impact: String::new(),
             closes: Vec::new(),
             disabled: disabled.then(|| "no connector".to_owned()),
+            unsure: None,
         }
     }
 

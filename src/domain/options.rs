@@ -8,7 +8,8 @@ use super::alert::Alert;
 use super::graph::Walk;
 use super::identity::Identity;
 use super::plan::Residual;
-use super::playbook::Playbook;
+use super::playbook::{Playbook, StepTemplate};
+use super::policy::{Assessment, Facts, Outcome};
 use super::vocabulary::{Layer, Tier, Verb};
 
 /// What a connector can do for one verb, known without asking the provider.
@@ -49,6 +50,9 @@ pub struct Choice {
     pub closes: Vec<Layer>,
     /// Why it cannot be chosen now.
     pub disabled: Option<String>,
+    /// Why it is not certain that it is meant for this alert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsure: Option<String>,
 }
 
 /// What an option is judged against.
@@ -63,29 +67,34 @@ pub struct Situation<'a> {
     pub impact: &'a Walk,
     /// What somebody who holds it can reach.
     pub exposure: &'a Walk,
+    /// What conditions read.
+    pub facts: &'a Facts<'a>,
+    /// What the policy says.
+    pub assessment: &'a Assessment,
 }
 
 /// Returns the candidates: matching playbooks from the lowest tier to the highest, in file order within a tier, then
 /// *do nothing*.
 pub fn choices(situation: &Situation<'_>, playbooks: &[Playbook]) -> Vec<Choice> {
-    let Situation {
-        alert, identity, ..
-    } = situation;
-    let mut offered: Vec<Choice> = playbooks
-        .iter()
-        .enumerate()
-        .filter(|(_, book)| {
-            book.when
-                .matches(alert.pattern, identity.kind, alert.severity)
-        })
-        .map(|(at, book)| choice(situation, at, book))
+    let fitting = playbooks.iter().enumerate().filter_map(|(at, book)| {
+        let outcome = book.when.outcome(situation.facts);
+        let unsure = match outcome {
+            Outcome::NotMatched => return None,
+            Outcome::Matched => None,
+            // A person may know what we do not.
+            Outcome::Unjudged(why) => Some(format!("may not be meant: {why}")),
+        };
+        Some((at, book, unsure))
+    });
+    let mut offered: Vec<Choice> = fitting
+        .map(|(at, book, unsure)| choice(situation, at, book, unsure))
         .collect();
     offered.sort_by_key(|c| c.tier);
     offered.push(do_nothing(situation));
     offered
 }
 
-fn choice(situation: &Situation<'_>, at: usize, book: &Playbook) -> Choice {
+fn choice(situation: &Situation<'_>, at: usize, book: &Playbook, unsure: Option<String>) -> Choice {
     let mut teams: Vec<String> = Vec::new();
     for step in &book.steps {
         if !teams.contains(&step.team) {
@@ -101,14 +110,13 @@ fn choice(situation: &Situation<'_>, at: usize, book: &Playbook) -> Choice {
         impact: impact_line(situation, book),
         closes: closes(situation, book),
         disabled: disabled(situation, book),
+        unsure,
     }
 }
 
 fn acting(book: &Playbook) -> impl Iterator<Item = Verb> {
-    book.steps
-        .iter()
-        .map(|s| s.verb)
-        .filter(|v| !v.is_manual() && *v != Verb::PreserveEvidence)
+    let acts = |s: &&StepTemplate| !s.verb.is_manual() && s.verb != Verb::PreserveEvidence;
+    book.steps.iter().filter(acts).map(|s| s.verb)
 }
 
 fn closes(situation: &Situation<'_>, book: &Playbook) -> Vec<Layer> {
@@ -152,6 +160,9 @@ fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
 }
 
 fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
+    if let Some(reason) = &book.refused {
+        return Some(reason.clone());
+    }
     let acts = book.tier() > Tier::Monitor;
     if acts && !situation.alert.is_confident() {
         let confidence = situation
@@ -162,6 +173,9 @@ fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
             "low confidence ({confidence}): only monitoring is offered"
         ));
     }
+    if let Some(reason) = situation.assessment.refuses(book.tier()) {
+        return Some(reason.to_owned());
+    }
     let Some(capabilities) = situation.capabilities else {
         let name = situation.identity.connector.as_deref();
         return acts.then(|| match name {
@@ -171,7 +185,7 @@ fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
     };
     let missing = book.steps.iter().find(|step| {
         !step.optional
-            && !step.verb.is_manual()
+            && !step.is_handed_over()
             && step.verb != Verb::PreserveEvidence
             && !capabilities.contains_key(&step.verb)
     });
@@ -191,6 +205,7 @@ fn do_nothing(situation: &Situation<'_>) -> Choice {
         ),
         closes: Vec::new(),
         disabled: None,
+        unsure: None,
     }
 }
 
@@ -198,9 +213,10 @@ fn do_nothing(situation: &Situation<'_>) -> Choice {
 mod tests {
     use rstest::rstest;
 
-    use super::super::graph::{EdgeKind, Graph};
+    use super::super::graph::{EdgeKind, Graph, Limits, Look};
     use super::super::ids::{IdentityId, NodeId};
     use super::super::playbook::PlaybookFile;
+    use super::super::policy::{About, Policy};
     use super::super::text::Untrusted;
     use super::super::vocabulary::{ActionPattern, IdentityKind, Severity};
     use super::*;
@@ -252,7 +268,21 @@ step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
         let mut graph = Graph::default();
         graph.add_edge(NodeId::new("shop"), EdgeKind::DependsOn, NodeId::new("p:x"));
         let (impact, exposure) = (graph.impact(&NodeId::new("p:x")), Walk::default());
+        let look = Look::at(&graph, &NodeId::new("p:x"), Limits::FULL);
+        let facts = Facts::new(About {
+            alert: &alert,
+            identity: Some(&identity),
+            graph: &graph,
+            look: &look,
+            live: None,
+            newcomers: 0,
+            elsewhere: false,
+            now: alert.observed,
+        });
+        let assessment = Policy::default().assess(&facts);
         let situation = Situation {
+            facts: &facts,
+            assessment: &assessment,
             alert: &alert,
             identity: &identity,
             capabilities,

@@ -1,7 +1,15 @@
 //! Playbooks: named, pre-approved mappings from what happened to what is done, in order, by whom.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::policy::assess::Outcome;
+use super::policy::check::{Fault, condition};
+use super::policy::facts::Facts;
+use super::policy::schema::find;
+use super::policy::term::{Cmp, Lit, Term};
+use super::policy::value::Ranks;
 use super::vocabulary::{ActionPattern, IdentityKind, Severity, Tier, Verb};
 
 /// One playbook, as its TOML says it.
@@ -17,6 +25,9 @@ pub struct Playbook {
     /// What is done, in order.
     #[serde(rename = "step")]
     pub steps: Vec<StepTemplate>,
+    /// Why it is not armed: what is wrong with it.
+    #[serde(skip)]
+    pub refused: Option<String>,
 }
 
 /// When a playbook is offered: every list that is not empty must contain the value.
@@ -29,6 +40,12 @@ pub struct Condition {
     pub kinds: Vec<IdentityKind>,
     /// Lowest severity; an alert without one does not match a bound.
     pub min_severity: Option<Severity>,
+    /// What must hold besides, in CEL.
+    #[serde(rename = "if", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// All of it as one condition, read and checked.
+    #[serde(skip)]
+    pub term: Option<Arc<Term>>,
 }
 
 /// One step before it is bound to an identity.
@@ -49,6 +66,18 @@ pub struct StepTemplate {
     /// the whole playbook unavailable.
     #[serde(default)]
     pub optional: bool,
+    /// The team does it by hand, whatever connectors offer: the step becomes an item that is handed over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
+    /// How somebody sees that a step done by hand took hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<String>,
+    /// How a step done by hand is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+    /// Why it cannot be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub irreversible: Option<String>,
 }
 
 /// A file of playbooks.
@@ -76,36 +105,111 @@ pub enum PlaybookError {
     },
 }
 
+/// A broken rule: the way to where it stands in the file, and what is wrong.
+pub type Broken = (Vec<String>, String);
+
 impl PlaybookFile {
     /// Reads and checks a playbook file: ids are unique, steps exist, evidence comes first and every step has a team
-    /// (`DESIGN` §4 rule 7).
+    /// (`DESIGN` §4 rule 7). The first mistake ends it; [`super::policy::lint`] tells all of them with their places.
     pub fn parse(text: &str) -> Result<Self, PlaybookError> {
-        let file: Self = toml::from_str(text)?;
-        for (i, book) in file.playbooks.iter().enumerate() {
-            let fail = |problem: &str| PlaybookError::Rule {
-                playbook: book.id.clone(),
-                problem: problem.to_owned(),
-            };
-            if file.playbooks[..i]
-                .iter()
-                .any(|earlier| earlier.id == book.id)
-            {
-                return Err(fail("this id is used twice; give each playbook its own"));
-            }
-            let Some(first) = book.steps.first() else {
-                return Err(fail("it has no steps; add at least one [[playbook.step]]"));
-            };
-            let acts = book.steps.iter().any(|s| s.tier > Tier::Monitor);
-            if acts && first.verb != Verb::PreserveEvidence {
-                return Err(fail(
-                    "it acts before it keeps evidence; make `preserve_evidence` its first step",
-                ));
-            }
-            if book.steps.iter().any(|s| s.team.trim().is_empty()) {
-                return Err(fail("a step has no owning team; set `team`"));
+        let mut file: Self = toml::from_str(text)?;
+        for at in 0..file.playbooks.len() {
+            let mut broken = file.check(at);
+            broken.extend(
+                file.playbooks[at]
+                    .when
+                    .read()
+                    .err()
+                    .into_iter()
+                    .flatten()
+                    .map(|fault| (Vec::new(), fault.problem)),
+            );
+            if let Some((_, problem)) = broken.into_iter().next() {
+                let playbook = file.playbooks[at].id.clone();
+                return Err(PlaybookError::Rule { playbook, problem });
             }
         }
         Ok(file)
+    }
+
+    /// Returns which rules the playbook at a place breaks; the way begins within it.
+    pub fn check(&self, at: usize) -> Vec<Broken> {
+        let Some(book) = self.playbooks.get(at) else {
+            return Vec::new();
+        };
+        let mut found: Vec<Broken> = Vec::new();
+        let mut fail = |way: &[&str], problem: &str| {
+            let way = way.iter().map(|part| (*part).to_owned()).collect();
+            found.push((way, problem.to_owned()));
+        };
+        if book.id.trim().is_empty() {
+            fail(&["id"], "its id is empty; give it a name");
+        }
+        if self.playbooks[..at].iter().any(|b| b.id == book.id) {
+            fail(&["id"], "this id is used twice; give each playbook its own");
+        }
+        if book.steps.is_empty() {
+            fail(&[], "it has no steps; add at least one [[playbook.step]]");
+        }
+        let acts = book.steps.iter().any(|s| s.tier > Tier::Monitor);
+        if acts && book.steps.first().map(|s| s.verb) != Some(Verb::PreserveEvidence) {
+            fail(
+                &["step", "0"],
+                "it acts before it keeps evidence; make `preserve_evidence` its first step",
+            );
+        }
+        for (n, step) in book.steps.iter().enumerate() {
+            let n = n.to_string();
+            for (key, problem) in step.check() {
+                fail(&["step", &n, key], &problem);
+            }
+        }
+        found
+    }
+}
+
+impl StepTemplate {
+    /// Returns which rules it breaks, each with the key that it is about.
+    fn check(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let blank = |text: &Option<String>| text.as_ref().is_none_or(|t| t.trim().is_empty());
+        if self.team.trim().is_empty() {
+            found.push(("team", "a step has no owning team; set `team`".to_owned()));
+        }
+        let looks = self.verb.is_manual() || self.verb == Verb::PreserveEvidence;
+        if looks && self.tier > Tier::Monitor {
+            let problem = format!("{} only looks or tells; its tier is `monitor`", self.verb);
+            found.push(("tier", problem));
+        }
+        if !looks && self.tier == Tier::Monitor {
+            let problem = format!("{} acts; its tier is `soft` or `hard`", self.verb);
+            found.push(("tier", problem));
+        }
+        if self.by_hand && !looks {
+            let verb = self.verb;
+            if blank(&self.verify) {
+                let problem = format!(
+                    "{verb} is done by hand; say in `verify` how somebody sees that it took hold"
+                );
+                found.push(("by_hand", problem));
+            }
+            if blank(&self.undo) && blank(&self.irreversible) {
+                let problem = format!(
+                    "{verb} is done by hand; say in `undo` how it is taken back, or in `irreversible` why it cannot be"
+                );
+                found.push(("by_hand", problem));
+            }
+        }
+        if !blank(&self.undo) && !blank(&self.irreversible) {
+            let problem = "it has `undo` and `irreversible`; only one can be so".to_owned();
+            found.push(("irreversible", problem));
+        }
+        found
+    }
+
+    /// Tells whether people do this: the verb is theirs, or the playbook gives it to them.
+    pub const fn is_handed_over(&self) -> bool {
+        self.by_hand || self.verb.is_manual()
     }
 }
 
@@ -121,17 +225,44 @@ impl Playbook {
 }
 
 impl Condition {
-    /// Tells whether an alert of this pattern and severity about this kind of identity matches.
-    pub fn matches(
-        &self,
-        pattern: ActionPattern,
-        kind: IdentityKind,
-        severity: Option<Severity>,
-    ) -> bool {
-        (self.patterns.is_empty() || self.patterns.contains(&pattern))
-            && (self.kinds.is_empty() || self.kinds.contains(&kind))
-            && self
-                .min_severity
-                .is_none_or(|least| severity.is_some_and(|s| s >= least))
+    /// Reads all of it as one condition. The faults are those of [`Self::condition`].
+    pub fn read(&mut self) -> Result<(), Vec<Fault>> {
+        let field = |path: &str| find(path).map(|(at, _)| at);
+        let text = |word: &str| Lit::Text(word.to_owned());
+        let mut all = Vec::new();
+        if let Some(at) = field("alert.pattern").filter(|_| !self.patterns.is_empty()) {
+            let words = self.patterns.iter().map(|p| text(p.as_str())).collect();
+            all.push(Term::OneOf(Box::new(Term::Field(at)), words));
+        }
+        if let Some(at) = field("identity.kind").filter(|_| !self.kinds.is_empty()) {
+            let words = self.kinds.iter().map(|k| text(k.as_str())).collect();
+            all.push(Term::OneOf(Box::new(Term::Field(at)), words));
+        }
+        if let Some((at, least)) = field("alert.severity").zip(self.min_severity) {
+            let least = Term::Lit(Lit::Rank(Ranks::Severity, least as u8));
+            all.push(Term::Has(at));
+            all.push(Term::Cmp(
+                Cmp::Ge,
+                Box::new(Term::Field(at)),
+                Box::new(least),
+            ));
+        }
+        if let Some(source) = &self.condition {
+            match condition(source)? {
+                Term::And(inner) => all.extend(inner),
+                other => all.push(other),
+            }
+        }
+        self.term = Some(Arc::new(match all.len() {
+            0 => Term::Lit(Lit::Bool(true)),
+            1 => all.remove(0),
+            _ => Term::And(all),
+        }));
+        Ok(())
+    }
+
+    /// Tells whether it is for an alert.
+    pub fn outcome(&self, facts: &Facts<'_>) -> Outcome {
+        Outcome::of(self.term.as_deref(), facts)
     }
 }

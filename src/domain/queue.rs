@@ -300,6 +300,12 @@ impl Queue {
         })
     }
 
+    /// Tells whether the credential that an alert is about is named in a second environment.
+    pub fn is_named_elsewhere(&self, id: &AlertId) -> bool {
+        self.slot(id)
+            .is_some_and(|slot| self.is_elsewhere(self.rows[slot.at()].who))
+    }
+
     /// Raises the alerts about credentials of which a second environment was seen just now. New ones are looked at once
     /// for all of a batch.
     fn escalate(&mut self) {

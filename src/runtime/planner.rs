@@ -15,6 +15,7 @@ use crate::domain::plan::{
     canonical, sha256_hex,
 };
 use crate::domain::playbook::{Playbook, StepTemplate};
+use crate::domain::policy::PolicyFile;
 use crate::domain::text::{Untrusted, show};
 use crate::domain::vocabulary::{Layer, Tier, Verb};
 
@@ -58,6 +59,12 @@ async fn draft(
 ) -> Result<Plan, String> {
     let book = services.playbooks.iter().find(|b| b.id == playbook);
     let book = book.ok_or_else(|| format!("there is no playbook `{}`", show(playbook)))?;
+    if let Some(reason) = &book.refused {
+        return Err(format!(
+            "playbook `{}` is refused: {reason}",
+            show(playbook)
+        ));
+    }
     let connector = services.connector_of(identity);
     let offered = |verb: Verb| {
         connector
@@ -66,7 +73,7 @@ async fn draft(
     };
     let (mut kept, mut skipped): (Vec<&StepTemplate>, Vec<Skipped>) = (Vec::new(), Vec::new());
     for step in &book.steps {
-        if step.verb.is_manual() || step.verb == Verb::PreserveEvidence || offered(step.verb) {
+        if step.is_handed_over() || step.verb == Verb::PreserveEvidence || offered(step.verb) {
             kept.push(step);
         } else if step.optional {
             skipped.push(Skipped {
@@ -84,6 +91,7 @@ async fn draft(
     }
     let verbs: Vec<Verb> = kept
         .iter()
+        .filter(|s| !s.is_handed_over())
         .map(|s| s.verb)
         .filter(|v| offered(*v))
         .collect();
@@ -102,7 +110,11 @@ async fn draft(
     let mut steps = Vec::new();
     for (i, template) in kept.iter().enumerate() {
         let id = StepId::new((i + 1).to_string());
-        let found = bound.steps.iter().position(|b| b.verb == template.verb);
+        let own = template.is_handed_over();
+        let found = bound
+            .steps
+            .iter()
+            .position(|b| !own && b.verb == template.verb);
         steps.push(match found.map(|at| bound.steps.remove(at)) {
             Some(step) => bound_step(id, template, step, &connector_name),
             None => own_step(id, template, identity, &connector_name),
@@ -139,9 +151,9 @@ async fn draft(
     })
 }
 
-/// Returns the SHA-256 of all playbooks in force, hex, over the same canonical bytes as that of each.
-pub fn policy_digest(books: &[Playbook]) -> String {
-    let value = serde_json::to_value(books).unwrap_or_default();
+/// Returns the SHA-256 of the policy and all playbooks in force, hex, over the same canonical bytes as that of each.
+pub fn policy_digest(books: &[Playbook], policy: &PolicyFile) -> String {
+    let value = serde_json::json!({ "playbooks": books, "policy": policy });
     sha256_hex(&canonical(&value))
 }
 

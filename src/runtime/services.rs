@@ -11,6 +11,7 @@ use crate::domain::identity::Identity;
 use crate::domain::inventory::Inventory;
 use crate::domain::options::{Capabilities, Capability};
 use crate::domain::playbook::{Playbook, PlaybookFile};
+use crate::domain::policy::{Policy, Source};
 use crate::domain::readiness::Means;
 use crate::intake::store::Store;
 
@@ -19,6 +20,21 @@ use super::journal::Journal;
 /// The shipped playbooks, used unless the configuration names files.
 pub const SHIPPED_PLAYBOOKS: &str = include_str!("playbooks.toml");
 
+/// The shipped policy, used unless the configuration names a file.
+pub const SHIPPED_POLICY: &str = include_str!("policy.toml");
+
+/// How messages name the shipped files.
+pub const SHIPPED: [Source<'static>; 2] = [
+    Source {
+        name: "shipped policy.toml",
+        text: SHIPPED_POLICY,
+    },
+    Source {
+        name: "shipped playbooks.toml",
+        text: SHIPPED_PLAYBOOKS,
+    },
+];
+
 /// The parts behind the keystroke path.
 #[derive(Clone)]
 pub struct Services {
@@ -26,6 +42,8 @@ pub struct Services {
     pub connectors: Arc<Connectors>,
     /// What may be done.
     pub playbooks: Arc<[Playbook]>,
+    /// What is to be done.
+    pub policy: Arc<Policy>,
     /// What is known about identities.
     pub inventory: Arc<Inventory>,
     /// The decision log.
@@ -45,6 +63,11 @@ impl Services {
     /// Reads the shipped playbooks.
     pub fn shipped_playbooks() -> Result<Arc<[Playbook]>, crate::domain::playbook::PlaybookError> {
         Ok(PlaybookFile::parse(SHIPPED_PLAYBOOKS)?.playbooks.into())
+    }
+
+    /// Reads the shipped policy.
+    pub fn shipped_policy() -> Arc<Policy> {
+        Arc::new(crate::domain::policy::lint::load(SHIPPED[0], &[], None).policy)
     }
 
     /// Returns what each connector can do, for the options.
@@ -81,6 +104,8 @@ impl Services {
         Model {
             inventory: self.inventory.clone(),
             playbooks: self.playbooks.clone(),
+            policy: self.policy.clone(),
+            now: jiff::Timestamp::now(),
             capabilities: self.capabilities(),
             id_params: Arc::new(self.id_params()),
             desk: self.desk.clone(),

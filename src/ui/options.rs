@@ -18,13 +18,35 @@ pub fn height(model: &Model, most: u16) -> u16 {
     (n + 1).min(most.max(2))
 }
 
+/// Width from which the title is told in full.
+const WIDE_TITLE: u16 = 110;
+
+fn title(model: &Model, wide: bool) -> String {
+    let policy = model.detail.assessment.as_ref().map(|made| {
+        let ask = match (made.ask.is_empty(), wide) {
+            (true, _) => "",
+            (false, true) => ", a person decides",
+            (false, false) => ", ask",
+        };
+        let bound = match &made.most {
+            Some((most, _)) if wide => format!(", at most {most}"),
+            _ => String::new(),
+        };
+        let (tier, score) = (made.tier, made.score);
+        format!("policy: {tier} {score}{bound}{ask}; w why; ")
+    });
+    let how = match (model.read_only, wide) {
+        (true, _) => "read-only: none can be staged",
+        (false, true) => "a number stages one; nothing is sent before you confirm",
+        (false, false) => "a number stages, nothing is sent yet",
+    };
+    format!("Options ({}{how})", policy.unwrap_or_default())
+}
+
 /// Draws the options.
 pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let title = match model.read_only {
-        true => "Options (read-only: none can be staged here)",
-        false => "Options (a number stages one; nothing is sent before you confirm)",
-    };
-    let inside = frame(title, false, ui, area, buf);
+    let title = title(model, area.width >= WIDE_TITLE);
+    let inside = frame(&title, false, ui, area, buf);
     if model.detail.choices.is_empty() {
         let text = match model.selected {
             Some(_) => {
@@ -69,9 +91,10 @@ pub(super) fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) 
     };
     let title = fit(&show(&choice.title), title_room, ui.glyphs.ellipsis);
     let pad = title_room.saturating_sub(cells(&title)) + 1;
-    let meaning = match &choice.disabled {
-        Some(reason) => format!("not now: {}", show(reason)),
-        None => format!("{}  [{}]", choice.impact, choice.teams.join(", ")),
+    let meaning = match (&choice.disabled, &choice.unsure) {
+        (Some(reason), _) => format!("not now: {}", show(reason)),
+        (None, Some(why)) => format!("{}; {}", show(why), choice.impact),
+        (None, None) => format!("{}  [{}]", choice.impact, choice.teams.join(", ")),
     };
     let meaning = fit(
         &meaning,

@@ -161,6 +161,7 @@ impl World {
         let model = Model {
             inventory: Arc::new(inventory),
             playbooks: Services::shipped_playbooks().unwrap(),
+            policy: Services::shipped_policy(),
             capabilities: Arc::new(BTreeMap::from([("lab".to_owned(), lab)])),
             drill: Some(DrillView {
                 title: "Leaked deploy key".into(),

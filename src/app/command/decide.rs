@@ -70,6 +70,15 @@ pub(super) const ROWS: &[Spec] = &[
         "Put the alert off, with a time and a reason; on an alert that is put off: take it up again.",
     ),
     spec(
+        C::Trace,
+        "triage.trace",
+        "why",
+        &["w"],
+        Safe,
+        Triage,
+        "Show why the policy says what it says: every rule, matched or not, with what it looked at.",
+    ),
+    spec(
         C::Mark,
         "triage.mark",
         "mark",

@@ -55,7 +55,7 @@ pub(super) const ROWS: &[Spec] = &[
         C::Back,
         "reader.back",
         "back",
-        &["esc", "q", "enter", "?"],
+        &["esc", "q", "enter", "?", "w"],
         Safe,
         Reader,
         "Back.",

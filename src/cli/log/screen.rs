@@ -60,6 +60,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
         let services = Services {
             connectors: Arc::new(Connectors::default()),
             playbooks: Arc::new([]),
+            policy: Arc::default(),
             inventory: Arc::new(Inventory::default()),
             journal: Journal::open(
                 journal,

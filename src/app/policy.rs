@@ -1,0 +1,74 @@
+//! What the policy says about an alert, and why, as the analyst reads it.
+
+use super::model::{Model, Overlay};
+use crate::domain::alert::Alert;
+use crate::domain::graph::{Graph, Look};
+use crate::domain::identity::Identity;
+use crate::domain::ids::AlertId;
+use crate::domain::policy::trace::TraceRow;
+use crate::domain::policy::{About, Assessment, Facts};
+
+/// What the policy says about one alert.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Which alert.
+    pub alert: AlertId,
+    /// Whose access it is, as shown; empty while nobody is named.
+    pub identity: String,
+    /// Score, tier, bounds.
+    pub assessment: Assessment,
+    /// Every rule, gate and playbook.
+    pub rows: Vec<TraceRow>,
+}
+
+impl Model {
+    /// Puts together what conditions read.
+    pub fn facts<'m>(
+        &'m self,
+        alert: &'m Alert,
+        card: Option<&'m Identity>,
+        (graph, look): (&'m Graph, &'m Look),
+        newcomers: usize,
+    ) -> Facts<'m> {
+        let live = card.and_then(|card| self.live.get(&card.id));
+        Facts::new(About {
+            alert,
+            identity: card,
+            graph,
+            look,
+            live: live
+                .filter(|live| live.at.is_some())
+                .map(|live| &live.context),
+            newcomers,
+            elsewhere: self.queue.is_named_elsewhere(&alert.id),
+            now: self.now,
+        })
+    }
+
+    /// Tells what the policy says about an alert, and why; `None` for one that is not at hand.
+    pub fn told(&self, id: &AlertId) -> Option<Told> {
+        let alert = self.alerts.read(id)?;
+        let detail = self.detail_of(id);
+        let around = (&*detail.graph, &*detail.look);
+        let card = detail.identity.as_ref();
+        let facts = self.facts(alert, card, around, detail.newcomers.len());
+        let assessment = self.policy.assess(&facts);
+        Some(Told {
+            alert: id.clone(),
+            identity: card.map_or_else(String::new, |card| card.id.to_string()),
+            rows: self.policy.trace(&facts, &assessment, &self.playbooks),
+            assessment,
+        })
+    }
+}
+
+/// Opens the trace of the selected alert.
+pub fn open(model: &mut Model) {
+    let told = model.selected.as_ref().and_then(|id| model.told(id));
+    if let Some(told) = told {
+        model.overlay = Overlay::Trace {
+            told: Box::new(told),
+            scroll: 0,
+        };
+    }
+}

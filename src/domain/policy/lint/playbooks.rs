@@ -1,0 +1,147 @@
+//! The part of the lint that is about playbooks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Finding, Level, Log, Source};
+use crate::domain::options::Capabilities;
+use crate::domain::playbook::{Playbook, PlaybookFile};
+use crate::domain::policy::places::Places;
+use crate::domain::policy::reach::{can_hold, implies};
+use crate::domain::policy::term::Term;
+use crate::domain::vocabulary::Verb;
+
+/// Reads all playbook files.
+pub fn read(
+    sources: &[Source<'_>],
+    means: Option<&BTreeMap<String, Capabilities>>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Playbook> {
+    let mut all: Vec<Playbook> = Vec::new();
+    for source in sources {
+        let mut log = Log {
+            name: source.name,
+            places: Places::of(source.text),
+            findings,
+        };
+        let mut file: PlaybookFile = match toml::from_str(source.text) {
+            Ok(file) => file,
+            Err(error) => {
+                log.syntax(&error);
+                continue;
+            }
+        };
+        for at in 0..file.playbooks.len() {
+            let before = log.findings.len();
+            rules(&file, at, &mut log);
+            let book = &mut file.playbooks[at];
+            read_condition(book, at, &mut log);
+            if let Some(means) = means {
+                offered(book, at, means, &mut log);
+            }
+            let book = &file.playbooks[at];
+            let way = ["playbook", &at.to_string()];
+            if all.iter().any(|other| other.id == book.id) {
+                let problem = "an earlier file has a playbook of this id; give each its own";
+                log.error(&[way[0], way[1], "id"], &book.id, problem);
+            }
+            let earlier = all.iter().chain(&file.playbooks[..at]);
+            if let Some(other) = earlier.into_iter().find(|other| is_shadowed(book, other)) {
+                let problem = format!(
+                    "shadowed: wherever it is offered, `{}` is, with the same steps",
+                    other.id
+                );
+                log.error(&[way[0], way[1], "when"], &book.id, problem);
+            }
+            let errors = log.findings[before..].iter();
+            let first = errors.filter(|f| f.level == Level::Error).next();
+            let refused = first.map(|finding| format!("it does not lint: {finding}"));
+            file.playbooks[at].refused = refused;
+        }
+        all.extend(file.playbooks);
+    }
+    all
+}
+
+fn rules(file: &PlaybookFile, at: usize, log: &mut Log<'_, '_>) {
+    let id = &file.playbooks[at].id;
+    let n = at.to_string();
+    for (within, problem) in file.check(at) {
+        let way = ["playbook", &n]
+            .into_iter()
+            .chain(within.iter().map(String::as_str));
+        let way: Vec<&str> = way.collect();
+        log.error(&way, id, problem);
+    }
+}
+
+fn read_condition(book: &mut Playbook, at: usize, log: &mut Log<'_, '_>) {
+    let n = at.to_string();
+    let way = ["playbook", &n, "when", "if"];
+    match book.when.read() {
+        Ok(()) => {
+            let term: Option<&Arc<Term>> = book.when.term.as_ref();
+            if term.is_some_and(|term| !can_hold(term)) {
+                let problem = "unreachable: no alert can meet all of this at once";
+                log.error(&way[..3], &book.id, problem);
+            }
+        }
+        Err(faults) => {
+            for fault in faults {
+                let place = log.places.within(&way, fault.at);
+                log.note(Level::Error, place, &book.id, fault.problem);
+            }
+        }
+    }
+}
+
+/// Warns of steps that no configured connector can carry out, and of those that cannot be taken back although the
+/// playbook does not say so.
+fn offered(
+    book: &Playbook,
+    at: usize,
+    means: &BTreeMap<String, Capabilities>,
+    log: &mut Log<'_, '_>,
+) {
+    let n = at.to_string();
+    for (s, step) in book.steps.iter().enumerate() {
+        if step.is_handed_over() || step.verb == Verb::PreserveEvidence {
+            continue;
+        }
+        let (s, verb) = (s.to_string(), step.verb);
+        let way = ["playbook", &n, "step", &s, "do"];
+        let place = log.places.find(&way);
+        let able: Vec<_> = means
+            .iter()
+            .filter_map(|(name, c)| Some((name, c.get(&verb)?)))
+            .collect();
+        if able.is_empty() && !step.optional {
+            let problem = format!(
+                "no configured connector offers {verb}, so it is never available; configure one, or set `by_hand = true`"
+            );
+            log.note(Level::Warning, place, &book.id, problem);
+        }
+        // Nobody wants an ended session back: whoever may logs in anew.
+        if matches!(verb, Verb::RevokeSessions | Verb::RevokeTokens) {
+            continue;
+        }
+        let never = able.iter().find(|(_, c)| c.irreversible.is_some());
+        if let Some((name, _)) = never.filter(|_| step.irreversible.is_none()) {
+            let problem = format!(
+                "connector `{name}` cannot take {verb} back; say why that is acceptable in `irreversible`"
+            );
+            log.note(Level::Warning, place, &book.id, problem);
+        }
+    }
+}
+
+fn is_shadowed(book: &Playbook, other: &Playbook) -> bool {
+    let verbs = |book: &Playbook| {
+        book.steps
+            .iter()
+            .map(|s| (s.verb, s.by_hand))
+            .collect::<Vec<_>>()
+    };
+    let both = book.when.term.as_deref().zip(other.when.term.as_deref());
+    both.is_some_and(|(a, b)| can_hold(a) && implies(a, b)) && verbs(book) == verbs(other)
+}

@@ -1,0 +1,8 @@
+//! The shipped policy and the shipped playbooks against what was asked of them: one table a group of requirements.
+
+#[path = "policy/desk.rs"]
+mod desk;
+#[path = "policy/seeds.rs"]
+mod seeds;
+#[path = "policy/strict.rs"]
+mod strict;
