@@ -285,9 +285,7 @@ impl Config {
         for connector in self.connector.values_mut() {
             connector.file.iter_mut().for_each(fix);
             connector.ca_file.iter_mut().for_each(fix);
-            if let Some(secret) = connector.auth.secret_mut() {
-                secret.make_absolute(base);
-            }
+            connector.auth.make_absolute(base);
         }
     }
 }

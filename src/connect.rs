@@ -8,15 +8,20 @@
 //! [`Connector::bind`] makes the exact requests of a plan, [`Connector::run`] sends exactly those, [`Connector::verify`]
 //! proves them. Requests and read-backs in a plan stand alone: they hold no variables, and secrets only as references.
 
+pub mod ask;
 pub mod bind;
 pub mod capture;
+pub mod command;
 pub mod connector;
 pub mod context;
 pub mod error;
 pub mod evidence;
 pub mod execute;
 pub mod lint;
+pub mod load;
 pub mod outcome;
+pub mod payload;
+pub mod preset;
 pub mod prove;
 pub mod render;
 pub mod resolve;
@@ -27,10 +32,11 @@ use crate::jq;
 pub use crate::net::{auth, http, secret};
 
 pub use bind::{Bound, BoundStep};
-pub use connector::{ActionInfo, Connector, Connectors, MAY_NOT_READ, presets};
+pub use connector::{ActionInfo, Connector, Connectors, MAY_NOT_READ};
 pub use context::ContextRead;
 pub use error::ConnectError;
 pub use execute::RunResult;
+pub use preset::names as presets;
 pub use prove::{Drift, VerifyResult};
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ const MAX_OUTPUTS: usize = 1_000;
 
 /// Functions a filter may call: each ends, does no I/O and allocates in proportion to its input.
 const FUNCTIONS: &[&str] = &[
+    "@base64",
+    "@base64d",
+    "@uri",
+    "@urid",
     "add",
     "all",
     "any",

@@ -3,7 +3,9 @@
 
 pub mod auth;
 pub mod http;
+pub mod jwt;
 pub mod pace;
 pub mod place;
 pub mod secret;
 pub mod sigv4;
+pub mod xml;

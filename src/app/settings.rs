@@ -131,7 +131,65 @@ pub enum AuthSettings {
         /// Scope to ask for.
         scope: Option<String>,
     },
-    /// AWS Signature Version 4; for sources of alerts only.
+    /// A token in a header of its own, or behind another word than `Bearer` (`X-Vault-Token`, `PRIVATE-TOKEN`,
+    /// `Authorization: SSWS …`).
+    Header {
+        /// Name of the header.
+        header: String,
+        /// Text before the token, its space included.
+        #[serde(default)]
+        prefix: String,
+        /// The token.
+        token: SecretRef,
+    },
+    /// OAuth 2.0 client credentials, proved by a signed assertion instead of a secret (RFC 7523 §2.2).
+    PrivateKeyJwt {
+        /// Token endpoint; see [`Self::ClientCredentials`].
+        token_url: Option<String>,
+        /// Client id.
+        client_id: String,
+        /// The private key, PEM: RSA for RS256, or P-256 (PKCS #8) for ES256.
+        key: SecretRef,
+        /// Name of the key at the server (`kid`).
+        key_id: Option<String>,
+        /// Scope to ask for.
+        scope: Option<String>,
+    },
+    /// A Google service account: the signed assertion of its key file, exchanged for an access token (RFC 7523 §2.1).
+    GoogleServiceAccount {
+        /// The key file, JSON, as Google hands it out.
+        key: SecretRef,
+        /// Token endpoint; the key file's `token_uri` is not followed.
+        #[serde(default = "google_token_url")]
+        token_url: String,
+        /// Scope to ask for.
+        #[serde(default = "google_scope")]
+        scope: String,
+    },
+    /// A GitHub App: its own signed assertion, or a token of one installation.
+    GithubApp {
+        /// Id of the app, or its client id.
+        app_id: String,
+        /// The app's private key, PEM.
+        key: SecretRef,
+        /// Installation to act as; without it the console acts as the app itself.
+        installation_id: Option<String>,
+    },
+    /// The token of the Kubernetes service account that the console runs as, read anew for every request, because the
+    /// kubelet renews it.
+    KubernetesServiceAccount {
+        /// The mounted token.
+        #[serde(default = "service_account_token")]
+        token_file: PathBuf,
+    },
+    /// A client certificate (RFC 8446 §4.4.2).
+    Mtls {
+        /// PEM file with the certificate and those that lead to its root.
+        certificate: PathBuf,
+        /// Its private key, PEM.
+        key: SecretRef,
+    },
+    /// AWS Signature Version 4.
     AwsSigv4 {
         /// Id of the access key.
         access_key_id: String,
@@ -144,12 +202,61 @@ pub enum AuthSettings {
     },
 }
 
+fn google_token_url() -> String {
+    "https://oauth2.googleapis.com/token".to_owned()
+}
+
+fn google_scope() -> String {
+    "https://www.googleapis.com/auth/cloud-platform".to_owned()
+}
+
+fn service_account_token() -> PathBuf {
+    PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount/token")
+}
+
 impl AuthSettings {
+    /// Makes every file that it names relative to `base`.
+    pub fn make_absolute(&mut self, base: &Path) {
+        match self {
+            Self::AwsSigv4 {
+                session_token: Some(token),
+                ..
+            } => token.make_absolute(base),
+            Self::Mtls { certificate, .. } => *certificate = base.join(&*certificate),
+            Self::KubernetesServiceAccount { token_file } => *token_file = base.join(&*token_file),
+            _ => {}
+        }
+        if let Some(secret) = self.secret_mut() {
+            secret.make_absolute(base);
+        }
+    }
+
+    /// Returns the word under which a configuration chooses this way.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Bearer { .. } => "bearer",
+            Self::Basic { .. } => "basic",
+            Self::ClientCredentials { .. } => "client_credentials",
+            Self::Header { .. } => "header",
+            Self::PrivateKeyJwt { .. } => "private_key_jwt",
+            Self::GoogleServiceAccount { .. } => "google_service_account",
+            Self::GithubApp { .. } => "github_app",
+            Self::KubernetesServiceAccount { .. } => "kubernetes_service_account",
+            Self::Mtls { .. } => "mtls",
+            Self::AwsSigv4 { .. } => "aws_sigv4",
+        }
+    }
+
     /// Returns the reference to the console's own secret, if this way needs one.
     pub const fn secret_mut(&mut self) -> Option<&mut SecretRef> {
         match self {
-            Self::None => None,
-            Self::Bearer { token } => Some(token),
+            Self::None | Self::KubernetesServiceAccount { .. } => None,
+            Self::Bearer { token } | Self::Header { token, .. } => Some(token),
+            Self::PrivateKeyJwt { key, .. }
+            | Self::GoogleServiceAccount { key, .. }
+            | Self::GithubApp { key, .. }
+            | Self::Mtls { key, .. } => Some(key),
             Self::Basic { password, .. } => Some(password),
             Self::ClientCredentials { client_secret, .. } => Some(client_secret),
             Self::AwsSigv4 {
@@ -161,8 +268,12 @@ impl AuthSettings {
     /// Returns the reference to the console's own secret, if this way needs one.
     pub const fn secret(&self) -> Option<&SecretRef> {
         match self {
-            Self::None => None,
-            Self::Bearer { token } => Some(token),
+            Self::None | Self::KubernetesServiceAccount { .. } => None,
+            Self::Bearer { token } | Self::Header { token, .. } => Some(token),
+            Self::PrivateKeyJwt { key, .. }
+            | Self::GoogleServiceAccount { key, .. }
+            | Self::GithubApp { key, .. }
+            | Self::Mtls { key, .. } => Some(key),
             Self::Basic { password, .. } => Some(password),
             Self::ClientCredentials { client_secret, .. } => Some(client_secret),
             Self::AwsSigv4 {

@@ -100,6 +100,13 @@ impl Connector {
             let lookup = self.spec.lookup.iter().find(|l| l.read.id == pre.lookup);
             wanted.extend(lookup.and_then(|l| l.vars.keys().next()).cloned());
         }
+        for refuse in &self.spec.refuse {
+            wanted.extend(
+                jq::mentioned(&refuse.condition)
+                    .into_iter()
+                    .map(str::to_owned),
+            );
+        }
         let mut resolved = Resolved {
             scope: self.parameters(identity)?,
             ..Resolved::default()
@@ -108,6 +115,11 @@ impl Connector {
             .scope
             .insert("now_s".to_owned(), Value::from(now.as_second()));
         self.resolve(identity, &wanted, &mut resolved).await?;
+        for refuse in &self.spec.refuse {
+            if render::holds(&refuse.condition, &resolved.scope, "refuse")? {
+                return Err(ConnectError::Untouchable(refuse.says.clone()));
+            }
+        }
 
         let mut bound = Bound {
             steps: Vec::new(),

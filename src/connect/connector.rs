@@ -8,25 +8,22 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, header};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::auth::Auth;
+use super::command;
 use super::error::ConnectError;
-use super::http::{Answer, Bytes, Exchange, Http, Outgoing, Payload};
+use super::http::{Exchange, Http, HttpError, Outgoing};
 use super::lint;
+use super::load;
+use super::payload;
 use super::secret;
 use super::spec::{ParamSource, Spec};
 use super::template::{Base, Scope};
 use crate::app::settings::{AuthSettings, ConnectorSettings};
-use crate::domain::plan::{Body, RenderedRequest};
+use crate::domain::plan::RenderedRequest;
 use crate::domain::vocabulary::{Layer, Verb};
-
-/// The embedded connector files.
-const PRESETS: &[(&str, &str)] = &[
-    ("keycloak", include_str!("preset/keycloak.toml")),
-    ("lab", include_str!("preset/lab.toml")),
-    ("oauth", include_str!("preset/oauth.toml")),
-];
 
 /// What is said of a read that the provider refuses to the console's own account.
 pub const MAY_NOT_READ: &str = "the console's own credential may not read this";
@@ -58,11 +55,6 @@ impl Connectors {
     }
 }
 
-/// Returns the names of the embedded presets.
-pub fn presets() -> impl Iterator<Item = &'static str> {
-    PRESETS.iter().map(|(name, _)| *name)
-}
-
 /// What can be said about an action without asking the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionInfo {
@@ -89,7 +81,9 @@ pub struct Connector {
     preset: String,
     pub(super) spec: Spec,
     pub(super) base: Base,
-    http: Http,
+    /// The client; one with a certificate is made when its key is first needed.
+    http: OnceCell<Http>,
+    pub(super) settings: ConnectorSettings,
     /// How long one exchange may take.
     pub(super) patience: Duration,
     pub(super) auth: Auth,
@@ -106,32 +100,38 @@ impl Connector {
             connector: name.to_owned(),
             problem,
         };
-        let (preset, spec) = load_spec(settings, &fail)?;
-        let base = Base::parse(&settings.base_url).map_err(|e| fail(e.to_string()))?;
-        let params = connector_params(&spec, &settings.params).map_err(&fail)?;
+        let (preset, spec) = load::spec(settings, &fail)?;
+        let base = match &spec.command {
+            Some(command) => Base::program(&settings.base_url, &command.schemes),
+            None => Base::parse(&settings.base_url).map(|base| base.with_slash(&spec.slash)),
+        };
+        let base = base.map_err(|e| fail(e.to_string()))?;
+        let params = load::params(&spec, &settings.params).map_err(&fail)?;
         if !(1..=300).contains(&settings.timeout_s) {
             return Err(fail(format!(
                 "timeout_s = {} is out of range; use 1 to 300",
                 settings.timeout_s
             )));
         }
-        let http = Http::new(
-            Duration::from_secs(settings.timeout_s),
-            settings.ca_file.as_deref(),
-        )
-        .map_err(|error| ConnectError::Http {
-            connector: name.to_owned(),
-            error,
+        let patience = Duration::from_secs(settings.timeout_s);
+        let http = Http::new(patience, settings.ca_file.as_deref()).map_err(|error| {
+            ConnectError::Http {
+                connector: name.to_owned(),
+                error,
+            }
         })?;
-        if matches!(settings.auth, AuthSettings::AwsSigv4 { .. }) {
-            return Err(fail(
-                "`aws_sigv4` is for sources of alerts; connectors cannot sign yet".to_owned(),
-            ));
-        }
-        let token_url = token_url(&spec, &settings.auth, &base, &params).map_err(&fail)?;
+        load::auth_fits(&spec, &settings.auth).map_err(&fail)?;
+        let token_url = load::token_url(&spec, &settings.auth, &base, &params).map_err(&fail)?;
         let auth = Auth::new(&settings.auth, token_url).ok_or_else(|| {
-            fail("client_credentials needs a token_url; set `auth.token_url`".to_owned())
+            fail(format!(
+                "auth of kind `{}` needs an https `token_url`, or a header that can be sent; correct `auth`",
+                settings.auth.kind()
+            ))
         })?;
+        let mut params = params;
+        let own = auth.own_name().unwrap_or_default();
+        params.insert("own_name".to_owned(), Value::from(own));
+        params.insert("base_url".to_owned(), Value::from(base.as_str()));
         let secret_dir = params
             .get(lint::SECRET_DIR)
             .and_then(Value::as_str)
@@ -147,8 +147,12 @@ impl Connector {
             preset,
             spec,
             base,
-            http,
-            patience: Duration::from_secs(settings.timeout_s),
+            http: match settings.auth {
+                AuthSettings::Mtls { .. } => OnceCell::new(),
+                _ => OnceCell::new_with(Some(http)),
+            },
+            settings: settings.clone(),
+            patience,
             auth,
             params,
             actions,
@@ -212,40 +216,59 @@ impl Connector {
         request: &RenderedRequest,
         idempotency_key: Option<&str>,
     ) -> Result<Exchange, ConnectError> {
-        let mut outgoing = self.outgoing(request, idempotency_key).await?;
-        if let Some(value) = self.auth.header(&self.http).await? {
-            outgoing.headers.insert(header::AUTHORIZATION, value);
+        if let Some(command) = &self.spec.command {
+            return command::run(self, command, request).await;
         }
-        Ok(self.http.send(outgoing).await)
+        let mut outgoing = self.outgoing(request, idempotency_key).await?;
+        let http = self.client().await?;
+        if let Some((name, value)) = self.auth.proof(http).await? {
+            outgoing.headers.insert(name, value);
+        }
+        if let Some(service) = &self.spec.auth.aws_service {
+            let signed = self.auth.sign(service, &outgoing).await?;
+            outgoing.headers.extend(signed);
+        }
+        Ok(http.send(outgoing).await)
     }
 
-    /// Asks and expects one of the request's status codes with a JSON body.
-    pub(super) async fn ask(&self, request: &RenderedRequest) -> Result<(u16, Value), String> {
-        let exchange = self
-            .exchange(request, None)
-            .await
-            .map_err(|e| e.to_string())?;
-        let answer: Answer = match exchange {
-            Exchange::NotSent(why) => {
-                let origin = origin_of(&request.url);
-                return Err(format!("{origin} cannot be reached: {why}"));
-            }
-            Exchange::Lost(why, _) => return Err(format!("no usable answer: {why}")),
-            Exchange::Answer(answer) => answer,
-        };
-        let status = answer.status;
-        if !request.expect.contains(&status) {
-            let hint = match status {
-                401 | 403 => MAY_NOT_READ,
-                404 => "it does not exist there",
-                429 | 503 => "the provider asks to come back later",
-                300..=399 => "redirects are not followed",
-                _ => return Err(format!("status {status}")),
+    /// Returns the client, with the console's certificate where it shows one.
+    async fn client(&self) -> Result<&Http, ConnectError> {
+        let make = async || {
+            let AuthSettings::Mtls { certificate, key } = &self.settings.auth else {
+                return Http::new(self.patience, self.settings.ca_file.as_deref())
+                    .map_err(|e| self.no_client(e));
             };
-            return Err(format!("status {status}; {hint}"));
+            let key = secret::read(key).await?;
+            let chain = std::fs::read(certificate)
+                .map_err(|e| self.no_client(HttpError::Certificate(e.to_string())))?;
+            let pem = zeroize::Zeroizing::new(
+                [
+                    chain.as_slice(),
+                    b"\n",
+                    secrecy::ExposeSecret::expose_secret(&key).as_bytes(),
+                ]
+                .concat(),
+            );
+            Http::with_certificate(
+                self.patience,
+                self.settings.ca_file.as_deref(),
+                Some(pem.as_slice()),
+            )
+            .map_err(|e| self.no_client(e))
+        };
+        self.http.get_or_try_init(make).await
+    }
+
+    fn no_client(&self, error: HttpError) -> ConnectError {
+        ConnectError::Http {
+            connector: self.name.clone(),
+            error,
         }
-        let body = answer.json()?;
-        Ok((status, body))
+    }
+
+    /// Returns where the provider is.
+    pub fn place(&self) -> &str {
+        self.base.as_str()
     }
 
     async fn outgoing(
@@ -265,7 +288,15 @@ impl Connector {
             .map_err(|_| refuse("its method is unknown"))?;
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let mut json_type = "application/json";
         for (name, value) in &request.headers {
+            if name.eq_ignore_ascii_case("content-type") {
+                json_type = lint::JSON_TYPES
+                    .iter()
+                    .find(|t| *t == value)
+                    .ok_or_else(|| refuse("its content type is unknown"))?;
+                continue;
+            }
             let name = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| refuse("a header name is malformed"))?;
             let value =
@@ -281,76 +312,9 @@ impl Connector {
             method,
             url,
             headers,
-            payload: payload(&request.body).await?,
+            payload: payload::payload(&request.body, json_type, self.secret_dir.as_deref()).await?,
         })
     }
-}
-
-/// Turns a structured body into bytes, reading secrets now.
-async fn payload(body: &Body) -> Result<Payload, ConnectError> {
-    use secrecy::ExposeSecret as _;
-    Ok(match body {
-        Body::None => Payload::Empty,
-        Body::Json { value } => {
-            let mut value = value.clone();
-            fill(&mut value).await?;
-            let bytes = Bytes(value.to_string().into_bytes());
-            Payload::Bytes("application/json", bytes)
-        }
-        Body::Form { fields } => {
-            // The serializer cannot be held across an await, so the secrets are read first.
-            let mut secrets = Vec::new();
-            for field in fields {
-                secrets.push(match &field.secret {
-                    Some(reference) => Some(secret::read_text(reference).await?),
-                    None => None,
-                });
-            }
-            let mut form = url::form_urlencoded::Serializer::new(String::new());
-            for (field, secret) in fields.iter().zip(&secrets) {
-                if let Some(value) = &field.value {
-                    form.append_pair(&field.name, value);
-                }
-                if let Some(secret) = secret {
-                    form.append_pair(&field.name, secret.expose_secret());
-                }
-            }
-            let bytes = Bytes(form.finish().into_bytes());
-            Payload::Bytes("application/x-www-form-urlencoded", bytes)
-        }
-    })
-}
-
-/// Replaces `{"$secret": "file:…"}` by the secret and `{"$now": "+1s"}` by the time of sending in epoch seconds.
-async fn fill(value: &mut Value) -> Result<(), ConnectError> {
-    use secrecy::ExposeSecret as _;
-    let mut open = vec![value];
-    while let Some(next) = open.pop() {
-        let directive = next
-            .as_object()
-            .filter(|map| map.len() == 1)
-            .and_then(|map| map.iter().next());
-        match directive.map(|(key, v)| (key.as_str(), v.as_str())) {
-            Some(("$secret", Some(reference))) => {
-                let secret = secret::read_text(reference).await?;
-                *next = Value::String(secret.expose_secret().to_owned());
-            }
-            Some(("$now", Some(offset))) => {
-                let offset: i64 = offset
-                    .strip_prefix('+')
-                    .and_then(|o| o.strip_suffix('s'))
-                    .and_then(|o| o.parse().ok())
-                    .unwrap_or(0);
-                *next = Value::from(jiff::Timestamp::now().as_second().saturating_add(offset));
-            }
-            _ => match next {
-                Value::Array(items) => open.extend(items),
-                Value::Object(map) => open.extend(map.values_mut()),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-            },
-        }
-    }
-    Ok(())
 }
 
 fn info(action: &super::spec::Action) -> ActionInfo {
@@ -362,116 +326,5 @@ fn info(action: &super::spec::Action) -> ActionInfo {
         reversible: action.undo.irreversible.is_none(),
         irreversible: action.undo.irreversible.clone(),
         residual: action.residual.iter().map(|r| r.text.clone()).collect(),
-    }
-}
-
-/// Finds and checks the file; `fail` reports a problem of the settings.
-/// Returns scheme, host and port; paths hold ids that others chose.
-fn origin_of(url: &str) -> String {
-    Url::parse(url).map_or_else(
-        |_| "the provider".to_owned(),
-        |url| url.origin().ascii_serialization(),
-    )
-}
-
-fn load_spec(
-    settings: &ConnectorSettings,
-    fail: &impl Fn(String) -> ConnectError,
-) -> Result<(String, Spec), ConnectError> {
-    match (&settings.preset, &settings.file) {
-        (Some(preset), None) => {
-            let text = PRESETS
-                .iter()
-                .find(|(name, _)| name == preset)
-                .ok_or_else(|| {
-                    let names: Vec<_> = presets().collect();
-                    fail(format!(
-                        "there is no preset `{preset}`; use one of {} or `file`",
-                        names.join(", ")
-                    ))
-                })?;
-            let spec = lint::parse(
-                &format!("{preset}.toml (embedded)"),
-                text.1,
-                &settings.params,
-            )?;
-            Ok((preset.clone(), spec))
-        }
-        (None, Some(path)) => {
-            let file = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|e| ConnectError::File {
-                file: file.clone(),
-                error: e.to_string(),
-            })?;
-            let spec = lint::parse(&file, &text, &settings.params)?;
-            Ok((file, spec))
-        }
-        _ => Err(fail("set exactly one of `preset` and `file`".to_owned())),
-    }
-}
-
-/// Checks the parameters that the settings give and adds defaults.
-fn connector_params(spec: &Spec, given: &BTreeMap<String, String>) -> Result<Scope, String> {
-    let own = || {
-        spec.param
-            .iter()
-            .filter(|(_, p)| p.from != ParamSource::Identity)
-    };
-    if let Some(name) = given.keys().find(|name| !own().any(|(n, _)| n == *name)) {
-        let names: Vec<_> = own().map(|(n, _)| n.as_str()).collect();
-        return Err(format!(
-            "parameter `{name}` is unknown; its parameters are: {}",
-            names.join(", ")
-        ));
-    }
-    let mut scope = Scope::new();
-    for (name, param) in own() {
-        let value = match (given.get(name), &param.default) {
-            (Some(value), _) if lint::whole(&param.pattern).is_ok_and(|p| p.is_match(value)) => {
-                value
-            }
-            (Some(_), _) => {
-                return Err(format!(
-                    "parameter `{name}` does not match `{}`; {}",
-                    param.pattern, param.help
-                ));
-            }
-            (None, Some(default)) => default,
-            (None, None) => return Err(format!("parameter `{name}` is missing; {}", param.help)),
-        };
-        scope.insert(name.clone(), Value::String(value.clone()));
-    }
-    Ok(scope)
-}
-
-/// Returns the token endpoint: from the settings, absolute on the same host or relative; else from the preset.
-fn token_url(
-    spec: &Spec,
-    auth: &AuthSettings,
-    base: &Base,
-    params: &Scope,
-) -> Result<Option<Url>, String> {
-    let AuthSettings::ClientCredentials { token_url, .. } = auth else {
-        return Ok(None);
-    };
-    match token_url {
-        Some(text) if text.starts_with('/') => {
-            base.join(text, params).map(Some).map_err(|e| e.to_string())
-        }
-        Some(text) => {
-            let url = Url::parse(text)
-                .map_err(|_| format!("auth.token_url `{text}` is no URL; correct it"))?;
-            if base.same_origin(&url) {
-                Ok(Some(url))
-            } else {
-                Err("auth.token_url is on another host than base_url; the console's secret would leave it".to_owned())
-            }
-        }
-        None => spec
-            .auth
-            .token_path
-            .as_ref()
-            .map(|path| base.join(path, params).map_err(|e| e.to_string()))
-            .transpose(),
     }
 }

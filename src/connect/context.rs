@@ -63,7 +63,11 @@ impl Connector {
         let mut out = ContextRead::default();
         let mut resolved = Resolved::default();
         match self.parameters(identity) {
-            Ok(scope) => resolved.scope = scope,
+            Ok(scope) => {
+                resolved.scope = scope;
+                let now = Value::from(Timestamp::now().as_second());
+                resolved.scope.insert("now_s".to_owned(), now);
+            }
             Err(error) => {
                 self.miss(&mut out, "everything", &error.to_string());
                 return out;

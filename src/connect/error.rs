@@ -112,6 +112,9 @@ pub enum ConnectError {
     /// The console would cut itself off.
     #[error("`{0}` is the console's own account at this provider; contain it from another account")]
     OwnAccount(String),
+    /// The connector file forbids to act on this identity.
+    #[error("{0}")]
+    Untouchable(String),
     /// More targets than one step should have.
     #[error(
         "{block}: `{var}` has {count} elements, more than {max}; narrow the lookup or act in the provider's own console"
@@ -134,6 +137,9 @@ pub enum ConnectError {
         /// Why.
         why: String,
     },
+    /// A new secret would be lost.
+    #[error("there is no place for a new secret: {0}")]
+    NoPlace(String),
     /// A secret to send cannot be read.
     #[error("cannot read a secret to send: {0}")]
     Secret(#[from] SecretError),

@@ -6,21 +6,36 @@ use serde_json::Value;
 
 use super::error::ConnectError;
 use super::jq;
-use super::spec::{Action, CaptureSpec, ParamSource, RequestSpec, Spec, UndoSpec, VerifySpec};
+use super::spec::{
+    Action, CaptureSpec, Kind, ParamSource, RequestSpec, Spec, UndoSpec, VerifySpec,
+};
 use super::template::{self, Base, Scope};
 
+mod parts;
+
+use parts::{directives, makes_secret};
+
 /// Variables that exist without being declared.
-pub const BUILT_IN: &[&str] = &["now_s"];
+///
+/// `now_s` is the time of binding, `own_name` the console's own name at the provider or empty, `held` the kinds of the
+/// identity's credentials of which a copy can be read, `base_url` where the provider is.
+pub const BUILT_IN: &[&str] = &["now_s", "own_name", "held", "base_url"];
 /// The parameter below which captured secrets are written.
 pub const SECRET_DIR: &str = "secret_dir";
 /// Methods that are sent.
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
+/// Content types that a JSON body may have besides `application/json`.
+pub const JSON_TYPES: &[&str] = &[
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/vnd.pagerduty+json",
+];
 /// Headers that the sender owns.
 const OWN_HEADERS: &[&str] = &[
     "authorization",
     "connection",
     "content-length",
-    "content-type",
     "cookie",
     "expect",
     "host",
@@ -51,6 +66,7 @@ pub fn parse(
     };
     params(&spec).map_err(lint)?;
     paths(&mut spec, given).map_err(lint)?;
+    headers(&mut spec);
     check(&spec).map_err(lint)?;
     Ok(spec)
 }
@@ -88,6 +104,20 @@ fn paths(spec: &mut Spec, given: &BTreeMap<String, String>) -> Result<(), Findin
     Ok(())
 }
 
+/// Gives every request the headers that it does not set itself.
+fn headers(spec: &mut Spec) {
+    let all = std::mem::take(&mut spec.headers);
+    for request in spec.requests_mut() {
+        for (name, value) in &all {
+            request
+                .headers
+                .entry(name.clone())
+                .or_insert_with(|| value.clone());
+        }
+    }
+    spec.headers = all;
+}
+
 /// Returns the variables that a request needs.
 pub fn uses(request: &RequestSpec) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
@@ -95,6 +125,7 @@ pub fn uses(request: &RequestSpec) -> BTreeSet<String> {
     let templates = std::iter::once(&request.path)
         .chain(request.headers.values())
         .chain(request.form.values())
+        .chain(&request.argv)
         .chain(request.capture.iter().map(|c| &c.file));
     for text in templates {
         out.extend(
@@ -116,6 +147,12 @@ pub fn uses(request: &RequestSpec) -> BTreeSet<String> {
         .when
         .iter()
         .chain(&request.accept_if)
+        .chain(
+            request
+                .next
+                .iter()
+                .flat_map(|n| n.url.iter().chain(&n.value)),
+        )
         .chain(request.capture.iter().map(|c| &c.filter));
     for filter in filters {
         out.extend(jq::mentioned(filter).into_iter().map(str::to_owned));
@@ -176,14 +213,22 @@ struct Linter {
     /// Every variable, as null: enough to see whether a filter compiles.
     known: Scope,
     base: Base,
+    kind: Kind,
 }
 
 fn check(spec: &Spec) -> Result<(), Finding> {
     let linter = Linter {
         known: variables(spec)?,
         base: Base::parse("https://lint.invalid/")
-            .map_err(|e| ("base".to_owned(), e.to_string()))?,
+            .map_err(|e| ("base".to_owned(), e.to_string()))?
+            .with_slash(&spec.slash),
+        kind: spec.kind,
     };
+    linter.program(spec)?;
+    linter.checks(spec)?;
+    for refuse in &spec.refuse {
+        linter.filter("refuse", &refuse.condition)?;
+    }
     if let Some(path) = &spec.auth.token_path {
         linter.path("auth.token_path", path, false)?;
     }
@@ -391,6 +436,7 @@ impl Linter {
         if request.for_each.is_some()
             || request.when.is_some()
             || request.capture.is_some()
+            || request.json.as_ref().is_some_and(makes_secret)
             || !request.already.is_empty()
         {
             return Err((
@@ -419,7 +465,18 @@ impl Linter {
             }
         }
         let each = request.for_each.is_some();
-        self.path(block, &request.path, each)?;
+        match self.kind {
+            Kind::Http if request.argv.is_empty() && request.input.is_none() => {
+                self.path(block, &request.path, each)?;
+            }
+            Kind::Http => {
+                return fail("it has `argv` or `input`; those are for kind `command`".into());
+            }
+            Kind::Command => return self.run(block, request),
+        }
+        if let Some(next) = &request.next {
+            self.next(block, next)?;
+        }
         if request.json.is_some() && !(request.form.is_empty() && request.secret_form.is_empty()) {
             return fail("it has `json` and a form; keep one".into());
         }
@@ -432,9 +489,18 @@ impl Linter {
             {
                 return fail(format!("header `{name}` cannot be set here; remove it"));
             }
+            if name.eq_ignore_ascii_case("content-type")
+                && (request.json.is_none() || !JSON_TYPES.contains(&text.as_str()))
+            {
+                return fail(format!(
+                    "content type `{text}` cannot be set; beside a `json` body it may be one of {}",
+                    JSON_TYPES.join(", ")
+                ));
+            }
             self.text(block, text, each)?;
         }
         if let Some(json) = &request.json {
+            directives(json).map_err(|problem| (block.to_owned(), problem))?;
             let names =
                 template::json_names(json).map_err(|e| (block.to_owned(), e.to_string()))?;
             self.names(block, &names, each)?;
@@ -509,7 +575,12 @@ impl Linter {
             ));
         }
         for request in &verify.request {
-            self.read(&format!("{block} request `{}`", request.id), request)?;
+            // What is read back may depend on what is there; the filter says what is proven then.
+            let unconditional = RequestSpec {
+                when: None,
+                ..request.clone()
+            };
+            self.read(&format!("{block} request `{}`", request.id), &unconditional)?;
         }
         self.requests(block, &verify.request)?;
         self.filter(block, &verify.proven_if)

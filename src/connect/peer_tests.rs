@@ -109,6 +109,7 @@ fn request(base: &str) -> RenderedRequest {
         already: vec![404, 409],
         accept_if: None,
         capture: None,
+        next: None,
     }
 }
 

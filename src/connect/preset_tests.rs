@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rstest::rstest;
 
-use super::connector::presets;
 use super::lint;
+use super::presets;
 use super::testing::{GOOD, settings};
 use super::{ConnectError, Connector};
 use crate::domain::vocabulary::Verb;
@@ -13,7 +13,11 @@ use crate::domain::vocabulary::Verb;
 #[test]
 fn embedded_files_are_clean() {
     for preset in presets() {
-        let mut settings = settings("https://provider.example/prefix", preset);
+        let place = match preset {
+            "postgresql" => "postgresql://db.example:5432/app",
+            _ => "https://provider.example/prefix",
+        };
+        let mut settings = settings(place, preset);
         if preset == "keycloak" {
             settings.params.insert("realm".into(), "prod".into());
         }
@@ -116,7 +120,11 @@ fn lint_names_file_block_and_way_out(#[case] from: &str, #[case] to: &str, #[cas
 #[rstest]
 #[case::both(Some("lab"), Some("/x.toml"), "exactly one")]
 #[case::neither(None, None, "exactly one")]
-#[case::unknown(Some("okta"), None, "use one of keycloak, lab, oauth")]
+#[case::unknown(
+    Some("okat"),
+    None,
+    "use one of aws_role, aws_user, keycloak, lab, oauth"
+)]
 #[case::missing_file(None, Some("/nonexistent.toml"), "/nonexistent.toml")]
 #[case::missing_param(Some("keycloak"), None, "`realm` is missing")]
 fn settings_are_checked(

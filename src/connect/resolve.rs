@@ -27,6 +27,13 @@ impl Connector {
     /// Checks the identity's parameters and returns all parameters as variables.
     pub(super) fn parameters(&self, identity: &Identity) -> Result<Scope, ConnectError> {
         let mut scope = self.params.clone();
+        let held: std::collections::BTreeSet<&str> = identity
+            .credentials
+            .iter()
+            .filter(|c| c.secret_ref.is_some())
+            .map(|c| c.kind.raw())
+            .collect();
+        scope.insert("held".to_owned(), held.into_iter().collect());
         let own = || {
             self.spec
                 .param

@@ -1,4 +1,4 @@
-//! The connector file: what one provider's HTTP API offers, as data.
+//! The connector file: what one provider's API offers, as data.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::domain::vocabulary::{Layer, Verb};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Always `http`.
+    /// How the provider is spoken to.
     pub kind: Kind,
     /// What it connects to, in words.
     pub title: String,
@@ -23,6 +23,20 @@ pub struct Spec {
     /// Defaults for authentication.
     #[serde(default)]
     pub auth: AuthDefaults,
+    /// Headers of every request that does not set them itself; values are templates over the connector's parameters.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Placeholders in paths whose values may hold `/`; it is sent as `%2F`.
+    #[serde(default)]
+    pub slash: Vec<String>,
+    /// The program of a connector of kind `command`.
+    pub command: Option<CommandSpec>,
+    /// Identities that are never acted on, found out when a plan is built.
+    #[serde(default)]
+    pub refuse: Vec<RefuseSpec>,
+    /// Reads that tell what the console's own account may do.
+    #[serde(default)]
+    pub check: Vec<CheckSpec>,
     /// Parameters by name.
     #[serde(default)]
     pub param: BTreeMap<String, Param>,
@@ -46,6 +60,59 @@ pub struct Spec {
 pub enum Kind {
     /// Requests over HTTP.
     Http,
+    /// Runs of one program, without a shell.
+    Command,
+}
+
+/// The program of a connector of kind `command`. It gets an empty environment besides what stands here, PATH, HOME and
+/// LANG; its standard output is the answer, exit code 0 is status 200.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandSpec {
+    /// Its name or path.
+    pub program: String,
+    /// Environment; values are templates over the connector's parameters.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Variable that takes the user name of `auth`.
+    pub username_env: Option<String>,
+    /// Variable that takes the password of `auth`, so that no list of processes shows it.
+    pub password_env: Option<String>,
+    /// Variable that takes the path of `ca_file`.
+    pub ca_env: Option<String>,
+    /// Schemes that `base_url` may have; it holds no password.
+    pub schemes: Vec<String>,
+    /// Exit codes that mean *refused, nothing changed*; any other but 0 means *may or may not have taken effect*.
+    #[serde(default)]
+    pub refused: Vec<i32>,
+}
+
+/// An identity that is never acted on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefuseSpec {
+    /// jq filter over variables.
+    #[serde(rename = "if")]
+    pub condition: String,
+    /// Why not, and the way out.
+    pub says: String,
+}
+
+/// A read that tells what the console's own account may do. It knows the connector's parameters only.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckSpec {
+    /// The read. It changes nothing, whatever its method.
+    pub read: RequestSpec,
+    /// jq filter over the answer's body; without it the status suffices.
+    pub ok_if: Option<String>,
+    /// jq filter over the connector's parameters; when it is not true nothing is asked, and the answer is not known.
+    pub when: Option<String>,
+    /// Which permission that is, in the provider's words.
+    pub needs: String,
+    /// The actions that need it; empty for all.
+    #[serde(default, rename = "for")]
+    pub verbs: Vec<Verb>,
 }
 
 /// What the preset knows about authentication.
@@ -54,6 +121,11 @@ pub enum Kind {
 pub struct AuthDefaults {
     /// Token endpoint as a path template over connector parameters.
     pub token_path: Option<String>,
+    /// Whether the settings may name a token endpoint on another host, because the provider has its logins apart.
+    #[serde(default)]
+    pub apart: bool,
+    /// Name of the service in AWS signatures.
+    pub aws_service: Option<String>,
 }
 
 /// One parameter.
@@ -142,7 +214,13 @@ pub struct RequestSpec {
     pub path: String,
     /// Extra headers; values are templates.
     pub headers: BTreeMap<String, String>,
-    /// JSON body; strings are templates.
+    /// Arguments of the program (kind `command`); templates. One that begins with a placeholder is refused.
+    pub argv: Vec<String>,
+    /// Standard input of the program (kind `command`), as it is.
+    pub input: Option<String>,
+    /// JSON body; strings are templates. `{"$secret": "credential:<kind>"}` stands for a secret of the identity,
+    /// `{"$secret": "file:…"}` for one below `secret_dir`, `{"$new_secret": "<file name>"}` for a new one that is made when
+    /// it is sent and kept below `secret_dir`, `{"$now": "+1s"}` for the time of sending.
     pub json: Option<Value>,
     /// Form fields; values are templates.
     pub form: BTreeMap<String, String>,
@@ -154,12 +232,30 @@ pub struct RequestSpec {
     pub already: Vec<u16>,
     /// jq filter over the answer's body that must be true.
     pub accept_if: Option<String>,
+    /// How the next page is asked for; the body is then the array of all pages.
+    pub next: Option<NextSpec>,
     /// jq filter over variables; when it is not true the request is left out.
     pub when: Option<String>,
     /// Variable that holds an array: one request each, with `{each}` or `{each.member}`.
     pub for_each: Option<String>,
     /// Puts a secret from the answer into a file.
     pub capture: Option<CaptureSpec>,
+}
+
+/// Where an answer says what the next page is: exactly one of `link`, `url` and `value`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NextSpec {
+    /// In a `Link` header with `rel="next"`.
+    pub link: bool,
+    /// jq filter over the body that gives a whole URL.
+    pub url: Option<String>,
+    /// jq filter over the body that gives a mark.
+    pub value: Option<String>,
+    /// Name in the query that takes the mark.
+    pub query: Option<String>,
+    /// Form field that takes the mark.
+    pub form: Option<String>,
 }
 
 /// Where a secret in an answer goes.
@@ -299,9 +395,11 @@ impl Spec {
                 .chain(&mut undo.request)
                 .chain(undo.verify.iter_mut().flat_map(|v| &mut v.request))
         });
+        let checks = self.check.iter_mut().map(|c| &mut c.read);
         self.lookup
             .iter_mut()
             .map(|l| &mut l.read)
+            .chain(checks)
             .chain(reads)
             .chain(acts)
     }

@@ -211,7 +211,15 @@ fn has_directive(value: &Value) -> bool {
 }
 
 /// Says why a value may not stand in a URL.
-fn hostile(value: &str) -> Option<&'static str> {
+fn hostile(value: &str, slash: bool) -> Option<&'static str> {
+    if slash && value.contains('/') {
+        // One `/` between plain pieces is a name; a server that decodes it too early must not climb by it.
+        let dots = |piece: &str| piece == "." || piece == "..";
+        return match value.split('/').any(dots) || value.contains("//") {
+            true => Some("it is a relative path"),
+            false => hostile(&value.replace('/', "-"), false),
+        };
+    }
     if value.is_empty() {
         Some("it is empty")
     } else if value == "." || value == ".." {
@@ -229,7 +237,11 @@ fn hostile(value: &str) -> Option<&'static str> {
 
 /// Where all requests of a connector go: scheme, host, port and path prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base(Url);
+pub struct Base {
+    url: Url,
+    /// Placeholders whose values may hold `/`.
+    slash: Vec<String>,
+}
 
 impl Base {
     /// Reads a base URL: https, or http to a loopback address; no user, query or fragment.
@@ -239,12 +251,22 @@ impl Base {
             url: show(raw.rsplit('@').next().unwrap_or_default()).into_owned(),
             why,
         };
-        crate::net::place::parse(raw).map(Self).map_err(fail)
+        let url = crate::net::place::parse(raw).map_err(fail)?;
+        Ok(Self {
+            url,
+            slash: Vec::new(),
+        })
+    }
+
+    /// Lets the values of these placeholders hold `/`, which is sent as `%2F`.
+    pub fn with_slash(mut self, names: &[String]) -> Self {
+        self.slash = names.to_vec();
+        self
     }
 
     /// Returns the prefix's path segments.
     fn prefix(&self) -> Vec<String> {
-        self.0
+        self.url
             .path_segments()
             .into_iter()
             .flatten()
@@ -266,7 +288,36 @@ impl Base {
 
     /// Tells whether a URL has the same scheme, host and port, and no user.
     pub fn same_origin(&self, url: &Url) -> bool {
-        url.origin() == self.0.origin() && url.username().is_empty() && url.password().is_none()
+        url.origin() == self.url.origin() && url.username().is_empty() && url.password().is_none()
+    }
+
+    /// Reads the address of a program's connector: one of these schemes, no user, query or fragment.
+    pub fn program(raw: &str, schemes: &[String]) -> Result<Self, TemplateError> {
+        let fail = |why| TemplateError::Base {
+            url: show(raw.rsplit('@').next().unwrap_or_default()).into_owned(),
+            why,
+        };
+        let url = Url::parse(raw).map_err(|_| fail("is no URL; write `scheme://host/name`"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(fail(
+                "holds a user or password; use `auth` with a secret reference",
+            ));
+        }
+        if url.query().is_some() || url.fragment().is_some() || url.host_str().is_none() {
+            return Err(fail("must be scheme, host, port and name only"));
+        }
+        match schemes.iter().any(|scheme| scheme == url.scheme()) {
+            true => Ok(Self {
+                url,
+                slash: Vec::new(),
+            }),
+            false => Err(fail("has a scheme that this connector does not know")),
+        }
+    }
+
+    /// Returns the address as text.
+    pub fn as_str(&self) -> &str {
+        self.url.as_str()
     }
 
     /// Fills a path template and returns the absolute URL.
@@ -279,19 +330,39 @@ impl Base {
             return Err(TemplateError::Malformed(show(template).into_owned()));
         }
         let mut context = SimpleContext::new();
-        let mut meant = String::new();
+        let mut wanted = self.prefix();
+        let mut in_query = false;
         for part in parts(template)? {
             match part {
-                Part::Literal(literal) => meant.push_str(literal),
+                Part::Literal(literal) => {
+                    let (path, query) = match literal.split_once('?') {
+                        Some((path, _)) => (path, true),
+                        None => (literal, false),
+                    };
+                    if !in_query {
+                        let mut pieces = path.split('/');
+                        let first = pieces.next().unwrap_or_default();
+                        if let (Some(segment), false) = (wanted.last_mut(), first.is_empty()) {
+                            segment.push_str(&decode(first).ok_or_else(escaped)?);
+                        }
+                        for piece in pieces {
+                            wanted.push(decode(piece).ok_or_else(escaped)?);
+                        }
+                    }
+                    in_query |= query;
+                }
                 Part::Name(name) => {
                     let filled = scalar(name, scope)?;
-                    if let Some(why) = hostile(&filled) {
+                    let may = self.slash.iter().any(|s| s == name);
+                    if let Some(why) = hostile(&filled, may) {
                         return Err(TemplateError::Hostile {
                             name: name.to_owned(),
                             why,
                         });
                     }
-                    meant.push_str(&filled);
+                    if let (Some(segment), false) = (wanted.last_mut(), in_query) {
+                        segment.push_str(&filled);
+                    }
                     context.insert(name, filled);
                 }
             }
@@ -299,13 +370,8 @@ impl Base {
         let path = UriTemplateStr::new(template)
             .and_then(|t| t.expand::<UriSpec, _>(&context).map(|e| e.to_string()))
             .map_err(|_| TemplateError::Malformed(show(template).into_owned()))?;
-        let base = self.0.as_str().trim_end_matches('/');
+        let base = self.url.as_str().trim_end_matches('/');
         let url = Url::parse(&format!("{base}{path}")).map_err(|_| escaped())?;
-
-        // Values hold neither `/` nor `?`, so what was meant splits exactly where the template does.
-        let meant_path = meant.split('?').next().unwrap_or_default();
-        let mut wanted = self.prefix();
-        wanted.extend(meant_path.split('/').skip(1).map(str::to_owned));
         let found: Option<Vec<String>> = url
             .path_segments()
             .and_then(|segments| segments.map(decode).collect());
@@ -367,6 +433,28 @@ mod tests {
             .join(template, &scope("v"))
             .unwrap();
         assert_eq!(url.as_str(), want);
+    }
+
+    #[rstest]
+    #[case("/", Some("https://h/p/v/%2F/y"))]
+    #[case("/prod", Some("https://h/p/v/%2Fprod/y"))]
+    #[case("a/b c", Some("https://h/p/v/a%2Fb%20c/y"))]
+    #[case("a/../b", None)]
+    #[case("..", None)]
+    #[case("../", None)]
+    #[case("//evil.example", None)]
+    #[case("/a%2e", None)]
+    #[case("/a\\b", None)]
+    fn a_slash_in_a_name_is_encoded(#[case] value: &str, #[case] want: Option<&str>) {
+        let base = Base::parse("https://h/p").unwrap();
+        let template = "/v/{x}/y";
+        if value.contains('/') {
+            assert!(base.join(template, &scope(value)).is_err());
+        }
+        let built = base
+            .with_slash(&["x".to_owned()])
+            .join(template, &scope(value));
+        assert_eq!(built.ok().map(String::from).as_deref(), want);
     }
 
     #[rstest]

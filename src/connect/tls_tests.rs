@@ -93,6 +93,7 @@ async fn only_a_good_certificate_gets_a_request(
         already: Vec::new(),
         accept_if: None,
         capture: None,
+        next: None,
     };
     let result = connector.run(&[request], "k").await;
     assert_eq!(

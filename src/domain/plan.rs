@@ -129,6 +129,36 @@ pub struct RenderedRequest {
     pub accept_if: Option<String>,
     /// Where a secret in the answer goes, so that it never reaches the journal.
     pub capture: Option<Capture>,
+    /// How the next page of a list is asked for. The body of a list read to its end is the array of its pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextPage>,
+}
+
+/// Where an answer says what the next page is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum NextPage {
+    /// In a `Link` header with `rel="next"` (RFC 8288).
+    Link,
+    /// In its body, as a whole URL.
+    Url {
+        /// jq filter that finds it; null or empty after the last page.
+        filter: String,
+    },
+    /// In its body, as a mark that goes into the query of the same URL.
+    Query {
+        /// jq filter that finds it; null or empty after the last page.
+        filter: String,
+        /// Name in the query.
+        name: String,
+    },
+    /// In its body, as a mark that goes into the form.
+    Form {
+        /// jq filter that finds it; null or empty after the last page.
+        filter: String,
+        /// Name of the field.
+        name: String,
+    },
 }
 
 /// A request body, structured until the moment it is sent.

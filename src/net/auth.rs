@@ -1,19 +1,25 @@
 //! How the console proves who it is to a provider.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::http::{Bytes, Exchange, Http, Outgoing, Payload, sensitive};
+use super::jwt::{self, JwtError};
+use super::place;
 use super::secret::{SecretError, read};
+use super::sigv4;
 use crate::app::settings::{AuthSettings, SecretRef};
 
 /// A token is renewed this long before it ends.
@@ -31,80 +37,258 @@ pub enum AuthError {
     /// The token endpoint did not answer usefully.
     #[error("the console could not log in: {0}")]
     NoAnswer(String),
+    /// Its private key does not sign.
+    #[error("the console's own key {0}")]
+    Key(#[from] JwtError),
+    /// Its key file is not what the provider hands out.
+    #[error(
+        "the console's own key file holds no `{0}`; give the JSON file as the provider handed it out"
+    )]
+    KeyFile(&'static str),
+    /// The mounted token cannot be read.
+    #[error("cannot read the service account's token `{path}`: {error}")]
+    TokenFile {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        error: String,
+    },
+    /// A way that needs more than one header of its own.
+    #[error("`auth` of this kind is for connectors only; use another one here")]
+    ConnectorsOnly,
     /// A secret with bytes that no header can carry.
     #[error("the console's own secret holds characters that cannot be sent in a header")]
     NotPrintable,
 }
 
+/// Longest token that is read from a mounted file, in bytes.
+const MAX_TOKEN: u64 = 64 * 1024;
+/// How long an assertion is good: GitHub takes ten minutes at most.
+const ASSERTION_S: i64 = 300;
+
 /// One configured way to authenticate.
 #[derive(Debug)]
 pub enum Auth {
-    /// Not at all.
+    /// Not at all, or by a client certificate.
     None,
     /// Bearer token.
     Bearer(SecretRef),
     /// User and password.
     Basic(String, SecretRef),
-    /// A token from the client credentials grant, kept until shortly before it ends.
+    /// A token in a header, behind a prefix.
+    Header(HeaderName, String, SecretRef),
+    /// A token that is asked for, kept until shortly before it ends.
     Client(Box<Client>),
+    /// A GitHub App as itself: its id and key.
+    App(String, SecretRef),
+    /// A mounted token, read anew each time.
+    Mounted(PathBuf),
+    /// Every request is signed.
+    Aws(Box<AwsKey>),
 }
 
-/// State of the client credentials grant.
+/// What requests to AWS are signed with.
+#[derive(Clone, Debug)]
+pub struct AwsKey {
+    id: String,
+    secret: SecretRef,
+    token: Option<SecretRef>,
+    region: String,
+}
+
+/// How a token is asked for.
+#[derive(Debug)]
+enum Grant {
+    /// With a client secret.
+    Secret(SecretRef),
+    /// With an assertion signed by a key of this name.
+    Assertion(SecretRef, Option<String>),
+    /// With the key file of a Google service account.
+    Google(SecretRef),
+    /// As a GitHub App, for an installation.
+    Installation(SecretRef),
+}
+
+/// State of a grant.
 #[derive(Debug)]
 pub struct Client {
     token_url: Url,
     id: String,
-    secret: SecretRef,
+    grant: Grant,
     scope: Option<String>,
     cached: Mutex<Option<(SecretString, Instant)>>,
 }
 
+impl Client {
+    fn new(token_url: Url, id: &str, grant: Grant, scope: Option<String>) -> Auth {
+        Auth::Client(Box::new(Self {
+            token_url,
+            id: id.to_owned(),
+            grant,
+            scope,
+            cached: Mutex::new(None),
+        }))
+    }
+}
+
 impl Auth {
-    /// Takes settings; `token_url` is the endpoint that they or the preset name.
+    /// Takes settings; `token_url` is the endpoint that they or the preset name. `None` when it is needed and missing, or
+    /// a header has no possible name.
     pub fn new(settings: &AuthSettings, token_url: Option<Url>) -> Option<Self> {
         Some(match settings {
-            AuthSettings::None => Self::None,
+            AuthSettings::None | AuthSettings::Mtls { .. } => Self::None,
             AuthSettings::Bearer { token } => Self::Bearer(token.clone()),
             AuthSettings::Basic { username, password } => {
                 Self::Basic(username.clone(), password.clone())
             }
+            AuthSettings::Header {
+                header,
+                prefix,
+                token,
+            } => Self::Header(header.parse().ok()?, prefix.clone(), token.clone()),
             AuthSettings::ClientCredentials {
                 client_id,
                 client_secret,
                 scope,
                 ..
-            } => Self::Client(Box::new(Client {
-                token_url: token_url?,
-                id: client_id.clone(),
-                secret: client_secret.clone(),
-                scope: scope.clone(),
-                cached: Mutex::new(None),
+            } => {
+                let grant = Grant::Secret(client_secret.clone());
+                Client::new(token_url?, client_id, grant, scope.clone())
+            }
+            AuthSettings::PrivateKeyJwt {
+                client_id,
+                key,
+                key_id,
+                scope,
+                ..
+            } => {
+                let grant = Grant::Assertion(key.clone(), key_id.clone());
+                Client::new(token_url?, client_id, grant, scope.clone())
+            }
+            AuthSettings::GoogleServiceAccount {
+                key,
+                token_url,
+                scope,
+            } => {
+                let at = place::parse(token_url).ok()?;
+                let grant = Grant::Google(key.clone());
+                Client::new(at, "", grant, Some(scope.clone()))
+            }
+            AuthSettings::GithubApp {
+                app_id,
+                key,
+                installation_id,
+            } => match installation_id {
+                None => Self::App(app_id.clone(), key.clone()),
+                Some(_) => {
+                    let grant = Grant::Installation(key.clone());
+                    Client::new(token_url?, app_id, grant, None)
+                }
+            },
+            AuthSettings::KubernetesServiceAccount { token_file } => {
+                Self::Mounted(token_file.clone())
+            }
+            AuthSettings::AwsSigv4 {
+                access_key_id,
+                secret_access_key,
+                session_token,
+                region,
+            } => Self::Aws(Box::new(AwsKey {
+                id: access_key_id.clone(),
+                secret: secret_access_key.clone(),
+                token: session_token.clone(),
+                region: region.clone(),
             })),
-            // What is signed is the request, which is not known here.
-            AuthSettings::AwsSigv4 { .. } => Self::None,
         })
     }
 
-    /// Returns the name under which the console itself is known to the provider.
+    /// Returns the name under which the console itself is known to the provider, as far as the settings tell it.
     pub fn own_name(&self) -> Option<&str> {
         match self {
-            Self::None | Self::Bearer(_) => None,
-            Self::Basic(name, _) => Some(name),
-            Self::Client(client) => Some(&client.id),
+            Self::None | Self::Bearer(_) | Self::Header(..) | Self::Mounted(_) => None,
+            Self::Basic(name, _) | Self::App(name, _) => Some(name),
+            Self::Client(client) => Some(&client.id)
+                .filter(|id| !id.is_empty())
+                .map(String::as_str),
+            Self::Aws(key) => Some(&key.id),
         }
     }
 
-    /// Returns the `Authorization` value.
+    /// Returns the `Authorization` value. Ways that need another header or the request itself are refused, except that
+    /// requests to AWS are for the caller to sign.
     pub async fn header(&self, http: &Http) -> Result<Option<HeaderValue>, AuthError> {
+        match self {
+            Self::Aws(_) => Ok(None),
+            _ => match self.proof(http).await? {
+                None => Ok(None),
+                Some((name, value)) if name == AUTHORIZATION => Ok(Some(value)),
+                Some(_) => Err(AuthError::ConnectorsOnly),
+            },
+        }
+    }
+
+    /// Returns the header that proves who asks; `None` where there is none, or where requests are signed ([`Self::sign`]).
+    pub async fn proof(&self, http: &Http) -> Result<Option<(HeaderName, HeaderValue)>, AuthError> {
+        let mut name = AUTHORIZATION;
         let text = match self {
-            Self::None => return Ok(None),
-            Self::Bearer(token) => {
-                Zeroizing::new(format!("Bearer {}", read(token).await?.expose_secret()))
-            }
+            Self::None | Self::Aws(_) => return Ok(None),
+            Self::Bearer(token) => bearer(&read(token).await?),
             Self::Basic(user, password) => basic(user, &read(password).await?),
+            Self::Header(header, prefix, token) => {
+                name = header.clone();
+                let token = read(token).await?;
+                Zeroizing::new(format!("{prefix}{}", token.expose_secret()))
+            }
             Self::Client(client) => client.bearer(http).await?,
+            Self::App(id, key) => {
+                let token = app_assertion(id, &read(key).await?)?;
+                Zeroizing::new(format!("Bearer {}", *token))
+            }
+            Self::Mounted(path) => bearer(&mounted(path)?),
         };
-        sensitive(&text).map(Some).ok_or(AuthError::NotPrintable)
+        let value = sensitive(&text).ok_or(AuthError::NotPrintable)?;
+        Ok(Some((name, value)))
+    }
+
+    /// Returns the headers that sign a request to an AWS service; none where requests are not signed.
+    pub async fn sign(
+        &self,
+        service: &str,
+        out: &Outgoing,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, AuthError> {
+        let Self::Aws(key) = self else {
+            return Ok(Vec::new());
+        };
+        let secret = read(&key.secret).await?;
+        let token = match &key.token {
+            Some(token) => Some(read(token).await?),
+            None => None,
+        };
+        let signer = sigv4::Key {
+            id: &key.id,
+            secret: secret.expose_secret(),
+            token: token.as_ref().map(ExposeSecret::expose_secret),
+            region: &key.region,
+            service,
+        };
+        let (kind, bytes) = match &out.payload {
+            Payload::Empty => (None, &[][..]),
+            Payload::Bytes(kind, bytes) => (Some(*kind), bytes.0.as_slice()),
+        };
+        sigv4::sign(
+            &signer,
+            out.method.as_str(),
+            &out.url,
+            kind,
+            bytes,
+            Timestamp::now(),
+        )
+        .into_iter()
+        .map(|(name, value)| {
+            let value = sensitive(&value).ok_or(AuthError::NotPrintable)?;
+            Ok((HeaderName::from_static(name), value))
+        })
+        .collect()
     }
 
     /// Drops a token that the provider refused; tells whether there was one that a new one may replace.
@@ -114,6 +298,31 @@ impl Auth {
             _ => false,
         }
     }
+}
+
+/// Reads a mounted token. The kubelet hands it out through links and readable by the pod's group, so neither is refused.
+fn mounted(path: &Path) -> Result<SecretString, AuthError> {
+    use std::io::Read as _;
+    let fail = |error: String| AuthError::TokenFile {
+        path: path.display().to_string(),
+        error,
+    };
+    let file = std::fs::File::open(path).map_err(|e| fail(e.to_string()))?;
+    let mut text = Zeroizing::new(String::new());
+    file.take(MAX_TOKEN)
+        .read_to_string(&mut text)
+        .map_err(|e| fail(e.to_string()))?;
+    match text.trim() {
+        "" => Err(fail("it is empty".to_owned())),
+        token => Ok(SecretString::from(token.to_owned())),
+    }
+}
+
+/// Signs who a GitHub App is. The clocks may differ by a minute.
+fn app_assertion(id: &str, key: &SecretString) -> Result<Zeroizing<String>, AuthError> {
+    let now = Timestamp::now().as_second();
+    let claims = json!({"iss": id, "iat": now - 60, "exp": now + ASSERTION_S});
+    Ok(jwt::sign(key.expose_secret(), None, &claims)?)
 }
 
 fn basic(user: &str, password: &SecretString) -> Zeroizing<String> {
@@ -142,35 +351,94 @@ impl Client {
         Ok(text)
     }
 
-    /// Returns the body of a token request (RFC 6749 §4.4.2). A function of its own: the serializer cannot be held
-    /// across an await.
-    fn form(&self) -> String {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials");
-        if let Some(scope) = &self.scope {
-            form.append_pair("scope", scope);
-        }
-        form.finish()
+    /// Returns the form of a token request and what proves it in a header. The parts of the form are secrets.
+    async fn form(
+        &self,
+    ) -> Result<
+        (
+            Vec<(&'static str, Zeroizing<String>)>,
+            Option<Zeroizing<String>>,
+        ),
+        AuthError,
+    > {
+        let plain = |text: &str| Zeroizing::new(text.to_owned());
+        let now = Timestamp::now().as_second();
+        let audience = self.token_url.as_str();
+        let mut proof = None;
+        let mut form = match &self.grant {
+            Grant::Installation(key) => {
+                let token = app_assertion(&self.id, &read(key).await?)?;
+                return Ok((
+                    Vec::new(),
+                    Some(Zeroizing::new(format!("Bearer {}", *token))),
+                ));
+            }
+            Grant::Secret(secret) => {
+                // RFC 6749 §4.4.2.
+                let secret = read(secret).await?;
+                let encoded = SecretString::from(form_encoded(secret.expose_secret()));
+                proof = Some(basic(&form_encoded(&self.id), &encoded));
+                vec![("grant_type", plain("client_credentials"))]
+            }
+            Grant::Assertion(key, key_id) => {
+                let claims = json!({"iss": self.id, "sub": self.id, "aud": audience, "jti": uuid::Uuid::now_v7().to_string(),
+                    "iat": now, "exp": now + ASSERTION_S});
+                let key = read(key).await?;
+                let token = jwt::sign(key.expose_secret(), key_id.as_deref(), &claims)?;
+                vec![
+                    ("grant_type", plain("client_credentials")),
+                    ("client_id", plain(&self.id)),
+                    (
+                        "client_assertion_type",
+                        plain("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                    ),
+                    ("client_assertion", token),
+                ]
+            }
+            Grant::Google(key) => {
+                let file = read(key).await?;
+                let file: Value = serde_json::from_str(file.expose_secret())
+                    .map_err(|_| AuthError::KeyFile("JSON"))?;
+                let part = |name: &'static str| {
+                    file.get(name)
+                        .and_then(Value::as_str)
+                        .ok_or(AuthError::KeyFile(name))
+                };
+                let claims = json!({"iss": part("client_email")?, "scope": self.scope, "aud": audience, "iat": now,
+                    "exp": now + ASSERTION_S});
+                let token =
+                    jwt::sign(part("private_key")?, Some(part("private_key_id")?), &claims)?;
+                return Ok((
+                    vec![
+                        (
+                            "grant_type",
+                            plain("urn:ietf:params:oauth:grant-type:jwt-bearer"),
+                        ),
+                        ("assertion", token),
+                    ],
+                    None,
+                ));
+            }
+        };
+        form.extend(self.scope.as_deref().map(|scope| ("scope", plain(scope))));
+        Ok((form, proof))
     }
 
     async fn fetch(&self, http: &Http) -> Result<(SecretString, Duration), AuthError> {
-        let secret = read(&self.secret).await?;
-        let encoded = SecretString::from(form_encoded(secret.expose_secret()));
-        let header = basic(&form_encoded(&self.id), &encoded);
+        let (form, proof) = self.form().await?;
         let mut headers = HeaderMap::new();
-        headers.insert(
-            AUTHORIZATION,
-            sensitive(&header).ok_or(AuthError::NotPrintable)?,
-        );
-        let form = self.form();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(proof) = proof {
+            headers.insert(
+                AUTHORIZATION,
+                sensitive(&proof).ok_or(AuthError::NotPrintable)?,
+            );
+        }
         let outgoing = Outgoing {
             method: Method::POST,
             url: self.token_url.clone(),
             headers,
-            payload: Payload::Bytes(
-                "application/x-www-form-urlencoded",
-                Bytes(form.into_bytes()),
-            ),
+            payload: Payload::Bytes("application/x-www-form-urlencoded", encode(&form)),
         };
         let answer = match http.send(outgoing).await {
             Exchange::NotSent(why) => {
@@ -182,26 +450,42 @@ impl Client {
             Exchange::Lost(why, _) => return Err(AuthError::NoAnswer(why)),
             Exchange::Answer(answer) => answer,
         };
-        if answer.status != 200 {
+        if !matches!(answer.status, 200 | 201) {
             return Err(AuthError::Refused(answer.status));
         }
         let body = answer
             .json()
             .map_err(|why| AuthError::NoAnswer(why.to_owned()))?;
-        let token = body
-            .get("access_token")
-            .and_then(serde_json::Value::as_str)
-            .ok_or_else(|| AuthError::NoAnswer("the answer holds no access_token".to_owned()))?;
-        let seconds = body
-            .get("expires_in")
-            .and_then(serde_json::Value::as_u64)
-            .unwrap_or(60)
-            .min(24 * 3600);
+        self.token(&body)
+    }
+
+    /// Takes the token out of an answer (RFC 6749 §5.1; GitHub's own form for installations).
+    fn token(&self, body: &Value) -> Result<(SecretString, Duration), AuthError> {
+        let (name, end) = match self.grant {
+            Grant::Installation(_) => ("token", body.get("expires_at").and_then(Value::as_str)),
+            _ => ("access_token", None),
+        };
+        let missing = || AuthError::NoAnswer(format!("the answer holds no {name}"));
+        let token = body.get(name).and_then(Value::as_str).ok_or_else(missing)?;
+        let left = end
+            .and_then(|at| at.parse::<Timestamp>().ok())
+            .map(|at| u64::try_from(at.as_second() - Timestamp::now().as_second()).unwrap_or(0));
+        let told = body.get("expires_in").and_then(Value::as_u64);
+        let seconds = left.or(told).unwrap_or(60).min(24 * 3600);
         Ok((
             SecretString::from(token.to_owned()),
             Duration::from_secs(seconds),
         ))
     }
+}
+
+/// A function of its own: the serializer cannot be held across an await.
+fn encode(form: &[(&'static str, Zeroizing<String>)]) -> Bytes {
+    let mut out = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form {
+        out.append_pair(name, value);
+    }
+    Bytes(out.finish().into_bytes())
 }
 
 fn bearer(token: &SecretString) -> Zeroizing<String> {

@@ -51,6 +51,8 @@ pub struct Answer {
     pub reset: Option<String>,
     /// Raw `Link` headers (RFC 8288), 16 at most.
     pub links: Vec<String>,
+    /// Whether its content type is XML.
+    pub xml: bool,
     /// Its body, or why there is none.
     pub body: Result<Bytes, &'static str>,
 }
@@ -71,11 +73,14 @@ impl Drop for Bytes {
 }
 
 impl Answer {
-    /// Reads the body as JSON; an empty body is null.
+    /// Reads the body as JSON, or XML as [`super::xml`] turns it into JSON; an empty body is null.
     pub fn json(&self) -> Result<Value, &'static str> {
         let bytes = self.body.as_ref().map_err(|why| *why)?;
         if bytes.0.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Null);
+        }
+        if self.xml {
+            return super::xml::parse(&bytes.0).map_err(|_| "the answer is no XML");
         }
         serde_json::from_slice(&bytes.0).map_err(|_| "the answer is no JSON")
     }
@@ -121,6 +126,11 @@ pub enum HttpError {
         /// What is wrong.
         why: String,
     },
+    /// The client certificate cannot be used.
+    #[error(
+        "cannot use the client certificate: {0}; give its PEM file and the key that belongs to it"
+    )]
+    Certificate(String),
     /// TLS could not be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Client(String),
@@ -129,6 +139,15 @@ pub enum HttpError {
 impl Http {
     /// Builds a client. `timeout` bounds a whole exchange, connecting gets at most half of it.
     pub fn new(timeout: Duration, ca_file: Option<&Path>) -> Result<Self, HttpError> {
+        Self::with_certificate(timeout, ca_file, None)
+    }
+
+    /// Builds a client that shows a certificate: PEM text of the certificate, those that lead to its root, and its key.
+    pub fn with_certificate(
+        timeout: Duration,
+        ca_file: Option<&Path>,
+        certificate: Option<&[u8]>,
+    ) -> Result<Self, HttpError> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // An error means that somebody installed the same provider already.
@@ -157,6 +176,11 @@ impl Http {
                 return Err(fail("it holds no certificate".to_owned()));
             }
             builder = builder.tls_certs_merge(certificates);
+        }
+        if let Some(pem) = certificate {
+            let identity = reqwest::Identity::from_pem(pem)
+                .map_err(|e| HttpError::Certificate(describe(e)))?;
+            builder = builder.identity(identity);
         }
         let client = builder
             .build()
@@ -212,6 +236,11 @@ async fn read(mut response: Response, sent: u64, cap: usize) -> Answer {
     let links = response.headers().get_all(LINK).iter();
     let links = links.filter_map(|v| v.to_str().ok().map(str::to_owned));
     let links: Vec<String> = links.take(MOST_LINKS).collect();
+    let xml = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("text/xml") || kind.starts_with("application/xml"));
     let status = response.status().as_u16();
     let mut body = Bytes(Vec::new());
     let body = loop {
@@ -232,6 +261,7 @@ async fn read(mut response: Response, sent: u64, cap: usize) -> Answer {
         headers_sha256,
         reset,
         links,
+        xml,
         body,
     }
 }

@@ -481,6 +481,7 @@ fn request(id: &str, method: &str, path: &str) -> RenderedRequest {
         already: Vec::new(),
         accept_if: None,
         capture: None,
+        next: None,
     }
 }
 

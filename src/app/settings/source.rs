@@ -9,16 +9,7 @@ use super::{AuthSettings, SecretRef};
 
 /// Makes every reference of a way to authenticate relative to `base`.
 fn fix_auth(auth: &mut AuthSettings, base: &Path) {
-    if let AuthSettings::AwsSigv4 {
-        session_token: Some(token),
-        ..
-    } = auth
-    {
-        token.make_absolute(base);
-    }
-    if let Some(secret) = auth.secret_mut() {
-        secret.make_absolute(base);
-    }
+    auth.make_absolute(base);
 }
 
 /// One source of alerts.
