@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::map::{AT_ONCE_EDGES, MapAsk, MapQuestion};
-use super::map_screen;
 use super::model::Model;
+use super::{card_screen, map_screen};
 use crate::domain::alert::Alert;
 use crate::domain::drawing::{draw_live, draw_newcomers};
 use crate::domain::graph::{Graph, Limits, Look};
@@ -44,6 +44,7 @@ impl Model {
         let detail = self.selected.as_ref().map(|id| self.detail_of(id));
         let before = std::mem::replace(&mut self.detail, detail.unwrap_or_default());
         self.dirty = true;
+        card_screen::fill(self);
         let same_map = Arc::ptr_eq(&before.graph, &self.detail.graph);
         let about = |detail: &Detail| detail.identity.as_ref().map(|card| card.id.clone());
         if same_map && about(&before) == about(&self.detail) {
@@ -103,6 +104,7 @@ impl Model {
         let choices = alert.map(|alert| self.choices_for(alert, card, &look));
         self.detail.choices = choices.unwrap_or_default();
         self.detail.look = look;
+        card_screen::fill(self);
     }
 
     /// Returns the card of an identity, also of one that only the map knows.

@@ -8,8 +8,8 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    context, deciding, field, log_screen, map_screen, planning, readiness_screen, sift, triage,
-    views,
+    card_screen, choosing, context, deciding, field, log_screen, map_screen, planning,
+    readiness_screen, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -195,7 +195,10 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         }
         Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key, now),
         Overlay::Map if model.map.choosing.is_some() => {
-            return map_screen::choose_key(model, key, now);
+            return choosing::key(model, |model| &mut model.map.choosing, key, now);
+        }
+        Overlay::Card if model.card.choosing.is_some() => {
+            return choosing::key(model, |model| &mut model.card.choosing, key, now);
         }
         Overlay::Map if model.map.typing => {
             map_screen::search_key(model, key);
@@ -237,6 +240,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Log => log_screen::command(model, command, now),
         Scope::Map => map_screen::command(model, command, now),
         Scope::Readiness => readiness_screen::command(model, command, now),
+        Scope::Card => card_screen::command(model, command, now),
     }
 }
 
