@@ -23,6 +23,7 @@ pub mod msg;
 pub mod planning;
 pub mod readiness;
 pub mod readiness_screen;
+pub mod reload;
 pub mod settings;
 pub mod sift;
 pub mod timeline;

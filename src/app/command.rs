@@ -130,6 +130,8 @@ pub enum Command {
     Readiness,
     /// Open the tabs of the card.
     OpenCard,
+    /// Read the inventory again.
+    Reload,
     /// Write what is shown to a file.
     Export,
 }

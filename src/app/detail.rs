@@ -32,6 +32,8 @@ pub struct Detail {
     pub looking: bool,
     /// What joined the incident: it came to be, or was touched, through the identity since that was exposed.
     pub newcomers: Vec<Newcomer>,
+    /// The inventory's map, on which the other things stand.
+    base: Arc<Graph>,
     /// Which answer of the provider is on the map.
     live_at: Option<Timestamp>,
     /// What could be done.
@@ -144,6 +146,7 @@ impl Model {
         let live_at = live.and_then(|live| live.at);
         let known = &self.detail;
         let same = known.identity.as_ref() == Some(card)
+            && Arc::ptr_eq(&known.base, base)
             && known.live_at == live_at
             && known.newcomers == newcomers;
         if same {
@@ -170,6 +173,7 @@ impl Model {
             look: Arc::new(look),
             looking: false,
             newcomers,
+            base: base.clone(),
             live_at,
             choices: Vec::new(),
         }

@@ -10,6 +10,7 @@ use super::alerts::Alerts;
 use super::card::CardScreen;
 use super::map::{Deeds, MapAsk, MapScreen};
 use super::readiness::ReadinessScreen;
+use super::reload::Reload;
 use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
@@ -340,6 +341,8 @@ pub struct Model {
     pub detail: Detail,
     /// Identities and the map.
     pub inventory: Arc<Inventory>,
+    /// How old that may grow, and how the last reading went.
+    pub reload: Reload,
     /// Playbooks in force.
     pub playbooks: Arc<[Playbook]>,
     /// What each configured connector can do.

@@ -9,7 +9,7 @@ use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
     card_screen, choosing, context, deciding, field, log_screen, map_screen, planning,
-    readiness_screen, sift, triage, views,
+    readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -34,6 +34,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             model.toast_until = model.toast_until.filter(|until| *until > now);
             deciding::wake(model, now);
             model.dirty = true;
+            return reload::tick(model, now);
         }
         Msg::Alerts(rows) => return triage::take_alerts(model, &rows, now),
         Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
@@ -113,6 +114,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         }
         Msg::ViewSaved(result) => views::saved(model, result, now),
         Msg::Map(answer) => map_screen::take(model, *answer),
+        Msg::InventoryRead(read) => return reload::take(model, read, now),
         Msg::Judged(judged) => readiness_screen::take(model, judged),
         Msg::Drill(view) => {
             model.drill = Some(view);

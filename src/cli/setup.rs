@@ -21,6 +21,7 @@ use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
 use crate::intake::store::Store;
+use crate::inventory::Sources;
 use crate::journal::JournalConfig;
 use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::intake::Intake;
@@ -187,6 +188,8 @@ pub fn make_private(dir: &Path) -> anyhow::Result<()> {
 pub struct Parts {
     /// Identities and the map.
     pub inventory: Arc<Inventory>,
+    /// Where they come from; `None` for the drill's, which is read once.
+    pub sources: Option<Sources>,
     /// Providers.
     pub connectors: Arc<Connectors>,
     /// Playbooks in force.
@@ -206,12 +209,17 @@ pub fn load_parts(
     let playbooks = load_playbooks(config, path);
     let decoders = decoders::load(config, path);
     match (connectors, playbooks, decoders) {
-        (Ok(connectors), Ok(playbooks), Ok(decoders)) => Ok(Parts {
-            inventory: load_inventory(config, cache),
-            connectors: Arc::new(connectors),
-            playbooks,
-            decoders: Arc::new(decoders),
-        }),
+        (Ok(connectors), Ok(playbooks), Ok(decoders)) => {
+            let cache = cache.map(Path::to_path_buf);
+            let mut sources = Sources::new(config.inventory.clone(), cache);
+            Ok(Parts {
+                inventory: Arc::new(sources.read(Timestamp::now())),
+                sources: Some(sources).filter(|sources| !sources.is_empty()),
+                connectors: Arc::new(connectors),
+                playbooks,
+                decoders: Arc::new(decoders),
+            })
+        }
         (connectors, playbooks, decoders) => {
             let mut errors = connectors.err().unwrap_or_default();
             errors.extend(playbooks.err());
@@ -457,6 +465,7 @@ impl Setup {
         };
         let parts = Parts {
             inventory: drill_inventory(&scenario, Timestamp::now())?,
+            sources: None,
             connectors: Arc::new(Connectors::load(&config.connector)?),
             playbooks: Services::shipped_playbooks()?,
             decoders: Arc::clone(Decoders::shipped()),
@@ -500,6 +509,7 @@ impl Setup {
             connectors: parts.connectors,
             playbooks: parts.playbooks,
             inventory: parts.inventory,
+            inventory_sources: parts.sources.map(|sources| Arc::new(Mutex::new(sources))),
             journal: Journal::open(journal, global.read_only, anchoring, report),
             desk,
             views: Some((saved, configured)),

@@ -72,6 +72,10 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Role::Base,
         )),
     }
+    if let Some(first) = model.reload.troubles.first() {
+        let fitted = fit(first, 40, ui.glyphs.ellipsis);
+        parts.push((format!("INVENTORY {fitted}"), Role::Warn));
+    }
     let total: u64 = model.malformed.values().map(|(n, _)| n).sum();
     if total > 0 {
         parts.push((format!("{total} malformed kept"), Role::Warn));

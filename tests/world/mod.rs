@@ -39,7 +39,8 @@ pub struct World {
     /// Its state.
     pub model: Model,
     keymap: Keymap,
-    clock: Timestamp,
+    /// The time of the next event.
+    pub clock: Timestamp,
 }
 
 /// An alert of another kind that names nobody and hints at somebody.

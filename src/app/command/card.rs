@@ -25,6 +25,15 @@ pub(super) const ROWS: &[Spec] = &[
         Triage,
         "Show all of the identity: scopes, sessions, credentials, grants, what it can do, whom to call.",
     ),
+    spec(
+        C::Reload,
+        "triage.reload",
+        "read the inventory",
+        &["ctrl-r"],
+        Safe,
+        Triage,
+        "Read the inventory's files and addresses again, in the background.",
+    ),
     row(
         C::NextPane,
         "card.next_tab",

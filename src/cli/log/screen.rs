@@ -61,6 +61,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             connectors: Arc::new(Connectors::default()),
             playbooks: Arc::new([]),
             inventory: Arc::new(Inventory::default()),
+            inventory_sources: None,
             journal: Journal::open(
                 journal,
                 true,
