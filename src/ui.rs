@@ -66,6 +66,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Log => log::render(model, ui, body, buf),
         Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::Readiness => readiness::render(model, ui, body, buf),
+        Overlay::Card => card::screen::render(model, ui, body, buf),
         Overlay::None
         | Overlay::Reason(_)
         | Overlay::Views

@@ -10,7 +10,7 @@ use super::map::tree::Tree;
 use super::map::{Choosing, MapAnswer, MapAsk, MapFound, MapQuestion, NodeCard, PathsView, View};
 use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
-use super::{field, planning, triage};
+use super::{field, triage};
 use crate::domain::graph::{Graph, Limits, Look, NodeIx};
 use crate::domain::ids::{IdentityId, NodeId};
 use crate::domain::text::show;
@@ -464,42 +464,8 @@ fn plan(model: &mut Model, now: Timestamp) {
     model.map.choosing = Some(Choosing {
         identity: Box::new(identity),
         choices,
+        note: None,
     });
-}
-
-/// Handles a key while options are shown: a digit stages one, anything else closes them.
-pub fn choose_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
-    model.dirty = true;
-    let Some(choosing) = model.map.choosing.take() else {
-        return Vec::new();
-    };
-    let digit = match key.code {
-        Code::Char(c) if !key.ctrl => c.to_digit(10),
-        _ => None,
-    };
-    let (Some(digit), Some(alert)) = (digit, model.selected.clone()) else {
-        return Vec::new();
-    };
-    let found = choosing
-        .choices
-        .iter()
-        .find(|c| c.key.map(u32::from) == Some(digit))
-        .cloned();
-    let Some(choice) = found else {
-        model.say(
-            now,
-            Level::Warn,
-            format!("option {digit} is not for this identity"),
-        );
-        model.map.choosing = Some(choosing);
-        return Vec::new();
-    };
-    if choice.disabled.is_some() {
-        // Its reason stands in its line.
-        model.map.choosing = Some(choosing);
-        return Vec::new();
-    }
-    planning::stage_on(model, alert, *choosing.identity, choice)
 }
 
 /// Closes the nearest thing that is open.

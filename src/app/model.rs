@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
+use super::card::CardScreen;
 use super::map::{Deeds, MapAsk, MapScreen};
 use super::readiness::ReadinessScreen;
+use super::reload::Reload;
 use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
@@ -91,6 +93,8 @@ pub enum Overlay {
     Map,
     /// The readiness screen; what it shows is in [`Model::readiness`].
     Readiness,
+    /// The tabs of the card; what they show is in [`Model::card`].
+    Card,
     /// The views to choose from.
     Views,
     /// The name under which a view is to be saved.
@@ -346,6 +350,8 @@ pub struct Model {
     pub detail: Detail,
     /// Identities and the map.
     pub inventory: Arc<Inventory>,
+    /// How old that may grow, and how the last reading went.
+    pub reload: Reload,
     /// Playbooks in force.
     pub playbooks: Arc<[Playbook]>,
     /// The policy in force.
@@ -364,6 +370,8 @@ pub struct Model {
     pub map: MapScreen,
     /// The readiness screen.
     pub readiness: ReadinessScreen,
+    /// The tabs of the card.
+    pub card: CardScreen,
     /// What alerts say that identities made or touched.
     pub deeds: Deeds,
     /// What is to be found out about maps, for the next effects.
@@ -439,6 +447,8 @@ impl Model {
             Overlay::Map
         } else if self.timeline.open {
             Overlay::Log
+        } else if self.card.open {
+            Overlay::Card
         } else if self.readiness.open {
             Overlay::Readiness
         } else {

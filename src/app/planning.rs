@@ -245,7 +245,8 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     let named = model.detail_of(&alert).identity;
     let of_alert = named.filter(|card| card.id == view.identity);
     let identity = of_alert.or_else(|| {
-        let elsewhere = model.map.open.then(|| model.card_of(&view.identity));
+        let elsewhere = model.map.open || model.card.open;
+        let elsewhere = elsewhere.then(|| model.card_of(&view.identity));
         elsewhere.flatten()
     });
     model.next_ticket += 1;

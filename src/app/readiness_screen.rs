@@ -36,7 +36,7 @@ pub fn come_back(model: &mut Model) -> bool {
 }
 
 /// Asks how everybody stands, unless that is being found out. What providers refused so far goes along.
-fn judge(model: &mut Model) -> Vec<Effect> {
+pub fn judge(model: &mut Model) -> Vec<Effect> {
     if std::mem::replace(&mut model.readiness.judging, true) {
         return Vec::new();
     }

@@ -8,7 +8,8 @@ use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
 use super::{
-    contact, context, deciding, log_screen, map_screen, planning, policy, readiness_screen, sift,
+    card_screen, contact, context, deciding, log_screen, map_screen, planning, policy,
+    readiness_screen, reload, sift,
 };
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
@@ -60,6 +61,12 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Refresh => return context::read(model, true),
         Command::Reconcile => return reconcile(model, now),
         Command::Progress if model.focus == Some(Pane::Map) => map_screen::open(model, now),
+        Command::Progress if matches!(model.focus, Some(Pane::Identity | Pane::Sessions)) => {
+            if model.focus == Some(Pane::Sessions) {
+                model.card.tab = super::card::Tab::Sessions;
+            }
+            card_screen::open(model, now);
+        }
         Command::Progress => planning::reopen(model, now),
         Command::Help => model.overlay = Overlay::Help { scroll: 0 },
         Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
@@ -71,6 +78,8 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Timeline => return log_screen::open(model, now),
         Command::OpenMap => map_screen::open(model, now),
         Command::Readiness => return readiness_screen::open(model),
+        Command::Reload => return reload::by_key(model, now),
+        Command::OpenCard => card_screen::open(model, now),
         Command::Copy => return contact::copy(model, now),
         Command::Return if !model.marks.is_empty() => model.marks.clear(),
         Command::Return if model.sift.is_active() => return sift::clear(model, now),

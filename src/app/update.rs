@@ -8,8 +8,8 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    context, deciding, field, log_screen, map_screen, planning, readiness_screen, sift, triage,
-    views,
+    card_screen, choosing, context, deciding, field, log_screen, map_screen, planning,
+    readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -35,6 +35,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             model.toast_until = model.toast_until.filter(|until| *until > now);
             deciding::wake(model, now);
             model.dirty = true;
+            return reload::tick(model, now);
         }
         Msg::Alerts(rows) => return triage::take_alerts(model, &rows, now),
         Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
@@ -114,6 +115,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         }
         Msg::ViewSaved(result) => views::saved(model, result, now),
         Msg::Map(answer) => map_screen::take(model, *answer),
+        Msg::InventoryRead(read) => return reload::take(model, read, now),
         Msg::Judged(judged) => readiness_screen::take(model, judged),
         Msg::Drill(view) => {
             model.drill = Some(view);
@@ -196,7 +198,10 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         }
         Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key, now),
         Overlay::Map if model.map.choosing.is_some() => {
-            return map_screen::choose_key(model, key, now);
+            return choosing::key(model, |model| &mut model.map.choosing, key, now);
+        }
+        Overlay::Card if model.card.choosing.is_some() => {
+            return choosing::key(model, |model| &mut model.card.choosing, key, now);
         }
         Overlay::Map if model.map.typing => {
             map_screen::search_key(model, key);
@@ -238,6 +243,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Log => log_screen::command(model, command, now),
         Scope::Map => map_screen::command(model, command, now),
         Scope::Readiness => readiness_screen::command(model, command, now),
+        Scope::Card => card_screen::command(model, command, now),
     }
 }
 

@@ -68,6 +68,16 @@ pub(super) fn check(text: &str, settings: &InventorySettings) -> Vec<Broken> {
             found.push((["inventory", field].map(str::to_owned).into(), problem));
         }
     }
+    for (field, seconds) in [
+        ("reload_s", settings.reload_s),
+        ("live_again_s", settings.live_again_s),
+    ] {
+        if seconds != 0 && !(60..=86_400).contains(&seconds) {
+            let problem =
+                format!("{seconds} is out of range; use 60 to 86400 seconds, or 0 for never");
+            found.push((["inventory", field].map(str::to_owned).into(), problem));
+        }
+    }
     found
 }
 

@@ -72,6 +72,10 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Role::Base,
         )),
     }
+    if let Some(first) = model.reload.troubles.first() {
+        let fitted = fit(first, 40, ui.glyphs.ellipsis);
+        parts.push((format!("INVENTORY {fitted}"), Role::Warn));
+    }
     let total: u64 = model.malformed.values().map(|(n, _)| n).sum();
     if total > 0 {
         parts.push((format!("{total} malformed kept"), Role::Warn));
@@ -179,6 +183,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         (_, Scope::Log) => log_hints(model),
         (_, Scope::Map) => map_hints(model),
         (_, Scope::Readiness) => readiness_hints(model),
+        (_, Scope::Card) => card_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Help,
@@ -200,7 +205,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         Scope::Triage => model.sift.typing,
         Scope::Map => model.map.typing,
         Scope::Readiness => model.readiness.typing,
-        Scope::Plan | Scope::Reader => false,
+        Scope::Plan | Scope::Reader | Scope::Card => false,
     };
     if typing {
         let last = match scope {
@@ -303,6 +308,29 @@ const fn readiness_hints(model: &Model) -> &'static [Command] {
         Command::Out,
         Command::Copy,
         Command::Refresh,
+    ]
+}
+
+const fn card_hints(model: &Model) -> &'static [Command] {
+    if model.card.reading.is_some() {
+        return &[
+            Command::Out,
+            Command::Down,
+            Command::Copy,
+            Command::PlanHere,
+            Command::NextPane,
+            Command::Help,
+        ];
+    }
+    &[
+        Command::NextPane,
+        Command::OpenNode,
+        Command::PlanHere,
+        Command::Copy,
+        Command::Refresh,
+        Command::Help,
+        Command::Out,
+        Command::OpenMap,
     ]
 }
 

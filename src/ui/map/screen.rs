@@ -6,12 +6,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::{card, row};
-use crate::app::map::{Choosing, MapScreen, Tab, View};
+use crate::app::map::{MapScreen, Tab, View};
 use crate::app::model::Model;
 use crate::domain::graph::Counts;
 use crate::domain::text::{cells, fit, show};
 use crate::ui::theme::Role;
-use crate::ui::{Ui, cut_bottom, cut_top, frame, options, overlay, scrolled};
+use crate::ui::{Ui, cut_bottom, cut_top, frame, options, scrolled};
 
 /// Width from which the card of the line stands beside the tree.
 const WIDE: u16 = 110;
@@ -55,7 +55,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Paragraph::new(line).render(foot, buf);
     }
     if let Some(choosing) = &map.choosing {
-        choose(choosing, ui, area, buf);
+        options::choose(choosing, ui, area, buf);
     }
 }
 
@@ -249,33 +249,4 @@ const fn nothing(tab: Tab) -> &'static str {
         }
         Tab::Users => "Nobody on the map uses it, what it holds, or what lies in it.",
     }
-}
-
-/// Offers what could be done about an identity found on the map.
-fn choose(choosing: &Choosing, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let name = show(choosing.identity.name.raw()).into_owned();
-    let title = fit(&format!("Stage a plan on {name}"), 90, ui.glyphs.ellipsis);
-    let height = choosing.choices.len() as u16 + 4;
-    let inside = overlay::dialog(&title, 110, height.max(5), ui, area, buf);
-    let mut lines = Vec::new();
-    for choice in &choosing.choices {
-        let key = choice
-            .key
-            .map_or_else(|| "-".to_owned(), |key| key.to_string());
-        lines.push(options::choice_line(
-            choice,
-            &key,
-            ui,
-            usize::from(inside.width),
-        ));
-    }
-    if lines.is_empty() {
-        lines.push(Line::raw("No playbook is for it."));
-    }
-    let text =
-        "A digit shows the plan; nothing is sent before you confirm. Any other key closes this.";
-    lines.push(Line::styled(text, ui.theme.style(Role::Muted)));
-    Paragraph::new(lines)
-        .wrap(Wrap { trim: false })
-        .render(inside, buf);
 }
