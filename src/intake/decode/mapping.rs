@@ -31,6 +31,7 @@
 
 mod check;
 mod paths;
+mod quick;
 mod run;
 mod shipped;
 mod spec;
@@ -67,24 +68,31 @@ pub struct Mapping {
 /// The filters, compiled when the kind is met first: that costs milliseconds, and most kinds are never met.
 #[derive(Debug)]
 struct Filters {
-    each: Option<Filter>,
-    parse: Vec<(Filter, spec::Parse)>,
+    each: Option<Compiled>,
+    parse: Vec<(Compiled, spec::Parse)>,
     fields: BTreeMap<&'static str, Field>,
-    patterns: Vec<Filter>,
+    patterns: Vec<Compiled>,
+}
+
+/// A filter, with the quick way through it where there is one.
+#[derive(Debug)]
+struct Compiled {
+    quick: Option<quick::Quick>,
+    filter: Filter,
 }
 
 /// How a field is found.
 #[derive(Debug)]
 enum Field {
     Paths { paths: paths::Paths, source: String },
-    Filter(Filter),
+    Filter(Compiled),
 }
 
 impl Field {
     fn source(&self) -> &str {
         match self {
             Self::Paths { source, .. } => source,
-            Self::Filter(filter) => filter.source(),
+            Self::Filter(compiled) => compiled.filter.source(),
         }
     }
 }
@@ -197,7 +205,11 @@ impl Mapping {
     fn compile(&self) -> Result<Filters, (String, JqError)> {
         let names: Vec<&str> = self.spec.parse.keys().map(String::as_str).collect();
         let compile = |field: &str, source: &str, vars: &[&str]| {
-            Filter::compile(source, vars).map_err(|error| (field.to_owned(), error))
+            let filter = Filter::compile(source, vars);
+            Ok(Compiled {
+                filter: filter.map_err(|error| (field.to_owned(), error))?,
+                quick: quick::Quick::read(source, vars),
+            })
         };
         let each = self.spec.each.as_deref();
         let mut fields = BTreeMap::new();
