@@ -194,14 +194,18 @@ impl Json<'_> {
 pub struct Keys([u64; 4]);
 
 impl Keys {
-    /// Looks at the keys of an object; anything else has none.
+    /// Looks at the keys of an object. A list may have any: some readers look into its first element.
     pub fn of(value: &Json<'_>) -> Self {
         let mut keys = Self::default();
-        if let Json::Object(members) = value {
-            for (key, _) in members {
-                let (word, bit) = Self::mark(key);
-                keys.0[word] |= bit;
+        match value {
+            Json::Object(members) => {
+                for (key, _) in members {
+                    let (word, bit) = Self::mark(key);
+                    keys.0[word] |= bit;
+                }
             }
+            Json::List(_) => keys.0 = [u64::MAX; 4],
+            _ => {}
         }
         keys
     }
@@ -210,6 +214,12 @@ impl Keys {
     pub fn may_have(&self, key: &str) -> bool {
         let (word, bit) = Self::mark(key);
         self.0[word] & bit != 0
+    }
+
+    /// Tells whether there may be a key with which a path can begin: `a`, `a.b` and so on, as keys may have dots.
+    pub fn may_begin(&self, path: &str) -> bool {
+        let mut ends = path.match_indices('.').map(|(at, _)| &path[..at]);
+        ends.any(|key| self.may_have(key)) || self.may_have(path)
     }
 
     fn mark(key: &str) -> (usize, u64) {

@@ -114,7 +114,7 @@ impl<'v, 'a> Fields<'v, 'a> {
 
     /// Returns whatever stands at `path`, unless it is absent or `null`.
     pub fn value(&self, path: &str) -> Option<&'v Json<'a>> {
-        if matches!(self.root, Json::Object(_)) && !self.may_have(path) {
+        if matches!(self.root, Json::Object(_)) && !self.keys.may_begin(path) {
             return None;
         }
         let found = find(self.root, path, self.arrays);
@@ -122,12 +122,6 @@ impl<'v, 'a> Fields<'v, 'a> {
             self.note(at, found, "an object");
             None
         })
-    }
-
-    /// Tells whether the object may have a key with which a path can begin.
-    fn may_have(&self, path: &str) -> bool {
-        let mut ends = path.match_indices('.').map(|(at, _)| &path[..at]);
-        ends.any(|key| self.keys.may_have(key)) || self.keys.may_have(path)
     }
 
     /// Returns the first text that is not blank.

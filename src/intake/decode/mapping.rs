@@ -50,7 +50,7 @@ use super::pattern::glob;
 use super::registry::{KindInfo, Results};
 use super::{Origin, Undecodable};
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
-use crate::intake::json::Json;
+use crate::intake::json::{Json, Keys};
 use crate::jq::{Filter, JqError};
 
 /// One mapping, checked.
@@ -120,16 +120,19 @@ impl Condition {
         match self {
             Self::Has(path) => fields::may_have(value, path),
             Self::Lacks(path) => !fields::has(value, path),
-            Self::Equals(path, _) => self.holds(value) || fields::is_mistyped(value, path),
+            Self::Equals(path, _) => {
+                self.holds(value, &Keys::of(value)) || fields::is_mistyped(value, path)
+            }
         }
     }
 
-    fn holds(&self, value: &Json<'_>) -> bool {
+    fn holds(&self, value: &Json<'_>, keys: &Keys) -> bool {
         match self {
-            Self::Has(path) => fields::has(value, path),
-            Self::Lacks(path) => !fields::has(value, path),
+            Self::Has(path) => keys.may_begin(path) && fields::has(value, path),
+            Self::Lacks(path) => !(keys.may_begin(path) && fields::has(value, path)),
             Self::Equals(path, wanted) => {
-                fields::id_at(value, path).is_some_and(|found| glob(wanted, &found))
+                keys.may_begin(path)
+                    && fields::id_at(value, path).is_some_and(|found| glob(wanted, &found))
             }
         }
     }
@@ -169,10 +172,10 @@ impl Mapping {
     }
 
     /// Tells whether an object is of this kind.
-    pub(super) fn detects(&self, value: &Json<'_>) -> bool {
+    pub(super) fn detects(&self, value: &Json<'_>, keys: &Keys) -> bool {
         self.detect
             .iter()
-            .any(|all| all.iter().all(|condition| condition.holds(value)))
+            .any(|all| all.iter().all(|condition| condition.holds(value, keys)))
     }
 
     /// Tells whether an object would be of this kind, had a value in it not the wrong type.
