@@ -294,6 +294,8 @@ pub enum RowState {
     Dismissed,
     /// Put off for a while.
     Snoozed,
+    /// Nobody took it, and its source counts it as over.
+    Resolved,
 }
 
 impl RowState {
@@ -317,6 +319,7 @@ impl RowState {
             Self::Closed => "closed",
             Self::Dismissed => "dismissed",
             Self::Snoozed => "snoozed",
+            Self::Resolved => "resolved",
         }
     }
 }
@@ -332,6 +335,8 @@ pub struct Model {
     pub alerts: Alerts,
     /// The alert that has the cursor.
     pub selected: Option<AlertId>,
+    /// The selected alert, once it was deleted.
+    pub leaving: Option<AlertId>,
     /// Alerts that a decision is to be about, besides the selected one.
     pub marks: BTreeSet<AlertId>,
     /// Alerts that were put off, and until when.
@@ -513,6 +518,7 @@ impl Model {
             Some(DecisionKind::Claim | DecisionKind::Assign | DecisionKind::DoNothing) => {
                 RowState::Claimed
             }
+            _ if self.queue.is_resolved(id) => RowState::Resolved,
             _ => RowState::New,
         })
     }

@@ -51,6 +51,8 @@ pub enum Msg {
     },
     /// Old alerts were deleted from the store.
     Deleted,
+    /// Which alerts were.
+    Removed(Vec<AlertId>),
     /// Input could not be read and was put aside.
     Malformed {
         /// From which source.

@@ -11,7 +11,7 @@ use tui_input::Input;
 use super::command::Command;
 use super::field;
 use super::keys::{Code, Key};
-use super::model::{Level, Model, Overlay, Phase, PlanView, Run, Stage};
+use super::model::{Level, Model, Overlay, Phase, PlanView, RowState, Run, Stage};
 use super::msg::Effect;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::identity::Identity;
@@ -78,7 +78,8 @@ pub fn stage_on(
     }));
     let mut effects = Vec::new();
     // Looking closely enough to stage a plan is taking the alert.
-    if model.row_state(&alert) == super::model::RowState::New {
+    let state = model.row_state(&alert);
+    if matches!(state, RowState::New | RowState::Resolved) {
         let claim = Decision::on(alert.clone(), DecisionKind::Claim, None);
         effects.push(Effect::Record(vec![claim]));
     }

@@ -183,7 +183,14 @@ pub fn put(model: &mut Model, rows: &[Row], follow: bool) -> Vec<AlertId> {
         .collect();
     let inventory = &model.inventory;
     let known = |subject: &Subject| Standing::of(inventory.card_of(subject));
+    let over = |row: &&Row| row.alert.resolved.is_some() || model.queue.is_resolved(&row.alert.id);
+    let over: Vec<AlertId> = rows
+        .iter()
+        .filter(over)
+        .map(|row| row.alert.id.clone())
+        .collect();
     model.queue.take(rows, follow, &known);
+    deciding::stand_anew(model, &over);
     before
         .into_iter()
         .filter(|(at, before)| points(model, &rows[*at]) > Some(*before))
@@ -247,6 +254,9 @@ pub fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     }
     model.selected = id;
     model.scroll = 0;
+    if let Some(left) = model.leaving.take() {
+        remove(model, &[left]);
+    }
     model.refresh_detail();
     match &model.selected {
         Some(id) if model.alerts.get(id).is_none() => vec![Effect::ReadAlert(id.clone())],
@@ -259,6 +269,23 @@ pub fn read_again(model: &mut Model) -> Vec<Effect> {
     model.alerts.forget_but(model.selected.as_ref());
     let selected = model.selected.iter();
     selected.map(|id| Effect::ReadAlert(id.clone())).collect()
+}
+
+/// Takes alerts out of the queue that were deleted. The one with the cursor stays until the cursor leaves it.
+pub fn remove(model: &mut Model, ids: &[AlertId]) {
+    let (kept, gone): (Vec<&AlertId>, Vec<&AlertId>) = ids
+        .iter()
+        .partition(|id| Some(*id) == model.selected.as_ref());
+    for id in &gone {
+        model.marks.remove(*id);
+    }
+    model.leaving = kept
+        .first()
+        .map(|id| (*id).clone())
+        .or(model.leaving.take());
+    if model.queue.remove(gone) > 0 {
+        model.dirty = true;
+    }
 }
 
 /// Takes in an alert that was read from the store.

@@ -40,6 +40,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::Alerts(rows) => return triage::take_alerts(model, &rows, now),
         Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
         Msg::Deleted => return triage::read_again(model),
+        Msg::Removed(ids) => triage::remove(model, &ids),
         Msg::AlertRead { id, result } => return triage::take_alert(model, id, result),
         Msg::Malformed {
             source,
@@ -70,10 +71,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         }
         Msg::Held(held) => model.timeline.hold_on(held),
         Msg::Continue => return go_on(model, now),
-        Msg::LogRead => {
-            model.timeline.read = true;
-            model.dirty = true;
-        }
+        Msg::LogRead => (model.timeline.read, model.dirty) = (true, true),
         Msg::OpenLog => return log_screen::open(model, now),
         Msg::Record { log, seq, result } => log_screen::take_record(model, &log, seq, result),
         Msg::VerifyProgress { done, all } => log_screen::take_progress(model, done, all),

@@ -228,6 +228,7 @@ mod tests {
             incident: None,
             techniques: Vec::new(),
             raw_sha256: String::new(),
+            resolved: None,
         }
     }
 

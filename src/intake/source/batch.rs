@@ -10,7 +10,7 @@ use crate::intake::decode::{Contents, MAX_LINE, Undecodable, hex};
 use crate::intake::store::{Accepted, Batch, Refused};
 
 /// Most lines, or alerts in arrays, in one batch, checked after each line. A batch waits for the disk twice.
-pub(crate) const MOST_LINES: usize = 2_000;
+pub(crate) const MOST_LINES: usize = 8_000;
 
 /// Most bytes in one batch, checked after each line.
 pub(crate) const MOST_BYTES: usize = 8 << 20;
