@@ -103,7 +103,7 @@ fn choice(situation: &Situation<'_>, at: usize, book: &Playbook, unsure: Option<
     }
     Choice {
         playbook: Some(book.id.clone()),
-        key: u8::try_from(at + 1).ok().filter(|key| *key <= 9),
+        key: book.digit(at),
         title: book.title.clone(),
         tier: book.tier(),
         teams,
@@ -185,6 +185,7 @@ fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
     };
     let missing = book.steps.iter().find(|step| {
         !step.optional
+            && !step.can_be_handed_over()
             && !step.is_handed_over()
             && step.verb != Verb::PreserveEvidence
             && !capabilities.contains_key(&step.verb)

@@ -101,19 +101,6 @@ fn row(
     term: Option<&Term>,
     outcome: Outcome,
 ) -> TraceRow {
-    let mut places: Vec<usize> = Vec::new();
-    if let Some(term) = term {
-        term.fields(&mut |at| {
-            if !places.contains(&at) {
-                places.push(at);
-            }
-        });
-    }
-    let value = |at: &usize| {
-        let value = (FIELDS[*at].get)(facts);
-        let shown = value.map_or_else(|| "unknown".to_owned(), |v| v.shown());
-        (FIELDS[*at].path, shown)
-    };
     TraceRow {
         what,
         id: id.to_owned(),
@@ -127,8 +114,24 @@ fn row(
             (Outcome::NotMatched, Some(term)) => deciding(term, facts, false),
         },
         why: String::new(),
-        looked: places.iter().map(value).collect(),
+        looked: term.map_or_else(Vec::new, |term| looked(term, facts)),
     }
+}
+
+/// Returns every field that a condition reads, each once, with its value; `unknown` where nobody says.
+pub fn looked(term: &Term, facts: &Facts<'_>) -> Vec<(&'static str, String)> {
+    let mut places: Vec<usize> = Vec::new();
+    term.fields(&mut |at| {
+        if !places.contains(&at) {
+            places.push(at);
+        }
+    });
+    let value = |at: usize| {
+        let value = (FIELDS[at].get)(facts);
+        let shown = value.map_or_else(|| "unknown".to_owned(), |v| v.shown());
+        (FIELDS[at].path, shown)
+    };
+    places.into_iter().map(value).collect()
 }
 
 /// Says which parts of a condition made it come out so.

@@ -212,7 +212,7 @@ fn steps_that_nobody_can_carry_out_are_warned_of() {
     assert_eq!(
         told,
         "b.toml:5:78: warning: `b`: no configured connector offers freeze_pipeline, so it is never available; \
-                      configure one, or set `by_hand = true`"
+                      configure one, or say in `verify` and `undo` how a team does it by hand"
     );
     assert_eq!(loaded.playbooks[0].refused, None);
 }
