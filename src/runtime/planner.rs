@@ -20,7 +20,7 @@ use crate::domain::playbook::{Playbook, StepTemplate};
 use crate::domain::policy::PolicyFile;
 use crate::domain::text::{Untrusted, show};
 use crate::domain::vocabulary::{Layer, Tier, Verb};
-use facts::about;
+use facts::{AboutAlert, about};
 
 /// What a plan answers.
 #[derive(Clone, Copy, Debug)]
@@ -74,35 +74,8 @@ async fn draft(
             .as_ref()
             .is_ok_and(|c| c.actions().contains_key(&verb))
     };
-    let (mut kept, mut skipped): (Vec<&StepTemplate>, Vec<Skipped>) = (Vec::new(), Vec::new());
     let about = about(services, alert.id, identity, now).await;
-    for step in &book.steps {
-        let fact = about.as_ref().and_then(|about| about.asks(step));
-        if let Some((false, said)) = fact {
-            skipped.push(Skipped {
-                verb: step.verb,
-                reason: said,
-            });
-            continue;
-        }
-        if step.is_handed_over() || step.verb == Verb::PreserveEvidence || offered(step.verb) {
-            kept.push(step);
-        } else if step.can_be_handed_over() {
-            kept.push(step);
-        } else if step.optional {
-            skipped.push(Skipped {
-                verb: step.verb,
-                reason: "the connector does not offer it".to_owned(),
-            });
-        } else {
-            let why = connector
-                .as_ref()
-                .err()
-                .cloned()
-                .unwrap_or_else(|| "the connector does not offer it".to_owned());
-            return Err(format!("cannot plan {}: {why}", step.verb));
-        }
-    }
+    let (kept, skipped) = chosen(book, about.as_ref(), offered, connector.as_ref().err())?;
     let verbs: Vec<Verb> = kept
         .iter()
         .filter(|s| !s.is_handed_over())
@@ -167,6 +140,38 @@ async fn draft(
         residual,
         preconditions: bound.preconditions,
     })
+}
+
+/// Returns the steps that are done, and those that are left out.
+fn chosen<'b>(
+    book: &'b Playbook,
+    about: Option<&AboutAlert>,
+    offered: impl Fn(Verb) -> bool,
+    no_connector: Option<&String>,
+) -> Result<(Vec<&'b StepTemplate>, Vec<Skipped>), String> {
+    let (mut kept, mut skipped) = (Vec::new(), Vec::new());
+    let missing = "the connector does not offer it";
+    for step in &book.steps {
+        let fact = about.and_then(|about| about.asks(step));
+        let own = step.is_handed_over() || step.verb == Verb::PreserveEvidence;
+        let mut skip = |reason: String| {
+            skipped.push(Skipped {
+                verb: step.verb,
+                reason,
+            });
+        };
+        if let Some((false, said)) = fact {
+            skip(said);
+        } else if own || offered(step.verb) || step.can_be_handed_over() {
+            kept.push(step);
+        } else if step.optional {
+            skip(missing.to_owned());
+        } else {
+            let why = no_connector.map_or(missing, String::as_str);
+            return Err(format!("cannot plan {}: {why}", step.verb));
+        }
+    }
+    Ok((kept, skipped))
 }
 
 /// Returns the SHA-256 of the policy and all playbooks in force, hex, over the same canonical bytes as that of each.

@@ -7,6 +7,7 @@ use super::assess::{Assessment, Outcome};
 use super::facts::Facts;
 use super::schema::FIELDS;
 use super::term::Term;
+use super::value::Val;
 use crate::domain::playbook::Playbook;
 
 /// One line of the trace.
@@ -89,7 +90,7 @@ impl TraceRow {
     fn says(mut self, at: String, effect: String, why: &str) -> Self {
         self.at = at;
         self.effect = effect;
-        self.why = why.to_owned();
+        why.clone_into(&mut self.why);
         self
     }
 }
@@ -128,7 +129,7 @@ pub fn looked(term: &Term, facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     });
     let value = |at: usize| {
         let value = (FIELDS[at].get)(facts);
-        let shown = value.map_or_else(|| "unknown".to_owned(), |v| v.shown());
+        let shown = value.map_or_else(|| "unknown".to_owned(), |v| Val::shown(&v));
         (FIELDS[at].path, shown)
     };
     places.into_iter().map(value).collect()
@@ -148,12 +149,9 @@ fn deciding(term: &Term, facts: &Facts<'_>, held: bool) -> String {
         [one] if !std::ptr::eq(*one, term) => deciding(one, facts, held),
         [one] => format!("{one} {word}"),
         all => {
-            let all: Vec<String> = all.iter().map(|t| t.to_string()).collect();
-            let (by, all_or_none) = match held {
-                true => (" and ", "hold"),
-                false => (" and ", "do not hold"),
-            };
-            format!("{} {all_or_none}", all.join(by))
+            let all: Vec<String> = all.iter().map(|t| format!("{t}")).collect();
+            let verb = if held { "hold" } else { "do not hold" };
+            format!("{} {verb}", all.join(" and "))
         }
     }
 }

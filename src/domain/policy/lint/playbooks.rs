@@ -54,8 +54,8 @@ pub fn read(
             }
             let so_far = all.iter().chain(&file.playbooks[..=at]).cloned();
             digits(&so_far.collect::<Vec<_>>(), at, &mut log);
-            let errors = log.findings[before..].iter();
-            let first = errors.filter(|f| f.level == Level::Error).next();
+            let mut found = log.findings[before..].iter();
+            let first = found.find(|f| f.level == Level::Error);
             let refused = first.map(|finding| format!("it does not lint: {finding}"));
             file.playbooks[at].refused = refused;
         }
