@@ -1,10 +1,13 @@
 //! What the policy says about an alert, and why, as the analyst reads it.
 
+use jiff::Timestamp;
+
 use super::model::{Model, Overlay};
 use crate::domain::alert::Alert;
 use crate::domain::graph::{Graph, Look};
 use crate::domain::identity::Identity;
 use crate::domain::ids::AlertId;
+use crate::domain::options::Choice;
 use crate::domain::policy::trace::TraceRow;
 use crate::domain::policy::{About, Assessment, Facts};
 
@@ -19,6 +22,10 @@ pub struct Told {
     pub assessment: Assessment,
     /// Every rule, gate and playbook.
     pub rows: Vec<TraceRow>,
+    /// What could be done, side by side.
+    pub choices: Vec<Choice>,
+    /// When this was told.
+    pub at: Timestamp,
 }
 
 impl Model {
@@ -58,6 +65,8 @@ impl Model {
             identity: card.map_or_else(String::new, |card| card.id.to_string()),
             rows: self.policy.trace(&facts, &assessment, &self.playbooks),
             assessment,
+            choices: detail.choices.clone(),
+            at: self.now,
         })
     }
 }
