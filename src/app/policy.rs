@@ -1,15 +1,20 @@
 //! What the policy says about an alert, and why, as the analyst reads it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::model::{Model, Overlay};
+use super::triage;
 use crate::domain::alert::Alert;
 use crate::domain::graph::{Graph, Look};
 use crate::domain::identity::Identity;
 use crate::domain::ids::AlertId;
 use crate::domain::options::Choice;
+use crate::domain::policy::backtest::{Replayed, replay};
 use crate::domain::policy::trace::TraceRow;
 use crate::domain::policy::{About, Assessment, Facts};
+use crate::domain::queue::Row;
 
 /// What the policy says about one alert.
 #[derive(Clone, Debug)]
@@ -69,6 +74,37 @@ impl Model {
             at: self.now,
         })
     }
+}
+
+/// Replays recorded alerts on a model that knows identities, playbooks and the policy. They are put in as if they had
+/// arrived, so that what one says weighs in on another.
+pub fn backtest(model: &mut Model, alerts: &[Arc<Alert>]) -> Vec<Replayed> {
+    let rows: Vec<Row> = alerts
+        .iter()
+        .map(|alert| Row {
+            alert: alert.clone(),
+            count: 1,
+            first_seen: alert.observed,
+            last_seen: alert.observed,
+        })
+        .collect();
+    triage::put(model, &rows, false);
+    model.queue.take_in_waiting();
+    triage::note_deeds(model, &rows);
+    let replayed = alerts.iter().map(|alert| {
+        model.now = alert.time.unwrap_or(alert.observed);
+        model.alerts.forget_but(None);
+        model.alerts.arrived([alert]);
+        let detail = model.detail_of(&alert.id);
+        let assessment = detail.assessment.unwrap_or_else(|| {
+            let around = (&*detail.graph, &*detail.look);
+            model.policy.assess(&model.facts(alert, None, around, 0))
+        });
+        let identity = detail.identity.as_ref().map(|card| &card.id);
+        let breaks = detail.look.impact.count();
+        replay(alert, identity, &assessment, &detail.choices, breaks)
+    });
+    replayed.collect()
 }
 
 /// Opens the trace of the selected alert.

@@ -86,13 +86,13 @@ pub fn held(situation: &Situation<'_>) -> Vec<Held> {
             let is_token = |s: &&Session| s.kind.raw().contains("token");
             let tokens: Vec<&Session> = live.sessions.iter().filter(is_token).collect();
             let sessions: Vec<&Session> = live.sessions.iter().filter(|s| !is_token(s)).collect();
-            for (layer, one, found) in [
-                (Layer::Sessions, "session", &sessions),
-                (Layer::Tokens, "token", &tokens),
+            for (layer, one, many, found) in [
+                (Layer::Sessions, "session", "sessions", &sessions),
+                (Layer::Tokens, "token", "tokens", &tokens),
             ] {
                 if !found.is_empty() {
                     let ends = found.iter().map(|s| s.expires);
-                    add(layer, counted(found.len(), one), latest(ends));
+                    add(layer, counted(found.len(), one, many), latest(ends));
                 }
             }
         }
@@ -109,7 +109,11 @@ pub fn held(situation: &Situation<'_>) -> Vec<Held> {
     let alive: Vec<_> = alive.collect();
     if !alive.is_empty() {
         let ends = latest(alive.iter().map(|c| c.expires));
-        add(Layer::Credentials, counted(alive.len(), "credential"), ends);
+        add(
+            Layer::Credentials,
+            counted(alive.len(), "credential", "credentials"),
+            ends,
+        );
     } else if Exposure::of(situation.alert.pattern) >= Exposure::Exposed {
         add(
             Layer::Credentials,
@@ -123,18 +127,22 @@ pub fn held(situation: &Situation<'_>) -> Vec<Held> {
         .max(facts.live.map_or(0, |l| l.grants.len()));
     if grants > 0 {
         let ends = latest(identity.grants.iter().map(|g| g.expires));
-        add(Layer::Grants, counted(grants, "grant"), ends);
+        add(Layer::Grants, counted(grants, "grant", "grants"), ends);
     }
     let powerful = identity.scopes.iter().filter(|s| s.privileged).count();
     if powerful > 0 {
         add(
             Layer::Permissions,
-            counted(powerful, "privileged right"),
+            counted(powerful, "privileged right", "privileged rights"),
             None,
         );
     }
     if let Some(open) = facts.open_recovery().filter(|n| *n > 0) {
-        add(Layer::Recovery, counted(open, "open way back in"), None);
+        add(
+            Layer::Recovery,
+            counted(open, "open way back in", "open ways back in"),
+            None,
+        );
     }
     if identity.kind == IdentityKind::CiToken {
         add(
@@ -147,17 +155,17 @@ pub fn held(situation: &Situation<'_>) -> Vec<Held> {
     if siblings > 0 {
         add(
             Layer::Siblings,
-            counted(siblings, "sibling to go on to"),
+            counted(siblings, "sibling to go on to", "siblings to go on to"),
             None,
         );
     }
     all
 }
 
-fn counted(n: usize, what: &str) -> String {
+fn counted(n: usize, one: &str, many: &str) -> String {
     match n {
-        1 => format!("1 {what}"),
-        n => format!("{n} {what}s"),
+        1 => format!("1 {one}"),
+        n => format!("{n} {many}"),
     }
 }
 
@@ -201,8 +209,8 @@ pub(super) fn of(situation: &Situation<'_>, book: &Playbook, closes: &[Layer]) -
         leaves,
         undo: undo(situation, book),
         effort: match by_hand.len() {
-            0 => counted(own.len(), "step"),
-            n => format!("{}, {n} by hand", counted(own.len() + n, "step")),
+            0 => counted(own.len(), "step", "steps"),
+            n => format!("{}, {n} by hand", counted(own.len() + n, "step", "steps")),
         },
         approval: approval(situation, book.tier()),
     }
