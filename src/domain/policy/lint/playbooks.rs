@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Level, Log, Source};
+use super::{Finding, Level, Log, MOST, Source};
 use crate::domain::options::Capabilities;
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::policy::places::Places;
@@ -30,6 +30,15 @@ pub fn read(
                 continue;
             }
         };
+        let many = all.len() + file.playbooks.len();
+        if many > MOST {
+            log.error(
+                &[],
+                "",
+                format!("{many} playbooks; at most {MOST} are read"),
+            );
+            continue;
+        }
         for at in 0..file.playbooks.len() {
             let before = log.findings.len();
             rules(&file, at, &mut log);

@@ -127,6 +127,15 @@ fn a_policy_with_a_mistake_is_not_armed(#[case] text: &str, #[case] want: &str) 
 }
 
 #[test]
+fn more_rules_than_anybody_can_check_are_refused() {
+    let told = policy(&format!("{DEFAULTS}{}", RULE.repeat(300)));
+    assert_eq!(
+        told,
+        ["p.toml:1:1: error: 301 rules, gates and thresholds; at most 256 are read"]
+    );
+}
+
+#[test]
 fn a_policy_without_a_threshold_for_everybody_is_not_armed() {
     let told = policy(RULE);
     assert!(
