@@ -23,5 +23,7 @@ mod identity;
 mod input;
 #[path = "cli/map.rs"]
 mod map;
+#[path = "cli/policy.rs"]
+mod policy;
 #[path = "cli/twice.rs"]
 mod twice;

@@ -133,6 +133,9 @@ fn name(style: Style) -> Option<String> {
 #[case("map_plan", 120, 40)]
 #[case("map_large", 80, 24)]
 #[case("map_hostile", 120, 40)]
+#[case("why", 80, 24)]
+#[case("why", 120, 40)]
+#[case("why_rules", 120, 40)]
 #[case("ready", 80, 24)]
 #[case("ready", 120, 40)]
 #[case("ready", 60, 15)]
@@ -175,6 +178,7 @@ fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u
 #[case("map_exposure")]
 #[case("ready")]
 #[case("card_effects")]
+#[case("why")]
 fn screens_without_colour_or_unicode(#[case] screen: &str) {
     let world = World::showing(screen);
     let buffer = rendered(&world.model, "mono", true, 80, 24);
@@ -202,6 +206,7 @@ fn without_colour_the_selection_and_the_severity_can_still_be_told() {
 #[case("help")]
 #[case("quit")]
 #[case("hostile")]
+#[case("why_rules")]
 #[case("log")]
 #[case("log_typing")]
 #[case("log_plan")]

@@ -199,7 +199,7 @@ pub fn put(model: &mut Model, rows: &[Row], follow: bool) -> Vec<AlertId> {
 }
 
 /// Notes what alerts say that identities made or touched; returns whether the one at hand is among them.
-fn note_deeds(model: &mut Model, rows: &[Row]) -> bool {
+pub fn note_deeds(model: &mut Model, rows: &[Row]) -> bool {
     let inventory = &model.inventory;
     let at_hand = model.detail.identity.as_ref().map(|card| card.id.clone());
     let mut touched = false;

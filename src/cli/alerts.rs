@@ -3,8 +3,11 @@
 mod decode;
 mod import;
 mod read;
+mod recorded;
 mod sources;
 mod views;
+
+pub use self::recorded::recorded;
 
 use std::collections::BTreeMap;
 use std::io::Write;

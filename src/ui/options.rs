@@ -96,7 +96,11 @@ pub(super) fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) 
     let meaning = match (&choice.disabled, &choice.unsure) {
         (Some(reason), _) => format!("not now: {}", show(reason)),
         (None, Some(why)) => format!("{}; {}", show(why), choice.impact),
-        (None, None) => format!("{}  [{}]", choice.impact, choice.teams.join(", ")),
+        (None, None) => {
+            let trap = choice.trap.as_ref().map(|t| format!("{t}; "));
+            let (trap, impact) = (trap.unwrap_or_default(), &choice.impact);
+            format!("{trap}{impact}  [{}]", choice.teams.join(", "))
+        }
     };
     let meaning = fit(
         &meaning,

@@ -1,6 +1,7 @@
 //! An alert, an identity and a map, as short as a table row wants them, and what policy and playbooks make of them.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use stanch::domain::alert::{Alert, Resource, Subject};
@@ -10,7 +11,7 @@ use stanch::domain::ids::{AlertId, NodeId};
 use stanch::domain::inventory::Inventory;
 use stanch::domain::options::{Capabilities, Capability, Choice, Situation, choices};
 use stanch::domain::playbook::Playbook;
-use stanch::domain::policy::lint::load;
+use stanch::domain::policy::lint::{Loaded, load};
 use stanch::domain::policy::trace::TraceRow;
 use stanch::domain::policy::{About, Assessment, Facts, Policy};
 use stanch::domain::vocabulary::{ActionPattern, IdentityKind, Layer, Severity, Tier, Verb};
@@ -134,9 +135,14 @@ impl Case {
 
     /// Judges it by what is shipped.
     pub fn judge(self) -> Made {
-        let loaded = load(SHIPPED[0], &SHIPPED[1..], None);
-        assert_eq!(loaded.findings, Vec::new(), "what is shipped must lint");
-        self.judge_by(&loaded.policy, loaded.playbooks)
+        static SHIPPED_SET: LazyLock<Loaded> =
+            LazyLock::new(|| load(SHIPPED[0], &SHIPPED[1..], None));
+        assert_eq!(
+            SHIPPED_SET.findings,
+            Vec::new(),
+            "what is shipped must lint"
+        );
+        self.judge_by(&SHIPPED_SET.policy, SHIPPED_SET.playbooks.clone())
     }
 
     pub fn judge_by(self, policy: &Policy, books: Vec<Playbook>) -> Made {

@@ -210,6 +210,8 @@ impl World {
                 world.type_text("planned key rotation, ticket 4711");
             }
             "help" => world.press("?"),
+            "why" => world.press("w"),
+            "why_rules" => world.press("w pgdn pgdn pgdn pgdn"),
             "messages" => world.press("m"),
             "score" => world.press("S"),
             "quit" => {

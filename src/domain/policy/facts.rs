@@ -170,7 +170,7 @@ impl<'a> Facts<'a> {
 
     /// Tells whether the map says anything of the identity: an unlisted one without edges has unknown dependants.
     pub fn is_mapped(&self) -> bool {
-        self.look.start.is_some() && self.identity.is_some_and(|i| i.is_listed())
+        self.look.start.is_some() && self.identity.is_some_and(Identity::is_listed)
             || self.look.impact.count() + self.look.exposure.count() > 0
     }
 }
