@@ -120,7 +120,7 @@ pub struct Client {
 }
 
 impl Client {
-    fn new(token_url: Url, id: &str, grant: Grant, scope: Option<String>) -> Auth {
+    fn auth(token_url: Url, id: &str, grant: Grant, scope: Option<String>) -> Auth {
         Auth::Client(Box::new(Self {
             token_url,
             id: id.to_owned(),
@@ -153,7 +153,7 @@ impl Auth {
                 ..
             } => {
                 let grant = Grant::Secret(client_secret.clone());
-                Client::new(token_url?, client_id, grant, scope.clone())
+                Client::auth(token_url?, client_id, grant, scope.clone())
             }
             AuthSettings::PrivateKeyJwt {
                 client_id,
@@ -163,7 +163,7 @@ impl Auth {
                 ..
             } => {
                 let grant = Grant::Assertion(key.clone(), key_id.clone());
-                Client::new(token_url?, client_id, grant, scope.clone())
+                Client::auth(token_url?, client_id, grant, scope.clone())
             }
             AuthSettings::GoogleServiceAccount {
                 key,
@@ -172,19 +172,20 @@ impl Auth {
             } => {
                 let at = place::parse(token_url).ok()?;
                 let grant = Grant::Google(key.clone());
-                Client::new(at, "", grant, Some(scope.clone()))
+                Client::auth(at, "", grant, Some(scope.clone()))
             }
             AuthSettings::GithubApp {
                 app_id,
                 key,
                 installation_id,
-            } => match installation_id {
-                None => Self::App(app_id.clone(), key.clone()),
-                Some(_) => {
+            } => {
+                if installation_id.is_some() {
                     let grant = Grant::Installation(key.clone());
-                    Client::new(token_url?, app_id, grant, None)
+                    Client::auth(token_url?, app_id, grant, None)
+                } else {
+                    Self::App(app_id.clone(), key.clone())
                 }
-            },
+            }
             AuthSettings::KubernetesServiceAccount { token_file } => {
                 Self::Mounted(token_file.clone())
             }
