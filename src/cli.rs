@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 pub mod alert;
 pub mod alerts;
 pub mod config;
+pub mod doctor;
 pub mod drill;
 pub mod identity;
 pub mod log;
@@ -112,6 +113,8 @@ pub enum Command {
     Log(log::LogArgs),
     /// List and show identities, the map around them, and which could not be contained now.
     Identity(identity::IdentityArgs),
+    /// Look at each connector: secrets, reachability, permissions, and what is possible; nothing is changed.
+    Doctor(doctor::DoctorArgs),
     /// Check the configuration, or say where it lies.
     Config(config::ConfigArgs),
     /// Write a commented configuration.
@@ -229,6 +232,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             log::run(&args, &context, &mut out)
         }
         Some(Command::Identity(args)) => identity::run(global, &args, &mut out),
+        Some(Command::Doctor(args)) => doctor::run(global, &args, &mut out),
         Some(Command::Config(args)) => config::config(global, &args, &mut out),
         Some(Command::Init(args)) => config::init(global, &args, &mut out),
         Some(Command::Keys) => show::keys(global.json, &mut out),

@@ -232,7 +232,7 @@ impl Connector {
     }
 
     /// Returns the client, with the console's certificate where it shows one.
-    async fn client(&self) -> Result<&Http, ConnectError> {
+    pub(super) async fn client(&self) -> Result<&Http, ConnectError> {
         let make = async || {
             let AuthSettings::Mtls { certificate, key } = &self.settings.auth else {
                 return Http::new(self.patience, self.settings.ca_file.as_deref())
