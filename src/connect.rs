@@ -41,6 +41,10 @@ pub use preset::names as presets;
 pub use prove::{Drift, VerifyResult};
 
 #[cfg(test)]
+mod auth_tests;
+#[cfg(test)]
+mod command_tests;
+#[cfg(test)]
 mod context_tests;
 #[cfg(test)]
 mod examine_tests;

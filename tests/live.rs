@@ -1,8 +1,8 @@
-//! Connectors, sources and the whole console against real servers: Keycloak, a certified OpenID provider, RabbitMQ, PostgreSQL,
+//! Connectors, sources and the whole console against real servers: Keycloak, a certified OpenID provider, RabbitMQ, PostgreSQL, JupyterHub,
 //! an emulation of AWS IAM that enforces what it is told, and Alertmanager, which the tests install and start themselves.
 //!
 //! Run with `cargo test --test live -- --ignored`. Needs java 17, mvn, node 20, npm, python 3 with venv, curl and apt-get; the
-//! first run downloads about 350 MB. The servers listen on loopback and end with the test process.
+//! first run downloads about 450 MB. The servers listen on loopback and end with the test process.
 
 #[path = "live/alertmanager.rs"]
 mod alertmanager;
@@ -16,6 +16,8 @@ mod console;
 #[path = "common/desk.rs"]
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod desk;
+#[path = "live/jupyterhub.rs"]
+mod jupyterhub;
 #[path = "live/keycloak.rs"]
 mod keycloak;
 #[path = "live/oauth.rs"]

@@ -15,7 +15,11 @@ use crate::domain::text::Untrusted;
 
 /// A preset with its address.
 fn loaded(preset: &str) -> (Spec, Base) {
-    let given = std::collections::BTreeMap::new();
+    let hook = match preset {
+        "webhook" => Some(("path".to_owned(), "/hook".to_owned())),
+        _ => None,
+    };
+    let given = hook.into_iter().collect();
     let spec = lint::parse(preset, find(preset).unwrap(), &given).unwrap();
     let base = match &spec.command {
         Some(command) => Base::program("postgresql://db.example/app", &command.schemes),

@@ -25,10 +25,12 @@ const PRESETS: &[(&str, &str)] = &[
     ("okta_api_token", include_str!("preset/okta_api_token.toml")),
     ("okta_app", include_str!("preset/okta_app.toml")),
     ("okta_user", include_str!("preset/okta_user.toml")),
+    ("pagerduty", include_str!("preset/pagerduty.toml")),
     ("postgresql", include_str!("preset/postgresql.toml")),
     ("rabbitmq", include_str!("preset/rabbitmq.toml")),
     ("slack_token", include_str!("preset/slack_token.toml")),
     ("vault", include_str!("preset/vault.toml")),
+    ("webhook", include_str!("preset/webhook.toml")),
 ];
 
 /// Returns the names of the embedded presets.

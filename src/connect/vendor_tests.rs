@@ -83,6 +83,11 @@ fn of_connector(preset: &str) -> BTreeMap<String, String> {
         "github_repository" => &[("owner", "acme")],
         "google_service_account" => &[("project", "prod-123")],
         "kubernetes" => &[("own_account", "soc/console")],
+        "pagerduty" => &[
+            ("service_id", "PIJ90N7"),
+            ("from_email", "soc@acme.example"),
+        ],
+        "webhook" => &[("path", "/hook")],
         _ => &[],
     };
     params
@@ -298,6 +303,13 @@ fn kubernetes_world() -> Value {
     acts: &[("DELETE /users/svc-notebook/tokens/a1", "", 204), ("DELETE /users/svc-notebook/tokens/a2", "", 204)],
     undo: &[],
 })]
+#[case::pagerduty(Case {
+    preset: "pagerduty", verb: Verb::OpenTicket, held: None, params: &[("subject", "acme/svc-deploy")],
+    before: json!({"GET /incidents?incident_key=stanch-acme-svc-deploy&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged": {"incidents": []}}),
+    after: json!({"GET /incidents?incident_key=stanch-acme-svc-deploy&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged": {"incidents": [{"id": "PT4KHLK"}]}}),
+    acts: &[("POST /incidents", r#"{"incident":{"type":"incident","title":"Containment of acme/svc-deploy","incident_key":"stanch-acme-svc-deploy","service":{"id":"PIJ90N7","type":"service_reference"}}}"#, 201)],
+    undo: &[],
+})]
 #[case::kubernetes_bindings(Case {
     preset: "kubernetes", verb: Verb::RestrictPrivilege, held: None, params: &[("namespace", "prod"), ("account", "deploy")],
     before: kubernetes_world(),
@@ -396,6 +408,7 @@ async fn is_contained_proven_and_taken_back(#[case] case: Case) {
 #[rstest]
 #[case("kubernetes", Verb::BlockNetwork, &[("namespace", "prod"), ("account", "deploy"), ("app_label", "shop")], "network plugin enforces")]
 #[case("github_exposed", Verb::RevokeTokens, &[("token_name", "t")], "revokes later")]
+#[case("webhook", Verb::OpenTicket, &[("subject", "svc-deploy")], "shows none")]
 #[case("okta_user", Verb::RevokeSessions, &[("user_id", "00ub0oNGTSWTBKOLGLNR")], "System Log")]
 #[tokio::test]
 async fn what_cannot_be_proven_is_only_requested(
