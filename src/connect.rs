@@ -41,6 +41,8 @@ pub use preset::names as presets;
 pub use prove::{Drift, VerifyResult};
 
 #[cfg(test)]
+mod ask_tests;
+#[cfg(test)]
 mod auth_tests;
 #[cfg(test)]
 mod command_tests;

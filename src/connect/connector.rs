@@ -225,7 +225,7 @@ impl Connector {
             outgoing.headers.insert(name, value);
         }
         if let Some(service) = &self.spec.auth.aws_service {
-            let signed = self.auth.sign(service, &outgoing).await?;
+            let signed = self.auth.sign(http, service, &outgoing).await?;
             outgoing.headers.extend(signed);
         }
         Ok(http.send(outgoing).await)

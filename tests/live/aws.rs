@@ -345,6 +345,7 @@ async fn a_role_is_denied_trusted_by_nobody_and_comes_back() {
 
     let connector = cloud.connector("aws_role");
     let identity = identity("role_name", "deploy");
+    assumed(&cloud, &identity).await;
     for verb in [
         Verb::RevokeGrants,
         Verb::RestrictPrivilege,
@@ -354,6 +355,36 @@ async fn a_role_is_denied_trusted_by_nobody_and_comes_back() {
         server::undo(&connector, &bound).await;
     }
     let read = connector.read_context(&identity).await;
+    assert_eq!(read.context.unknown, []);
+    assert!(
+        read.context.attributes["trust"]
+            .raw()
+            .contains("sts:AssumeRole")
+    );
+}
+
+/// The console itself may work as a role, with keys that it asks for.
+async fn assumed(cloud: &Cloud, identity: &Identity) {
+    let settings = ConnectorSettings {
+        preset: Some("aws_role".to_owned()),
+        file: None,
+        base_url: cloud.url.clone(),
+        params: BTreeMap::new(),
+        auth: AuthSettings::AwsAssumedRole {
+            access_key_id: cloud.admin.id.clone(),
+            secret_access_key: SecretRef::File(cloud.secrets.put("console", &cloud.admin.secret)),
+            region: "us-east-1".to_owned(),
+            role_arn: "arn:aws:iam::123456789012:role/deploy".to_owned(),
+            external_id: None,
+            sts_url: Some(format!("{}/", cloud.url)),
+        },
+        ca_file: None,
+        timeout_s: 20,
+    };
+    let read = Connector::new("live", &settings)
+        .unwrap()
+        .read_context(identity)
+        .await;
     assert_eq!(read.context.unknown, []);
     assert!(
         read.context.attributes["trust"]
