@@ -13,6 +13,8 @@ mod alerts;
 mod away;
 #[path = "cli/damaged.rs"]
 mod damaged;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/drill.rs"]
 mod drill;
 #[path = "cli/fields.rs"]

@@ -54,7 +54,10 @@ pub(super) fn check(text: &str, settings: &InventorySettings) -> Vec<Broken> {
                 format!("`{provider}` is no provider; use a word without a colon"),
             );
         }
-        if matches!(source.auth, AuthSettings::AwsSigv4 { .. }) {
+        if matches!(
+            source.auth,
+            AuthSettings::AwsSigv4 { .. } | AuthSettings::AwsAssumedRole { .. }
+        ) {
             let problem =
                 "requests to AWS cannot be made here; export the list with its command line";
             blame("auth", problem.to_owned());
