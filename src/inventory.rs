@@ -17,6 +17,7 @@ mod own;
 mod reading;
 mod scan;
 mod value;
+mod yaml;
 
 use std::fs::File;
 use std::io::Read as _;

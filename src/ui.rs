@@ -80,6 +80,11 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Views => overlay::views(model, ui, body, buf),
         Overlay::SaveView(name) => overlay::save_view(model, name, ui, body, buf),
         Overlay::ConfirmQuit => overlay::confirm_quit(model, ui, body, buf),
+        Overlay::None => {
+            if let Some(choosing) = &model.born {
+                options::choose(choosing, ui, body, buf);
+            }
+        }
         _ => {}
     }
     status::bottom(model, ui, bottom, buf);

@@ -255,3 +255,33 @@ fn what_a_provider_lists_without_end_is_cut_and_said_to_be() {
     let sheet = world.model.card.sheet(Tab::Sessions);
     assert_eq!((sheet.rows.len(), sheet.more), (2_000, 3_000));
 }
+
+#[test]
+fn who_was_made_in_the_window_is_offered_and_never_chosen() {
+    let mut world = World::showing("triage");
+    world.press("o");
+    let said = &world.model.messages.last().unwrap().text;
+    assert!(said.contains("no identity is known"), "{said}");
+    world.made("svc-deploy-sync");
+    let own = world.model.detail.identity.clone().unwrap().id;
+    assert_eq!(
+        own.as_str(),
+        "lab:svc-deploy",
+        "what is at hand stays at hand"
+    );
+    assert!(world.model.born.is_none());
+    world.press("o");
+    let offered = world.model.born.as_ref().unwrap();
+    assert_eq!(offered.identity.id.as_str(), "lab:svc-deploy-sync");
+    let able = offered.choices.iter().find(|c| c.disabled.is_none());
+    let key = able.and_then(|c| c.key).unwrap().to_string();
+    world.press("esc");
+    assert!(world.model.born.is_none());
+    world.press("o");
+    let effects = keyed(&mut world, &key);
+    let planned = effects.iter().find_map(|effect| match effect {
+        Effect::BuildPlan { identity, .. } => Some(identity.id.to_string()),
+        _ => None,
+    });
+    assert_eq!(planned.as_deref(), Some("lab:svc-deploy-sync"));
+}

@@ -8,7 +8,7 @@ use tui_input::Input;
 
 use super::alerts::Alerts;
 use super::card::CardScreen;
-use super::map::{Deeds, MapAsk, MapScreen};
+use super::map::{Choosing, Deeds, MapAsk, MapScreen};
 use super::readiness::ReadinessScreen;
 use super::reload::Reload;
 use super::settings::Desk;
@@ -377,6 +377,8 @@ pub struct Model {
     pub readiness: ReadinessScreen,
     /// The tabs of the card.
     pub card: CardScreen,
+    /// Options for an identity that was made through the one at hand.
+    pub born: Option<Choosing>,
     /// What alerts say that identities made or touched.
     pub deeds: Deeds,
     /// What is to be found out about maps, for the next effects.

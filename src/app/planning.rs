@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::{Span, Timestamp};
 use tui_input::Input;
 
+use super::born;
 use super::command::Command;
 use super::field;
 use super::keys::{Code, Key};
@@ -246,7 +247,8 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     let named = model.detail_of(&alert).identity;
     let of_alert = named.filter(|card| card.id == view.identity);
     let identity = of_alert.or_else(|| {
-        let elsewhere = model.map.open || model.card.open;
+        let elsewhere =
+            model.map.open || model.card.open || born::targets(model).contains(&view.identity);
         let elsewhere = elsewhere.then(|| model.card_of(&view.identity));
         elsewhere.flatten()
     });

@@ -8,7 +8,7 @@ use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
 use super::{
-    card_screen, contact, context, deciding, log_screen, map_screen, planning, policy,
+    born, card_screen, contact, context, deciding, log_screen, map_screen, planning, policy,
     readiness_screen, reload, sift,
 };
 use crate::domain::alert::{Alert, Subject};
@@ -78,6 +78,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Timeline => return log_screen::open(model, now),
         Command::OpenMap => map_screen::open(model, now),
         Command::Readiness => return readiness_screen::open(model),
+        Command::PlanHere => born::offer(model, None, now),
         Command::Reload => return reload::by_key(model, now),
         Command::OpenCard => card_screen::open(model, now),
         Command::Copy => return contact::copy(model, now),
@@ -109,7 +110,6 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         | Command::PathView
         | Command::OpenNode
         | Command::Reroot
-        | Command::PlanHere
         | Command::Export
         | Command::SwitchButton
         | Command::Accept

@@ -8,7 +8,7 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    card_screen, choosing, context, deciding, field, log_screen, map_screen, planning,
+    born, card_screen, choosing, context, deciding, field, log_screen, map_screen, planning,
     readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
@@ -209,6 +209,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
             readiness_screen::filter_key(model, key);
             return Vec::new();
         }
+        Overlay::None if model.born.is_some() => return born_key(model, key, now),
         Overlay::None if model.sift.typing => {
             return sift::key(model, key, now);
         }
@@ -243,6 +244,17 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Readiness => readiness_screen::command(model, command, now),
         Scope::Card => card_screen::command(model, command, now),
     }
+}
+
+/// The same key shows the next of those who were made.
+fn born_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
+    if key == Key::char('o') {
+        let shown = model.born.take().map(|choosing| choosing.identity.id);
+        born::offer(model, shown.as_ref(), now);
+        model.dirty = true;
+        return Vec::new();
+    }
+    choosing::key(model, |model| &mut model.born, key, now)
 }
 
 /// Text that scrolls and closes.

@@ -16,7 +16,8 @@ use crate::domain::vocabulary::Tier;
 
 /// Returns how high the pane wants to be: a line an option below its title.
 pub fn height(model: &Model, most: u16) -> u16 {
-    let n = model.detail.choices.len().max(1) as u16;
+    let born = u16::from(!crate::app::born::targets(model).is_empty());
+    let n = model.detail.choices.len().max(1) as u16 + born;
     (n + 1).min(most.max(2))
 }
 
@@ -66,7 +67,20 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             .map_or_else(|| "-".to_owned(), |key| key.to_string());
         lines.push(choice_line(choice, &key, ui, usize::from(inside.width)));
     }
+    lines.extend(born(model, ui));
     scrolled(lines, 0, ui, inside, buf);
+}
+
+/// Names other targets: identities that were made through the one at hand.
+fn born(model: &Model, ui: Ui<'_>) -> Option<Line<'static>> {
+    let targets = crate::app::born::targets(model);
+    let first = targets.first()?;
+    let more = match targets.len() {
+        1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    let text = format!(" o  made through it since the exposure, a target too: {first}{more}");
+    Some(Line::styled(text, ui.theme.style(Role::Warn)))
 }
 
 /// Returns the meaning of a tier for the theme.

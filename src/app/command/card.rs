@@ -26,6 +26,15 @@ pub(super) const ROWS: &[Spec] = &[
         "Show all of the identity: scopes, sessions, credentials, grants, what it can do, whom to call.",
     ),
     spec(
+        C::PlanHere,
+        "triage.born",
+        "plan on what it made",
+        &["o"],
+        Acts,
+        Triage,
+        "Show the options for an identity that was made through this one since it was exposed; a digit stages one, o shows the next.",
+    ),
+    spec(
         C::Reload,
         "triage.reload",
         "read the inventory",
