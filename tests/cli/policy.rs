@@ -166,7 +166,7 @@ fn a_backtest_replays_without_keeping_anything() {
         .as_object()
         .unwrap()
         .values()
-        .filter_map(|n| n.as_u64())
+        .filter_map(serde_json::Value::as_u64)
         .sum();
     assert_eq!(armed, 2, "each alert comes to one end");
     // Nobody can reach svc-b from here, so what the policy would do there is missed.

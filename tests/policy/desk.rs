@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use stanch::domain::alert::{Alert, Resource, Subject};
 use stanch::domain::graph::{Graph, Limits, Look};
-use stanch::domain::identity::Identity;
+use stanch::domain::identity::{Identity, LiveContext, Session};
 use stanch::domain::ids::{AlertId, NodeId};
 use stanch::domain::inventory::Inventory;
 use stanch::domain::options::{Capabilities, Capability, Choice, Situation, choices};
@@ -65,6 +65,8 @@ impl Made {
 pub struct Case {
     pub alert: Alert,
     inventory: String,
+    live: Option<LiveContext>,
+    without: Option<Verb>,
 }
 
 pub fn case(pattern: &str, kind: &str) -> Case {
@@ -100,6 +102,8 @@ pub fn case(pattern: &str, kind: &str) -> Case {
         inventory: format!(
             "[[identity]]\nid = 'p:x'\nname = 'x'\nkind = '{kind}'\nconnector = 'c'\ntechnical_owner = 'team'\n"
         ),
+        live: None,
+        without: None,
     }
 }
 
@@ -133,6 +137,29 @@ impl Case {
         self
     }
 
+    /// Its provider lists one live token.
+    pub fn with_live_token(mut self) -> Self {
+        let token = Session {
+            id: "t".into(),
+            kind: "access_token".into(),
+            started: None,
+            last_seen: None,
+            expires: None,
+            origin: None,
+        };
+        self.live = Some(LiveContext {
+            sessions: vec![token],
+            ..LiveContext::default()
+        });
+        self
+    }
+
+    /// Its connector cannot do this.
+    pub fn without(mut self, verb: Verb) -> Self {
+        self.without = Some(verb);
+        self
+    }
+
     /// Judges it by what is shipped.
     pub fn judge(self) -> Made {
         static SHIPPED_SET: LazyLock<Loaded> =
@@ -155,14 +182,15 @@ impl Case {
             identity: Some(identity),
             graph,
             look: &look,
-            live: None,
+            live: self.live.as_ref(),
             newcomers: 0,
             elsewhere: false,
             now: at(2_000),
         });
         let assessment = policy.assess(&facts);
         let trace = policy.trace(&facts, &assessment, &books);
-        let means = everything();
+        let mut means = everything();
+        means.retain(|verb, _| Some(*verb) != self.without);
         let situation = Situation {
             alert: &self.alert,
             identity,

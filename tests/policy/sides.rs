@@ -100,3 +100,24 @@ fn row38_reversibility_and_who_agrees_are_told_for_each() {
             .all(|c| !c.effort.is_empty() && !c.approval.is_empty())
     );
 }
+
+/// What ends tokens where the provider knows no difference: a plan that ends sessions leaves none.
+#[rstest]
+#[case::apart(true, Some("reset only: leaves tokens open"))]
+#[case::the_same(false, None)]
+fn tokens_are_sessions_where_nothing_ends_them_alone(
+    #[case] apart: bool,
+    #[case] trap: Option<&str>,
+) {
+    let text = "[[playbook]]\nid = 'cut'\ntitle = 'Cut'\nwhen = {}\nstep = [{ do = 'preserve_evidence', team = 'SOC', tier = 'monitor' }, \
+                { do = 'disable_credential', team = 'IAM', tier = 'soft' }, { do = 'revoke_sessions', team = 'IAM', tier = 'soft' }]";
+    let books = stanch::domain::playbook::PlaybookFile::parse(text)
+        .unwrap()
+        .playbooks;
+    let mut case = case("credential_exposed", "oauth_client").with_live_token();
+    if !apart {
+        case = case.without(stanch::domain::vocabulary::Verb::RevokeTokens);
+    }
+    let made = case.judge_by(&stanch::domain::policy::Policy::default(), books);
+    assert_eq!(made.option("cut").trap.as_deref(), trap);
+}

@@ -83,7 +83,10 @@ pub fn held(situation: &Situation<'_>) -> Vec<Held> {
     let mut add = |layer, what: String, until| all.push(Held { layer, what, until });
     match facts.live {
         Some(live) => {
-            let is_token = |s: &&Session| s.kind.raw().contains("token");
+            // Where nothing ends tokens alone, ending sessions ends them.
+            let means = situation.capabilities.into_iter().flat_map(|c| c.values());
+            let apart = means.into_iter().any(|c| c.layer == Layer::Tokens);
+            let is_token = |s: &&Session| apart && s.kind.raw().contains("token");
             let tokens: Vec<&Session> = live.sessions.iter().filter(is_token).collect();
             let sessions: Vec<&Session> = live.sessions.iter().filter(|s| !is_token(s)).collect();
             for (layer, one, many, found) in [
