@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::map::Choosing;
 use super::model::{Level, Model};
-use crate::domain::graph::{Joined, Limits, Look, NodeKind};
-use crate::domain::ids::{IdentityId, NodeId};
+use crate::domain::graph::{Joined, NodeKind};
+use crate::domain::ids::IdentityId;
 
 /// Returns them, the earliest first.
 pub fn targets(model: &Model) -> Vec<IdentityId> {
@@ -28,13 +28,7 @@ pub fn offer(model: &mut Model, after: Option<&IdentityId>, now: Timestamp) {
         model.say(now, Level::Info, text);
         return;
     };
-    let look = Look::at(
-        &model.detail.graph,
-        &NodeId::from(&card.id),
-        Limits::AT_ONCE,
-    );
-    let mut choices = model.choices_for(&alert, &card, &look);
-    choices.retain(|choice| choice.playbook.is_some());
+    let choices = model.plans_for(&alert, &card, &model.detail.graph);
     let next = match targets.len() {
         1 => String::new(),
         all => format!("; {} of {all}, o shows the next", at + 1),

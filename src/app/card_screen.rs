@@ -8,9 +8,7 @@ use super::map::Choosing;
 use super::model::{Level, Model, Overlay};
 use super::msg::Effect;
 use super::{contact, context, map_screen};
-use crate::domain::graph::{Limits, Look};
 use crate::domain::identity::Identity;
-use crate::domain::ids::NodeId;
 use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Verb;
 
@@ -136,11 +134,7 @@ fn plan(model: &mut Model, now: Timestamp) {
             model.say(now, Level::Warn, format!("{id} is on no map any more"));
             return;
         };
-        let node = NodeId::from(&other.id);
-        let graph = &model.detail.graph;
-        let look = Look::at(graph, &node, Limits::AT_ONCE);
-        let (_, mut choices) = model.judge(&alert, &other, (graph, &look), 0);
-        choices.retain(|choice| choice.playbook.is_some());
+        let choices = model.plans_for(&alert, &other, &model.detail.graph);
         model.card.choosing = Some(Choosing {
             identity: Box::new(other),
             choices,

@@ -150,6 +150,15 @@ impl Model {
         (assessment, choices)
     }
 
+    /// Returns the plans that could be made for somebody else on the map of an alert. What joined the incident is about the
+    /// alert's own identity, not about this one.
+    pub fn plans_for(&self, alert: &Alert, card: &Identity, graph: &Graph) -> Vec<Choice> {
+        let look = Look::at(graph, &NodeId::from(&card.id), Limits::AT_ONCE);
+        let (_, mut choices) = self.judge(alert, card, (graph, &look), 0);
+        choices.retain(|choice| choice.playbook.is_some());
+        choices
+    }
+
     /// Returns the map with what the provider of an identity says and what joined the incident; the one at hand where
     /// nothing changed.
     fn map_around(&self, card: &Identity, alert: &Alert) -> Detail {

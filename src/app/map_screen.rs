@@ -11,7 +11,7 @@ use super::map::{Choosing, MapAnswer, MapAsk, MapFound, MapQuestion, NodeCard, P
 use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
 use super::{field, triage};
-use crate::domain::graph::{Graph, Limits, Look, NodeIx};
+use crate::domain::graph::{Graph, NodeIx};
 use crate::domain::ids::{IdentityId, NodeId};
 use crate::domain::text::show;
 
@@ -457,10 +457,7 @@ fn plan(model: &mut Model, now: Timestamp) {
     };
     let view = model.map.view.as_ref();
     let graph = view.map_or(&model.detail.graph, |view| &view.graph);
-    let look = Look::at(graph, &NodeId::from(&identity.id), Limits::AT_ONCE);
-    // What joined is about the alert's own identity, not about this one.
-    let (_, mut choices) = model.judge(&alert, &identity, (graph, &look), 0);
-    choices.retain(|choice| choice.playbook.is_some());
+    let choices = model.plans_for(&alert, &identity, graph);
     model.map.choosing = Some(Choosing {
         identity: Box::new(identity),
         choices,
