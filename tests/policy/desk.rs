@@ -97,6 +97,7 @@ pub fn case(pattern: &str, kind: &str) -> Case {
             evidence_url: None,
             incident: None,
             techniques: Vec::new(),
+            resolved: None,
             raw_sha256: String::new(),
         },
         inventory: format!(
