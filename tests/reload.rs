@@ -106,7 +106,7 @@ fn trouble_with_a_source_is_told_once_and_stays_in_sight() {
     let read = || {
         Arc::new(Inventory::build(
             cards.clone(),
-            Default::default(),
+            stanch::domain::graph::Graph::default(),
             background.clone(),
         ))
     };

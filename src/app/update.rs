@@ -31,12 +31,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             model.repaint = true;
             model.dirty = true;
         }
-        Msg::Tick => {
-            model.toast_until = model.toast_until.filter(|until| *until > now);
-            deciding::wake(model, now);
-            model.dirty = true;
-            return reload::tick(model, now);
-        }
+        Msg::Tick => return tick(model, now),
         Msg::Alerts(rows) => return triage::take_alerts(model, &rows, now),
         Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
         Msg::Deleted => return triage::read_again(model),
@@ -123,6 +118,14 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::Terminate => model.quit = true,
     }
     Vec::new()
+}
+
+/// Does what time alone asks for.
+fn tick(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    model.toast_until = model.toast_until.filter(|until| *until > now);
+    deciding::wake(model, now);
+    model.dirty = true;
+    reload::tick(model, now)
 }
 
 /// Most records taken in at once; a long log comes in slices, so that keys need not wait for it.

@@ -138,6 +138,8 @@ fn explain(error: &Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use rstest::rstest;
 
     use super::*;
@@ -173,7 +175,7 @@ mod tests {
         for n in 1..12 {
             let before = format!("*a{}", n - 1);
             let all = vec![before; 10].join(", ");
-            text.push_str(&format!("a{n}: &a{n} [{all}]\n"));
+            writeln!(text, "a{n}: &a{n} [{all}]").unwrap();
         }
         assert!(
             parsed(Document {
