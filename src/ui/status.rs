@@ -115,22 +115,27 @@ fn anchors(view: &AnchorView, now: jiff::Timestamp) -> (String, Role) {
 
 /// The shortest that a part is cut to.
 const LEAST: usize = 12;
+/// How much of a problem is told before what is well has to go for it.
+const TOLD: usize = 60;
 
-/// Joins parts with two spaces. Where they do not fit, what is well goes first, from the right; then the longest of what
-/// is wrong is cut: a long reason of one must not hide that there is another.
+/// Joins parts with two spaces. Where they do not fit, long reasons are cut first, as a long reason of one must not hide
+/// that there is another; then what is well goes, from the right; then reasons are cut further.
 fn fit_parts(mut parts: Vec<(String, Role)>, ui: Ui<'_>, width: u16) -> Line<'static> {
     let width = usize::from(width);
-    let over = |parts: &[(String, Role)]| {
-        let taken: usize = parts.iter().map(|(text, _)| cells(text) + 2).sum();
+    let over = |parts: &[(String, Role)], most: usize| {
+        let taken: usize = parts
+            .iter()
+            .map(|(text, _)| cells(text).min(most) + 2)
+            .sum();
         (taken.saturating_sub(2)).saturating_sub(width)
     };
-    while over(&parts) > 0
+    while over(&parts, TOLD) > 0
         && let Some(at) = parts.iter().rposition(|(_, role)| *role == Role::Base)
     {
         parts.remove(at);
     }
     loop {
-        let over = over(&parts);
+        let over = over(&parts, usize::MAX);
         let longest = parts.iter_mut().max_by_key(|(text, _)| cells(text));
         let Some((text, _)) = longest.filter(|(text, _)| over > 0 && cells(text) > LEAST) else {
             break;
