@@ -7,6 +7,7 @@ use super::command::Command;
 use super::map::Choosing;
 use super::model::{Level, Model, Overlay};
 use super::msg::Effect;
+use super::update::anywhere;
 use super::{contact, context, map_screen};
 use crate::domain::identity::Identity;
 use crate::domain::text::{show, show_identifier};
@@ -62,12 +63,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         }
         Command::Out => out(model),
         Command::Back => leave(model),
-        Command::Help => model.overlay = Overlay::Help { scroll: 0 },
-        Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
-        Command::Redraw => model.repaint = true,
-        Command::Suspend => return vec![Effect::Suspend],
-        Command::Quit => model.leave(),
-        _ => {}
+        other => return anywhere(model, other),
     }
     Vec::new()
 }

@@ -10,6 +10,7 @@ use super::map::tree::Tree;
 use super::map::{Choosing, MapAnswer, MapAsk, MapFound, MapQuestion, NodeCard, PathsView, View};
 use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
+use super::update::anywhere;
 use super::{field, triage};
 use crate::domain::graph::{Graph, NodeIx};
 use crate::domain::ids::{IdentityId, NodeId};
@@ -111,12 +112,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::PlanHere => plan(model, now),
         Command::Out => out(model),
         Command::Back => leave(model),
-        Command::Help => model.overlay = Overlay::Help { scroll: 0 },
-        Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
-        Command::Redraw => model.repaint = true,
-        Command::Suspend => return vec![Effect::Suspend],
-        Command::Quit => model.leave(),
-        _ => {}
+        other => return anywhere(model, other),
     }
     Vec::new()
 }

@@ -301,3 +301,16 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
     }
     Vec::new()
 }
+
+/// Carries out what every screen that is one list does alike; everything else is not for them.
+pub(super) fn anywhere(model: &mut Model, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Help => model.overlay = Overlay::Help { scroll: 0 },
+        Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
+        Command::Redraw => model.repaint = true,
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::Quit => model.leave(),
+        _ => {}
+    }
+    Vec::new()
+}

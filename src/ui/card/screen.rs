@@ -15,7 +15,7 @@ use crate::domain::text::{cells, fit, show_identifier};
 use crate::ui::map::row::{Tag, fitted};
 use crate::ui::theme::Role;
 use crate::ui::wrap::wrap_all;
-use crate::ui::{Ui, cut_top, frame, options, scrolled};
+use crate::ui::{Ui, cut_left, cut_top, frame, options, scrolled};
 
 /// Width from which what is known of a row stands beside the rows.
 const WIDE: u16 = 110;
@@ -81,16 +81,7 @@ fn body(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         }
         return;
     }
-    let left = area.width * 58 / 100;
-    let list = Rect {
-        width: left.saturating_sub(1),
-        ..area
-    };
-    let beside = Rect {
-        x: area.x + left,
-        width: area.width - left,
-        ..area
-    };
+    let (list, beside) = cut_left(area, 58);
     rows(screen, card, ui, list, buf);
     let inside = frame("Row", screen.reading.is_some(), ui, beside, buf);
     scrolled(known(), screen.reading.unwrap_or(0), ui, inside, buf);

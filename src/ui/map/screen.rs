@@ -11,7 +11,7 @@ use crate::app::model::Model;
 use crate::domain::graph::Counts;
 use crate::domain::text::{cells, fit, show};
 use crate::ui::theme::Role;
-use crate::ui::{Ui, cut_bottom, cut_top, frame, options, scrolled};
+use crate::ui::{Ui, cut_bottom, cut_left, cut_top, frame, options, parts_line, scrolled};
 
 /// Width from which the card of the line stands beside the tree.
 const WIDE: u16 = 110;
@@ -81,16 +81,7 @@ fn body(model: &Model, map: &MapScreen, view: &View, ui: Ui<'_>, area: Rect, buf
         rows(view, map, ui, area, buf);
         return;
     }
-    let left = area.width * 60 / 100;
-    let tree = Rect {
-        width: left.saturating_sub(1),
-        ..area
-    };
-    let beside = Rect {
-        x: area.x + left,
-        width: area.width - left,
-        ..area
-    };
+    let (tree, beside) = cut_left(area, 60);
     rows(view, map, ui, tree, buf);
     let node = view.current().and_then(|at| view.graph.at(at));
     let inside = frame("Card", false, ui, beside, buf);
@@ -166,14 +157,7 @@ fn numbers(view: &View, ui: Ui<'_>, width: usize) -> Line<'static> {
             Role::Muted,
         )),
     }
-    let mut room = width.saturating_sub(1);
-    let mut spans = vec![Span::raw(" ")];
-    for (text, role) in parts {
-        let text = fit(&format!("{text}  "), room, ui.glyphs.ellipsis);
-        room -= cells(&text);
-        spans.push(Span::styled(text, ui.theme.style(role)));
-    }
-    Line::from(spans)
+    parts_line(parts, ui, width)
 }
 
 fn weights(counts: &Counts) -> Vec<row::Tag> {
