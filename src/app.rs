@@ -21,6 +21,7 @@ pub mod map;
 pub mod map_screen;
 pub mod model;
 pub mod msg;
+pub mod palette;
 pub mod planning;
 pub mod policy;
 pub mod readiness;

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod drill;
 pub mod identity;
 pub mod log;
+mod look;
 pub mod plan;
 pub mod policy;
 pub mod serve;
@@ -83,12 +84,21 @@ pub struct Global {
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Colour {
-    /// Unless NO_COLOR is set.
+    /// As many as TERM and COLORTERM say, unless NO_COLOR is set.
     Auto,
-    /// Always.
+    /// As many, whatever NO_COLOR says.
     Always,
-    /// Never.
+    /// Words and marks alone.
     Never,
+    /// The 16 of the terminal's own palette.
+    #[value(name = "16")]
+    Sixteen,
+    /// The 256 of xterm.
+    #[value(name = "256")]
+    Palette,
+    /// 24 bits.
+    #[value(name = "truecolor")]
+    True,
 }
 
 /// Subcommands.
@@ -239,8 +249,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Doctor(args)) => doctor::run(global, &args, &mut out),
         Some(Command::Config(args)) => config::config(global, &args, &mut out),
         Some(Command::Init(args)) => config::init(global, &args, &mut out),
-        Some(Command::Keys) => show::keys(global.json, &mut out),
-        Some(Command::Themes) => show::themes(global.json, &mut out),
+        Some(Command::Keys) => show::keys(global, &mut out),
+        Some(Command::Themes) => look::list(global, &mut out),
         Some(Command::Completions { shell }) => show::completions(shell, &mut out),
         Some(Command::Man) => show::man(&mut out),
     }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeArray, DeTable, DeValue};
 
+use crate::app::keymap::Keymap;
 use crate::app::settings::{
     ConnectorSettings, Desk, InventorySettings, ReceiverSettings, Retention, SourceSettings,
 };
@@ -50,6 +51,8 @@ pub struct Config {
     pub view: Vec<ViewSettings>,
     /// The screen.
     pub ui: UiSettings,
+    /// Keys instead of the default ones, by the id of a command.
+    pub keys: BTreeMap<String, Vec<String>>,
 }
 
 /// A list of files.
@@ -229,6 +232,7 @@ impl Config {
             .chain(validate_site(&config.journal.site))
             .chain(desk::validate(&config.sla, &config.view))
             .chain(alerts::validate(&config.alerts))
+            .chain(validate_keys(&config.keys))
             .map(|(key, problem)| fault(text, &key, problem))
             .collect();
         if faults.is_empty() {
@@ -440,6 +444,16 @@ fn validate_site(site: &str) -> Option<Broken> {
             .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
     let problem = || format!("`{site}` is no site name; use letters, digits, `-` and `.`");
     (!plain).then(|| (vec!["journal".to_owned(), "site".to_owned()], problem()))
+}
+
+fn validate_keys(changes: &BTreeMap<String, Vec<String>>) -> Vec<Broken> {
+    let errors = Keymap::changed(changes).err().unwrap_or_default();
+    let broken = errors.into_iter().map(|error| {
+        let changed = error.ids().find(|id| changes.contains_key(*id));
+        let key = ["keys", changed.unwrap_or_default()];
+        (key.map(str::to_owned).to_vec(), error.to_string())
+    });
+    broken.collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Widget};
 
+use crate::app::keymap::Keymap;
 use crate::app::model::{LEAST, Model, Overlay, Pane};
 use crate::domain::text::{cells, fit};
 
@@ -17,6 +18,7 @@ pub mod log;
 pub mod map;
 pub mod options;
 pub mod overlay;
+pub mod palette;
 pub mod plan;
 pub mod queue;
 pub mod readiness;
@@ -39,6 +41,8 @@ pub struct Ui<'a> {
     pub theme: &'a Theme,
     /// Marks and lines, Unicode or ASCII.
     pub glyphs: &'a Glyphs,
+    /// The keys in force, for hints and help.
+    pub keymap: &'a Keymap,
     /// The time for ages and countdowns.
     pub now: Timestamp,
 }
@@ -58,7 +62,9 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let (top, rest) = cut_top(area, head.len() as u16);
     Paragraph::new(head).render(top, buf);
     let (body, bottom) = cut_bottom(rest, 1);
-    match &model.overlay {
+    // The palette lies over a screen, which goes on being drawn.
+    let screen = model.overlay.screen();
+    match screen {
         Overlay::Plan(view) => plan::render(model, view, ui, body, buf),
         Overlay::Help { scroll } => overlay::help(*scroll, ui, body, buf),
         Overlay::Messages { scroll } => overlay::messages(model, *scroll, ui, body, buf),
@@ -72,6 +78,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         | Overlay::Reason(_)
         | Overlay::Views
         | Overlay::SaveView(_)
+        | Overlay::Palette(_)
         | Overlay::ConfirmQuit => {
             triage(model, ui, body, buf);
         }
@@ -79,6 +86,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     match &model.overlay {
         Overlay::Reason(prompt) => overlay::reason(prompt, ui, body, buf),
         Overlay::Views => overlay::views(model, ui, body, buf),
+        Overlay::Palette(palette) => palette::render(model, palette, ui, body, buf),
         Overlay::SaveView(name) => overlay::save_view(model, name, ui, body, buf),
         Overlay::ConfirmQuit => overlay::confirm_quit(model, ui, body, buf),
         Overlay::None => {

@@ -213,7 +213,7 @@ fn colours_are_named_in_one_place() {
     let named: Vec<String> = sources()
         .into_iter()
         .filter(|(name, _, text)| {
-            name != "ui/theme.rs" && without_comments(text).contains("Color::")
+            !name.starts_with("ui/theme") && without_comments(text).contains("Color::")
         })
         .map(|(name, _, _)| name)
         .collect();

@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use rstest::rstest;
+use stanch::app::keymap::Keymap;
 use stanch::app::keys::Key;
 use stanch::app::model::Model;
 use stanch::app::msg::Msg;
@@ -23,6 +24,7 @@ fn rendered(model: &Model, theme: &str, ascii: bool, width: u16, height: u16) ->
         model,
         Ui {
             theme: &theme,
+            keymap: &Keymap::default(),
             glyphs,
             now: now(),
         },
@@ -85,6 +87,9 @@ fn name(style: Style) -> Option<String> {
 #[case("failed", 80, 24)]
 #[case("reason", 80, 24)]
 #[case("help", 80, 24)]
+#[case("palette", 80, 24)]
+#[case("palette", 60, 15)]
+#[case("palette_typed", 120, 40)]
 #[case("messages", 80, 24)]
 #[case("score", 80, 24)]
 #[case("quit", 80, 24)]

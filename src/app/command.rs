@@ -4,6 +4,8 @@ mod card;
 mod decide;
 mod log;
 mod map;
+mod palette;
+mod plan;
 mod reader;
 mod readiness;
 
@@ -136,10 +138,12 @@ pub enum Command {
     Reload,
     /// Write what is shown to a file.
     Export,
+    /// Look for a command by its name.
+    Palette,
 }
 
 /// Where a key applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// The triage screen.
     Triage,
@@ -209,10 +213,15 @@ const fn spec(
 
 use Command as C;
 use Danger::{Acts, Safe};
-use Scope::{Plan, Triage};
+use Scope::Triage;
 
 /// All commands. Two rows of one scope never share a key; a test keeps it so.
-pub const REGISTRY: &[Spec] = &join::<{ TRIAGE.len() + SCREENS.len() }>(TRIAGE, SCREENS);
+pub const REGISTRY: &[Spec] =
+    &join::<{ PLACES.len() + palette::ROWS.len() }>(PLACES, palette::ROWS);
+
+const PLACES: &[Spec] = &join::<{ ACTING.len() + SCREENS.len() }>(ACTING, SCREENS);
+
+const ACTING: &[Spec] = &join::<{ TRIAGE.len() + plan::ROWS.len() }>(TRIAGE, plan::ROWS);
 
 const TRIAGE: &[Spec] = &join::<{ CONSOLE.len() + decide::ROWS.len() }>(CONSOLE, decide::ROWS);
 
@@ -510,96 +519,6 @@ const CONSOLE: &[Spec] = &[
         Triage,
         "Leave the console. Asks first while an act is under way.",
     ),
-    spec(
-        C::Down,
-        "plan.down",
-        "scroll",
-        &["down", "j"],
-        Safe,
-        Plan,
-        "Scroll down.",
-    ),
-    spec(
-        C::Up,
-        "plan.up",
-        "scroll",
-        &["up", "k"],
-        Safe,
-        Plan,
-        "Scroll up.",
-    ),
-    spec(
-        C::PageDown,
-        "plan.page_down",
-        "page down",
-        &["pgdn", "ctrl-d", "space"],
-        Safe,
-        Plan,
-        "Scroll down a page.",
-    ),
-    spec(
-        C::PageUp,
-        "plan.page_up",
-        "page up",
-        &["pgup", "ctrl-u"],
-        Safe,
-        Plan,
-        "Scroll up a page.",
-    ),
-    spec(
-        C::SwitchButton,
-        "plan.switch",
-        "Cancel / Run",
-        &["tab", "shift-tab", "left", "right"],
-        Safe,
-        Plan,
-        "Move between the buttons; Cancel is chosen at first.",
-    ),
-    spec(
-        C::Accept,
-        "plan.accept",
-        "press button",
-        &["enter"],
-        Acts,
-        Plan,
-        "Press the chosen button.",
-    ),
-    spec(
-        C::Rebuild,
-        "plan.rebuild",
-        "read again",
-        &["ctrl-r"],
-        Safe,
-        Plan,
-        "Build the plan anew from what holds now.",
-    ),
-    spec(
-        C::Stop,
-        "plan.stop",
-        "stop after step",
-        &["ctrl-x"],
-        Safe,
-        Plan,
-        "Stop after the running step; the rest is not sent.",
-    ),
-    spec(
-        C::Redraw,
-        "plan.redraw",
-        "redraw",
-        &["ctrl-l"],
-        Safe,
-        Plan,
-        "Paint the whole screen again.",
-    ),
-    spec(
-        C::Back,
-        "plan.back",
-        "back",
-        &["esc", "q"],
-        Safe,
-        Plan,
-        "Back to the queue. A running plan goes on.",
-    ),
 ];
 
 impl Command {
@@ -627,11 +546,12 @@ impl Command {
 
 /// Returns the scope whose keys apply: a function of the state alone, never of what was drawn.
 pub fn scope(model: &Model) -> Scope {
-    match &model.overlay {
+    match model.overlay.screen() {
         Overlay::None
         | Overlay::Reason(_)
         | Overlay::Views
         | Overlay::SaveView(_)
+        | Overlay::Palette(_)
         | Overlay::ConfirmQuit => Scope::Triage,
         Overlay::Plan(_) => Scope::Plan,
         Overlay::Log => Scope::Log,
@@ -680,7 +600,7 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
             Some("an act is under way; suspending would freeze it half done".to_owned())
         }
         C::Stage(_) | C::DoNothing | C::Dismiss | C::Close if model.is_over() => {
-            Some("it is closed; claim it (c) to open it again".to_owned())
+            Some("it is closed; claim it to open it again".to_owned())
         }
         C::Stage(_) if !model.marks.is_empty() => Some(
             "alerts are marked, and a plan is for one alert; esc takes the marks off".to_owned(),

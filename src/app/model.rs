@@ -8,7 +8,9 @@ use tui_input::Input;
 
 use super::alerts::Alerts;
 use super::card::CardScreen;
+use super::keys::Key;
 use super::map::{Choosing, Deeds, MapAsk, MapScreen};
+use super::palette::Palette;
 use super::readiness::ReadinessScreen;
 use super::reload::Reload;
 use super::settings::Desk;
@@ -99,8 +101,20 @@ pub enum Overlay {
     Views,
     /// The name under which a view is to be saved.
     SaveView(Input),
+    /// All commands by name, over a screen.
+    Palette(Palette),
     /// Really leave?
     ConfirmQuit,
+}
+
+impl Overlay {
+    /// Returns what lies under the palette; itself when it is none.
+    pub fn screen(&self) -> &Self {
+        match self {
+            Self::Palette(palette) => &palette.under,
+            other => other,
+        }
+    }
 }
 
 /// How far a plan has come.
@@ -417,6 +431,12 @@ pub struct Model {
     pub unrecorded: Option<String>,
     /// Plans started here that have not ended.
     pub next_ticket: u64,
+    /// Keys pressed so far that begin a sequence.
+    pub pending: Vec<Key>,
+    /// Themes to choose from.
+    pub themes: Vec<String>,
+    /// The theme in force.
+    pub theme: String,
     /// Something visible changed since the last frame.
     pub dirty: bool,
     /// The whole screen must be painted again.

@@ -108,6 +108,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         | Command::NextMatch
         | Command::PrevMatch
         | Command::PathView
+        | Command::Palette
         | Command::OpenNode
         | Command::Reroot
         | Command::Export

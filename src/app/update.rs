@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use super::command::{self, Command, Scope, disabled_reason};
-use super::keymap::Keymap;
+use super::keymap::{Keymap, Meaning};
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    born, card_screen, choosing, context, deciding, field, log_screen, map_screen, planning,
-    readiness_screen, reload, sift, triage, views,
+    born, card_screen, choosing, context, deciding, field, log_screen, map_screen, palette,
+    planning, readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -177,7 +177,12 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         model.overlay = Overlay::None;
         return Vec::new();
     }
-    if model.is_blind() && matches!(model.overlay, Overlay::Plan(_) | Overlay::Reason(_)) {
+    if model.is_blind()
+        && matches!(
+            model.overlay,
+            Overlay::Plan(_) | Overlay::Reason(_) | Overlay::Palette(_)
+        )
+    {
         return Vec::new();
     }
     if let Overlay::Plan(view) = &mut model.overlay
@@ -189,6 +194,11 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
     }
     match &mut model.overlay {
         Overlay::Reason(_) => return deciding::reason_key(model, key, now),
+        Overlay::Palette(_) => {
+            let chosen = palette::key(model, key, now);
+            let scope = command::scope(model);
+            return chosen.map_or_else(Vec::new, |chosen| carry_out(model, scope, chosen, now));
+        }
         Overlay::Views => return views::key(model, key, now),
         Overlay::SaveView(_) => return views::name_key(model, key),
         Overlay::ConfirmQuit => {
@@ -218,13 +228,27 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         }
         _ => {}
     }
-    let blind = model.is_blind();
     let scope = command::scope(model);
-    let Some(command) = keymap.resolve(scope, key) else {
-        return Vec::new();
-    };
+    let begun = !model.pending.is_empty();
+    let mut keys = std::mem::take(&mut model.pending);
+    keys.push(key);
+    model.dirty |= begun;
+    match keymap.resolve(scope, &keys) {
+        Meaning::Command(command) => carry_out(model, scope, command, now),
+        Meaning::Begun => {
+            model.pending = keys;
+            model.dirty = true;
+            Vec::new()
+        }
+        // Nothing else is done with the last key of a sequence that does not exist: it was meant to be part of it.
+        Meaning::Nothing => Vec::new(),
+    }
+}
+
+/// Does what a command of a scope says, if it can be done.
+fn carry_out(model: &mut Model, scope: Scope, command: Command, now: Timestamp) -> Vec<Effect> {
     // What cannot be read is not done.
-    if blind
+    if model.is_blind()
         && !matches!(
             command,
             Command::Quit | Command::Back | Command::Redraw | Command::Suspend
@@ -238,6 +262,10 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         return Vec::new();
     }
     model.dirty = true;
+    if command == Command::Palette {
+        palette::open(model);
+        return Vec::new();
+    }
     match scope {
         Scope::Triage => triage::command(model, command, now),
         Scope::Plan => planning::command(model, command, now),
@@ -286,6 +314,7 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
     match &mut model.overlay {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
         Overlay::SaveView(name) => field::paste(name, text),
+        Overlay::Palette(_) => return palette::paste(model, text),
         Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
         Overlay::Map if model.map.typing => map_screen::paste(model, text),
         Overlay::Readiness if model.readiness.typing => readiness_screen::paste(model, text),

@@ -10,7 +10,7 @@ use crate::config::{Config, EXAMPLE};
 use crate::domain::inventory::{Inventory, Loss, Mistake};
 use crate::domain::policy::Level;
 use crate::domain::text::show;
-use crate::ui::theme::Theme;
+use crate::ui::theme::Themes;
 
 /// Arguments of `stanch config`.
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
             let config = Config::load(&path)?;
             let cache = setup::cache_dir(global);
             let parts = setup::load_parts(&config, &path, cache.as_deref());
-            let mut errors = wrong_inside(&config, &path);
+            let mut errors = wrong_inside(&config, &path, super::look::themes(global));
             let parts = match parts {
                 Ok(parts) => Some(parts),
                 Err(more) => {
@@ -146,7 +146,11 @@ fn note_doubts(inventory: &Inventory) {
 }
 
 /// Returns what is wrong with the secrets of the console's own and with the screen.
-fn wrong_inside(config: &Config, path: &Path) -> Vec<anyhow::Error> {
+fn wrong_inside(
+    config: &Config,
+    path: &Path,
+    themes: anyhow::Result<Themes>,
+) -> Vec<anyhow::Error> {
     let mut errors = Vec::new();
     for (name, connector) in &config.connector {
         let Some(reference) = connector.auth.secret() else {
@@ -169,8 +173,16 @@ fn wrong_inside(config: &Config, path: &Path) -> Vec<anyhow::Error> {
     if let Err(error) = setup::anchoring(config) {
         errors.push(Config::blame(path, &["journal", "anchor", "url"], error).into());
     }
-    if let Err(error) = Theme::named(&config.ui.theme) {
-        errors.push(Config::blame(path, &["ui", "theme"], error.to_string()).into());
+    match themes.map(|themes| themes.named(&config.ui.theme)) {
+        Ok(Ok(theme)) => {
+            for doubt in theme.doubts() {
+                eprintln!("stanch: note: theme `{}`: {doubt}", show(&config.ui.theme));
+            }
+        }
+        Ok(Err(error)) => {
+            errors.push(Config::blame(path, &["ui", "theme"], error.to_string()).into());
+        }
+        Err(error) => errors.push(error),
     }
     errors
 }

@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
@@ -12,8 +11,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::look::look;
 use super::setup::{self, DrillStart, Setup};
-use super::{Colour, Global, exit};
+use super::{Global, exit};
 use crate::app::model::{DrillView, Level, Model};
 use crate::app::msg::Msg;
 use crate::config::Config;
@@ -29,8 +29,6 @@ use crate::runtime::journal::{Journal, Report};
 use crate::runtime::screen::Screen;
 use crate::runtime::script;
 use crate::term::session::{Session, install_panic_hook};
-use crate::ui::glyphs::{ASCII, UNICODE};
-use crate::ui::theme::Theme;
 
 /// Arguments of `stanch drill`.
 #[derive(Debug, clap::Args)]
@@ -61,10 +59,6 @@ const HEADLESS: Rect = Rect {
     width: 120,
     height: 40,
 };
-
-/// Shortest time between frames on this host, and over SSH, where every frame costs a slow link.
-const GAP_LOCAL: Duration = Duration::from_millis(33);
-const GAP_SSH: Duration = Duration::from_millis(100);
 
 /// `stanch drill`.
 pub fn run(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
@@ -176,34 +170,6 @@ fn headless(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
         } else {
             exit::FAILED
         })
-    })
-}
-
-pub(super) fn look(global: &Global, config: &Config) -> anyhow::Result<Look> {
-    let plain = match global.color {
-        Colour::Always => false,
-        Colour::Never => true,
-        Colour::Auto => std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
-    };
-    let name = if plain {
-        "mono"
-    } else {
-        global.theme.as_deref().unwrap_or(&config.ui.theme)
-    };
-    let gap = if std::env::var_os("SSH_CONNECTION").is_some() {
-        GAP_SSH
-    } else {
-        GAP_LOCAL
-    };
-    let glyphs = if global.ascii || config.ui.ascii {
-        &ASCII
-    } else {
-        &UNICODE
-    };
-    Ok(Look {
-        theme: Theme::named(name)?,
-        glyphs,
-        gap,
     })
 }
 

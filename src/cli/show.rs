@@ -4,12 +4,13 @@ use std::io::Write;
 
 use clap::CommandFactory as _;
 
-use super::{Cli, exit};
+use super::{Cli, Global, exit, look};
 use crate::app::command::{Danger, REGISTRY, Scope};
-use crate::ui::theme;
 
-/// Lists every command with its keys.
-pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+/// Lists every command with the keys in force.
+pub fn keys(global: &Global, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let keymap = look::keymap(global)?;
+    let json = global.json;
     for spec in REGISTRY {
         let scope = match spec.scope {
             Scope::Triage => "triage",
@@ -27,7 +28,7 @@ pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
         };
         if json {
             let row = serde_json::json!({
-                "id": spec.id, "scope": scope, "keys": spec.keys, "title": spec.title, "help": spec.help, "danger": danger,
+                "id": spec.id, "scope": scope, "keys": keymap.keys(spec), "title": spec.title, "help": spec.help, "danger": danger,
             });
             writeln!(out, "{row}")?;
         } else {
@@ -35,22 +36,10 @@ pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
                 out,
                 "{:<9} {:<20} {:<20} {}",
                 scope,
-                spec.keys.join(" "),
+                keymap.keys(spec).join("  "),
                 spec.id,
                 spec.help
             )?;
-        }
-    }
-    Ok(exit::DONE)
-}
-
-/// Lists the themes.
-pub fn themes(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if json {
-        writeln!(out, "{}", serde_json::json!(theme::names()))?;
-    } else {
-        for name in theme::names() {
-            writeln!(out, "{name}")?;
         }
     }
     Ok(exit::DONE)

@@ -20,13 +20,14 @@ use super::services::Services;
 use crate::app::keymap::Keymap;
 use crate::app::model::{Level, Model, Overlay};
 use crate::app::msg::{Effect, Msg};
+use crate::app::palette;
 use crate::app::update::update;
 use crate::domain::text::show;
 use crate::journal::mask_tokens;
 use crate::term::clipboard::{self, Way};
 use crate::term::input::translate;
 use crate::ui::glyphs::Glyphs;
-use crate::ui::theme::Theme;
+use crate::ui::theme::{Depth, Theme, Themes};
 use crate::ui::{self, Ui};
 
 /// Length of the one message queue. A full queue slows the senders down, never the keys.
@@ -40,8 +41,16 @@ const LAST_STEP: Duration = Duration::from_secs(20);
 
 /// How the console looks.
 pub struct Look {
-    /// Styles.
+    /// Styles in force.
     pub theme: Theme,
+    /// Their name.
+    pub name: String,
+    /// What else there is to choose from.
+    pub themes: Themes,
+    /// How many colours the terminal has.
+    pub depth: Depth,
+    /// The keys in force.
+    pub keymap: Keymap,
     /// Marks.
     pub glyphs: &'static Glyphs,
     /// Shortest time between two frames.
@@ -60,7 +69,6 @@ pub enum Played {
 /// The running console.
 pub struct Console {
     model: Model,
-    keymap: Keymap,
     look: Look,
     screen: Screen,
     effects: Effects,
@@ -146,16 +154,18 @@ impl Console {
     /// Puts a console together.
     pub fn new(
         services: Services,
-        model: Model,
+        mut model: Model,
         look: Look,
         screen: Screen,
         inbox: mpsc::Receiver<Msg>,
         report: Report,
     ) -> Self {
         let effects = Effects::new(services, report);
+        model.theme.clone_from(&look.name);
+        let names = look.themes.names();
+        model.themes = names.into_iter().map(str::to_owned).collect();
         Self {
             model,
-            keymap: Keymap::default(),
             look,
             screen,
             effects,
@@ -262,7 +272,7 @@ impl Console {
         let mut suspend = false;
         for _ in 0..BATCH {
             let Some(msg) = next else { break };
-            for effect in update(&mut self.model, &self.keymap, msg, Timestamp::now()) {
+            for effect in update(&mut self.model, &self.look.keymap, msg, Timestamp::now()) {
                 suspend |= matches!(effect, Effect::Suspend);
                 self.more |= matches!(effect, Effect::Continue);
                 if let Effect::Copy(text) = &effect {
@@ -320,15 +330,33 @@ impl Console {
         }
     }
 
+    /// Takes the theme that was chosen, or is looked at in the palette. One that cannot be read changes nothing and is
+    /// said.
+    fn restyle(&mut self) {
+        let wanted = palette::theme(&self.model);
+        if wanted == self.look.name {
+            return;
+        }
+        self.look.name = wanted.to_owned();
+        match self.look.themes.named(&self.look.name) {
+            Ok(theme) => self.look.theme = theme.reduced(self.look.depth),
+            Err(error) => self
+                .model
+                .say(Timestamp::now(), Level::Error, error.to_string()),
+        }
+    }
+
     fn draw(&mut self) -> std::io::Result<()> {
         let area = self.screen.area();
         self.model.size = (area.width, area.height);
+        self.restyle();
         let mut frame = Buffer::empty(area);
         let now = Timestamp::now();
         ui::draw(
             &self.model,
             Ui {
                 theme: &self.look.theme,
+                keymap: &self.look.keymap,
                 glyphs: self.look.glyphs,
                 now,
             },

@@ -33,7 +33,7 @@ pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         for spec in REGISTRY.iter().filter(|s| s.scope == scope) {
             lines.push(Line::from(vec![
                 Span::styled(
-                    format!("  {:<18}", spec.keys.join(" ")),
+                    format!("  {:<18}", ui.keymap.keys(spec).join("  ")),
                     ui.theme.style(Role::Key),
                 ),
                 Span::raw(spec.help),

@@ -203,8 +203,17 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Command::Down,
         ],
     };
+    if !model.pending.is_empty() {
+        return onward(model, scope, ui, width);
+    }
     let mut room = usize::from(width);
     let mut spans = Vec::new();
+    if matches!(model.overlay, Overlay::Palette(_)) {
+        for (key, title) in [("enter", "do"), ("esc", "back"), ("up/down", "move")] {
+            push_hint(&mut spans, &mut room, key, title, ui);
+        }
+        return Line::from(spans);
+    }
     let typing = match scope {
         Scope::Log => model.timeline.typing,
         Scope::Triage => model.sift.typing,
@@ -228,16 +237,37 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         push_hint(&mut spans, &mut room, "esc", "back to the record", ui);
     }
     if scope == Scope::Triage {
-        push_hint(&mut spans, &mut room, "1-9", "stage", ui);
+        push_hint(&mut spans, &mut room, &digits(ui), "stage", ui);
     }
     for spec in commands.iter().filter_map(|c| c.spec(scope)) {
-        push_hint(
-            &mut spans,
-            &mut room,
-            spec.keys.first().unwrap_or(&""),
-            spec.title,
-            ui,
-        );
+        // What is unbound is found in the palette.
+        if let Some(key) = ui.keymap.first(spec) {
+            push_hint(&mut spans, &mut room, key, spec.title, ui);
+        }
+    }
+    Line::from(spans)
+}
+
+/// The keys of the options: the first and the last of them.
+fn digits(ui: Ui<'_>) -> String {
+    let key = |n| {
+        Command::Stage(n)
+            .spec(Scope::Triage)
+            .and_then(|spec| ui.keymap.first(spec))
+    };
+    match (key(1), key(9)) {
+        (Some(first), Some(last)) => format!("{first}-{last}"),
+        (first, last) => first.or(last).unwrap_or_default().to_owned(),
+    }
+}
+
+/// How keys pressed so far can go on.
+fn onward(model: &Model, scope: Scope, ui: Ui<'_>, width: u16) -> Line<'static> {
+    let mut room = usize::from(width);
+    let mut spans = Vec::new();
+    push_hint(&mut spans, &mut room, "esc", "none of these", ui);
+    for (keys, spec) in ui.keymap.onward(scope, &model.pending) {
+        push_hint(&mut spans, &mut room, &keys, spec.title, ui);
     }
     Line::from(spans)
 }
@@ -385,6 +415,7 @@ mod tests {
         let ui = Ui {
             theme: &theme,
             glyphs: &crate::ui::glyphs::UNICODE,
+            keymap: &crate::app::keymap::Keymap::default(),
             now: Timestamp::UNIX_EPOCH,
         };
         let parts = vec![

@@ -85,6 +85,7 @@ fn model(n: usize) -> Model {
 fn frame(bencher: divan::Bencher, alerts: usize) {
     let model = model(alerts);
     let theme = Theme::named("terminal").unwrap();
+    let keymap = Keymap::default();
     let area = Rect::new(0, 0, 120, 40);
     bencher.bench_local(|| {
         let mut buffer = Buffer::empty(area);
@@ -92,6 +93,7 @@ fn frame(bencher: divan::Bencher, alerts: usize) {
             &model,
             Ui {
                 theme: &theme,
+                keymap: &keymap,
                 glyphs: &UNICODE,
                 now: Timestamp::UNIX_EPOCH,
             },

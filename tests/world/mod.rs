@@ -213,6 +213,12 @@ impl World {
             "why" => world.press("w"),
             "why_rules" => world.press("w pgdn pgdn pgdn pgdn"),
             "messages" => world.press("m"),
+            "palette" => world.press(":"),
+            "palette_typed" => {
+                world.press(":");
+                world.type_text("identity");
+                world.press("down");
+            }
             "score" => world.press("S"),
             "quit" => {
                 world.run("running");

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::app::model::{Model, Overlay};
 use crate::app::msg::Msg;
-use crate::cli::drill::look;
+use crate::cli::look::look;
 use crate::cli::{Global, exit, setup};
 use crate::config::Config;
 use crate::connect::Connectors;

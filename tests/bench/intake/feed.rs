@@ -98,6 +98,7 @@ impl Screen {
         let mut frame = Buffer::empty(area);
         let ui = Ui {
             theme: self.theme,
+            keymap: &self.keymap,
             glyphs: &UNICODE,
             now: Timestamp::now(),
         };
