@@ -76,6 +76,9 @@ pub struct Global {
     /// Marks and lines in ASCII.
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// Follow what happens line by line, for screen readers, serial lines and pipes; nothing can be done in it.
+    #[arg(long)]
+    pub plain: bool,
     /// Write a trace to `trace.log` in the state folder.
     #[arg(long, global = true)]
     pub verbose: bool,

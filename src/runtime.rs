@@ -11,6 +11,7 @@ mod gate;
 pub mod history;
 pub mod intake;
 pub mod journal;
+pub mod plain;
 pub mod planner;
 pub mod readiness;
 pub mod reconcile;

@@ -19,6 +19,7 @@ pub mod map;
 pub mod options;
 pub mod overlay;
 pub mod palette;
+pub mod plain;
 pub mod plan;
 pub mod queue;
 pub mod readiness;

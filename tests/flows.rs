@@ -2,6 +2,8 @@
 
 #[path = "flows/deciding.rs"]
 mod deciding;
+#[path = "flows/plain.rs"]
+mod plain;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

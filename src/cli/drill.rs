@@ -26,6 +26,7 @@ use crate::drill::{LabHandle, LabStatus, scenarios};
 use crate::runtime::console::{Console, Look, Played, QUEUE, report_to};
 use crate::runtime::history;
 use crate::runtime::journal::{Journal, Report};
+use crate::runtime::plain::follow;
 use crate::runtime::screen::Screen;
 use crate::runtime::script;
 use crate::term::session::{Session, install_panic_hook};
@@ -105,9 +106,12 @@ fn start(global: &Global, args: Option<&DrillArgs>) -> DrillStart {
 
 /// Opens the console on the terminal.
 pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> {
+    if global.plain {
+        return plain(global, args);
+    }
     if !std::io::stdout().is_terminal() {
         bail!(
-            "the console needs a terminal on standard output; subcommands and `stanch drill --headless` do not"
+            "the console needs a terminal on standard output; --plain, subcommands and `stanch drill --headless` do not"
         );
     }
     if !setup::is_drill(global)? {
@@ -137,6 +141,22 @@ pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> 
             return Ok(exit::FAILED);
         }
         Ok(exit::DONE)
+    })
+}
+
+/// Follows without a screen.
+fn plain(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut running = Running::open(global, start(global, args)).await?;
+        running.begin(global)?;
+        let queue = running.inbox()?;
+        let followed = follow(queue, &mut std::io::stdout()).await;
+        running.end().await;
+        followed.map(|()| exit::DONE)
     })
 }
 
@@ -214,12 +234,26 @@ impl Running {
         })
     }
 
-    /// Starts sources, log following and drill reports, and puts the console on the screen.
+    /// Puts the console on the screen.
     fn console(&mut self, screen: Screen, look: Look, global: &Global) -> anyhow::Result<Console> {
-        let queue = self
-            .queue
-            .take()
-            .context("the console was started already")?;
+        let model = self.begin(global)?;
+        Ok(Console::new(
+            self.setup.services.clone(),
+            model,
+            look,
+            screen,
+            self.inbox()?,
+            self.report.clone(),
+        ))
+    }
+
+    fn inbox(&mut self) -> anyhow::Result<mpsc::Receiver<Msg>> {
+        let queue = self.queue.take();
+        queue.context("the console was started already")
+    }
+
+    /// Starts sources, log following and drill reports; returns what is known at first.
+    fn begin(&mut self, global: &Global) -> anyhow::Result<Model> {
         let mut model = self.setup.services.model();
         model.read_only = global.read_only;
         model.malformed = self.setup.malformed()?;
@@ -241,14 +275,7 @@ impl Running {
         tokio::spawn(self.setup.services.journal.clone().follow());
         self.start_drill(&mut model);
         (self.report)(Msg::Alerts(Vec::new()));
-        Ok(Console::new(
-            self.setup.services.clone(),
-            model,
-            look,
-            screen,
-            queue,
-            self.report.clone(),
-        ))
+        Ok(model)
     }
 
     fn start_sources(&self) {
