@@ -1,5 +1,6 @@
 //! Wires the parts together: the only place that knows a clock, tasks and channels.
 
+pub mod alone;
 pub mod anchor;
 pub mod approval;
 pub mod console;

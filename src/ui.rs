@@ -103,7 +103,10 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
 /// The queue beside, or above, the identity and its options.
 fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     if area.width >= WIDE {
-        let (area, options) = cut_bottom(area, options::height(model, area.height / 3));
+        let (area, options) = cut_bottom(
+            area,
+            options::height(model, area.width, area.height / 3, ui.now),
+        );
         let (queue, panes) = cut_left(area, 52);
         queue::render(model, ui, queue, buf);
         let card_height = (panes.height * 2 / 5).clamp(6, 15).min(panes.height);
@@ -114,7 +117,7 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         map::render(model, ui, map, buf);
         options::render(model, ui, options, buf);
     } else {
-        let options_height = options::height(model, area.height / 3);
+        let options_height = options::height(model, area.width, area.height / 3, ui.now);
         let (above, options) = cut_bottom(area, options_height);
         let (queue, pane) = cut_top(above, (above.height * 2 / 5).max(4));
         queue::render(model, ui, queue, buf);

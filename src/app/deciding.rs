@@ -264,10 +264,11 @@ fn put_off(model: &Model, id: &AlertId) -> Option<Timestamp> {
         .iter()
         .rev()
         .find(|(_, _, d)| {
-            !matches!(
+            let is_more = matches!(
                 d.kind,
                 DecisionKind::Note | DecisionKind::Confirm | DecisionKind::HandOver
-            )
+            );
+            !is_more && !d.kind.is_automatic()
         })?;
     last.2.until.filter(|_| last.2.kind == DecisionKind::Snooze)
 }

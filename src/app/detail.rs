@@ -231,9 +231,12 @@ impl Model {
 
     /// Computes identity, map and choices for one alert.
     pub fn detail_of(&self, id: &AlertId) -> Detail {
-        let Some(alert) = self.alerts.read(id) else {
-            return Detail::default();
-        };
+        let alert = self.alerts.read(id);
+        alert.map_or_else(Detail::default, |alert| self.detail_for(alert))
+    }
+
+    /// Computes identity, map and choices for an alert that is at hand.
+    pub fn detail_for(&self, alert: &Alert) -> Detail {
         let (identity, candidates) = match self.inventory.resolve(alert) {
             Resolution::Known(id) => (self.inventory.identity(&id).cloned(), Vec::new()),
             Resolution::Unlisted(card) => (Some(self.reachable(*card)), Vec::new()),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
+use super::automation::Automation;
 use super::card::CardScreen;
 use super::keys::Key;
 use super::map::{Choosing, Deeds, MapAsk, MapScreen};
@@ -411,6 +412,8 @@ pub struct Model {
     pub duty: Option<String>,
     /// By source, how much input could not be read, and why the last of it could not.
     pub malformed: BTreeMap<String, (u64, String)>,
+    /// What runs by itself.
+    pub automation: Automation,
     /// What lies over the screen.
     pub overlay: Overlay,
     /// Messages, oldest first.
@@ -528,7 +531,7 @@ impl Model {
         let decided = self.decisions.of_alert(id);
         let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| {
             use DecisionKind::{Confirm, HandOver, Note, Snooze, Wake};
-            !matches!(k, Note | Confirm | HandOver | Snooze | Wake)
+            !matches!(k, Note | Confirm | HandOver | Snooze | Wake) && !k.is_automatic()
         });
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,

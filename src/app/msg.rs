@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::automation::Begin;
 use super::keys::Key;
 use super::map::{MapAnswer, MapAsk};
 use super::model::{AnchorView, DrillView, Level, Phase};
@@ -148,6 +149,13 @@ pub enum Msg {
         /// Whether it ran; a refusal sent nothing.
         ran: bool,
     },
+    /// What the policy would do by itself could not be written down, and is not done.
+    AloneFailed {
+        /// For which alert.
+        alert: AlertId,
+        /// Why.
+        text: String,
+    },
     /// A view was saved, and where; or why not.
     ViewSaved(Result<(View, String), String>),
     /// What was found out about a map.
@@ -193,6 +201,12 @@ pub enum Effect {
     },
     /// Write a decision down.
     Record(Vec<Decision>),
+    /// Write down what the policy does, or does not do, by itself.
+    RecordAlone(Vec<Decision>),
+    /// Build the plan of a countdown, and write down that it counts.
+    BeginAlone(Box<Begin>),
+    /// A countdown came to its end: write that down, then run its plan.
+    RunAlone(Box<Decision>),
     /// Save a view.
     SaveView(View),
     /// Run the plan that the journal holds under this digest, with the reason that was given for it.

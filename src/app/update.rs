@@ -8,11 +8,12 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    born, card_screen, choosing, context, deciding, field, log_screen, map_screen, palette,
-    planning, readiness_screen, reload, sift, triage, views,
+    automation, born, card_screen, choosing, context, deciding, field, log_screen, map_screen,
+    palette, planning, readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
+use crate::domain::queue::Row;
 
 /// Takes in one event. Never waits, never reads a clock: `now` is when the event is handled.
 pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
@@ -32,8 +33,8 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             model.dirty = true;
         }
         Msg::Tick => return tick(model, now),
-        Msg::Alerts(rows) => return triage::take_alerts(model, &rows, now),
-        Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
+        Msg::Alerts(rows) => return came(model, &rows, now, triage::take_alerts),
+        Msg::Stored(rows) => return came(model, &rows, now, triage::take_stored),
         Msg::Deleted => return triage::read_again(model),
         Msg::Removed(ids) => triage::remove(model, &ids),
         Msg::AlertRead { id, result } => return triage::take_alert(model, id, result),
@@ -49,24 +50,15 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             name,
             healthy,
             text,
-        } => {
-            if !healthy {
-                model.say(now, Level::Warn, format!("source {name}: {text}"));
-            }
-            model.sources.insert(name, SourceView { healthy, text });
-            model.dirty = true;
-        }
-        Msg::Duty(holder) => {
-            model.duty = holder;
-            model.dirty = true;
-        }
+        } => source(model, name, SourceView { healthy, text }, now),
+        Msg::Duty(holder) => return automation::duty(model, holder, now),
         Msg::Journal(entries) => {
             model.timeline.put_off(entries);
             return go_on(model, now);
         }
         Msg::Held(held) => model.timeline.hold_on(held),
         Msg::Continue => return go_on(model, now),
-        Msg::LogRead => (model.timeline.read, model.dirty) = (true, true),
+        Msg::LogRead => return automation::log_read(model, now),
         Msg::OpenLog => return log_screen::open(model, now),
         Msg::Record { log, seq, result } => log_screen::take_record(model, &log, seq, result),
         Msg::VerifyProgress { done, all } => log_screen::take_progress(model, done, all),
@@ -106,6 +98,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::RunEnded { digest, text, ran } => {
             return planning::run_ended(model, &digest, text, ran, now);
         }
+        Msg::AloneFailed { alert, text } => return automation::failed(model, &alert, text, now),
         Msg::ViewSaved(result) => views::saved(model, result, now),
         Msg::Map(answer) => map_screen::take(model, *answer),
         Msg::InventoryRead(read) => return reload::take(model, read, now),
@@ -120,12 +113,34 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
     Vec::new()
 }
 
+/// Takes in alerts, and lets the policy look at them.
+fn came(
+    model: &mut Model,
+    rows: &[Row],
+    now: Timestamp,
+    take: fn(&mut Model, &[Row], Timestamp) -> Vec<Effect>,
+) -> Vec<Effect> {
+    let mut effects = take(model, rows, now);
+    effects.extend(automation::arrived(model, rows, now));
+    effects
+}
+
+fn source(model: &mut Model, name: String, view: SourceView, now: Timestamp) {
+    if !view.healthy {
+        model.say(now, Level::Warn, format!("source {name}: {}", view.text));
+    }
+    model.sources.insert(name, view);
+    model.dirty = true;
+}
+
 /// Does what time alone asks for.
 fn tick(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     model.toast_until = model.toast_until.filter(|until| *until > now);
     deciding::wake(model, now);
     model.dirty = true;
-    reload::tick(model, now)
+    let mut effects = reload::tick(model, now);
+    effects.extend(automation::go_on(model, now));
+    effects
 }
 
 /// Most records taken in at once; a long log comes in slices, so that keys need not wait for it.
@@ -150,6 +165,8 @@ fn go_on(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     }
     if model.timeline.has_more() {
         effects.push(Effect::Continue);
+    } else {
+        effects.extend(automation::go_on(model, now));
     }
     effects
 }
@@ -162,6 +179,7 @@ fn on_journal(model: &mut Model, entries: &[Entry], now: Timestamp) -> Vec<Effec
         .map(|d| d.alert)
         .collect();
     deciding::take(model, &alerts, now);
+    automation::recorded(model, entries, now);
     model.dirty = true;
     // An act has ended, here or elsewhere: what the provider says may have changed.
     let over = model.timeline.waiting() == 0;
@@ -176,6 +194,11 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
     if model.is_blind() && !matches!(model.overlay, Overlay::None) && key == Key::plain(Code::Esc) {
         model.overlay = Overlay::None;
         return Vec::new();
+    }
+    let on_row =
+        matches!(model.overlay, Overlay::None) && !model.sift.typing && model.born.is_none();
+    if on_row && let Some(effects) = automation::veto(model, now) {
+        return effects;
     }
     if model.is_blind()
         && matches!(

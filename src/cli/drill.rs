@@ -45,6 +45,9 @@ pub struct DrillArgs {
     /// Makes the attack repeatable.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// A policy to try instead of the shipped one: how a mode feels before it is armed on real systems.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Without a terminal: play keystrokes from --script and exit 0 only if the intruder is out.
     #[arg(long, requires = "script")]
     pub headless: bool,
@@ -101,6 +104,7 @@ fn start(global: &Global, args: Option<&DrillArgs>) -> DrillStart {
         speed: args.map_or(1.0, |a| a.speed),
         seed: args.map_or(1, |a| a.seed),
         fresh: true,
+        policy: args.and_then(|a| a.policy.clone()),
     }
 }
 

@@ -100,6 +100,7 @@ pub fn with_setup<T>(
             speed: 1.0,
             seed: 1,
             fresh: false,
+            policy: None,
         };
         let mut setup = Setup::open(global, start, report).await?;
         for line in super::setup::inventory_trouble(&setup.services.inventory) {

@@ -376,6 +376,8 @@ pub struct DrillStart {
     pub seed: u64,
     /// Begin anew, and put an earlier drill aside.
     pub fresh: bool,
+    /// A policy instead of the shipped one.
+    pub policy: Option<PathBuf>,
 }
 
 /// Everything behind the keystroke path.
@@ -452,11 +454,16 @@ impl Setup {
             connector: [("lab".to_owned(), connector)].into(),
             ..Config::default()
         };
+        let connectors = Connectors::load(&config.connector)?;
+        let rules = match &start.policy {
+            Some(file) => policy::with(file, &connectors)?,
+            None => policy::shipped()?,
+        };
         let parts = Parts {
             inventory: drill_inventory(&scenario, Timestamp::now())?,
             sources: None,
-            connectors: Arc::new(Connectors::load(&config.connector)?),
-            rules: policy::shipped()?,
+            connectors: Arc::new(connectors),
+            rules,
             decoders: Arc::clone(Decoders::shipped()),
         };
         let keys = state.join("keys");

@@ -3,6 +3,7 @@
 //! The journal frames a record (`v`, `seq`, `prev`, `type`, `ts`, `actor`); this page says what stands in it. Losing
 //! every other file loses no decision.
 
+mod alone;
 mod fold;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use super::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use super::plan::Plan;
 use super::vocabulary::{Verb, words};
 
+pub use alone::{Alone, ByItself, OnBook};
 pub use fold::{Act, Decisions, PlanState};
 
 words! {
@@ -115,6 +117,50 @@ words! {
         HandOver = "hand_over",
         /// Wrote something down.
         Note = "note",
+        /// The policy began a countdown, at whose end it runs a plan.
+        AutoBegun = "auto_begun",
+        /// Somebody stopped the countdown.
+        AutoVetoed = "auto_vetoed",
+        /// The countdown came to nothing: a person took the alert, or something does not hold any more.
+        AutoStopped = "auto_stopped",
+        /// The policy runs the plan. It stands before the first step does.
+        AutoRun = "auto_run",
+        /// The policy would have begun a countdown, but ran too much within the last hour.
+        AutoBraked = "auto_braked",
+        /// The policy would have begun a countdown, but a person has to decide.
+        AutoWaits = "auto_waits",
+        /// What the policy would have done, in shadow.
+        AutoShadow = "auto_shadow",
+    }
+}
+
+impl DecisionKind {
+    /// Tells whether this is about what the policy does by itself.
+    pub const fn is_automatic(self) -> bool {
+        matches!(
+            self,
+            Self::AutoBegun
+                | Self::AutoVetoed
+                | Self::AutoStopped
+                | Self::AutoRun
+                | Self::AutoBraked
+                | Self::AutoWaits
+                | Self::AutoShadow
+        )
+    }
+
+    /// Tells whether whoever decides so has taken the alert in hand: nothing is begun by itself after that.
+    pub const fn is_in_hand(self) -> bool {
+        matches!(
+            self,
+            Self::Claim
+                | Self::Dismiss
+                | Self::CloseContained
+                | Self::Assign
+                | Self::Snooze
+                | Self::DoNothing
+                | Self::Confirm
+        )
     }
 }
 
@@ -136,9 +182,18 @@ pub struct Decision {
     /// To whom it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Until when it is put off.
+    /// Until when it is put off, or a countdown runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Whose access it is about, for what is automatic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityId>,
+    /// Which playbook, for what is automatic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<String>,
+    /// Who decided what is automatic: SHA-256 of policy and playbooks in force, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_policy: Option<String>,
 }
 
 impl Decision {
@@ -152,6 +207,9 @@ impl Decision {
             step: None,
             to: None,
             until: None,
+            identity: None,
+            playbook: None,
+            by_policy: None,
         }
     }
 }

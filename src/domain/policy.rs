@@ -9,6 +9,7 @@ pub mod backtest;
 pub mod check;
 pub mod facts;
 pub mod lint;
+pub mod modes;
 mod places;
 pub mod reach;
 mod say;
@@ -27,6 +28,7 @@ use term::Term;
 pub use assess::{Assessment, Outcome};
 pub use facts::{About, Facts};
 pub use lint::{Finding, Level, Source};
+pub use modes::{Automation, InMode, Mode, ModeOf};
 
 /// A policy as its file says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +43,12 @@ pub struct PolicyFile {
     /// What bounds the tier, whatever the score.
     #[serde(rename = "gate")]
     pub gates: Vec<Gate>,
+    /// What holds for everything that runs by itself.
+    #[serde(skip_serializing_if = "Automation::is_default")]
+    pub automation: Automation,
+    /// Which playbooks run by themselves, or would in shadow; the others ask.
+    #[serde(rename = "mode", skip_serializing_if = "Vec::is_empty")]
+    pub modes: Vec<ModeOf>,
 }
 
 /// From which score which tier. The first that names the kind counts.
@@ -108,6 +116,8 @@ pub struct Policy {
     pub lines: Vec<usize>,
     /// Why it is not armed: nothing but looking is offered then.
     pub refused: Option<String>,
+    /// How every playbook runs that does not just ask, or was meant to.
+    pub modes: Vec<InMode>,
 }
 
 impl Policy {
@@ -123,6 +133,24 @@ impl Policy {
             refused: Some(reason),
             ..Self::default()
         }
+    }
+
+    /// Returns how a playbook runs, as far as it may: asking, unless something else is armed.
+    pub fn mode_of(&self, playbook: &str) -> Mode {
+        let armed = self.modes.iter().find(|m| m.playbook == playbook);
+        armed.map_or(Mode::Ask, |m| m.mode)
+    }
+
+    /// Returns how long the countdown of a playbook is, in seconds.
+    pub fn countdown_s(&self, playbook: &str) -> u32 {
+        let own = self.file.modes.iter().find(|m| m.playbook == playbook);
+        let own = own.and_then(|m| m.countdown_s);
+        own.unwrap_or(self.file.automation.countdown_s)
+    }
+
+    /// Tells whether anything runs by itself, or would in shadow.
+    pub fn does_anything_alone(&self) -> bool {
+        self.is_armed() && self.modes.iter().any(|m| m.mode != Mode::Ask)
     }
 
     /// Returns the thresholds for a kind of identity; nothing is ever reached where none are given.

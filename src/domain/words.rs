@@ -301,7 +301,7 @@ fn what(intent: &IntentId, decisions: &Decisions) -> String {
 fn decision(decision: &Decision) -> String {
     let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
     let step = decision.step.as_ref().map_or("?", StepId::as_str);
-    let (handed, confirmed, given, put_off);
+    let (handed, confirmed, given, put_off, by_itself);
     let verb = match decision.kind {
         DecisionKind::Confirm => {
             confirmed = format!("confirmed plan {plan} for");
@@ -328,12 +328,38 @@ fn decision(decision: &Decision) -> String {
         DecisionKind::CloseContained => "closed as contained",
         DecisionKind::DoNothing => "chose to do nothing now about",
         DecisionKind::Note => "noted on",
+        automatic => {
+            by_itself = by_policy(automatic, decision);
+            &by_itself
+        }
     };
     format!(
         "{verb} alert {}{}",
         decision.alert.as_str(),
         because(decision.reason.as_ref())
     )
+}
+
+/// Says what a policy did by itself, up to the alert.
+fn by_policy(kind: DecisionKind, decision: &Decision) -> String {
+    let book = decision.playbook.as_deref().unwrap_or("?");
+    let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
+    match kind {
+        DecisionKind::AutoBegun => {
+            let until = decision
+                .until
+                .map_or("?".to_owned(), |t| t.strftime("%H:%M:%SZ").to_string());
+            format!("the policy runs plan {plan} ({book}) at {until} unless somebody stops it, for")
+        }
+        DecisionKind::AutoVetoed => {
+            format!("stopped what the policy was about to run ({book}) for")
+        }
+        DecisionKind::AutoStopped => format!("the policy does not run {book} for"),
+        DecisionKind::AutoRun => format!("the policy runs plan {plan} ({book}) for"),
+        DecisionKind::AutoBraked => format!("the brake holds {book}, a person decides, for"),
+        DecisionKind::AutoWaits => format!("{book} waits for a person, for"),
+        _ => format!("in shadow, the policy would have run {book} for"),
+    }
 }
 
 fn pruned(entry: &Entry) -> String {

@@ -245,7 +245,11 @@ impl Console {
             tokio::select! {
                 Some(msg) = self.inbox.recv() => { self.take(msg); }
                 () = std::future::ready(()), if self.more => { self.go_on(); }
-                _ = pace.tick() => {}
+                _ = pace.tick() => {
+                    if self.model.counts_down() {
+                        self.take(Msg::Tick);
+                    }
+                }
             }
         };
         self.finish().await?;
@@ -376,7 +380,12 @@ impl Console {
         let to_fade = self.model.toast_until.map_or(i64::MAX, |until| {
             (until.as_millisecond() - now.as_millisecond()).max(0) + 1
         });
-        Instant::now() + Duration::from_millis(to_minute.min(to_fade).unsigned_abs())
+        let to_count = match self.model.counts_down() {
+            true => 1_000 - now.as_millisecond().rem_euclid(1_000),
+            false => i64::MAX,
+        };
+        let first = to_minute.min(to_fade).min(to_count);
+        Instant::now() + Duration::from_millis(first.unsigned_abs())
     }
 
     /// Does what the script says next, if it can be done now.

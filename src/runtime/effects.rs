@@ -10,7 +10,8 @@ use tokio_util::task::TaskTracker;
 
 use super::journal::Report;
 use super::services::Services;
-use super::{execute, history, planner, readiness, reconcile, timeline};
+use super::{alone, execute, history, planner, readiness, reconcile, timeline};
+use crate::app::automation::Begin;
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::app::settings::View;
@@ -82,6 +83,13 @@ impl Effects {
                     report(Msg::Notice { level, text });
                 });
             }
+            Effect::RecordAlone(decisions) => {
+                tokio::spawn(record_alone(services, report, decisions));
+            }
+            Effect::BeginAlone(begin) => {
+                tokio::spawn(begin_alone(services, report, *begin));
+            }
+            Effect::RunAlone(decision) => self.run_alone(*decision),
             Effect::SaveView(view) => {
                 tokio::task::spawn_blocking(move || {
                     report(Msg::ViewSaved(save_view(&services, view)));
@@ -180,6 +188,23 @@ impl Effects {
         });
     }
 
+    fn run_alone(&mut self, decision: Decision) {
+        let Some(digest) = decision.plan.clone() else {
+            return;
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        self.stops.insert(digest.clone(), stop.clone());
+        let (services, report) = (self.services.clone(), self.report.clone());
+        self.acts.spawn(async move {
+            let ended = alone::run(&services, decision, &stop, &report).await;
+            report(Msg::RunEnded {
+                digest,
+                text: ended.text,
+                ran: ended.ran,
+            });
+        });
+    }
+
     fn reconcile(&self, alert: AlertId) {
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
@@ -215,6 +240,24 @@ impl Effects {
         }
         self.acts.close();
         self.acts.wait().await;
+    }
+}
+
+async fn record_alone(services: Services, report: Report, decisions: Vec<Decision>) {
+    let Some(alert) = decisions.first().map(|d| d.alert.clone()) else {
+        return;
+    };
+    if let Err(error) = alone::record(&services, decisions).await {
+        let text = format!("NOT recorded: {error}");
+        report(Msg::AloneFailed { alert, text });
+    }
+}
+
+async fn begin_alone(services: Services, report: Report, begin: Begin) {
+    let alert = begin.decision.alert.clone();
+    if let Err(error) = alone::begin(&services, begin).await {
+        let text = format!("no countdown: {error}");
+        report(Msg::AloneFailed { alert, text });
     }
 }
 

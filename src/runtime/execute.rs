@@ -36,7 +36,8 @@ pub struct Ended {
 }
 
 impl Ended {
-    fn refused(text: impl Into<String>) -> Self {
+    /// One that sent nothing.
+    pub fn refused(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             ran: false,

@@ -195,8 +195,9 @@ fn desk_line(model: &Model, id: &AlertId, ui: Ui<'_>, width: u16) -> Option<Line
     if let Some(until) = model.asleep.get(id) {
         said.push(format!("put off until {}", until.strftime("%m-%d %H:%MZ")));
     }
-    let decided = model.decisions.of_alert(id);
-    if let Some(reason) = decided.last().and_then(|(_, _, d)| d.reason.as_ref()) {
+    let decided = model.decisions.of_alert(id).iter();
+    let last = decided.rev().find(|(_, _, d)| !d.kind.is_automatic());
+    if let Some(reason) = last.and_then(|(_, _, d)| d.reason.as_ref()) {
         said.push(format!("\"{}\"", show(reason)));
     }
     match model.queue.others_about(id) {

@@ -8,16 +8,25 @@ use ratatui::widgets::{Paragraph, Widget};
 use super::theme::Role;
 use super::wrap::wrap_all;
 use super::{Ui, frame, overlay, scrolled};
+use crate::app::automation::words;
 use crate::app::map::Choosing;
 use crate::app::model::Model;
 use crate::domain::options::Choice;
 use crate::domain::text::{cells, fit, show, show_identifier};
 use crate::domain::vocabulary::Tier;
 
+/// Most lines that are about what runs by itself.
+const BY_ITSELF: usize = 3;
+
 /// Returns how high the pane wants to be: a line an option below its title.
-pub fn height(model: &Model, most: u16) -> u16 {
+pub fn height(model: &Model, width: u16, most: u16, now: jiff::Timestamp) -> u16 {
     let born = u16::from(!crate::app::born::targets(model).is_empty());
-    let n = model.detail.choices.len().max(1) as u16 + born;
+    let selected = model.selected.as_ref();
+    let words = selected.and_then(|id| words(model, id, now));
+    let alone = words.map_or(0, |w| {
+        (cells(&w.long) + 1).div_ceil(usize::from(width.max(1)))
+    });
+    let n = model.detail.choices.len().max(1) as u16 + born + alone.min(BY_ITSELF) as u16;
     (n + 1).min(most.max(2))
 }
 
@@ -61,6 +70,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let mut lines = Vec::new();
+    lines.extend(by_itself(model, ui, usize::from(inside.width)));
     for choice in &model.detail.choices {
         let key = choice
             .key
@@ -69,6 +79,22 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     }
     lines.extend(born(model, ui));
     scrolled(lines, 0, ui, inside, buf);
+}
+
+/// Says what runs, or does not run, by itself.
+fn by_itself(model: &Model, ui: Ui<'_>, width: usize) -> Option<Line<'static>> {
+    let words = words(model, model.selected.as_ref()?, ui.now)?;
+    let role = match words.counts {
+        true => Role::Error,
+        false => Role::Muted,
+    };
+    let text = format!(" {}", show(&words.long));
+    let text = fit(
+        &text,
+        (width * BY_ITSELF).saturating_sub(8),
+        ui.glyphs.ellipsis,
+    );
+    Some(Line::styled(text, ui.theme.style(role)))
 }
 
 /// Names other targets: identities that were made through the one at hand.

@@ -8,6 +8,7 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use super::theme::Role;
 use super::{Ui, frame};
+use crate::app::automation::words;
 use crate::app::model::{Model, Pane, RowState};
 use crate::domain::alert::age;
 use crate::domain::filter::fields;
@@ -258,13 +259,18 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
         }
         _ => what,
     };
+    let by_itself = words(model, &id, ui.now).filter(|words| words.counts);
+    let (what, state_word) = match by_itself {
+        Some(words) => (format!("{}: {what}", words.short), "auto"),
+        None => (what, state.as_str()),
+    };
     let target = match row.incident {
         Some(incident) => format!("incident {}: {}", show(incident), show(row.target)).into(),
         None => show(row.target),
     };
     let state = match model.asleep.get(&id) {
         Some(until) if state == RowState::Snoozed => until_then(*until, ui.now),
-        _ => state.as_str().to_owned(),
+        _ => state_word.to_owned(),
     };
     let text = columns.line(ui, [&severity, &exposed, &who, &what, &target, &state]);
     let selected = model.selected.as_ref() == Some(&id);

@@ -10,6 +10,7 @@ use super::Ui;
 use super::theme::Role;
 use crate::app::command::{Command, Scope, scope};
 use crate::app::model::{AnchorView, Level, Model, Overlay, Stage};
+use crate::domain::automation::left_s;
 use crate::domain::text::{cells, fit, show};
 
 /// Returns the header: a banner in the drill, then one line of health.
@@ -88,11 +89,21 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         }),
     }
     parts.extend(model.anchors.as_ref().map(|view| anchors(view, ui.now)));
+    parts.extend(counting(model, ui));
     let unknowns = model.open_unknowns().count();
     if unknowns > 0 {
         parts.push((format!("{unknowns} UNKNOWN"), Role::Error));
     }
     fit_parts(parts, ui, width)
+}
+
+/// Says what is about to run by itself, and when the next of it does.
+fn counting(model: &Model, ui: Ui<'_>) -> Option<(String, Role)> {
+    let open = model.decisions.alone().countdowns();
+    let open = open.filter(|(id, _)| model.countdown(id).is_some());
+    let left: Vec<i64> = open.map(|(_, count)| left_s(count, ui.now)).collect();
+    let next = left.iter().min()?;
+    Some((format!("AUTO {} in {next} s", left.len()), Role::Error))
 }
 
 /// Says how far the log is ahead of what left this machine: only that much could be cut off unseen.

@@ -129,13 +129,7 @@ impl Course {
                         DecisionKind::Dismiss | DecisionKind::DoNothing => {
                             self.decided.get_or_insert(ts)
                         }
-                        DecisionKind::Note
-                        | DecisionKind::Assign
-                        | DecisionKind::Snooze
-                        | DecisionKind::Wake
-                        | DecisionKind::CloseContained
-                        | DecisionKind::Confirm
-                        | DecisionKind::HandOver => continue,
+                        _ => continue,
                     };
                 }
                 RecordType::Plan => {

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
+
 use crate::config::Config;
+use crate::connect::Connectors;
 use crate::domain::options::Capabilities;
 use crate::domain::playbook::Playbook;
 use crate::domain::policy::lint::{Loaded, load};
 use crate::domain::policy::{Finding, Level, Policy, Source};
+use crate::domain::text::show;
 use crate::domain::vocabulary::Tier;
-use crate::runtime::services::{SHIPPED, Services};
+use crate::runtime::services::{SHIPPED, Services, means};
 
 /// What is in force.
 pub struct InForce {
@@ -29,6 +33,19 @@ pub fn shipped() -> anyhow::Result<InForce> {
         playbooks: Services::shipped_playbooks()?,
         findings: Vec::new(),
     })
+}
+
+/// Returns the shipped playbooks under a policy of one's own.
+pub fn with(file: &Path, connectors: &Connectors) -> anyhow::Result<InForce> {
+    let name = file.display().to_string();
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", show(&name)))?;
+    let source = Source {
+        name: &name,
+        text: &text,
+    };
+    let means = means(connectors).capabilities;
+    Ok(in_force(load(source, &SHIPPED[1..], Some(&means))))
 }
 
 /// Reads what a configuration names. A mistake in a file is no error: what has it is not armed.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Approval, Decision, DecisionKind, Entry, Intent, Outcome, Place, PlanRecord, RecordType, Verify,
+    Alone, Approval, Decision, DecisionKind, Entry, Intent, Outcome, Place, PlanRecord, RecordType,
+    Verify,
 };
 use crate::domain::coverage::{CellState, WireOutcome, cell};
 use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
@@ -70,6 +71,7 @@ pub struct Decisions {
     unknown: BTreeSet<IntentId>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
     early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
+    alone: Alone,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
     pub unreadable: usize,
 }
@@ -127,6 +129,7 @@ impl Decisions {
                 self.note_unknown(&id);
             }),
             RecordType::Decision => entry.body_as::<Decision>().map(|decision| {
+                self.alone.take(entry.ts, &entry.actor, &decision);
                 let row = (entry.ts, entry.actor.clone(), decision.clone());
                 self.alerts.entry(decision.alert).or_default().push(row);
             }),
@@ -280,6 +283,11 @@ impl Decisions {
     /// Returns acts that nobody can vouch for, oldest first.
     pub fn unknowns(&self) -> impl Iterator<Item = &Act> {
         self.unknown.iter().filter_map(|id| self.acts.get(id))
+    }
+
+    /// Returns what policies did by themselves.
+    pub const fn alone(&self) -> &Alone {
+        &self.alone
     }
 
     /// Returns the alerts that anything was decided or done about.

@@ -1,6 +1,7 @@
 //! Reads policy and playbooks, and tells every mistake with its file, line and column. What does not lint is not armed:
 //! a policy with a mistake lets nobody do more than look, a playbook with one is off.
 
+mod modes;
 mod playbooks;
 
 use std::collections::BTreeMap;
@@ -94,8 +95,10 @@ pub fn load(
     means: Option<&BTreeMap<String, Capabilities>>,
 ) -> Loaded {
     let mut findings = Vec::new();
-    let policy = read_policy(policy, &mut findings);
+    let text = policy;
+    let mut policy = read_policy(policy, &mut findings);
     let playbooks = playbooks::read(playbooks, means, &mut findings);
+    modes::read(&mut policy, text, &playbooks, means, &mut findings);
     Loaded {
         policy,
         playbooks,
@@ -185,9 +188,9 @@ fn read_policy(source: Source<'_>, findings: &mut Vec<Finding>) -> Policy {
             PolicyFile::default()
         }
     };
-    let many = file.rules.len() + file.gates.len() + file.thresholds.len();
+    let many = file.rules.len() + file.gates.len() + file.thresholds.len() + file.modes.len();
     if many > MOST {
-        let problem = format!("{many} rules, gates and thresholds; at most {MOST} are read");
+        let problem = format!("{many} rules, gates, thresholds and modes; at most {MOST} are read");
         log.error(&[], "", problem);
         file = PolicyFile::default();
     }
@@ -209,6 +212,7 @@ fn read_policy(source: Source<'_>, findings: &mut Vec<Finding>) -> Policy {
         name: source.name.to_owned(),
         lines,
         refused,
+        modes: Vec::new(),
     }
 }
 

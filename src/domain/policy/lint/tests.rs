@@ -131,7 +131,7 @@ fn more_rules_than_anybody_can_check_are_refused() {
     let told = policy(&format!("{DEFAULTS}{}", RULE.repeat(300)));
     assert_eq!(
         told,
-        ["p.toml:1:1: error: 301 rules, gates and thresholds; at most 256 are read"]
+        ["p.toml:1:1: error: 301 rules, gates, thresholds and modes; at most 256 are read"]
     );
 }
 
