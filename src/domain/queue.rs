@@ -6,12 +6,10 @@
 //! A million alerts are normal, so memory holds only what sorting, drawing and filtering need: 52 bytes an alert, its
 //! id, and every other text once. The full alert is read from the store when somebody looks at it.
 
-use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
+use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
 use super::alert::{Alert, Subject};
@@ -23,12 +21,14 @@ use super::vocabulary::{ActionPattern, IdentityKind, Severity};
 use groups::Groups;
 use names::{Folded, Name, Names};
 use order::{Order, Rank};
+use places::Places;
 use sieve::Sieve;
 use slim::{Slim, Who, seconds};
 
 mod groups;
 mod names;
 mod order;
+mod places;
 mod remove;
 mod sieve;
 mod slim;
@@ -82,9 +82,8 @@ pub struct Shown<'q> {
 pub struct Queue {
     rows: Vec<Slim>,
     texts: Texts,
-    by_id: HashTable<u32>,
-    hasher: RandomState,
-    who_places: HashMap<Who, u32>,
+    by_id: Places,
+    who_places: HashMap<Who, u32, RandomState>,
     order: Order,
     /// The alerts that the filter lets through, once it has looked at all.
     chosen: Option<Order>,
@@ -166,9 +165,8 @@ impl Default for Queue {
                 ids: Folded::default(),
                 whos: Vec::new(),
             },
-            by_id: HashTable::new(),
-            hasher: RandomState::new(),
-            who_places: HashMap::new(),
+            by_id: Places::default(),
+            who_places: HashMap::default(),
             order: Order::default(),
             chosen: None,
             sieve: None,
@@ -198,9 +196,10 @@ impl Queue {
     ) {
         let was_empty = self.order.len() == 0;
         for row in rows {
-            match self.slot(&row.alert.id) {
+            let hash = self.by_id.hash(row.alert.id.as_str());
+            match self.slot_of(hash, &row.alert.id) {
                 Some(slot) => self.take_again(slot, row, known),
-                None => self.take_new(row, known),
+                None => self.take_new(hash, row, known),
             }
         }
         self.escalate();
@@ -210,15 +209,15 @@ impl Queue {
         self.fold();
     }
 
-    fn take_new(&mut self, row: &Row, known: &dyn Fn(&Subject) -> Standing) {
+    fn take_new(&mut self, hash: u64, row: &Row, known: &dyn Fn(&Subject) -> Standing) {
         let slot = Slot::new(self.texts.ids.push(row.alert.id.as_str()));
-        let id = row.alert.id.as_str();
-        let (hasher, ids) = (&self.hasher, &self.texts.ids);
+        let ids = &self.texts.ids;
         self.by_id
-            .insert_unique(hasher.hash_one(id), slot.number(), |at| {
-                hasher.hash_one(ids.get(*at as usize))
-            });
-        let lane = self.lanes.get(&row.alert.id).copied().unwrap_or_default();
+            .add(hash, slot.number(), |at| ids.get(at as usize));
+        let lane = match self.lanes.is_empty() {
+            true => Lane::default(),
+            false => self.lanes.get(&row.alert.id).copied().unwrap_or_default(),
+        };
         self.over += usize::from(lane == Lane::Over);
         let mut slim = Slim {
             lane,
@@ -514,9 +513,13 @@ impl Queue {
 
     /// Finds an alert.
     pub fn slot(&self, id: &AlertId) -> Option<Slot> {
-        let hash = self.hasher.hash_one(id.as_str());
-        let is = |at: &u32| self.texts.ids.get(*at as usize) == id.as_str();
-        self.by_id.find(hash, is).map(|at| Slot::new(*at as usize))
+        self.slot_of(self.by_id.hash(id.as_str()), id)
+    }
+
+    fn slot_of(&self, hash: u64, id: &AlertId) -> Option<Slot> {
+        let get = |at: u32| self.texts.ids.get(at as usize);
+        let found = self.by_id.find(hash, id.as_str(), get);
+        found.map(|at| Slot::new(at as usize))
     }
 
     /// Returns what a line shows of an alert.

@@ -403,7 +403,7 @@ impl Opening<'_> {
         {
             return self.inside(inside, named(envelope), place.deeper());
         }
-        let known = self.decoders.find(self.format, value);
+        let known = self.decoders.find_by(self.format, value, &keys);
         if known.is_none()
             && let Some(inside) = envelope::batch(value)
             && self.recognises(&inside, place.depth)

@@ -148,7 +148,7 @@ impl Json<'_> {
     /// Returns a string that is not blank, or a number as it is written: ids come as both.
     pub fn id(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Number(number) => Some(Cow::Owned(number.to_string())),
+            Self::Number(number) => Some(Cow::Owned(written(number))),
             _ => self.text().map(Cow::Borrowed),
         }
     }
@@ -169,7 +169,7 @@ impl Json<'_> {
     pub fn scalar_json(&self) -> Option<String> {
         match self {
             Self::Bool(value) => Some(value.to_string()),
-            Self::Number(number) => Some(number.to_string()),
+            Self::Number(number) => Some(written(number)),
             Self::Text(text) => serde_json::to_string(text).ok(),
             _ => None,
         }
@@ -185,6 +185,14 @@ impl Json<'_> {
             Self::List(_) => "an array",
             Self::Object(_) => "an object",
         }
+    }
+}
+
+/// Writes a number as JSON does.
+fn written(number: &Number) -> String {
+    match number.as_u64() {
+        Some(whole) => whole.to_string(),
+        None => number.to_string(),
     }
 }
 
@@ -218,8 +226,9 @@ impl Keys {
 
     /// Tells whether there may be a key with which a path can begin: `a`, `a.b` and so on, as keys may have dots.
     pub fn may_begin(&self, path: &str) -> bool {
-        let mut ends = path.match_indices('.').map(|(at, _)| &path[..at]);
-        ends.any(|key| self.may_have(key)) || self.may_have(path)
+        let dots = path.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
+        let mut begins = dots.map(|(at, _)| &path[..at]);
+        begins.any(|key| self.may_have(key)) || self.may_have(path)
     }
 
     fn mark(key: &str) -> (usize, u64) {

@@ -97,6 +97,21 @@ impl StoreError {
             source,
         }
     }
+
+    /// Tells a file that no program of ours wrote from one that cannot be used now.
+    fn unlike(path: &Path, error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, Unknown};
+        let why = match (&error, error.sqlite_error_code()) {
+            // Without the statement, which is ours.
+            (rusqlite::Error::SqlInputError { msg, .. }, _) => msg.clone(),
+            (_, Some(DatabaseCorrupt | NotADatabase | Unknown)) => error.to_string(),
+            _ => return Self::Sqlite(error),
+        };
+        let place = path.display();
+        Self::Damaged {
+            what: format!("{place} is not as this program makes it: {why}"),
+        }
+    }
 }
 
 /// The alerts of one piece of input.
@@ -242,28 +257,7 @@ impl Store {
         touch(&path, shared)?;
         let db = Connection::open(&path)?;
         db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-        // These two count only while the file is still empty; the second, so that deleting can give pages back.
-        db.pragma_update(None, "page_size", PAGE_BYTES)?;
-        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        db.pragma_update(None, "journal_mode", "WAL")?;
-        db.pragma_update(None, "synchronous", "FULL")?;
-        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        db.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
-        let found: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found > SCHEMA_VERSION {
-            return Err(StoreError::Newer { path, found });
-        }
-        db.set_prepared_statement_cache_capacity(STATEMENTS);
-        db.execute_batch(rows::SCHEMA)?;
-        db.execute_batch(lot::SCHEMA)?;
-        db.execute_batch(health::SCHEMA)?;
-        db.execute_batch(changes::SCHEMA)?;
-        db.execute_batch(retain::SCHEMA)?;
-        db.execute_batch(retain::GONE_SCHEMA)?;
-        db.execute_batch(retain::DELETION_SCHEMA)?;
-        db.execute_batch(retain::removed::SCHEMA)?;
-        db.execute_batch(listed::SCHEMA)?;
-        db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        set_up(&db, path)?;
         let spool = Spool::open(&dir.join("spool"), shared)?;
         Ok(Self {
             db,
@@ -510,6 +504,44 @@ impl Store {
     pub fn counts(&self) -> Result<Counts, StoreError> {
         self.read(rows::counts)
     }
+}
+
+/// Prepares a connection, and makes the tables that are missing.
+fn set_up(db: &Connection, path: PathBuf) -> Result<(), StoreError> {
+    let unlike = |error| StoreError::unlike(&path, error);
+    // These two count only while the file is still empty; the second, so that deleting can give pages back.
+    db.pragma_update(None, "page_size", PAGE_BYTES)
+        .map_err(unlike)?;
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+        .map_err(unlike)?;
+    db.pragma_update(None, "journal_mode", "WAL")
+        .map_err(unlike)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    db.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+    let found: i32 = db
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(unlike)?;
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::Newer { path, found });
+    }
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    let tables = [
+        rows::SCHEMA,
+        lot::SCHEMA,
+        health::SCHEMA,
+        changes::SCHEMA,
+        retain::SCHEMA,
+        retain::GONE_SCHEMA,
+        retain::DELETION_SCHEMA,
+        retain::removed::SCHEMA,
+        listed::SCHEMA,
+    ];
+    for sql in tables {
+        db.execute_batch(sql).map_err(unlike)?;
+    }
+    db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(())
 }
 
 /// Makes `dir` private, or leaves it shared. Tells whether it is shared.

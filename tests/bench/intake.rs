@@ -8,6 +8,8 @@
 mod decoders;
 #[path = "intake/feed.rs"]
 mod feed;
+#[path = "intake/goals.rs"]
+mod goals;
 #[path = "intake/ingest.rs"]
 mod ingest;
 #[path = "intake/start.rs"]
@@ -22,6 +24,10 @@ use stanch::domain::alert::Subject;
 use stanch::domain::urgency::Standing;
 use stanch::intake::decode::decode;
 use stanch::intake::store::{Accepted, Batch, Store};
+
+/// As the program has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Lines of one batch, as sources read them.
 const BATCH: usize = 1_000;
@@ -172,17 +178,20 @@ fn main() {
         std::env::var("STANCH_BENCH_DIR").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").into());
     let alerts = number("STANCH_BENCH_ALERTS", 1_000_000);
     let dir = || tempfile::tempdir_in(&disk).unwrap();
+    let mut goals = goals::Goals::default();
     if wanted("ingest") {
-        ingest::run(dir().path(), alerts);
+        ingest::run(dir().path(), alerts, &mut goals);
     }
     if wanted("decoders") {
         decoders::run();
     }
     if wanted("feed") {
         let seconds = number("STANCH_BENCH_SECONDS", 10);
-        feed::run(dir().path(), number("STANCH_BENCH_RATE", 50_000), seconds);
+        let rate = number("STANCH_BENCH_RATE", 50_000);
+        feed::run(dir().path(), rate, seconds, &mut goals);
     }
     if wanted("start") {
-        start::run(dir().path(), alerts);
+        start::run(dir().path(), alerts, &mut goals);
     }
+    goals.tell();
 }

@@ -33,10 +33,21 @@ impl Alertmanager {
     }
 
     async fn fire(&self, name: &str, identity: &str) {
+        self.tell(name, identity, "2999-01-01T00:00:00Z").await;
+    }
+
+    /// Ends an alert as Prometheus does once its rule does not hold any more.
+    async fn end(&self, name: &str, identity: &str) {
+        let now = jiff::Timestamp::now().to_string();
+        self.tell(name, identity, &now).await;
+    }
+
+    async fn tell(&self, name: &str, identity: &str, ends_at: &str) {
         let alert = json!([{
             "labels": {"alertname": name, "severity": "critical", "service_account": identity},
             "annotations": {"summary": format!("token of {identity} used from a new network")},
             "generatorURL": "http://127.0.0.1/graph",
+            "endsAt": ends_at,
         }]);
         self.post("/api/v2/alerts", alert).await;
     }
@@ -124,4 +135,52 @@ async fn a_polled_alertmanager_is_stored_and_a_silence_counts_as_a_change() {
     let mut served = Served::start(&desk);
     served.says("source am: failed: answers 401 (its `auth` is not accepted)");
     desk.run(&["alerts", "sources"]).ends(1);
+}
+
+/// Returns the titles of a source's alerts that it counts as over, with the reason.
+fn over(desk: &Desk, source: &str) -> Vec<(String, String)> {
+    let rows = desk.run(&["alerts", "list", "--json"]).ends(0).rows();
+    let own = rows.into_iter().filter(|row| row["source"] == source);
+    own.filter_map(|row| {
+        let reason = row["resolved"]["reason"].as_str()?.to_owned();
+        Some((row["title"].as_str()?.to_owned(), reason))
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs real servers; run: cargo test --test live -- --ignored"]
+async fn what_a_polled_alertmanager_does_not_list_any_more_is_over_until_it_fires_again() {
+    let server = Alertmanager::start("28197", "http://127.0.0.1:9/");
+    let desk = desk("", "127.0.0.1:0");
+    let password = secret(&desk, "am.secret", PASSWORD);
+    let config = format!(
+        "[[source]]\nkind = 'poll'\nname = 'am'\npreset = 'alertmanager'\nbase_url = '{}'\nevery_s = 1\n\
+         auth = {{ kind = 'basic', username = 'soc', password = '{password}' }}\n",
+        server.url
+    );
+    desk.write("config.toml", &config);
+    server.fire("TokenReuse", "svc-deploy").await;
+    server.fire("SecretRead", "svc-backup").await;
+    let mut served = Served::start(&desk);
+    served.says("alert am/");
+    served.says("alert am/");
+    assert_eq!(over(&desk, "am"), []);
+    server.end("TokenReuse", "svc-deploy").await;
+    served.says("alert am/");
+    let title = || "TokenReuse".to_owned();
+    let reason = "its source does not list it any more".to_owned();
+    assert_eq!(over(&desk, "am"), [(title(), reason)]);
+    // The same alert, firing again, is open again and counted.
+    server.fire("TokenReuse", "svc-deploy").await;
+    served.says("alert am/");
+    assert_eq!(over(&desk, "am"), []);
+    let found = stored(&desk, "am");
+    let again: Vec<u64> = found
+        .iter()
+        .filter(|f| f.0 == title())
+        .map(|f| f.1)
+        .collect();
+    assert_eq!((found.len(), again), (2, vec![2]), "{found:?}");
+    assert_eq!(served.ends(), Some(0));
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::quality::RandomState;
+
 use super::names::Name;
 use super::order::{Order, Rank};
 use super::slim::{Lane, Slim, Slot};
@@ -85,7 +87,7 @@ pub struct Folded {
 pub struct Groups {
     by: Grouping,
     heads: Order,
-    groups: HashMap<Kind, Group>,
+    groups: HashMap<Kind, Group, RandomState>,
     /// Whom incidents are about.
     people: HashMap<Kind, HashSet<u32>>,
 }
@@ -93,7 +95,7 @@ pub struct Groups {
 impl Groups {
     /// Folds these alerts; they come in order.
     pub fn new(by: Grouping, order: &Order, rows: &[Slim]) -> Self {
-        let mut groups: HashMap<Kind, Group> = HashMap::new();
+        let mut groups: HashMap<Kind, Group, RandomState> = HashMap::default();
         let mut people = HashMap::new();
         let mut heads = Vec::new();
         for slot in order.from(0) {
@@ -120,7 +122,7 @@ impl Groups {
 
     /// Takes in alerts that joined the order.
     pub fn add(&mut self, ranks: &[Rank], rows: &[Slim]) {
-        let mut heads: HashMap<Kind, Rank> = HashMap::new();
+        let mut heads: HashMap<Kind, Rank, RandomState> = HashMap::default();
         for rank in ranks {
             let row = &rows[rank.slot.at()];
             let kind = kind(self.by, rank.slot, row);

@@ -1,9 +1,6 @@
 //! Texts that many alerts share, each kept once and searched once.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
-
-use hashbrown::HashTable;
+use super::places::Places;
 
 /// A text of [`Names`]; by default the first one, which the queue makes the empty one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -25,23 +22,33 @@ impl Name {
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     texts: Folded,
-    /// Finds a text. The hash is keyed, because the texts come from outside.
-    table: HashTable<u32>,
-    hasher: RandomState,
+    places: Places,
+    /// Room for a text in lower case.
+    lower: String,
 }
 
 impl Names {
     /// Returns the name of a text, new or known.
     pub fn take(&mut self, text: &str) -> Name {
-        let hash = self.hasher.hash_one(text);
-        let is = |at: &u32| self.texts.get(*at as usize) == text;
-        if let Some(known) = self.table.find(hash, is) {
-            return Name(*known);
+        let hash = self.places.hash(text);
+        let texts = &self.texts;
+        let known = self.places.find(hash, text, |at| texts.get(at as usize));
+        if let Some(known) = known {
+            return Name(known);
         }
         let name = Name::new(self.texts.push(text));
-        let (hasher, texts) = (&self.hasher, &self.texts);
-        let rehash = |at: &u32| hasher.hash_one(texts.get(*at as usize));
-        self.table.insert_unique(hash, name.0, rehash);
+        let texts = &self.texts;
+        self.places.add(hash, name.0, |at| texts.get(at as usize));
+        name
+    }
+
+    /// Returns the name of a text in lower case.
+    pub fn take_lower(&mut self, text: &str) -> Name {
+        let mut lower = std::mem::take(&mut self.lower);
+        lower.clear();
+        push_lower(&mut lower, text);
+        let name = self.take(&lower);
+        self.lower = lower;
         name
     }
 
@@ -67,13 +74,18 @@ impl Folded {
     /// Adds a text and returns its place.
     pub fn push(&mut self, text: &str) -> usize {
         let at = self.shown.len();
-        let lower = text.to_lowercase();
-        if self.lower.is_none() && lower != text {
+        // Most texts of sources are short and plain.
+        let is_plain = text
+            .bytes()
+            .all(|b| b.is_ascii() && !b.is_ascii_uppercase());
+        if !is_plain && self.lower.is_none() && text.to_lowercase() != text {
             self.lower = Some(self.shown.clone());
         }
         self.shown.push(text);
-        if let Some(texts) = &mut self.lower {
-            texts.push(&lower);
+        match &mut self.lower {
+            Some(texts) if is_plain => texts.push(text),
+            Some(texts) => texts.push(&text.to_lowercase()),
+            None => {}
         }
         at
     }
@@ -97,6 +109,17 @@ impl Folded {
     /// Finds all texts that pass a test.
     pub fn passing(&self, test: impl Fn(&str) -> bool) -> Hits {
         Hits::of(self.len(), |at| test(self.shown.get(at)))
+    }
+}
+
+/// Writes a text in lower case behind another.
+fn push_lower(out: &mut String, text: &str) {
+    if text.is_ascii() {
+        let from = out.len();
+        out.push_str(text);
+        out[from..].make_ascii_lowercase();
+    } else {
+        out.push_str(&text.to_lowercase());
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::slim::{Lane, Slot};
 use super::{AlertId, Queue};
-use std::hash::BuildHasher as _;
 
 impl Queue {
     /// Takes alerts out that were deleted, and returns how many of them it had. What it keeps of each in memory stays until
@@ -29,13 +28,12 @@ impl Queue {
     }
 
     fn lose(&mut self, id: &AlertId) {
-        let hash = self.hasher.hash_one(id.as_str());
         let texts = &self.texts.ids;
-        let is = |at: &u32| texts.get(*at as usize) == id.as_str();
-        let Ok(found) = self.by_id.find_entry(hash, is) else {
+        let get = |at: u32| texts.get(at as usize);
+        let Some(found) = self.by_id.remove(id.as_str(), get) else {
             return;
         };
-        let slot = Slot::new(found.remove().0 as usize);
+        let slot = Slot::new(found as usize);
         let slim = self.rows[slot.at()];
         self.count(&slim, -1);
         self.over -= usize::from(slim.lane == Lane::Over);

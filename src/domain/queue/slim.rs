@@ -174,7 +174,7 @@ impl Slim {
         self.count = u32::try_from(row.count).unwrap_or(u32::MAX);
         self.who = who;
         self.target = names.take(raw(alert.resource.as_ref().map(|r| &r.id)));
-        self.title = titles.take(&alert.title.raw().to_lowercase());
+        self.title = titles.take_lower(alert.title.raw());
         self.action = names.take(raw(alert.action.as_ref()));
         self.source = names.take(&alert.source);
         self.incident = names.take(raw(alert.incident.as_ref()));

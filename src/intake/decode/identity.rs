@@ -1,6 +1,6 @@
 //! Whom an id stands for, as far as its shape is documented.
 
-use super::{bounded_id, untrusted};
+use super::{LONGEST_ID, bounded_id, untrusted};
 use crate::domain::alert::Subject;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::IdentityKind;
@@ -42,7 +42,12 @@ pub(super) fn provider_of_id(id: &str) -> Option<&'static str> {
 
 /// Makes one word of a provider's name: it stands before the colon of an identity's id.
 pub(super) fn provider_word(name: &str) -> String {
-    let word = name.trim().to_lowercase();
+    let name = name.trim();
+    let is_plain = |b: u8| b.is_ascii_graphic() && b != b':';
+    if name.len() <= LONGEST_ID && name.bytes().all(is_plain) {
+        return name.to_ascii_lowercase();
+    }
+    let word = name.to_lowercase();
     let plain = |c: char| {
         if c == ':' || c.is_whitespace() {
             '-'

@@ -71,7 +71,7 @@ pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, U
     let fields = Fields::new(event);
     let event = &Event {
         json: event,
-        keys: Keys::of(event),
+        keys: fields.keys(),
     };
     let class = class_of(event);
     check_types(&fields, class);

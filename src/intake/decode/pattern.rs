@@ -198,11 +198,22 @@ const OPERATIONS: &[(&str, ActionPattern)] = &[
 
 /// Reads a finding type or analytic id: one of our own words, or a type of a known taxonomy.
 pub(super) fn from_type(name: &str) -> Option<ActionPattern> {
-    let name = name.trim().to_ascii_lowercase();
-    ActionPattern::parse(&name).or_else(|| {
-        let beginning = TYPE_BEGINNINGS
-            .iter()
-            .find(|(begin, _)| name.starts_with(begin));
+    let name = name.trim();
+    let first = name.bytes().next()?.to_ascii_lowercase();
+    // All of them begin with a letter, and most differ in it.
+    let begins = |wanted: &str| {
+        wanted.as_bytes().first() == Some(&first)
+            && name
+                .as_bytes()
+                .get(..wanted.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(wanted.as_bytes()))
+    };
+    let own = ActionPattern::ALL.iter().copied();
+    let own = own
+        .into_iter()
+        .find(|p| p.as_str().eq_ignore_ascii_case(name));
+    own.or_else(|| {
+        let beginning = TYPE_BEGINNINGS.iter().find(|(begin, _)| begins(begin));
         beginning.map(|(_, pattern)| *pattern)
     })
 }
@@ -223,12 +234,16 @@ pub(super) fn from_operation(name: &str) -> Option<ActionPattern> {
 
 /// Reads an ATT&CK id.
 pub(super) fn from_technique(id: &str) -> Option<ActionPattern> {
-    let id = id.trim().to_ascii_uppercase();
+    let id = id.trim();
     let find = |wanted: &str| {
-        TECHNIQUES
-            .iter()
-            .find(|(t, _)| *t == wanted)
-            .map(|(_, p)| *p)
+        // Digits at the end are what they differ in most.
+        let last = wanted.as_bytes().last();
+        let is = |known: &str| {
+            known.len() == wanted.len()
+                && known.as_bytes().last() == last
+                && known.eq_ignore_ascii_case(wanted)
+        };
+        TECHNIQUES.iter().find(|(t, _)| is(t)).map(|(_, p)| *p)
     };
-    find(&id).or_else(|| find(id.split('.').next()?))
+    find(id).or_else(|| find(id.split('.').next()?))
 }

@@ -283,11 +283,19 @@ impl Decoders {
 
     /// Finds the decoder for an object: of the kind asked for if it is one, else the first that knows it.
     pub(super) fn find(&self, format: Option<&str>, value: &Json<'_>) -> Option<Kind<'_>> {
+        self.find_by(format, value, &Keys::of(value))
+    }
+
+    /// Does the same for an object whose keys were looked at.
+    pub(super) fn find_by(
+        &self,
+        format: Option<&str>,
+        value: &Json<'_>,
+        keys: &Keys,
+    ) -> Option<Kind<'_>> {
         if let Some(format) = format {
-            let keys = Keys::of(value);
-            return self.named(format).filter(|kind| kind.detects(value, &keys));
+            return self.named(format).filter(|kind| kind.detects(value, keys));
         }
-        let keys = Keys::of(value);
         let own = self.own.iter().map(Kind::Mapping);
         let native = NATIVE.iter().map(Kind::Native);
         let shipped = SHIPPED.iter().map(Kind::Mapping);
@@ -295,7 +303,7 @@ impl Decoders {
         own.chain(native)
             .chain(shipped)
             .chain(general)
-            .find(|kind| kind.detects(value, &keys))
+            .find(|kind| kind.detects(value, keys))
     }
 
     /// Finds a mapping for an object that nothing knows, but that one would, had a value in it not the wrong type.

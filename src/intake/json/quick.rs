@@ -5,10 +5,13 @@ use std::borrow::Cow;
 
 use serde_json::Number;
 
-use super::{FEW_KEYS, Json, Keys, duplicate};
+use super::{Json, Keys, duplicate};
 
 /// Levels that are read here.
 const MOST_LEVELS: usize = 100;
+
+/// Objects up to this many keys are searched for duplicates by what their keys look like; larger ones are sorted.
+const MOST_MARKED: usize = 64;
 
 /// Reads a value that fills the text. Nothing means that the other way must be gone.
 pub(super) fn parse(text: &str) -> Option<Json<'_>> {
@@ -46,8 +49,12 @@ impl<'a> Reader<'a> {
 
     /// Returns the next byte that is no blank.
     fn next(&mut self) -> Option<u8> {
-        self.blanks();
-        let byte = self.peek()?;
+        let mut byte = self.peek()?;
+        // Machines write none.
+        if byte <= b' ' {
+            self.blanks();
+            byte = self.peek()?;
+        }
         self.at += 1;
         Some(byte)
     }
@@ -94,7 +101,10 @@ impl<'a> Reader<'a> {
                 return None;
             }
         }
-        let members = self.members.split_off(from);
+        let members = match level {
+            0 => std::mem::take(&mut self.members),
+            _ => self.members.split_off(from),
+        };
         (!is_repetitive(&members)).then_some(Json::Object(members))
     }
 
@@ -171,34 +181,44 @@ impl<'a> Reader<'a> {
     /// Reads a number whose first byte was taken.
     fn number(&mut self) -> Option<Json<'a>> {
         let from = self.at - 1;
+        let is_negative = self.bytes.get(from) == Some(&b'-');
+        let begin = from + usize::from(is_negative);
+        let (mut at, mut value) = (begin, 0_u64);
+        while let Some(digit @ b'0'..=b'9') = self.bytes.get(at) {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            at += 1;
+        }
+        let count = at - begin;
+        let goes_on = matches!(self.bytes.get(at), Some(b'.' | b'e' | b'E' | b'+' | b'-'));
+        let has_zero = self.bytes.get(begin) == Some(&b'0') && (count > 1 || is_negative);
+        if goes_on || has_zero || !(1..19).contains(&count) {
+            return self.other_number(from);
+        }
+        self.at = at;
+        Some(Json::Number(match is_negative {
+            false => Number::from(value),
+            true => Number::from(-value.cast_signed()),
+        }))
+    }
+
+    /// Reads what begins like a number as the other way takes it alone.
+    fn other_number(&mut self, from: usize) -> Option<Json<'a>> {
         let is_number = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-');
+        self.at = from;
         while self.peek().is_some_and(is_number) {
             self.at += 1;
         }
         let text = self.text.get(from..self.at)?;
-        let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
-        let is_short = digits.len() < 19 && digits.iter().all(u8::is_ascii_digit);
-        if !is_short || digits.is_empty() || (digits[0] == b'0' && text.len() > 1) {
-            // The other way takes every number as it takes it alone.
-            return match serde_json::from_str::<Json<'_>>(text).ok()? {
-                Json::Number(number) => Some(Json::Number(number)),
-                _ => None,
-            };
+        match serde_json::from_str::<Json<'_>>(text).ok()? {
+            Json::Number(number) => Some(Json::Number(number)),
+            _ => None,
         }
-        let value = digits
-            .iter()
-            .fold(0_u64, |n, d| n * 10 + u64::from(d - b'0'));
-        let number = match digits.len() == text.len() {
-            true => Number::from(value),
-            false => Number::from(-value.cast_signed()),
-        };
-        Some(Json::Number(number))
     }
 }
 
 /// Tells whether a key occurs twice.
 fn is_repetitive(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
-    if members.len() > FEW_KEYS {
+    if members.len() > MOST_MARKED {
         return duplicate(members).is_some();
     }
     // Keys that differ in length or ends are different; the few others are compared.

@@ -16,12 +16,20 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::batch::MOST_LINES;
 use super::follow::{Follower, Next, Prepared, find};
 use super::{IntakeEvent, SourceState, Told, put, tell};
 use crate::intake::store::{Store, StoreError};
 
 /// How long to wait before trying again what failed for a reason that gives no notice when it ends (a full disk).
 const RETRY: Duration = Duration::from_secs(5);
+
+/// Shortest time between two small batches: each waits for the disk, however little is in it. What comes after a while is
+/// read at once.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Alerts from which on a batch is not small: there is more to come, and waiting would gain nothing.
+const MANY: usize = MOST_LINES / 2;
 
 /// Room for the notices of one read.
 const NOTICE_BYTES: usize = 16 << 10;
@@ -40,7 +48,25 @@ pub(super) async fn run(
     let mut notices = Notices::new(follower.path());
     let mut told_state = None;
     let mut storing: Option<Storing> = None;
+    let mut next_at = None;
     loop {
+        let mut failed = None;
+        if let Some(at) = next_at.take() {
+            match finished(storing.take()).await {
+                Ok(told) => {
+                    let events = told.into_iter().flat_map(|told| told.into_events(&name));
+                    if !tell(events, &tx, &cancel).await {
+                        return;
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep_until(at) => {}
+            }
+        }
+        let began = tokio::time::Instant::now();
         // Watched before it is read: what changes in between gives a notice.
         let watched = notices.watch();
         let reading = tokio::task::spawn_blocking({
@@ -52,7 +78,10 @@ pub(super) async fn run(
         });
         let read = reading.await;
         // In order: what was read before is stored before.
-        let stored = finished(storing.take()).await;
+        let stored = match failed {
+            Some(error) => Err(error),
+            None => finished(storing.take()).await,
+        };
         let (back, mut prepared) = match read {
             Ok(read) => read,
             Err(error) => {
@@ -77,6 +106,7 @@ pub(super) async fn run(
         if let Ok(prepared) = &mut prepared
             && let Some(batch) = prepared.batch.take()
         {
+            next_at = (batch.accepted.len() < MANY).then(|| began + PACE);
             let (store, source) = (Arc::clone(&store), name.clone());
             storing = Some(tokio::task::spawn_blocking(move || {
                 put(&store, &source, batch)

@@ -2,6 +2,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use rstest::rstest;
 
+mod earlier;
+
 use super::*;
 use crate::domain::text::Untrusted;
 use crate::intake::decode;

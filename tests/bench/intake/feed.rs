@@ -28,7 +28,8 @@ use stanch::ui::{Ui, draw};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{line, memory, share, size, unknown};
+use super::goals::{Goals, Must, THIRD_OF_LNAV, shortest};
+use super::{line, lines, memory, share, size, unknown};
 
 /// Shortest time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -88,9 +89,12 @@ struct Screen {
 }
 
 impl Screen {
-    fn take(&mut self, msg: Msg) {
+    /// Takes a message in, and returns for how long that kept the processor.
+    fn take(&mut self, msg: Msg) -> Duration {
+        let before = super::thread_processor();
         // Alerts that are looked at are read from the store; nobody needs the answer here.
         drop(update(&mut self.model, &self.keymap, msg, Timestamp::now()));
+        super::thread_processor().saturating_sub(before)
     }
 
     fn draw(&mut self) {
@@ -113,6 +117,8 @@ struct Seen {
     keys: Vec<Duration>,
     ages: Vec<Duration>,
     frames: usize,
+    /// The longest that one message kept the processor: how late a key can be by that, whatever else the machine does.
+    longest: Duration,
 }
 
 /// Sends keys and takes in alerts until all are in the queue.
@@ -138,7 +144,8 @@ fn look(
         }
         match events.try_recv() {
             Ok(IntakeEvent::Alerts(stored)) => {
-                screen.take(Msg::Alerts(stored.into_iter().map(history::row).collect()));
+                let rows = stored.into_iter().map(history::row).collect();
+                seen.longest = seen.longest.max(screen.take(Msg::Alerts(rows)));
             }
             Ok(_) => {}
             Err(_) => std::thread::sleep(Duration::from_micros(500)),
@@ -196,7 +203,7 @@ pub fn load(file: &Path, state: &Path, n: usize) {
 }
 
 /// Drives `rate` alerts a second for `seconds`, and prints what came of it.
-pub fn run(dir: &Path, rate: usize, seconds: usize) {
+pub fn run(dir: &Path, rate: usize, seconds: usize, goals: &mut Goals) {
     let (file, state) = (dir.join("alerts.jsonl"), dir.join("state"));
     std::fs::write(&file, "").unwrap();
     let store = Arc::new(Mutex::new(Store::open(&state).unwrap()));
@@ -244,11 +251,13 @@ pub fn run(dir: &Path, rate: usize, seconds: usize) {
     );
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
     println!(
-        "  key answered: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms, {} keys",
+        "  key answered: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms, {} keys; the longest that one message kept the processor: \
+         {:.2} ms",
         ms(share(&seen.keys, 500)),
         ms(share(&seen.keys, 990)),
         ms(share(&seen.keys, 1_000)),
-        seen.keys.len()
+        seen.keys.len(),
+        ms(seen.longest)
     );
     println!(
         "  age of the oldest alert not shown: p50 {:.0} ms, p99 {:.0} ms; {:.0} frames/s",
@@ -273,4 +282,49 @@ pub fn run(dir: &Path, rate: usize, seconds: usize) {
         size(&state) / all.max(1) as u64
     );
     assert_eq!((lost, along), (0, all));
+    let own = used.saturating_sub(writing + reading).as_secs_f64() / all.max(1) as f64;
+    let drain = ended.saturating_duration_since(last_written);
+    let wrong = lost.unsigned_abs() + counts.arrivals - counts.alerts;
+    judge(goals, &seen, drain, wrong, own);
+}
+
+/// Holds what was seen against the goals; `own` is the processor time of an alert in seconds.
+fn judge(goals: &mut Goals, seen: &Seen, drain: Duration, wrong: u64, own: f64) {
+    let text = lines(50_000);
+    let raw: Vec<&[u8]> = text.lines().map(str::as_bytes).collect();
+    let parsing = shortest(|| super::ingest::parse(&raw)).as_secs_f64() / raw.len() as f64;
+    let mut most = |number, what, bound, figure| {
+        goals.add(number, what, Must::Most(bound), figure, "ms");
+    };
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    let (key, age) = (share(&seen.keys, 990), share(&seen.ages, 990));
+    most(8, "key answered while alerts arrive, p99", 15.0, ms(key));
+    most(
+        8,
+        "the longest that one message kept the screen",
+        15.0,
+        ms(seen.longest),
+    );
+    most(
+        9,
+        "age of what is not on the screen yet, p99",
+        100.0,
+        ms(age),
+    );
+    most(9, "until the last is on the screen", 100.0, ms(drain));
+    goals.add(
+        9,
+        "alerts lost or doubled",
+        Must::Most(0.0),
+        wrong as f64,
+        "",
+    );
+    let most = Must::Most(THIRD_OF_LNAV);
+    goals.add(
+        10,
+        "processor time of all, beside typed parsing",
+        most,
+        own / parsing,
+        "x",
+    );
 }

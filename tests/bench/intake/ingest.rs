@@ -14,7 +14,15 @@ use stanch::domain::queue::{Queue, Row};
 use stanch::intake::decode::decode;
 use stanch::intake::store::{Store, StoredAlert};
 
+use super::goals::{Goals, Must, TWICE_LNAV};
 use super::{BATCH, batch, lines, memory, processor, size, unknown};
+
+/// Parses lines into a typed `&str`, and nothing else.
+pub fn parse(raw: &[&[u8]]) {
+    for line in raw {
+        black_box(serde_json::from_slice::<Typed<'_>>(line).unwrap());
+    }
+}
 
 /// What a plain reader would take out of a line: every field of it.
 #[derive(Deserialize)]
@@ -210,7 +218,7 @@ fn time(work: &mut dyn FnMut()) -> Took {
 }
 
 /// Puts decoded lines into a queue, and tells what an alert takes there.
-fn queued(raw: &[&[u8]], now: Timestamp) -> Took {
+fn queued(raw: &[&[u8]], now: Timestamp, goals: &mut Goals) -> Took {
     let before = memory(std::process::id(), "RssAnon");
     let mut queue = Queue::default();
     let mut took = Took::default();
@@ -231,26 +239,28 @@ fn queued(raw: &[&[u8]], now: Timestamp) -> Took {
         took += time(&mut || queue.take(&decoded, true, &unknown));
     }
     let after = memory(std::process::id(), "RssAnon");
-    println!(
-        "  memory of the queue: {} B an alert",
-        after.saturating_sub(before) / raw.len().max(1)
+    let bytes = after.saturating_sub(before) / raw.len().max(1);
+    println!("  memory of the queue: {bytes} B an alert");
+    let most = Must::Most(200.0);
+    goals.add(
+        14,
+        "memory of an alert in the queue",
+        most,
+        bytes as f64,
+        "B",
     );
     took
 }
 
 /// Reads `n` alerts, and prints how fast and how large.
-pub fn run(dir: &Path, n: usize) {
+pub fn run(dir: &Path, n: usize, goals: &mut Goals) {
     let text = lines(n);
     let raw: Vec<&[u8]> = text.lines().map(str::as_bytes).collect();
     println!("ingest: {n} alerts, {} B each", text.len() / n.max(1));
     let now = Timestamp::now();
     let (mut typed, mut decoded) = (Took::MOST, Took::MOST);
     for _ in 0..3 {
-        typed = typed.min(time(&mut || {
-            for line in &raw {
-                black_box(serde_json::from_slice::<Typed<'_>>(line).unwrap());
-            }
-        }));
+        typed = typed.min(time(&mut || parse(&raw)));
         decoded = decoded.min(time(&mut || {
             for line in &raw {
                 black_box(decode(None, line, "siem", now).unwrap());
@@ -269,7 +279,7 @@ pub fn run(dir: &Path, n: usize) {
     tell("serde_json into a typed &str, nothing else", typed);
     tell("decoded", decoded);
 
-    tell("put into the queue alone", queued(&raw, now));
+    tell("put into the queue alone", queued(&raw, now, goals));
 
     let mut store = Store::open(&dir.join("store")).unwrap();
     let mut queue = Queue::default();
@@ -317,5 +327,38 @@ pub fn run(dir: &Path, n: usize) {
         beside(read),
         beside(whole),
         beside(putting)
+    );
+    judge(goals, [typed.0, alone.0, decoded.0, read.0, putting.0]);
+}
+
+/// Holds what things took against the goals.
+fn judge(goals: &mut Goals, [typed, alone, decoded, read, putting]: [Duration; 5]) {
+    let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
+    let mut least = |number, what, bound, figure| {
+        goals.add(number, what, Must::Least(bound), figure, "x");
+    };
+    least(
+        1,
+        "decoding, beside typed parsing",
+        0.8,
+        ratio(typed, decoded),
+    );
+    least(
+        1,
+        "from a file to a durable queue, beside bare bytes and rows",
+        0.8,
+        ratio(alone, read),
+    );
+    least(
+        1,
+        "storing alone, beside bare bytes and rows",
+        0.8,
+        ratio(alone, putting),
+    );
+    least(
+        2,
+        "loading all from a file, beside typed parsing",
+        TWICE_LNAV,
+        ratio(typed, read),
     );
 }

@@ -19,6 +19,9 @@ const FORM: u8 = 1;
 /// Most words of a lot; the others stand where they are used.
 const MOST_WORDS: usize = 200;
 
+/// Bytes for which room is made at first.
+const USUAL_BYTES: usize = 64 << 10;
+
 /// Stands for a word that is written out behind it.
 const SPELT: u8 = 255;
 
@@ -55,6 +58,7 @@ pub(super) struct Entry {
 /// Writes the alerts of a lot, each with the place of its bytes in the segment and how many there are.
 pub(super) fn pack<'e>(entries: impl Iterator<Item = (&'e StoredAlert, u64, u64)>) -> Vec<u8> {
     let mut writer = Writer::default();
+    writer.out.reserve(USUAL_BYTES);
     let mut ends: Vec<u8> = Vec::new();
     for (stored, offset, length) in entries {
         writer.entry(stored, offset, length);
