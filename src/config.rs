@@ -17,7 +17,7 @@ use crate::app::settings::{
     ConnectorSettings, Desk, InventorySettings, ReceiverSettings, Retention, SourceSettings,
 };
 pub use alerts::AlertSettings;
-pub use desk::{Fold, SlaSettings, ViewSettings};
+pub use desk::{Fold, SlaSettings, ViewSettings, WatchSettings};
 
 /// The commented default, which `stanch init` writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -46,6 +46,8 @@ pub struct Config {
     pub journal: JournalSettings,
     /// Until when alerts are to be contained.
     pub sla: SlaSettings,
+    /// How long containments are watched.
+    pub watch: WatchSettings,
     /// Views of the queue.
     pub view: Vec<ViewSettings>,
     /// The screen.
@@ -228,6 +230,7 @@ impl Config {
             .chain(inventory::check(text, &config.inventory))
             .chain(validate_site(&config.journal.site))
             .chain(desk::validate(&config.sla, &config.view))
+            .chain(desk::validate_watch(&config.watch))
             .chain(alerts::validate(&config.alerts))
             .map(|(key, problem)| fault(text, &key, problem))
             .collect();
@@ -259,7 +262,7 @@ impl Config {
 
     /// Returns the analyst's desk.
     pub fn desk(&self) -> Desk {
-        desk::desk(&self.sla, &self.view)
+        desk::desk(&self.sla, &self.view, &self.watch)
     }
 
     /// Returns how long alerts are kept.

@@ -1,9 +1,11 @@
 //! The registry: everything an analyst can do, one row each. Keys, hints, help and `stanch keys` all read it.
 
 mod card;
+mod coverage;
 mod decide;
 mod log;
 mod map;
+mod plan;
 mod reader;
 mod readiness;
 
@@ -136,6 +138,12 @@ pub enum Command {
     Reload,
     /// Write what is shown to a file.
     Export,
+    /// Show what is proven, layer by node.
+    Coverage,
+    /// Take a cell of the coverage on as a risk.
+    AcceptRisk,
+    /// Say that what was looked at by hand holds, or does not.
+    Checked(bool),
 }
 
 /// Where a key applies.
@@ -155,6 +163,8 @@ pub enum Scope {
     Readiness,
     /// The tabs of the card.
     Card,
+    /// The coverage matrix.
+    Coverage,
 }
 
 /// How much a command can harm.
@@ -209,12 +219,17 @@ const fn spec(
 
 use Command as C;
 use Danger::{Acts, Safe};
-use Scope::{Plan, Triage};
+use Scope::Triage;
 
 /// All commands. Two rows of one scope never share a key; a test keeps it so.
 pub const REGISTRY: &[Spec] = &join::<{ TRIAGE.len() + SCREENS.len() }>(TRIAGE, SCREENS);
 
-const TRIAGE: &[Spec] = &join::<{ CONSOLE.len() + decide::ROWS.len() }>(CONSOLE, decide::ROWS);
+const TRIAGE: &[Spec] = &join::<{ ACTING.len() + decide::ROWS.len() }>(ACTING, decide::ROWS);
+
+const ACTING: &[Spec] = &join::<{ CONSOLE.len() + PROVING.len() }>(CONSOLE, PROVING);
+
+const PROVING: &[Spec] =
+    &join::<{ plan::ROWS.len() + coverage::ROWS.len() }>(plan::ROWS, coverage::ROWS);
 
 const SCREENS: &[Spec] = &join::<{ LOOKING.len() + TEXTS.len() }>(LOOKING, TEXTS);
 
@@ -510,96 +525,6 @@ const CONSOLE: &[Spec] = &[
         Triage,
         "Leave the console. Asks first while an act is under way.",
     ),
-    spec(
-        C::Down,
-        "plan.down",
-        "scroll",
-        &["down", "j"],
-        Safe,
-        Plan,
-        "Scroll down.",
-    ),
-    spec(
-        C::Up,
-        "plan.up",
-        "scroll",
-        &["up", "k"],
-        Safe,
-        Plan,
-        "Scroll up.",
-    ),
-    spec(
-        C::PageDown,
-        "plan.page_down",
-        "page down",
-        &["pgdn", "ctrl-d", "space"],
-        Safe,
-        Plan,
-        "Scroll down a page.",
-    ),
-    spec(
-        C::PageUp,
-        "plan.page_up",
-        "page up",
-        &["pgup", "ctrl-u"],
-        Safe,
-        Plan,
-        "Scroll up a page.",
-    ),
-    spec(
-        C::SwitchButton,
-        "plan.switch",
-        "Cancel / Run",
-        &["tab", "shift-tab", "left", "right"],
-        Safe,
-        Plan,
-        "Move between the buttons; Cancel is chosen at first.",
-    ),
-    spec(
-        C::Accept,
-        "plan.accept",
-        "press button",
-        &["enter"],
-        Acts,
-        Plan,
-        "Press the chosen button.",
-    ),
-    spec(
-        C::Rebuild,
-        "plan.rebuild",
-        "read again",
-        &["ctrl-r"],
-        Safe,
-        Plan,
-        "Build the plan anew from what holds now.",
-    ),
-    spec(
-        C::Stop,
-        "plan.stop",
-        "stop after step",
-        &["ctrl-x"],
-        Safe,
-        Plan,
-        "Stop after the running step; the rest is not sent.",
-    ),
-    spec(
-        C::Redraw,
-        "plan.redraw",
-        "redraw",
-        &["ctrl-l"],
-        Safe,
-        Plan,
-        "Paint the whole screen again.",
-    ),
-    spec(
-        C::Back,
-        "plan.back",
-        "back",
-        &["esc", "q"],
-        Safe,
-        Plan,
-        "Back to the queue. A running plan goes on.",
-    ),
 ];
 
 impl Command {
@@ -638,6 +563,7 @@ pub fn scope(model: &Model) -> Scope {
         Overlay::Map => Scope::Map,
         Overlay::Readiness => Scope::Readiness,
         Overlay::Card => Scope::Card,
+        Overlay::Coverage => Scope::Coverage,
         Overlay::Help { .. }
         | Overlay::Messages { .. }
         | Overlay::Score { .. }
@@ -671,6 +597,7 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
             | C::Progress
             | C::PlanHere
             | C::Trace
+            | C::Coverage
     );
     if needs_alert && model.selected.is_none() {
         return Some("no alert is selected".to_owned());
@@ -689,6 +616,12 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
         C::Stop => match &model.overlay {
             Overlay::Plan(view) if view.stage == Stage::Running => None,
             _ => Some("nothing is running".to_owned()),
+        },
+        C::Coverage => match &model.overlay {
+            Overlay::Plan(view) if !matches!(view.stage, Stage::Running | Stage::Ended) => {
+                Some("nothing was done yet".to_owned())
+            }
+            _ => None,
         },
         _ => None,
     }

@@ -8,8 +8,8 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    born, card_screen, choosing, context, deciding, field, log_screen, map_screen, planning,
-    readiness_screen, reload, sift, triage, views,
+    born, card_screen, choosing, context, coverage, deciding, field, log_screen, map_screen,
+    planning, readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -246,6 +246,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Map => map_screen::command(model, command, now),
         Scope::Readiness => readiness_screen::command(model, command, now),
         Scope::Card => card_screen::command(model, command, now),
+        Scope::Coverage => coverage::command(model, command, now),
     }
 }
 

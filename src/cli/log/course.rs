@@ -135,7 +135,10 @@ impl Course {
                         | DecisionKind::Wake
                         | DecisionKind::CloseContained
                         | DecisionKind::Confirm
-                        | DecisionKind::HandOver => continue,
+                        | DecisionKind::HandOver
+                        | DecisionKind::AcceptRisk
+                        | DecisionKind::Checked
+                        | DecisionKind::Reopen => continue,
                     };
                 }
                 RecordType::Plan => {
