@@ -12,6 +12,7 @@ pub mod choosing;
 pub mod command;
 pub mod contact;
 pub mod context;
+pub mod coverage;
 pub mod deciding;
 pub mod detail;
 pub mod field;

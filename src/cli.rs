@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 pub mod alert;
 pub mod alerts;
 pub mod config;
+pub mod coverage;
 pub mod doctor;
 pub mod drill;
 pub mod identity;
@@ -119,7 +120,7 @@ pub enum Command {
     Undo(plan::UndoArgs),
     /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
     Reconcile(plan::ReconcileArgs),
-    /// Claim, give, put off, dismiss or note alerts.
+    /// Claim, give, put off, dismiss, note or close alerts; show what of their containment is proven.
     Alert(alert::AlertArgs),
     /// Decode, list and show alerts.
     Alerts(alerts::AlertsArgs),

@@ -18,7 +18,7 @@ use crate::app::settings::{
     ConnectorSettings, Desk, InventorySettings, ReceiverSettings, Retention, SourceSettings,
 };
 pub use alerts::AlertSettings;
-pub use desk::{Fold, SlaSettings, ViewSettings};
+pub use desk::{Fold, SlaSettings, ViewSettings, WatchSettings};
 
 /// The commented default, which `stanch init` writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -47,6 +47,8 @@ pub struct Config {
     pub journal: JournalSettings,
     /// Until when alerts are to be contained.
     pub sla: SlaSettings,
+    /// How long containments are watched.
+    pub watch: WatchSettings,
     /// Views of the queue.
     pub view: Vec<ViewSettings>,
     /// The screen.
@@ -231,6 +233,7 @@ impl Config {
             .chain(inventory::check(text, &config.inventory))
             .chain(validate_site(&config.journal.site))
             .chain(desk::validate(&config.sla, &config.view))
+            .chain(desk::validate_watch(&config.watch))
             .chain(alerts::validate(&config.alerts))
             .chain(validate_keys(&config.keys))
             .map(|(key, problem)| fault(text, &key, problem))
@@ -263,7 +266,7 @@ impl Config {
 
     /// Returns the analyst's desk.
     pub fn desk(&self) -> Desk {
-        desk::desk(&self.sla, &self.view)
+        desk::desk(&self.sla, &self.view, &self.watch)
     }
 
     /// Returns how long alerts are kept.

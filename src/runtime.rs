@@ -21,3 +21,4 @@ pub mod script;
 pub mod services;
 mod space;
 pub mod timeline;
+pub mod watch;

@@ -13,6 +13,7 @@ use crate::app::model::{LEAST, Model, Overlay, Pane};
 use crate::domain::text::{cells, fit};
 
 pub mod card;
+pub mod coverage;
 pub mod glyphs;
 pub mod log;
 pub mod map;
@@ -75,6 +76,8 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::Readiness => readiness::render(model, ui, body, buf),
         Overlay::Card => card::screen::render(model, ui, body, buf),
+        Overlay::Coverage => coverage::render(model, ui, body, buf),
+        Overlay::Reason(_) if model.coverage.open => coverage::render(model, ui, body, buf),
         Overlay::None
         | Overlay::Reason(_)
         | Overlay::Views

@@ -7,6 +7,10 @@ mod desk;
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod common;
 
+#[path = "common/served.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more")]
+mod served;
+
 #[path = "cli/alerts.rs"]
 mod alerts;
 #[path = "cli/away.rs"]
@@ -29,3 +33,5 @@ mod map;
 mod policy;
 #[path = "cli/twice.rs"]
 mod twice;
+#[path = "cli/watch.rs"]
+mod watch;

@@ -169,6 +169,13 @@ fn name(style: Style) -> Option<String> {
 #[case("card_plan", 120, 40)]
 #[case("card_nobody_says", 80, 24)]
 #[case("card_hostile", 120, 40)]
+#[case("coverage", 80, 24)]
+#[case("coverage", 120, 40)]
+#[case("coverage", 60, 15)]
+#[case("coverage_risk", 80, 24)]
+#[case("coverage_reopened", 80, 24)]
+#[case("coverage_reason", 80, 24)]
+#[case("coverage_queue", 80, 24)]
 #[case("card_hostile_credentials", 80, 24)]
 fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u16) {
     let world = World::showing(screen);
@@ -183,6 +190,7 @@ fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u
 #[case("map_exposure")]
 #[case("ready")]
 #[case("card_effects")]
+#[case("coverage")]
 #[case("why")]
 fn screens_without_colour_or_unicode(#[case] screen: &str) {
     let world = World::showing(screen);

@@ -1,6 +1,7 @@
 //! The registry: everything an analyst can do, one row each. Keys, hints, help and `stanch keys` all read it.
 
 mod card;
+mod coverage;
 mod decide;
 mod log;
 mod map;
@@ -140,6 +141,12 @@ pub enum Command {
     Export,
     /// Look for a command by its name.
     Palette,
+    /// Show what is proven, layer by node.
+    Coverage,
+    /// Take a cell of the coverage on as a risk.
+    AcceptRisk,
+    /// Say that what was looked at by hand holds, or does not.
+    Checked(bool),
 }
 
 /// Where a key applies.
@@ -159,6 +166,8 @@ pub enum Scope {
     Readiness,
     /// The tabs of the card.
     Card,
+    /// The coverage matrix.
+    Coverage,
 }
 
 /// How much a command can harm.
@@ -216,34 +225,43 @@ use Danger::{Acts, Safe};
 use Scope::Triage;
 
 /// All commands. Two rows of one scope never share a key; a test keeps it so.
-pub const REGISTRY: &[Spec] =
-    &join::<{ PLACES.len() + palette::ROWS.len() }>(PLACES, palette::ROWS);
+pub const REGISTRY: &[Spec] = &flat::<{ count(TABLES) }>(TABLES);
 
-const PLACES: &[Spec] = &join::<{ ACTING.len() + SCREENS.len() }>(ACTING, SCREENS);
+/// The commands by screen, in the order in which they are listed.
+const TABLES: &[&[Spec]] = &[
+    CONSOLE,
+    decide::ROWS,
+    plan::ROWS,
+    coverage::ROWS,
+    log::ROWS,
+    map::ROWS,
+    card::ROWS,
+    readiness::ROWS,
+    reader::ROWS,
+    palette::ROWS,
+];
 
-const ACTING: &[Spec] = &join::<{ TRIAGE.len() + plan::ROWS.len() }>(TRIAGE, plan::ROWS);
+const fn count(tables: &[&[Spec]]) -> usize {
+    let (mut all, mut at) = (0, 0);
+    while at < tables.len() {
+        all += tables[at].len();
+        at += 1;
+    }
+    all
+}
 
-const TRIAGE: &[Spec] = &join::<{ CONSOLE.len() + decide::ROWS.len() }>(CONSOLE, decide::ROWS);
-
-const SCREENS: &[Spec] = &join::<{ LOOKING.len() + TEXTS.len() }>(LOOKING, TEXTS);
-
-const TEXTS: &[Spec] =
-    &join::<{ readiness::ROWS.len() + reader::ROWS.len() }>(readiness::ROWS, reader::ROWS);
-
-const LOOKING: &[Spec] = &join::<{ log::ROWS.len() + AROUND.len() }>(log::ROWS, AROUND);
-
-const AROUND: &[Spec] = &join::<{ map::ROWS.len() + card::ROWS.len() }>(map::ROWS, card::ROWS);
-
-const fn join<const N: usize>(first: &[Spec], then: &[Spec]) -> [Spec; N] {
-    let mut all = [first[0]; N];
-    let mut i = 0;
-    while i < N {
-        all[i] = if i < first.len() {
-            first[i]
-        } else {
-            then[i - first.len()]
-        };
-        i += 1;
+const fn flat<const N: usize>(tables: &[&[Spec]]) -> [Spec; N] {
+    let mut all = [tables[0][0]; N];
+    let (mut table, mut row) = (0, 0);
+    let mut at = 0;
+    while at < N {
+        while row == tables[table].len() {
+            table += 1;
+            row = 0;
+        }
+        all[at] = tables[table][row];
+        at += 1;
+        row += 1;
     }
     all
 }
@@ -558,6 +576,7 @@ pub fn scope(model: &Model) -> Scope {
         Overlay::Map => Scope::Map,
         Overlay::Readiness => Scope::Readiness,
         Overlay::Card => Scope::Card,
+        Overlay::Coverage => Scope::Coverage,
         Overlay::Help { .. }
         | Overlay::Messages { .. }
         | Overlay::Score { .. }
@@ -591,6 +610,7 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
             | C::Progress
             | C::PlanHere
             | C::Trace
+            | C::Coverage
     );
     if needs_alert && model.selected.is_none() {
         return Some("no alert is selected".to_owned());
@@ -609,6 +629,12 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
         C::Stop => match &model.overlay {
             Overlay::Plan(view) if view.stage == Stage::Running => None,
             _ => Some("nothing is running".to_owned()),
+        },
+        C::Coverage => match &model.overlay {
+            Overlay::Plan(view) if !matches!(view.stage, Stage::Running | Stage::Ended) => {
+                Some("nothing was done yet".to_owned())
+            }
+            _ => None,
         },
         _ => None,
     }

@@ -55,6 +55,8 @@ pub fn ask(model: &mut Model, kind: DecisionKind, now: Timestamp) {
         model.overlay = Overlay::Reason(ReasonPrompt {
             kind,
             alerts,
+            cell: None,
+            found: None,
             input: Input::default(),
         });
     }
@@ -105,34 +107,56 @@ fn few_enough(model: &mut Model, alerts: Vec<AlertId>, now: Timestamp) -> Option
 /// Closes the selected alert as contained, and with it those of its line that are about the same identity: a line may also
 /// stand for an incident, and nothing was done about its others.
 pub fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
-    let Some(id) = model.selected.clone() else {
+    match model.selected.clone() {
+        Some(id) => close_alert(model, id, now),
+        None => Vec::new(),
+    }
+}
+
+/// Closes an alert as contained, unless a cell of its coverage is neither proven nor accepted as a risk.
+pub fn close_alert(model: &mut Model, id: AlertId, now: Timestamp) -> Vec<Effect> {
+    if let Some(refusal) = not_closed(model, &id) {
+        model.say(now, Level::Warn, format!("not closed: {refusal}"));
         return Vec::new();
-    };
-    let refusal = match model.row_state(&id) {
-        RowState::Proven => return close_all(model, id, now),
-        RowState::Unknown => "an act's outcome is unknown; read it back first (v)",
-        RowState::Failed => "an act failed; stage another plan, or dismiss with a reason",
-        RowState::Requested => "an act is requested, not proven",
-        RowState::Undone => "an act was taken back; stage a plan again, or dismiss with a reason",
-        RowState::Partly => {
-            let held = model.still_held(&id);
-            let layers: Vec<&str> = held.into_iter().map(Layer::as_str).collect();
-            let text = format!(
-                "not closed: whoever holds it still has {}; stage another plan",
-                layers.join(", ")
-            );
-            model.say(now, Level::Warn, text);
-            return Vec::new();
+    }
+    if model.coverage.open {
+        model.coverage = super::coverage::CoverageScreen::default();
+        model.overlay = model.resting();
+    }
+    close_all(model, id, now)
+}
+
+/// Says why an alert cannot be closed as contained, naming the cells; `None` when it can.
+pub fn not_closed(model: &Model, id: &AlertId) -> Option<String> {
+    let way_out = match model.row_state(id) {
+        RowState::Acting => return Some("a plan is running".to_owned()),
+        RowState::Closed | RowState::Dismissed => return Some("it is closed already".to_owned()),
+        RowState::Snoozed => return Some("it is put off; take it up first (s)".to_owned()),
+        RowState::Reopened => {
+            let why = model.reopened(id).unwrap_or_default();
+            return Some(format!("{}; contain it again", show(why)));
         }
-        RowState::Acting => "a plan is running",
-        RowState::Closed | RowState::Dismissed => "it is closed already",
-        RowState::Snoozed => "it is put off; take it up first (s)",
         RowState::New | RowState::Claimed | RowState::Resolved => {
-            "nothing was contained; dismiss it (D) or do nothing (0), with a reason"
+            let text = "nothing was contained; dismiss it (D) or do nothing (0), with a reason";
+            return Some(text.to_owned());
         }
+        RowState::Unknown => "read it back (v)",
+        RowState::Failed => "stage another plan",
+        RowState::Requested => "an act is requested, not proven; read it back",
+        RowState::Undone => "an act was taken back; stage a plan again",
+        RowState::Proven | RowState::Partly => "stage another plan",
     };
-    model.say(now, Level::Warn, format!("not closed: {refusal}"));
-    Vec::new()
+    let coverage = model.coverage_of(id);
+    let cells = coverage.refusal()?;
+    let held = model.still_held(id);
+    let held: Vec<&str> = held.into_iter().map(Layer::as_str).collect();
+    let held = match held.is_empty() {
+        true => String::new(),
+        false => format!("whoever holds it still has {}: ", held.join(", ")),
+    };
+    Some(format!(
+        "{held}{cells}; {way_out}, or accept the risk of each (C, A), with a reason"
+    ))
 }
 
 fn close_all(model: &mut Model, id: AlertId, now: Timestamp) -> Vec<Effect> {
@@ -169,10 +193,10 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     };
     match key.code {
-        Code::Esc => model.overlay = Overlay::None,
+        Code::Esc => model.overlay = model.resting(),
         Code::Enter => match decided(prompt, now) {
             Ok(decisions) => {
-                model.overlay = Overlay::None;
+                model.overlay = model.resting();
                 model.marks.clear();
                 return vec![Effect::Record(decisions)];
             }
@@ -189,6 +213,8 @@ fn decided(prompt: &ReasonPrompt, now: Timestamp) -> Result<Vec<Decision>, Strin
     let one = |alert: &AlertId| Decision {
         to: to.clone(),
         until,
+        cell: prompt.cell.clone(),
+        found: prompt.found,
         ..Decision::on(alert.clone(), prompt.kind, Some(reason.clone()))
     };
     Ok(prompt.alerts.iter().map(one).collect())
@@ -263,13 +289,7 @@ fn put_off(model: &Model, id: &AlertId) -> Option<Timestamp> {
         .of_alert(id)
         .iter()
         .rev()
-        .find(|(_, _, d)| {
-            let is_more = matches!(
-                d.kind,
-                DecisionKind::Note | DecisionKind::Confirm | DecisionKind::HandOver
-            );
-            !is_more && !d.kind.is_automatic()
-        })?;
+        .find(|(_, _, d)| !d.kind.is_aside())?;
     last.2.until.filter(|_| last.2.kind == DecisionKind::Snooze)
 }
 

@@ -9,6 +9,7 @@ use tui_input::Input;
 use super::alerts::Alerts;
 use super::automation::Automation;
 use super::card::CardScreen;
+use super::coverage::CoverageScreen;
 use super::keys::Key;
 use super::map::{Choosing, Deeds, MapAsk, MapScreen};
 use super::palette::Palette;
@@ -17,7 +18,7 @@ use super::reload::Reload;
 use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
-use crate::domain::coverage::CellState;
+use crate::domain::coverage::{CellName, CellState};
 use crate::domain::decision::{Act, DecisionKind, Decisions};
 use crate::domain::identity::LiveContext;
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
@@ -98,6 +99,8 @@ pub enum Overlay {
     Readiness,
     /// The tabs of the card; what they show is in [`Model::card`].
     Card,
+    /// The coverage matrix; whose is in [`Model::coverage`].
+    Coverage,
     /// The views to choose from.
     Views,
     /// The name under which a view is to be saved.
@@ -169,6 +172,10 @@ pub struct ReasonPrompt {
     pub kind: DecisionKind,
     /// About which alerts.
     pub alerts: Vec<AlertId>,
+    /// About which cell of the coverage.
+    pub cell: Option<CellName>,
+    /// What somebody found there by hand.
+    pub found: Option<CellState>,
     /// What is typed.
     pub input: Input,
 }
@@ -299,6 +306,8 @@ pub enum RowState {
     Requested,
     /// A proven act was taken back.
     Undone,
+    /// It was used after it had been contained.
+    Reopened,
     /// Every act is proven, and the plan says what its holder keeps all the same.
     Partly,
     /// Every act is proven, and nothing that the plan knows of is left open.
@@ -329,6 +338,7 @@ impl RowState {
             Self::Failed => "FAILED",
             Self::Requested => "requested",
             Self::Undone => "UNDONE",
+            Self::Reopened => "REOPENED",
             Self::Partly => "partly",
             Self::Proven => "proven",
             Self::Closed => "closed",
@@ -392,6 +402,8 @@ pub struct Model {
     pub readiness: ReadinessScreen,
     /// The tabs of the card.
     pub card: CardScreen,
+    /// The coverage matrix.
+    pub coverage: CoverageScreen,
     /// Options for an identity that was made through the one at hand.
     pub born: Option<Choosing>,
     /// What alerts say that identities made or touched.
@@ -473,7 +485,9 @@ impl Model {
 
     /// Returns what lies over the triage screen when nothing is open over that.
     pub fn resting(&self) -> Overlay {
-        if self.map.open {
+        if self.coverage.open {
+            Overlay::Coverage
+        } else if self.map.open {
             Overlay::Map
         } else if self.timeline.open {
             Overlay::Log
@@ -528,10 +542,13 @@ impl Model {
         {
             return RowState::Acting;
         }
+        if self.reopened(id).is_some() {
+            return RowState::Reopened;
+        }
         let decided = self.decisions.of_alert(id);
         let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| {
-            use DecisionKind::{Confirm, HandOver, Note, Snooze, Wake};
-            !matches!(k, Note | Confirm | HandOver | Snooze | Wake) && !k.is_automatic()
+            use DecisionKind::{Snooze, Wake};
+            !k.is_aside() && !matches!(k, Snooze | Wake)
         });
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,

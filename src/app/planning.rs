@@ -96,9 +96,14 @@ pub fn stage_on(
 
 /// Shows the plan last run for the selected alert.
 pub fn reopen(model: &mut Model, now: Timestamp) {
-    let Some(alert) = model.selected.clone() else {
-        return;
-    };
+    if let Some(alert) = model.selected.clone() {
+        reopen_for(model, alert, now);
+    }
+}
+
+/// Shows the plan last run for an alert.
+pub fn reopen_for(model: &mut Model, alert: AlertId, now: Timestamp) {
+    model.overlay = model.resting();
     let Some((digest, plan)) = model.last_plan(&alert) else {
         model.say(
             now,
@@ -145,6 +150,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Back => model.overlay = model.resting(),
         Command::Accept => return accept(model, now),
         Command::Rebuild => return rebuild(model),
+        Command::Coverage => super::coverage::open(model),
         Command::Stop => {
             if let Some((digest, _)) = view.plan.clone() {
                 if let Some(run) = model.runs.get_mut(&digest) {

@@ -322,6 +322,26 @@ pub struct Desk {
     pub sla: Sla,
     /// Views to choose from, at most nine.
     pub views: Vec<View>,
+    /// How long containments are watched.
+    pub watch: Watch,
+}
+
+/// How long containments are watched, and how closely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// For how many seconds any use opens an alert again; 0 for never.
+    pub window_s: u32,
+    /// How many seconds pass between two questions to a provider.
+    pub every_s: u32,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            window_s: crate::domain::watching::WINDOW_S,
+            every_s: 60,
+        }
+    }
 }
 
 /// A choice of alerts under a name.

@@ -8,8 +8,8 @@ use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
 use super::{
-    born, card_screen, contact, context, deciding, log_screen, map_screen, planning, policy,
-    readiness_screen, reload, sift,
+    born, card_screen, contact, context, coverage, deciding, log_screen, map_screen, planning,
+    policy, readiness_screen, reload, sift,
 };
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
@@ -71,6 +71,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Help => model.overlay = Overlay::Help { scroll: 0 },
         Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
         Command::Trace => policy::open(model),
+        Command::Coverage => coverage::open(model),
         Command::Score => model.overlay = Overlay::Score { scroll: 0 },
         Command::Redraw => model.repaint = true,
         Command::Suspend => return vec![Effect::Suspend],
@@ -93,29 +94,8 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
             model.focus = Some(Pane::Queue);
             model.sift.typing = true;
         }
-        Command::Back
-        | Command::OpenRecord
-        | Command::ToAlert
-        | Command::ToIdentity
-        | Command::OnlyAlert
-        | Command::OnlyIdentity
-        | Command::Out
-        | Command::Verify
-        | Command::Unfold
-        | Command::FoldUp
-        | Command::UnfoldAll
-        | Command::FoldAll
-        | Command::NextMatch
-        | Command::PrevMatch
-        | Command::PathView
-        | Command::Palette
-        | Command::OpenNode
-        | Command::Reroot
-        | Command::Export
-        | Command::SwitchButton
-        | Command::Accept
-        | Command::Stop
-        | Command::Rebuild => {}
+        // Keys of other screens; none of them is bound here.
+        _ => {}
     }
     Vec::new()
 }

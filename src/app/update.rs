@@ -8,8 +8,8 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    automation, born, card_screen, choosing, context, deciding, field, log_screen, map_screen,
-    palette, planning, readiness_screen, reload, sift, triage, views,
+    automation, born, card_screen, choosing, context, coverage, deciding, field, log_screen,
+    map_screen, palette, planning, readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -297,6 +297,7 @@ fn carry_out(model: &mut Model, scope: Scope, command: Command, now: Timestamp) 
         Scope::Map => map_screen::command(model, command, now),
         Scope::Readiness => readiness_screen::command(model, command, now),
         Scope::Card => card_screen::command(model, command, now),
+        Scope::Coverage => coverage::command(model, command, now),
     }
 }
 

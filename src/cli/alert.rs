@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::coverage::{self, AboutArgs, CellArgs, Held};
 use super::{Global, exit, plan};
 use crate::app::deciding;
 use crate::app::model::{Model, RowState};
@@ -56,6 +57,29 @@ enum What {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+    /// Show what is proven, layer by node, what is left until when, and for how long a use opens the alert again
+    Coverage(AboutArgs),
+    /// Close an alert as contained; refused while anything is neither proven nor accepted as a risk
+    Close(AboutArgs),
+    /// Take a cell of the coverage on as a risk instead of a proof
+    AcceptRisk {
+        #[command(flatten)]
+        cell: CellArgs,
+        /// Why, and until when
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Say what a look by hand at a cell of the coverage came to
+    Check {
+        #[command(flatten)]
+        cell: CellArgs,
+        /// What it came to
+        #[arg(long)]
+        found: Held,
+        /// How you know
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Write a note on alerts
     Note {
         #[command(flatten)]
@@ -74,9 +98,12 @@ struct Which {
 }
 
 impl What {
-    /// Returns the alerts, the decision, and the text that a console would be told.
-    fn parts(&self) -> (&Which, DecisionKind, String) {
-        match self {
+    /// Returns the alerts, the decision, and the text that a console would be told; nothing for what is about the coverage.
+    fn parts(&self) -> Option<(&Which, DecisionKind, String)> {
+        Some(match self {
+            Self::Coverage(_) | Self::Close(_) | Self::AcceptRisk { .. } | Self::Check { .. } => {
+                return None;
+            }
             Self::Claim(which) => (which, DecisionKind::Claim, String::new()),
             Self::Wake(which) => (which, DecisionKind::Wake, String::new()),
             Self::Assign { which, to, reason } => {
@@ -89,19 +116,34 @@ impl What {
             } => (which, DecisionKind::Snooze, format!("{span} {reason}")),
             Self::Dismiss { which, reason } => (which, DecisionKind::Dismiss, reason.clone()),
             Self::Note { which, reason } => (which, DecisionKind::Note, reason.clone()),
-        }
+        })
     }
 }
 
 /// Records a decision about each of the alerts, or about none.
 pub fn run(global: &Global, args: &AlertArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    match &args.what {
+        What::Coverage(about) => return coverage::coverage(global, about, out),
+        What::Close(about) => return coverage::close(global, about, out),
+        What::AcceptRisk { cell, reason } => {
+            return coverage::accept_risk(global, cell, reason, out);
+        }
+        What::Check {
+            cell,
+            found,
+            reason,
+        } => return coverage::check(global, cell, *found, reason, out),
+        _ => {}
+    }
+    let Some((which, kind, text)) = args.what.parts() else {
+        return Ok(exit::USAGE);
+    };
     if global.read_only {
         eprintln!("stanch: read-only: a decision is a record, so none is made");
         return Ok(exit::REFUSED);
     }
     plan::with_setup(global, plan::silent(), async |setup, mut model| {
         let now = Timestamp::now();
-        let (which, kind, text) = args.what.parts();
         if let Some(reason) = setup.services.journal.blocked().await {
             return plan::refuse_blocked(&reason, global.json, out);
         }

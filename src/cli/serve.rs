@@ -21,6 +21,7 @@ use crate::intake::store::Store;
 use crate::runtime::duty::{self, Asked};
 use crate::runtime::intake::Intake;
 use crate::runtime::journal::{Journal, Report};
+use crate::runtime::watch::Watcher;
 
 /// Alerts that are logged one by one when they come together.
 const MOST_LINES: usize = 20;
@@ -40,6 +41,16 @@ pub fn serve(global: &Global) -> anyhow::Result<u8> {
     let store = Arc::new(Mutex::new(Store::open(&state)?));
     let journal = setup::journal_config(global)?;
     let anchoring = setup::anchoring(&config).map_err(anyhow::Error::msg)?;
+    let journal = Journal::open(journal, false, anchoring, Arc::new(|msg| log(&msg)));
+    let connectors =
+        setup::load_connectors(&config, &path).map_err(|errors| setup::all(&errors))?;
+    let watcher = Watcher {
+        connectors: Arc::new(connectors),
+        inventory: setup::load_inventory(&config, setup::cache_dir(global).as_deref()),
+        settings: config.desk().watch,
+        store: Arc::clone(&store),
+        journal: journal.clone(),
+    };
     let intake = Intake {
         program: "serve",
         sources: config.source.clone(),
@@ -48,7 +59,8 @@ pub fn serve(global: &Global) -> anyhow::Result<u8> {
         store,
         state,
         retention: config.retention(),
-        journal: Journal::open(journal, false, anchoring, Arc::new(|msg| log(&msg))),
+        journal,
+        watcher: Some(watcher),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -31,6 +31,7 @@ use crate::runtime::intake::Intake;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::planner;
 use crate::runtime::services::{Services, means};
+use crate::runtime::watch::Watcher;
 
 fn dirs() -> anyhow::Result<ProjectDirs> {
     ProjectDirs::from("", "", "stanch")
@@ -334,7 +335,10 @@ pub fn all(errors: &[anyhow::Error]) -> anyhow::Error {
     anyhow::anyhow!("{}", lines.join("\n"))
 }
 
-fn load_connectors(config: &Config, path: &Path) -> Result<Connectors, Vec<anyhow::Error>> {
+pub(super) fn load_connectors(
+    config: &Config,
+    path: &Path,
+) -> Result<Connectors, Vec<anyhow::Error>> {
     let blame = |name: &str, error: &dyn std::error::Error| {
         Config::blame(path, &["connector", name], error.to_string()).into()
     };
@@ -398,6 +402,8 @@ pub struct Setup {
     pub config: Config,
     /// The state folder.
     pub state: PathBuf,
+    /// Nothing can be recorded.
+    pub read_only: bool,
 }
 
 impl Setup {
@@ -524,6 +530,7 @@ impl Setup {
             findings: parts.rules.findings,
             config,
             state,
+            read_only: global.read_only,
         })
     }
 
@@ -538,6 +545,14 @@ impl Setup {
             state: self.state.clone(),
             retention: self.config.retention(),
             journal: self.services.journal.clone(),
+            // Whoever only looks cannot write down what a watch finds.
+            watcher: (!self.read_only).then(|| Watcher {
+                connectors: self.services.connectors.clone(),
+                inventory: self.services.inventory.clone(),
+                settings: self.services.desk.watch,
+                store: self.store.clone(),
+                journal: self.services.journal.clone(),
+            }),
         }
     }
 

@@ -20,6 +20,7 @@ pub fn keys(global: &Global, out: &mut dyn Write) -> anyhow::Result<u8> {
             Scope::Map => "map",
             Scope::Readiness => "readiness",
             Scope::Card => "card",
+            Scope::Coverage => "coverage",
         };
         let danger = match spec.danger {
             Danger::Safe => "safe",

@@ -3,13 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::Broken;
-use crate::app::settings::{Desk, View};
+use crate::app::settings::{Desk, View, Watch};
 use crate::domain::filter::{Filter, span_s};
 use crate::domain::queue::Grouping;
 use crate::domain::urgency::Sla;
 
 /// Views that can be chosen with a digit.
 pub(super) const MOST_VIEWS: usize = 9;
+
+/// Longest watch of a containment, in seconds: a week.
+const LONGEST_WATCH_S: u32 = 7 * 24 * 60 * 60;
 
 /// Until when alerts are to be contained, since the exposure began: `15m`, `8h`, `3d`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,58 @@ impl Default for SlaSettings {
             low: text("3d"),
         }
     }
+}
+
+/// How long containments are watched: `30m`, `2h`; `0` for not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchSettings {
+    /// How long after a containment took hold any use by the identity opens its alert again.
+    pub window: String,
+    /// How often its provider is asked about it meanwhile.
+    pub every: String,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self {
+            window: "30m".to_owned(),
+            every: "1m".to_owned(),
+        }
+    }
+}
+
+impl WatchSettings {
+    /// Returns the window and the time between two questions, in seconds.
+    fn parsed(&self) -> Result<Watch, (&'static str, String)> {
+        let window_s = match self.window.trim() {
+            "0" => 0,
+            text => seconds(text).map_err(|e| ("window", e))?,
+        };
+        if window_s > LONGEST_WATCH_S {
+            let text = format!(
+                "`{}` is longer than 7d; a debt or a playbook step lasts longer",
+                self.window
+            );
+            return Err(("window", text));
+        }
+        let every_s = seconds(&self.every).map_err(|e| ("every", e))?;
+        if !(10..=3_600).contains(&every_s) {
+            let text = format!("`{}` is not between 10s and 1h", self.every);
+            return Err(("every", text));
+        }
+        Ok(Watch { window_s, every_s })
+    }
+}
+
+/// Returns what in these settings cannot be used.
+pub fn validate_watch(watch: &WatchSettings) -> Vec<Broken> {
+    let key = |name: &str| vec!["watch".to_owned(), name.to_owned()];
+    let broken = watch.parsed().err();
+    broken
+        .map(|(name, problem)| (key(name), problem))
+        .into_iter()
+        .collect()
 }
 
 /// What is folded into a line.
@@ -67,7 +122,7 @@ pub struct ViewSettings {
 }
 
 /// Returns the desk that these settings describe; what cannot be used is left at its default, see [`validate`].
-pub fn desk(sla: &SlaSettings, views: &[ViewSettings]) -> Desk {
+pub fn desk(sla: &SlaSettings, views: &[ViewSettings], watch: &WatchSettings) -> Desk {
     let default = Sla::default();
     let seconds = |text: &str, default| seconds(text).unwrap_or(default);
     Desk {
@@ -78,6 +133,7 @@ pub fn desk(sla: &SlaSettings, views: &[ViewSettings]) -> Desk {
             low_s: seconds(&sla.low, default.low_s),
         },
         views: views.iter().map(view).collect(),
+        watch: watch.parsed().unwrap_or_default(),
     }
 }
 
@@ -137,7 +193,8 @@ mod tests {
 
     #[test]
     fn the_default_is_the_domains() {
-        assert_eq!(desk(&SlaSettings::default(), &[]).sla, Sla::default());
+        let desk = desk(&SlaSettings::default(), &[], &WatchSettings::default());
+        assert_eq!((desk.sla, desk.watch), (Sla::default(), Watch::default()));
         assert_eq!(validate(&SlaSettings::default(), &[]), []);
     }
 

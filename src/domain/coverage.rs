@@ -1,6 +1,12 @@
 //! What a request came to, and what that proves: wire outcomes and the cells of the coverage matrix.
 
-use super::vocabulary::words;
+pub mod linked;
+pub mod matrix;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::NodeId;
+use super::vocabulary::{Layer, words};
 
 words! {
     /// What happened to one request on the wire (`LOG` §3.6).
@@ -54,6 +60,15 @@ words! {
         /// No usable answer to the deadline.
         CannotTell = "cannot_tell",
     }
+}
+
+/// Which cell of the matrix is meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CellName {
+    /// Which node of the map: an identity that was contained, or what is linked with one.
+    pub node: NodeId,
+    /// Which layer of it.
+    pub layer: Layer,
 }
 
 impl CellState {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::coverage::{Proof, WireOutcome};
+use super::coverage::{CellName, CellState, Proof, WireOutcome};
 use super::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use super::plan::Plan;
 use super::vocabulary::{Verb, words};
@@ -117,6 +117,12 @@ words! {
         HandOver = "hand_over",
         /// Wrote something down.
         Note = "note",
+        /// Took a cell of the coverage on as a risk, instead of a proof.
+        AcceptRisk = "accept_risk",
+        /// Looked at a cell of the coverage by hand.
+        Checked = "checked",
+        /// It was used after it was contained, so it is open again.
+        Reopen = "reopen",
         /// The policy began a countdown, at whose end it runs a plan.
         AutoBegun = "auto_begun",
         /// Somebody stopped the countdown.
@@ -194,6 +200,22 @@ pub struct Decision {
     /// Who decided what is automatic: SHA-256 of policy and playbooks in force, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_policy: Option<String>,
+    /// Which cell of the coverage, for an accepted risk or what somebody found by hand; whose use opened it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<CellName>,
+    /// What somebody found by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<CellState>,
+}
+
+impl DecisionKind {
+    /// Tells whether this leaves where an alert stands in the queue as it is.
+    pub const fn is_aside(self) -> bool {
+        matches!(
+            self,
+            Self::Note | Self::Confirm | Self::HandOver | Self::AcceptRisk | Self::Checked
+        ) || self.is_automatic()
+    }
 }
 
 impl Decision {
@@ -210,6 +232,8 @@ impl Decision {
             identity: None,
             playbook: None,
             by_policy: None,
+            cell: None,
+            found: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::coverage::CellState;
 use super::decision::{
     Act, Approval, Decision, DecisionKind, Decisions, Entry, Intent, Outcome, PlanRecord,
     RecordType, Verify,
@@ -298,10 +299,17 @@ fn what(intent: &IntentId, decisions: &Decisions) -> String {
     )
 }
 
+fn cell_of(decision: &Decision) -> String {
+    decision.cell.as_ref().map_or_else(
+        || "?".to_owned(),
+        |cell| format!("{} of {}", cell.layer, cell.node),
+    )
+}
+
 fn decision(decision: &Decision) -> String {
     let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
     let step = decision.step.as_ref().map_or("?", StepId::as_str);
-    let (handed, confirmed, given, put_off, by_itself);
+    let (handed, confirmed, given, put_off, taken, looked, by_itself);
     let verb = match decision.kind {
         DecisionKind::Confirm => {
             confirmed = format!("confirmed plan {plan} for");
@@ -328,6 +336,18 @@ fn decision(decision: &Decision) -> String {
         DecisionKind::CloseContained => "closed as contained",
         DecisionKind::DoNothing => "chose to do nothing now about",
         DecisionKind::Note => "noted on",
+        DecisionKind::Reopen => "saw it used after it was contained, so opened again",
+        DecisionKind::AcceptRisk => {
+            taken = format!("took on the risk of {} for", cell_of(decision));
+            &taken
+        }
+        DecisionKind::Checked => {
+            let found = decision
+                .found
+                .map_or_else(|| "?".to_owned(), CellState::words);
+            looked = format!("looked at {} ({found}) for", cell_of(decision));
+            &looked
+        }
         automatic => {
             by_itself = by_policy(automatic, decision);
             &by_itself

@@ -13,12 +13,13 @@ use crate::app::msg::Msg;
 use crate::connect::Connector;
 use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
 use crate::domain::decision::{
-    Attempt, Decision, DecisionKind, ErrorClass, Evidence, Intent, Outcome, Place, PlanState,
-    RecordType, Verify,
+    Attempt, Decision, DecisionKind, Decisions, ErrorClass, Evidence, Intent, Outcome, Place,
+    PlanState, RecordType, Verify,
 };
 use crate::domain::identity::Identity;
-use crate::domain::ids::{IntentId, PlanDigest, StepId};
+use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
+use crate::domain::regain::{self, Told};
 use crate::domain::vocabulary::{IdentityKind, Tier, Verb};
 
 /// Why a run ends before it sent anything.
@@ -540,6 +541,35 @@ fn summary(cells: &[(StepId, CellState)]) -> String {
     format!("ended: {}", parts.join(", "))
 }
 
+/// Says why a step is not taken back: it would revive a credential that is known to be leaked.
+async fn revives(
+    services: &Services,
+    decisions: &Decisions,
+    identity: &IdentityId,
+    verb: Verb,
+) -> Option<String> {
+    let asked = regain::asked(decisions, identity);
+    let (store, ids) = (services.alerts.clone()?, asked.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        let store = store
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let one = |id: &AlertId| store.alert(id).ok().flatten().map(|stored| stored.alert);
+        ids.iter().map(one).collect::<Vec<_>>()
+    });
+    // An alert that cannot be read is as one that is gone.
+    let read = read.await.unwrap_or_default();
+    let told: Vec<Told<'_>> = asked
+        .iter()
+        .enumerate()
+        .map(|(at, id)| match read.get(at).and_then(Option::as_ref) {
+            Some(alert) => Told::Alert(alert),
+            None => Told::Gone(id),
+        })
+        .collect();
+    regain::refusal(decisions, identity, verb, &told)
+}
+
 /// Takes one proven step of a plan back, as an act of its own with intent, outcome and read-back.
 pub async fn undo(
     services: &Services,
@@ -575,6 +605,9 @@ pub async fn undo(
             "step {} was never sent, so there is nothing to take back",
             step.id
         ));
+    }
+    if let Some(why) = revives(services, &decisions, &state.plan.identity, step.verb).await {
+        return Ended::refused(format!("step {} is not taken back: {why}", step.id));
     }
     let run = Run {
         services,

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::duty::{self, Asked, Duty};
 use super::history;
 use super::journal::{Journal, Report};
+use super::watch::Watcher;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::app::settings::{ReceiverSettings, Retention, SourceSettings};
@@ -51,6 +52,8 @@ pub struct Intake {
     pub retention: Retention,
     /// Where it is written down that old ones were deleted, and what says which of them somebody is on.
     pub journal: Journal,
+    /// What looks after containments meanwhile; `None` where nobody is contained.
+    pub watcher: Option<Watcher>,
 }
 
 impl Intake {
@@ -146,6 +149,9 @@ impl Intake {
         }
         drop(tx);
         tasks.spawn(self.clone().retain(report.clone(), cancel.clone()));
+        if let Some(watcher) = self.watcher.clone() {
+            tasks.spawn(watcher.run(report.clone(), cancel.clone()));
+        }
         tracing::debug!("{} sources", self.sources.len());
         cancel.cancelled().await;
         tasks.close();

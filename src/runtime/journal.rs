@@ -20,6 +20,7 @@ use crate::domain::decision::{
     Attempt, Decision, Decisions, Entry, Evidence, Outcome, PlanState, RecordType,
 };
 use crate::domain::ids::PlanDigest;
+use crate::domain::watching::{self, Watched};
 use crate::journal::{Follower, Health, JournalConfig, JournalError, Opened, SEEN_FILE, Writer};
 
 /// Where messages for the console go; subcommands print some of them.
@@ -62,6 +63,8 @@ pub(super) enum Order {
     ),
     Plan(String, oneshot::Sender<Option<(PlanDigest, PlanState)>>),
     Decisions(oneshot::Sender<Decisions>),
+    /// Windows of so many seconds that were open since a time.
+    Watched(u32, Timestamp, oneshot::Sender<Vec<Watched>>),
     Health(oneshot::Sender<Option<String>>),
     /// The head over so many lines left, or could not.
     Anchored(u64, Result<Anchored, String>),
@@ -191,6 +194,16 @@ impl Journal {
     /// Returns the fold of all logs as it stands.
     pub async fn decisions(&self) -> Result<Decisions, NotRecorded> {
         self.ask(Order::Decisions).await
+    }
+
+    /// Returns the watch windows of so many seconds that were open at some time since `since`.
+    pub async fn watched(
+        &self,
+        window_s: u32,
+        since: Timestamp,
+    ) -> Result<Vec<Watched>, NotRecorded> {
+        self.ask(|answer| Order::Watched(window_s, since, answer))
+            .await
     }
 
     /// Returns the folder of all logs.
@@ -373,6 +386,9 @@ impl Thread {
                 }
                 Order::Decisions(answer) => {
                     let _ = answer.send(self.decisions.clone());
+                }
+                Order::Watched(window_s, since, answer) => {
+                    let _ = answer.send(watching::windows(&self.decisions, window_s, since));
                 }
                 Order::Health(answer) => {
                     let _ = answer.send(self.blocked());

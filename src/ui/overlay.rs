@@ -10,6 +10,7 @@ use super::{Ui, frame, scrolled};
 use crate::app::command::{REGISTRY, Scope};
 use crate::app::model::{Level, Model, ReasonPrompt};
 use crate::domain::alert::age;
+use crate::domain::coverage::CellState;
 use crate::domain::decision::DecisionKind;
 use crate::domain::text::show;
 
@@ -22,6 +23,7 @@ pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     for (scope, title) in [
         (Scope::Triage, "Triage"),
         (Scope::Plan, "Plan"),
+        (Scope::Coverage, "Coverage"),
         (Scope::Log, "Log"),
         (Scope::Map, "Map"),
         (Scope::Readiness, "Readiness"),
@@ -137,11 +139,20 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             "Give to whom, and how does it stand?  (bob token revoked, ask IAM)"
         }
         DecisionKind::Snooze => "Put off for how long, and why?  (4h vendor rotates at noon)",
+        DecisionKind::AcceptRisk => "Accept the risk: why is this acceptable, and until when?",
+        DecisionKind::Checked if prompt.found == Some(CellState::Proven) => {
+            "It holds: what did you look at?"
+        }
+        DecisionKind::Checked => "It does NOT hold: what did you see?",
         _ => "Why?",
     };
     let about = match prompt.alerts.as_slice() {
         [one] => show(one.as_str()).into_owned(),
         many => format!("{} ALERTS", many.len()),
+    };
+    let about = match &prompt.cell {
+        Some(cell) => format!("{} of {}, {about}", cell.layer, cell.node),
+        None => about,
     };
     let inside = dialog(title, 78, 7, ui, area, buf);
     let text = vec![

@@ -67,6 +67,7 @@ fn plan_lines(
         for step in &plan.steps {
             lines.push(progress_line(model, digest, step, ui));
         }
+        lines.extend(super::coverage::summary(model, &plan.alert, ui));
         lines.push(Line::default());
     }
     if !running {

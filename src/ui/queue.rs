@@ -16,6 +16,7 @@ use crate::domain::queue::{Lane, Slot};
 use crate::domain::text::{cells, fit, show};
 use crate::domain::urgency::Due;
 use crate::domain::vocabulary::{ActionPattern, Severity};
+use crate::domain::watching::Watched;
 
 /// Widths of the columns that are always there: mark, severity word, age, state.
 const SEVERITY: usize = 6;
@@ -86,11 +87,12 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         let own = model.queue.slot(id)?;
         Some((model.queue.line_of(id)?, own))
     });
+    let watched = model.watched(ui.now);
     for slot in model.queue.from(first).take(rows) {
         // The line with the cursor shows the very alert that a key would be about.
         let shown = line.filter(|(head, _)| *head == slot);
         let slot = shown.map_or(slot, |(_, own)| own);
-        lines.push(row(model, slot, &columns, ui));
+        lines.push(row(model, slot, &columns, &watched, ui));
     }
     Paragraph::new(lines).render(inside, buf);
 }
@@ -220,7 +222,13 @@ fn until_then(until: Timestamp, now: Timestamp) -> String {
     until.strftime(format).to_string()
 }
 
-fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static> {
+fn row(
+    model: &Model,
+    slot: Slot,
+    columns: &Columns,
+    watched: &[Watched],
+    ui: Ui<'_>,
+) -> Line<'static> {
     let (id, row) = (model.queue.id(slot), model.queue.shown(slot));
     let state = model.row_state(&id);
     let severity = format!(
@@ -271,6 +279,11 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
     let state = match model.asleep.get(&id) {
         Some(until) if state == RowState::Snoozed => until_then(*until, ui.now),
         _ => state_word.to_owned(),
+    };
+    // A countdown beside the word says that a use would open it again.
+    let what = match watched.iter().find(|w| w.alert == id) {
+        Some(w) => format!("watched {}, {what}", age(ui.now, w.until)),
+        None => what,
     };
     let text = columns.line(ui, [&severity, &exposed, &who, &what, &target, &state]);
     let selected = model.selected.as_ref() == Some(&id);

@@ -200,6 +200,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         (_, Scope::Map) => map_hints(model),
         (_, Scope::Readiness) => readiness_hints(model),
         (_, Scope::Card) => card_hints(model),
+        (_, Scope::Coverage) => COVERAGE_HINTS,
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Help,
@@ -230,7 +231,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         Scope::Triage => model.sift.typing,
         Scope::Map => model.map.typing,
         Scope::Readiness => model.readiness.typing,
-        Scope::Plan | Scope::Reader | Scope::Card => false,
+        Scope::Plan | Scope::Reader | Scope::Card | Scope::Coverage => false,
     };
     if typing {
         let last = match scope {
@@ -380,6 +381,16 @@ const fn card_hints(model: &Model) -> &'static [Command] {
     ]
 }
 
+const COVERAGE_HINTS: &[Command] = &[
+    Command::Back,
+    Command::Down,
+    Command::AcceptRisk,
+    Command::Checked(true),
+    Command::Checked(false),
+    Command::Reconcile,
+    Command::Close,
+];
+
 const fn plan_hints(stage: &Stage) -> &'static [Command] {
     match stage {
         Stage::Preview => &[
@@ -389,11 +400,15 @@ const fn plan_hints(stage: &Stage) -> &'static [Command] {
             Command::Rebuild,
             Command::PageDown,
         ],
-        Stage::Running | Stage::WaitingApproval => {
-            &[Command::Stop, Command::PageDown, Command::Back]
-        }
+        Stage::Running | Stage::WaitingApproval => &[
+            Command::Stop,
+            Command::Coverage,
+            Command::PageDown,
+            Command::Back,
+        ],
         Stage::Failed(_) => &[Command::Rebuild, Command::Back],
-        Stage::Building | Stage::Ended => &[Command::PageDown, Command::Back],
+        Stage::Ended => &[Command::Coverage, Command::PageDown, Command::Back],
+        Stage::Building => &[Command::PageDown, Command::Back],
     }
 }
 

@@ -30,6 +30,7 @@ pub fn now() -> Timestamp {
 }
 
 pub mod card;
+pub mod coverage;
 pub mod maps;
 pub mod ready;
 pub mod records;
@@ -255,6 +256,7 @@ impl World {
             map if map.starts_with("map") => world.map(map),
             ready if ready.starts_with("ready") => world.ready(ready),
             card if card.starts_with("card") => world.card(card),
+            coverage if coverage.starts_with("coverage") => world.coverage(coverage),
             "filter_wrong" => {
                 world.press("/");
                 world.type_text("svc sev>=hihg");

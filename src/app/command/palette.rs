@@ -22,4 +22,5 @@ pub(super) const ROWS: &[Spec] = &[
     row("map.palette", Scope::Map),
     row("readiness.palette", Scope::Readiness),
     row("card.palette", Scope::Card),
+    row("coverage.palette", Scope::Coverage),
 ];

@@ -96,4 +96,13 @@ pub(super) const ROWS: &[Spec] = &[
         Plan,
         "Back to the queue. A running plan goes on.",
     ),
+    spec(
+        C::Coverage,
+        "plan.coverage",
+        "coverage",
+        &["c"],
+        Safe,
+        Plan,
+        "Show what is proven, layer by node, and what is left until when.",
+    ),
 ];

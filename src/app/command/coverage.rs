@@ -1,0 +1,165 @@
+//! The keys of the coverage matrix, and the one of the triage screen that leads there.
+
+use super::Command as C;
+use super::Danger::{Acts, Records, Safe};
+use super::Scope::{Coverage, Triage};
+use super::{Danger, Spec, spec};
+
+const fn row(
+    command: C,
+    id: &'static str,
+    title: &'static str,
+    keys: &'static [&'static str],
+    danger: Danger,
+    help: &'static str,
+) -> Spec {
+    spec(command, id, title, keys, danger, Coverage, help)
+}
+
+pub(super) const ROWS: &[Spec] = &[
+    spec(
+        C::Coverage,
+        "triage.coverage",
+        "coverage",
+        &["C"],
+        Safe,
+        Triage,
+        "Show what is proven, layer by node, what is left until when, and for how long a use opens the alert again.",
+    ),
+    row(
+        C::Down,
+        "coverage.down",
+        "next",
+        &["j", "down"],
+        Safe,
+        "Go to the next cell.",
+    ),
+    row(
+        C::Up,
+        "coverage.up",
+        "previous",
+        &["k", "up"],
+        Safe,
+        "Go to the cell before.",
+    ),
+    row(
+        C::PageDown,
+        "coverage.page_down",
+        "page down",
+        &["pgdn", "ctrl-d"],
+        Safe,
+        "Go down by ten.",
+    ),
+    row(
+        C::PageUp,
+        "coverage.page_up",
+        "page up",
+        &["pgup", "ctrl-u"],
+        Safe,
+        "Go up by ten.",
+    ),
+    row(
+        C::Top,
+        "coverage.top",
+        "first",
+        &["g", "home"],
+        Safe,
+        "Go to the first cell.",
+    ),
+    row(
+        C::Bottom,
+        "coverage.bottom",
+        "last",
+        &["G", "end"],
+        Safe,
+        "Go to the last cell.",
+    ),
+    row(
+        C::Reconcile,
+        "coverage.reconcile",
+        "read back",
+        &["v"],
+        Acts,
+        "Read back every act of this alert whose outcome is unknown. Nothing is sent again.",
+    ),
+    row(
+        C::Checked(true),
+        "coverage.holds",
+        "holds",
+        &["y"],
+        Records,
+        "Record that you looked at this by hand and it is contained or untouched, with how you know.",
+    ),
+    row(
+        C::Checked(false),
+        "coverage.does_not_hold",
+        "does not hold",
+        &["n"],
+        Records,
+        "Record that you looked at this by hand and it is open, with how you know.",
+    ),
+    row(
+        C::AcceptRisk,
+        "coverage.accept_risk",
+        "accept risk",
+        &["A"],
+        Records,
+        "Take what is not proven here on as a risk, with the reason; it stands in the log under your name.",
+    ),
+    row(
+        C::Close,
+        "coverage.close",
+        "close alert",
+        &["X"],
+        Records,
+        "Close the alert as contained. Refused while anything is neither proven nor accepted as a risk.",
+    ),
+    row(
+        C::Help,
+        "coverage.help",
+        "help",
+        &["?"],
+        Safe,
+        "Show all keys.",
+    ),
+    row(
+        C::Messages,
+        "coverage.messages",
+        "messages",
+        &["m"],
+        Safe,
+        "Show errors and messages so far.",
+    ),
+    row(
+        C::Redraw,
+        "coverage.redraw",
+        "redraw",
+        &["ctrl-l"],
+        Safe,
+        "Paint the whole screen again.",
+    ),
+    row(
+        C::Suspend,
+        "coverage.suspend",
+        "suspend",
+        &["ctrl-z"],
+        Safe,
+        "Go back to the shell; `fg` returns. Refused while an act is under way.",
+    ),
+    row(
+        C::Back,
+        "coverage.back",
+        "back",
+        &["esc", "q", "C"],
+        Safe,
+        "Back to where you came from.",
+    ),
+    row(
+        C::Quit,
+        "coverage.quit",
+        "quit",
+        &["ctrl-c"],
+        Safe,
+        "Leave the console. Asks first while an act is under way.",
+    ),
+];
