@@ -86,7 +86,8 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Return if !model.marks.is_empty() => model.marks.clear(),
         Command::Return if model.sift.is_active() => return sift::clear(model, now),
         Command::Return => {
-            if !map_screen::come_back(model) && !readiness_screen::come_back(model) {
+            let came = map_screen::come_back(model) || readiness_screen::come_back(model);
+            if !came {
                 log_screen::come_back(model);
             }
         }
