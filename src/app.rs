@@ -24,6 +24,7 @@ pub mod model;
 pub mod msg;
 pub mod planning;
 pub mod policy;
+pub mod policy_screen;
 pub mod readiness;
 pub mod readiness_screen;
 pub mod reload;

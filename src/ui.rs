@@ -18,6 +18,7 @@ pub mod map;
 pub mod options;
 pub mod overlay;
 pub mod plan;
+pub mod policy;
 pub mod queue;
 pub mod readiness;
 pub mod record;
@@ -67,6 +68,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Log => log::render(model, ui, body, buf),
         Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::Readiness => readiness::render(model, ui, body, buf),
+        Overlay::Policy => policy::render(model, ui, body, buf),
         Overlay::Card => card::screen::render(model, ui, body, buf),
         Overlay::None
         | Overlay::Reason(_)

@@ -4,6 +4,8 @@ mod card;
 mod decide;
 mod log;
 mod map;
+mod plan;
+mod policy;
 mod reader;
 mod readiness;
 
@@ -130,6 +132,8 @@ pub enum Command {
     Readiness,
     /// Show why the policy says what it says.
     Trace,
+    /// Open the policy's screen.
+    Policy,
     /// Open the tabs of the card.
     OpenCard,
     /// Read the inventory again.
@@ -155,6 +159,8 @@ pub enum Scope {
     Readiness,
     /// The tabs of the card.
     Card,
+    /// The policy's screen.
+    Policy,
 }
 
 /// How much a command can harm.
@@ -209,7 +215,7 @@ const fn spec(
 
 use Command as C;
 use Danger::{Acts, Safe};
-use Scope::{Plan, Triage};
+use Scope::Triage;
 
 /// All commands. Two rows of one scope never share a key; a test keeps it so.
 pub const REGISTRY: &[Spec] = &join::<{ TRIAGE.len() + SCREENS.len() }>(TRIAGE, SCREENS);
@@ -218,8 +224,11 @@ const TRIAGE: &[Spec] = &join::<{ CONSOLE.len() + decide::ROWS.len() }>(CONSOLE,
 
 const SCREENS: &[Spec] = &join::<{ LOOKING.len() + TEXTS.len() }>(LOOKING, TEXTS);
 
-const TEXTS: &[Spec] =
-    &join::<{ readiness::ROWS.len() + reader::ROWS.len() }>(readiness::ROWS, reader::ROWS);
+const TEXTS: &[Spec] = &join::<{ readiness::ROWS.len() + MORE.len() }>(readiness::ROWS, MORE);
+
+const MORE: &[Spec] = &join::<{ reader::ROWS.len() + OVER.len() }>(reader::ROWS, OVER);
+
+const OVER: &[Spec] = &join::<{ plan::ROWS.len() + policy::ROWS.len() }>(plan::ROWS, policy::ROWS);
 
 const LOOKING: &[Spec] = &join::<{ log::ROWS.len() + AROUND.len() }>(log::ROWS, AROUND);
 
@@ -510,96 +519,6 @@ const CONSOLE: &[Spec] = &[
         Triage,
         "Leave the console. Asks first while an act is under way.",
     ),
-    spec(
-        C::Down,
-        "plan.down",
-        "scroll",
-        &["down", "j"],
-        Safe,
-        Plan,
-        "Scroll down.",
-    ),
-    spec(
-        C::Up,
-        "plan.up",
-        "scroll",
-        &["up", "k"],
-        Safe,
-        Plan,
-        "Scroll up.",
-    ),
-    spec(
-        C::PageDown,
-        "plan.page_down",
-        "page down",
-        &["pgdn", "ctrl-d", "space"],
-        Safe,
-        Plan,
-        "Scroll down a page.",
-    ),
-    spec(
-        C::PageUp,
-        "plan.page_up",
-        "page up",
-        &["pgup", "ctrl-u"],
-        Safe,
-        Plan,
-        "Scroll up a page.",
-    ),
-    spec(
-        C::SwitchButton,
-        "plan.switch",
-        "Cancel / Run",
-        &["tab", "shift-tab", "left", "right"],
-        Safe,
-        Plan,
-        "Move between the buttons; Cancel is chosen at first.",
-    ),
-    spec(
-        C::Accept,
-        "plan.accept",
-        "press button",
-        &["enter"],
-        Acts,
-        Plan,
-        "Press the chosen button.",
-    ),
-    spec(
-        C::Rebuild,
-        "plan.rebuild",
-        "read again",
-        &["ctrl-r"],
-        Safe,
-        Plan,
-        "Build the plan anew from what holds now.",
-    ),
-    spec(
-        C::Stop,
-        "plan.stop",
-        "stop after step",
-        &["ctrl-x"],
-        Safe,
-        Plan,
-        "Stop after the running step; the rest is not sent.",
-    ),
-    spec(
-        C::Redraw,
-        "plan.redraw",
-        "redraw",
-        &["ctrl-l"],
-        Safe,
-        Plan,
-        "Paint the whole screen again.",
-    ),
-    spec(
-        C::Back,
-        "plan.back",
-        "back",
-        &["esc", "q"],
-        Safe,
-        Plan,
-        "Back to the queue. A running plan goes on.",
-    ),
 ];
 
 impl Command {
@@ -638,6 +557,7 @@ pub fn scope(model: &Model) -> Scope {
         Overlay::Map => Scope::Map,
         Overlay::Readiness => Scope::Readiness,
         Overlay::Card => Scope::Card,
+        Overlay::Policy => Scope::Policy,
         Overlay::Help { .. }
         | Overlay::Messages { .. }
         | Overlay::Score { .. }

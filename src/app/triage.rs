@@ -9,7 +9,7 @@ use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
 use super::{
     born, card_screen, contact, context, deciding, log_screen, map_screen, planning, policy,
-    readiness_screen, reload, sift,
+    policy_screen, readiness_screen, reload, sift,
 };
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
@@ -71,6 +71,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Help => model.overlay = Overlay::Help { scroll: 0 },
         Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
         Command::Trace => policy::open(model),
+        Command::Policy => policy_screen::open(model),
         Command::Score => model.overlay = Overlay::Score { scroll: 0 },
         Command::Redraw => model.repaint = true,
         Command::Suspend => return vec![Effect::Suspend],

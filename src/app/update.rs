@@ -9,7 +9,7 @@ use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
     automation, born, card_screen, choosing, context, deciding, field, log_screen, map_screen,
-    planning, readiness_screen, reload, sift, triage, views,
+    planning, policy_screen, readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -269,6 +269,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Map => map_screen::command(model, command, now),
         Scope::Readiness => readiness_screen::command(model, command, now),
         Scope::Card => card_screen::command(model, command, now),
+        Scope::Policy => policy_screen::command(model, command, now),
     }
 }
 

@@ -200,6 +200,13 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         (_, Scope::Map) => map_hints(model),
         (_, Scope::Readiness) => readiness_hints(model),
         (_, Scope::Card) => card_hints(model),
+        (_, Scope::Policy) => &[
+            Command::Down,
+            Command::NextPane,
+            Command::ToAlert,
+            Command::Help,
+            Command::Back,
+        ],
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Help,
@@ -221,7 +228,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         Scope::Triage => model.sift.typing,
         Scope::Map => model.map.typing,
         Scope::Readiness => model.readiness.typing,
-        Scope::Plan | Scope::Reader | Scope::Card => false,
+        Scope::Plan | Scope::Reader | Scope::Card | Scope::Policy => false,
     };
     if typing {
         let last = match scope {
