@@ -26,6 +26,7 @@ pub mod msg;
 pub mod palette;
 pub mod planning;
 pub mod policy;
+pub mod policy_screen;
 pub mod readiness;
 pub mod readiness_screen;
 pub mod reload;

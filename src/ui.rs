@@ -22,6 +22,7 @@ pub mod overlay;
 pub mod palette;
 pub mod plain;
 pub mod plan;
+pub mod policy;
 pub mod queue;
 pub mod readiness;
 pub mod record;
@@ -75,6 +76,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Log => log::render(model, ui, body, buf),
         Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::Readiness => readiness::render(model, ui, body, buf),
+        Overlay::Policy => policy::render(model, ui, body, buf),
         Overlay::Card => card::screen::render(model, ui, body, buf),
         Overlay::Coverage => coverage::render(model, ui, body, buf),
         Overlay::Reason(_) if model.coverage.open => coverage::render(model, ui, body, buf),

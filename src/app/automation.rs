@@ -373,8 +373,8 @@ pub fn words(model: &Model, id: &AlertId, now: Timestamp) -> Option<Words> {
         let plan = count.plan.as_ref().map_or("?", |plan| plan.short());
         return Some(Words {
             short: match model.read_only {
-                true => format!("RUNS in {left} s"),
-                false => format!("RUNS in {left} s, any key stops it"),
+                true => format!("runs in {left} s"),
+                false => format!("{left} s: any key stops"),
             },
             long: format!("{book} RUNS BY ITSELF in {left} s ({how}); plan {plan}; {why}"),
             counts: true,

@@ -7,6 +7,7 @@ mod log;
 mod map;
 mod palette;
 mod plan;
+mod policy;
 mod reader;
 mod readiness;
 
@@ -133,6 +134,8 @@ pub enum Command {
     Readiness,
     /// Show why the policy says what it says.
     Trace,
+    /// Open the policy's screen.
+    Policy,
     /// Open the tabs of the card.
     OpenCard,
     /// Read the inventory again.
@@ -168,6 +171,8 @@ pub enum Scope {
     Card,
     /// The coverage matrix.
     Coverage,
+    /// The policy's screen.
+    Policy,
 }
 
 /// How much a command can harm.
@@ -237,6 +242,7 @@ const TABLES: &[&[Spec]] = &[
     map::ROWS,
     card::ROWS,
     readiness::ROWS,
+    policy::ROWS,
     reader::ROWS,
     palette::ROWS,
 ];
@@ -577,6 +583,7 @@ pub fn scope(model: &Model) -> Scope {
         Overlay::Readiness => Scope::Readiness,
         Overlay::Card => Scope::Card,
         Overlay::Coverage => Scope::Coverage,
+        Overlay::Policy => Scope::Policy,
         Overlay::Help { .. }
         | Overlay::Messages { .. }
         | Overlay::Score { .. }

@@ -33,6 +33,7 @@ use crate::domain::vocabulary::{Layer, Verb};
 
 pub use super::detail::Detail;
 use super::policy::Told;
+use super::policy_screen::PolicyScreen;
 
 /// A part of the triage screen that can have the focus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +98,8 @@ pub enum Overlay {
     Map,
     /// The readiness screen; what it shows is in [`Model::readiness`].
     Readiness,
+    /// The policy's screen; where one is on it is in [`Model::policy_screen`].
+    Policy,
     /// The tabs of the card; what they show is in [`Model::card`].
     Card,
     /// The coverage matrix; whose is in [`Model::coverage`].
@@ -424,6 +427,8 @@ pub struct Model {
     pub duty: Option<String>,
     /// By source, how much input could not be read, and why the last of it could not.
     pub malformed: BTreeMap<String, (u64, String)>,
+    /// Where one is on the policy's screen.
+    pub policy_screen: PolicyScreen,
     /// What runs by itself.
     pub automation: Automation,
     /// What lies over the screen.
@@ -495,6 +500,8 @@ impl Model {
             Overlay::Card
         } else if self.readiness.open {
             Overlay::Readiness
+        } else if self.policy_screen.open {
+            Overlay::Policy
         } else {
             Overlay::None
         }

@@ -15,6 +15,7 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Phase, PlanView, RowState, Run, Stage};
 use super::msg::Effect;
 use crate::domain::decision::{Decision, DecisionKind};
+use crate::domain::handoff::items as items_of;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::options::Choice;
@@ -151,6 +152,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Accept => return accept(model, now),
         Command::Rebuild => return rebuild(model),
         Command::Coverage => super::coverage::open(model),
+        Command::Copy => return copy_items(model, now),
         Command::Stop => {
             if let Some((digest, _)) = view.plan.clone() {
                 if let Some(run) = model.runs.get_mut(&digest) {
@@ -162,6 +164,23 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         _ => {}
     }
     Vec::new()
+}
+
+/// Copies what other teams are asked to do.
+fn copy_items(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let Overlay::Plan(view) = &model.overlay else {
+        return Vec::new();
+    };
+    let items = view.plan.as_ref();
+    let items = items.map_or_else(Vec::new, |(digest, plan)| {
+        items_of(digest, plan, &model.decisions)
+    });
+    if items.is_empty() {
+        model.say(now, Level::Info, "no step of this plan is for another team");
+        return Vec::new();
+    }
+    let messages: Vec<String> = items.into_iter().map(|item| item.message).collect();
+    vec![Effect::Copy(messages.join(" ").replace('\n', " "))]
 }
 
 fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {

@@ -9,7 +9,7 @@ use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
 use super::{
     born, card_screen, contact, context, coverage, deciding, log_screen, map_screen, planning,
-    policy, readiness_screen, reload, sift,
+    policy, policy_screen, readiness_screen, reload, sift,
 };
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
@@ -72,6 +72,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
         Command::Trace => policy::open(model),
         Command::Coverage => coverage::open(model),
+        Command::Policy => policy_screen::open(model),
         Command::Score => model.overlay = Overlay::Score { scroll: 0 },
         Command::Redraw => model.repaint = true,
         Command::Suspend => return vec![Effect::Suspend],

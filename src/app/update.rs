@@ -9,7 +9,7 @@ use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
     automation, born, card_screen, choosing, context, coverage, deciding, field, log_screen,
-    map_screen, palette, planning, readiness_screen, reload, sift, triage, views,
+    map_screen, palette, planning, policy_screen, readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -298,6 +298,7 @@ fn carry_out(model: &mut Model, scope: Scope, command: Command, now: Timestamp) 
         Scope::Readiness => readiness_screen::command(model, command, now),
         Scope::Card => card_screen::command(model, command, now),
         Scope::Coverage => coverage::command(model, command, now),
+        Scope::Policy => policy_screen::command(model, command, now),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::app::deciding;
 use crate::app::model::{Detail, Model, Phase};
 use crate::app::msg::Msg;
 use crate::domain::coverage::CellState;
+use crate::domain::handoff;
 use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::plan::{Body, Plan, Undo};
 use crate::domain::text::{show, show_identifier};
@@ -247,10 +248,13 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
             }
         };
         if global.json {
+            let items = handoff::items(&digest, &plan, &model.decisions);
             writeln!(
                 out,
                 "{}",
-                json!({ "digest": digest.as_str(), "plan": plan.to_value(), "options": detail.choices })
+                json!({
+                    "digest": digest.as_str(), "plan": plan.to_value(), "hand_off": items, "options": detail.choices,
+                })
             )?;
         } else {
             print_plan(&digest, &plan, out)?;
@@ -392,6 +396,9 @@ fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::
         if !step.breaks.is_empty() {
             writeln!(out, "     interrupts: {}", show(&step.breaks))?;
         }
+    }
+    for said in &plan.impact.order {
+        writeln!(out, "order: {}", show(said))?;
     }
     for node in &plan.impact.breaks {
         let critical = node.criticality.map_or(String::new(), |c| {

@@ -1,6 +1,7 @@
 //! `stanch policy`: check what is in force, and explain what it says about an alert.
 
 mod backtest;
+mod status;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,8 @@ pub enum PolicyAction {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Tell which playbooks are armed, in which mode, what they did by themselves, and what is not armed and why.
+    Status,
     /// List the fields that conditions may read.
     Fields,
     /// Print the shipped policy, or with --playbooks the shipped playbooks, to copy from.
@@ -85,6 +88,7 @@ pub fn run(global: &Global, args: &PolicyArgs, out: &mut dyn Write) -> anyhow::R
             };
             backtest::run(global, &asked, out)
         }
+        PolicyAction::Status => status::run(global, out),
         PolicyAction::Fields => fields(global.json, out),
         PolicyAction::Example { playbooks } => {
             let source = SHIPPED[usize::from(*playbooks)];

@@ -21,6 +21,7 @@ pub fn keys(global: &Global, out: &mut dyn Write) -> anyhow::Result<u8> {
             Scope::Readiness => "readiness",
             Scope::Card => "card",
             Scope::Coverage => "coverage",
+            Scope::Policy => "policy",
         };
         let danger = match spec.danger {
             Danger::Safe => "safe",

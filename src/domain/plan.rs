@@ -263,6 +263,9 @@ pub struct ImpactSnapshot {
     pub reaches: Vec<ImpactNode>,
     /// Whether a walk was cut at its cap.
     pub truncated: bool,
+    /// Why the steps stand in this order: layers, shared nodes, cycles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<String>,
 }
 
 /// One node of a snapshot.

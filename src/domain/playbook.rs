@@ -29,6 +29,10 @@ pub struct Playbook {
     /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<u8>,
+    /// Why its steps keep the order in which they are written, although the map would have another: see
+    /// [`super::sequence`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_written: Option<String>,
     /// Why it is not armed: what is wrong with it.
     #[serde(skip)]
     pub refused: Option<String>,
@@ -150,6 +154,16 @@ impl PlaybookFile {
         }
         if self.playbooks[..at].iter().any(|b| b.id == book.id) {
             fail(&["id"], "this id is used twice; give each playbook its own");
+        }
+        if book
+            .as_written
+            .as_ref()
+            .is_some_and(|why| why.trim().is_empty())
+        {
+            fail(
+                &["as_written"],
+                "it does not say why its order is kept; the plan shows that",
+            );
         }
         if book.steps.is_empty() {
             fail(&[], "it has no steps; add at least one [[playbook.step]]");

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::services::Services;
 use crate::connect::{Bound, BoundStep};
 use crate::domain::decision::{PlanRecord, RecordType};
-use crate::domain::graph::Walk;
+use crate::domain::graph::{Limits, Look, Walk};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, NodeId, PlanDigest, StepId};
 use crate::domain::plan::{
@@ -18,6 +18,7 @@ use crate::domain::plan::{
 };
 use crate::domain::playbook::{Playbook, StepTemplate};
 use crate::domain::policy::PolicyFile;
+use crate::domain::sequence::{Around, sequence};
 use crate::domain::text::{Untrusted, show};
 use crate::domain::vocabulary::{Layer, Tier, Verb};
 use facts::{AboutAlert, about};
@@ -75,7 +76,8 @@ async fn draft(
             .is_ok_and(|c| c.actions().contains_key(&verb))
     };
     let about = about(services, alert.id, identity, now).await;
-    let (kept, skipped) = chosen(book, about.as_ref(), offered, connector.as_ref().err())?;
+    let (mut kept, skipped) = chosen(book, about.as_ref(), offered, connector.as_ref().err())?;
+    let said = in_order(services, book, &mut kept, identity, now);
     let verbs: Vec<Verb> = kept
         .iter()
         .filter(|s| !s.is_handed_over())
@@ -112,7 +114,10 @@ async fn draft(
         }
     }
     residual.extend(untouched(services, identity, &steps));
-    let impact = impact_of(services, identity);
+    let impact = ImpactSnapshot {
+        order: said,
+        ..impact_of(services, identity)
+    };
     let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     Ok(Plan {
         v: 1,
@@ -172,6 +177,32 @@ fn chosen<'b>(
         }
     }
     Ok((kept, skipped))
+}
+
+/// Puts steps in the order that the map asks for; returns what is to be known about it.
+fn in_order(
+    services: &Services,
+    book: &Playbook,
+    steps: &mut Vec<&StepTemplate>,
+    identity: &Identity,
+    now: Timestamp,
+) -> Vec<String> {
+    let graph = services.inventory.graph();
+    let look = Look::at(graph, &NodeId::from(&identity.id), Limits::AT_ONCE);
+    let verbs: Vec<Verb> = steps.iter().map(|step| step.verb).collect();
+    let around = Around {
+        identity,
+        graph,
+        look: &look,
+        now,
+    };
+    let found = sequence(&verbs, book.as_written.as_deref(), &around);
+    *steps = found
+        .order
+        .iter()
+        .filter_map(|at| steps.get(*at).copied())
+        .collect();
+    found.says
 }
 
 /// Returns the SHA-256 of the policy and all playbooks in force, hex, over the same canonical bytes as that of each.
@@ -330,6 +361,7 @@ fn impact_of(services: &Services, identity: &Identity) -> ImpactSnapshot {
         breaks: list(&breaks),
         reaches: list(&reaches),
         truncated,
+        order: Vec::new(),
     }
 }
 

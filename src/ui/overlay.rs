@@ -28,6 +28,7 @@ pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         (Scope::Map, "Map"),
         (Scope::Readiness, "Readiness"),
         (Scope::Card, "Card"),
+        (Scope::Policy, "Policy"),
         (Scope::Reader, "Help, messages, score"),
     ] {
         lines.push(Line::default());

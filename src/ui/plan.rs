@@ -79,6 +79,10 @@ fn plan_lines(
         lines.push(Line::default());
         lines.extend(step_lines(step, ui));
     }
+    for said in &plan.impact.order {
+        let text = format!("order: {}", show(said));
+        lines.push(Line::styled(text, ui.theme.style(Role::Muted)));
+    }
     for skipped in &plan.skipped {
         let text = format!("left out: {} ({})", skipped.verb, show(&skipped.reason));
         lines.push(Line::styled(text, ui.theme.style(Role::Muted)));
@@ -321,7 +325,9 @@ pub(super) fn step_lines(step: &PlanStep, ui: Ui<'_>) -> Vec<Line<'static>> {
             ));
         }
         None if step.is_handed_over() => {
-            lines.push(Line::raw("    by hand this console sends nothing for it"));
+            lines.push(Line::raw(
+                "    by hand this console sends nothing for it; ctrl-y copies the message",
+            ));
         }
         None => lines.push(Line::styled(
             "    proven  NOT PROVABLE: see what is still held",

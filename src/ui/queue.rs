@@ -269,7 +269,7 @@ fn row(
     };
     let by_itself = words(model, &id, ui.now).filter(|words| words.counts);
     let (what, state_word) = match by_itself {
-        Some(words) => (format!("{}: {what}", words.short), "auto"),
+        Some(words) => (format!("{}, {what}", words.short), "auto"),
         None => (what, state.as_str()),
     };
     let target = match row.incident {

@@ -201,6 +201,13 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         (_, Scope::Readiness) => readiness_hints(model),
         (_, Scope::Card) => card_hints(model),
         (_, Scope::Coverage) => COVERAGE_HINTS,
+        (_, Scope::Policy) => &[
+            Command::Down,
+            Command::NextPane,
+            Command::ToAlert,
+            Command::Help,
+            Command::Back,
+        ],
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Help,
@@ -231,7 +238,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         Scope::Triage => model.sift.typing,
         Scope::Map => model.map.typing,
         Scope::Readiness => model.readiness.typing,
-        Scope::Plan | Scope::Reader | Scope::Card | Scope::Coverage => false,
+        Scope::Plan | Scope::Reader | Scope::Card | Scope::Coverage | Scope::Policy => false,
     };
     if typing {
         let last = match scope {

@@ -32,6 +32,7 @@ pub fn now() -> Timestamp {
 pub mod card;
 pub mod coverage;
 pub mod maps;
+pub mod modes;
 pub mod ready;
 pub mod records;
 
@@ -253,6 +254,9 @@ impl World {
             }
             "views" => world.press("V"),
             "observed" => world.press("tab pgdn"),
+            alone if alone.starts_with("alone") || alone.starts_with("policy") => {
+                world.modes(alone);
+            }
             map if map.starts_with("map") => world.map(map),
             ready if ready.starts_with("ready") => world.ready(ready),
             card if card.starts_with("card") => world.card(card),
@@ -594,6 +598,7 @@ fn plan(tier: Tier) -> Plan {
                 node("artifact store", None),
             ],
             truncated: false,
+            order: vec!["cached layer, 2: s-1, s-2; ended by step 2".to_owned()],
         },
         residual: vec![Residual {
             layer: Layer::Credentials,

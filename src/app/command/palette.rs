@@ -23,4 +23,5 @@ pub(super) const ROWS: &[Spec] = &[
     row("readiness.palette", Scope::Readiness),
     row("card.palette", Scope::Card),
     row("coverage.palette", Scope::Coverage),
+    row("policy.palette", Scope::Policy),
 ];

@@ -70,6 +70,15 @@ pub(super) const ROWS: &[Spec] = &[
         "Build the plan anew from what holds now.",
     ),
     spec(
+        C::Copy,
+        "plan.copy",
+        "copy hand-offs",
+        &["ctrl-y"],
+        Safe,
+        Plan,
+        "Copy a message for every step that another team does.",
+    ),
+    spec(
         C::Stop,
         "plan.stop",
         "stop after step",

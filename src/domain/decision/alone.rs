@@ -53,6 +53,8 @@ pub struct OnBook {
     pub last_run: Option<Timestamp>,
     /// When it did anything of this last.
     pub last: Option<Timestamp>,
+    /// About which alert.
+    pub last_alert: Option<AlertId>,
 }
 
 /// Everything that policies did by themselves.
@@ -81,7 +83,7 @@ impl Alone {
         }
         let playbook = decision.playbook.clone().unwrap_or_default();
         let book = self.books.entry(playbook.clone()).or_default();
-        book.count(kind, at);
+        book.count(kind, at, &decision.alert);
         if kind == DecisionKind::AutoShadow {
             self.shadowed.insert(decision.alert.clone());
             return;
@@ -161,7 +163,7 @@ impl Alone {
 }
 
 impl OnBook {
-    fn count(&mut self, kind: DecisionKind, at: Timestamp) {
+    fn count(&mut self, kind: DecisionKind, at: Timestamp, alert: &AlertId) {
         match kind {
             DecisionKind::AutoBegun => self.begun += 1,
             DecisionKind::AutoVetoed => self.vetoed += 1,
@@ -175,6 +177,9 @@ impl OnBook {
             DecisionKind::AutoShadow => self.shadow += 1,
             _ => {}
         }
-        self.last = self.last.max(Some(at));
+        if self.last <= Some(at) {
+            self.last = Some(at);
+            self.last_alert = Some(alert.clone());
+        }
     }
 }
