@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 pub mod alert;
 pub mod alerts;
+mod approve;
 pub mod config;
 pub mod drill;
 pub mod identity;
@@ -101,6 +102,12 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// Run the plan that the journal holds under a digest.
     Contain(plan::ContainArgs),
+    /// Agree to somebody else's plan, after reading it.
+    Approve(approve::ApproveArgs),
+    /// Refuse somebody else's plan.
+    Reject(approve::RejectArgs),
+    /// List the plans that wait for somebody to agree.
+    Approvals,
     /// Take a step of a plan back.
     Undo(plan::UndoArgs),
     /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
@@ -191,6 +198,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Plan(args)) => plan::plan(global, &args, &mut out),
         Some(Command::Contain(args)) => plan::contain(global, &args, &mut out),
+        Some(Command::Approve(args)) => approve::approve(global, &args, &mut out),
+        Some(Command::Reject(args)) => approve::reject(global, &args, &mut out),
+        Some(Command::Approvals) => approve::list(global, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alert(args)) => alert::run(global, &args, &mut out),

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeArray, DeTable, DeValue};
 
+use crate::domain::authority::Quorum;
 use crate::app::settings::{
     ConnectorSettings, Desk, InventorySettings, ReceiverSettings, Retention, SourceSettings,
 };
@@ -42,6 +43,8 @@ pub struct Config {
     pub policy: PolicySettings,
     /// Providers by name.
     pub connector: BTreeMap<String, ConnectorSettings>,
+    /// Who may do what.
+    pub authority: AuthoritySettings,
     /// The decision log.
     pub journal: JournalSettings,
     /// Until when alerts are to be contained.
@@ -76,6 +79,31 @@ pub struct DecoderSettings {
     pub mappings: Vec<PathBuf>,
     /// A file with the JSON Web Key Set of those who sign security event tokens.
     pub token_keys: Option<PathBuf>,
+}
+
+/// Who may do what, and how many must agree. Without a roster nobody is asked, as there is nobody to ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthoritySettings {
+    /// The roster: `[[person]]` tables with keys, roles, teams and powers. The same file is `log verify --trust`.
+    pub roster: Option<PathBuf>,
+    /// Who must agree to plans of the soft tier.
+    pub soft: Quorum,
+    /// Who must agree to plans of the hard tier.
+    pub hard: Quorum,
+}
+
+impl Default for AuthoritySettings {
+    fn default() -> Self {
+        Self {
+            roster: None,
+            soft: Quorum::default(),
+            hard: Quorum {
+                count: 1,
+                ..Quorum::default()
+            },
+        }
+    }
 }
 
 /// Settings of the decision log.
@@ -274,6 +302,7 @@ impl Config {
         }
         self.playbooks.files.iter_mut().for_each(fix);
         self.policy.file.iter_mut().for_each(fix);
+        self.authority.roster.iter_mut().for_each(fix);
         if !self.journal.fallback_dir.as_os_str().is_empty() {
             fix(&mut self.journal.fallback_dir);
         }

@@ -3,6 +3,7 @@
 //! Nothing in here does I/O, reads a clock or knows a terminal. Time is always an argument.
 
 pub mod alert;
+pub mod authority;
 pub mod contact;
 pub mod coverage;
 pub mod decision;

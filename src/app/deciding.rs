@@ -256,7 +256,10 @@ fn put_off(model: &Model, id: &AlertId) -> Option<Timestamp> {
         .find(|(_, _, d)| {
             !matches!(
                 d.kind,
-                DecisionKind::Note | DecisionKind::Confirm | DecisionKind::HandOver
+                DecisionKind::Note
+                    | DecisionKind::Ask
+                    | DecisionKind::Confirm
+                    | DecisionKind::HandOver
             )
         })?;
     last.2.until.filter(|_| last.2.kind == DecisionKind::Snooze)

@@ -20,6 +20,7 @@ use crate::domain::plan::{Body, Plan, Undo};
 use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Tier;
 use crate::journal::mask_tokens;
+use crate::runtime::approval::Patience;
 use crate::runtime::duty::{self, Asked};
 use crate::runtime::execute::{self, Ended};
 use crate::runtime::journal::Report;
@@ -327,7 +328,7 @@ fn print_options(detail: &Detail, json: bool, out: &mut dyn Write) -> anyhow::Re
     Ok(())
 }
 
-fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::Result<()> {
     let name = show_identifier(plan.identity_name.raw());
     writeln!(
         out,
@@ -444,7 +445,14 @@ pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyh
             return Ok(exit::REFUSED);
         }
         let stop = AtomicBool::new(false);
-        let ended = execute::run(&setup.services, &digest, reason, &stop, &report).await;
+        let ended = execute::run(
+            &setup.services,
+            &digest,
+            reason,
+            (Patience::Leave, &stop),
+            &report,
+        )
+        .await;
         finish(&digest, &ended, global.json, out)
     })
 }
@@ -473,7 +481,7 @@ pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Re
     })
 }
 
-fn no_plan(digest: &str) -> u8 {
+pub(super) fn no_plan(digest: &str) -> u8 {
     eprintln!(
         "stanch: no log holds one plan {} (give at least 8 digits of its digest); make one with `stanch plan ALERT`",
         show(digest)
@@ -493,7 +501,7 @@ pub fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::
     Ok(exit::REFUSED)
 }
 
-fn refuse_read_only(global: &Global) -> Option<u8> {
+pub(super) fn refuse_read_only(global: &Global) -> Option<u8> {
     global.read_only.then(|| {
         eprintln!("stanch: refused: --read-only");
         exit::REFUSED

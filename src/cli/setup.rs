@@ -24,8 +24,9 @@ use crate::domain::policy::Finding;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
 use crate::intake::store::Store;
-use crate::journal::JournalConfig;
+use crate::journal::{JournalConfig, Trust};
 use crate::runtime::anchor::{Anchoring, Poster};
+use crate::runtime::approval::Authority;
 use crate::runtime::intake::Intake;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::planner;
@@ -159,6 +160,20 @@ pub fn anchoring(config: &Config) -> Result<Anchoring, String> {
         warn_lines: settings.warn_lines.max(1),
         warn_s: settings.warn_s.into(),
     })
+}
+
+/// Reads who may do what, where a roster is configured.
+fn authority(config: &Config) -> anyhow::Result<Option<Authority>> {
+    let settings = &config.authority;
+    let Some(path) = &settings.roster else {
+        return Ok(None);
+    };
+    let trust = Trust::load(path)?;
+    Ok(Some(Authority {
+        roster: trust.roster(),
+        soft: settings.soft.clone(),
+        hard: settings.hard.clone(),
+    }))
 }
 
 /// Returns what finds alerts that were stored in a state folder, making nothing there. The store is opened for the first
@@ -487,7 +502,9 @@ impl Setup {
         let configured = desk.views.clone();
         // Views that cannot be read are no reason to have no console; saving one says what is wrong.
         desk.views.extend(views::read(&saved).unwrap_or_default());
+        let authority = authority(&config)?.map(Arc::new);
         let services = Services {
+            authority,
             alerts: Some(store.clone()),
             connectors: parts.connectors,
             playbooks: parts.rules.playbooks,

@@ -109,6 +109,8 @@ words! {
         Wake = "wake",
         /// Chose to do nothing now.
         DoNothing = "do_nothing",
+        /// Asked others to agree to a plan.
+        Ask = "ask",
         /// Confirmed that a plan is to run.
         Confirm = "confirm",
         /// Left a step to people of another team.
@@ -127,7 +129,7 @@ pub struct Decision {
     pub alert: AlertId,
     /// Why; required for what somebody decides instead of acting, and for plans of the hard tier.
     pub reason: Option<String>,
-    /// Which plan, for a confirmation or a hand-over.
+    /// Which plan, for a request, a confirmation or a hand-over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanDigest>,
     /// Which of its steps, for a hand-over.
@@ -223,6 +225,19 @@ pub struct Approval {
     pub by: Option<String>,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// A verdict as the logs hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Who says to have given it.
+    pub by: String,
+    /// In which log it stands: who may write that one is known (`site/host/user`).
+    pub log: String,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What it says.
+    pub approval: Approval,
 }
 
 /// Body of an `intent` record, durable before the request leaves.

@@ -377,6 +377,17 @@ impl Plan {
         PlanDigest::new(sha256_hex(&canonical(&self.to_value())))
     }
 
+    /// Returns the connectors that its steps go through, each once.
+    pub fn connectors(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for step in self.steps.iter().filter(|s| !s.connector.is_empty()) {
+            if !names.contains(&step.connector.as_str()) {
+                names.push(&step.connector);
+            }
+        }
+        names
+    }
+
     /// Finds a step.
     pub fn step(&self, id: &StepId) -> Option<&PlanStep> {
         self.steps.iter().find(|s| s.id == *id)

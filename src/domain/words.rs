@@ -301,8 +301,12 @@ fn what(intent: &IntentId, decisions: &Decisions) -> String {
 fn decision(decision: &Decision) -> String {
     let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
     let step = decision.step.as_ref().map_or("?", StepId::as_str);
-    let (handed, confirmed, given, put_off);
+    let (asked, handed, confirmed, given, put_off);
     let verb = match decision.kind {
+        DecisionKind::Ask => {
+            asked = format!("asked others to agree to plan {plan} for");
+            &asked
+        }
         DecisionKind::Confirm => {
             confirmed = format!("confirmed plan {plan} for");
             &confirmed

@@ -383,6 +383,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Returns whose log it is: `<site>/<host>/<user>`.
+    pub fn origin(&self) -> &str {
+        &self.verifier.name
+    }
+
     /// Returns the line to pin this log's key with: `name+hash+key`.
     pub fn vkey(&self) -> String {
         self.verifier.to_vkey()

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use super::approval::Patience;
 use super::journal::Report;
 use super::services::Services;
 use super::{execute, history, planner, readiness, reconcile, timeline};
@@ -155,7 +156,9 @@ impl Effects {
         self.stops.insert(digest.clone(), stop.clone());
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
-            let ended = execute::run(&services, &digest, reason.as_deref(), &stop, &report).await;
+            let waiting = (Patience::Wait, &*stop);
+            let ended =
+                execute::run(&services, &digest, reason.as_deref(), waiting, &report).await;
             report(Msg::RunEnded {
                 digest,
                 text: ended.text,

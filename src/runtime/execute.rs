@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use super::approval;
+use super::approval::{self, Patience};
 use super::journal::{NotRecorded, Report};
 use super::services::Services;
 use crate::app::model::Phase;
@@ -73,7 +73,7 @@ pub async fn run(
     services: &Services,
     digest: &PlanDigest,
     reason: Option<&str>,
-    stop: &AtomicBool,
+    (patience, stop): (Patience, &AtomicBool),
     report: &Report,
 ) -> Ended {
     let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
@@ -87,7 +87,7 @@ pub async fn run(
     if state.plan.tier == Tier::Hard && reason.is_none() {
         return Ended::refused("a plan of the hard tier needs a reason; nothing was sent");
     }
-    if let Err(reason) = allowed(services, &digest, &state).await {
+    if let Err(reason) = allowed(services, &digest, &state, (patience, stop), report).await {
         return Ended::refused(reason);
     }
     // Who confirmed it stands in the log by itself, before the first step does.
@@ -123,10 +123,12 @@ async fn allowed(
     services: &Services,
     digest: &PlanDigest,
     state: &PlanState,
+    waiting: (Patience, &AtomicBool),
+    report: &Report,
 ) -> Result<(), String> {
     let plan = &state.plan;
     fresh(services, digest, plan).await?;
-    approval::obtain(services, digest, state).await?;
+    approval::obtain(services, digest, state, waiting, report).await?;
     // Waiting for the approval took time, so whatever is checked against the world is checked after it.
     fresh(services, digest, plan).await?;
     for precondition in &plan.preconditions {

@@ -63,6 +63,7 @@ pub(super) enum Order {
     Plan(String, oneshot::Sender<Option<(PlanDigest, PlanState)>>),
     Decisions(oneshot::Sender<Decisions>),
     Health(oneshot::Sender<Option<String>>),
+    Origin(oneshot::Sender<Option<String>>),
     /// The head over so many lines left, or could not.
     Anchored(u64, Result<Anchored, String>),
     Poll,
@@ -208,6 +209,11 @@ impl Journal {
         self.ask(Order::Health)
             .await
             .unwrap_or_else(|gone| Some(gone.0))
+    }
+
+    /// Returns the origin of the own log (`<site>/<host>/<user>`); `None` without one.
+    pub async fn origin(&self) -> Option<String> {
+        self.ask(Order::Origin).await.ok().flatten()
     }
 
     /// Ends the thread after everything ordered before.
@@ -376,6 +382,10 @@ impl Thread {
                 }
                 Order::Health(answer) => {
                     let _ = answer.send(self.blocked());
+                }
+                Order::Origin(answer) => {
+                    let origin = self.writer.as_ref().map(|w| w.origin().to_owned());
+                    let _ = answer.send(origin);
                 }
                 Order::Anchored(size, sent) => {
                     self.anchors

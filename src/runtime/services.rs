@@ -15,6 +15,7 @@ use crate::domain::policy::{Policy, Source};
 use crate::domain::readiness::Means;
 use crate::intake::store::Store;
 
+use super::approval::Authority;
 use super::journal::Journal;
 
 /// The shipped playbooks, used unless the configuration names files.
@@ -44,6 +45,8 @@ pub struct Services {
     pub playbooks: Arc<[Playbook]>,
     /// What is to be done.
     pub policy: Arc<Policy>,
+    /// Who may do what; `None` where no roster is configured and nobody is asked.
+    pub authority: Option<Arc<Authority>>,
     /// What is known about identities.
     pub inventory: Arc<Inventory>,
     /// The decision log.

@@ -134,6 +134,7 @@ impl Course {
                         | DecisionKind::Snooze
                         | DecisionKind::Wake
                         | DecisionKind::CloseContained
+                        | DecisionKind::Ask
                         | DecisionKind::Confirm
                         | DecisionKind::HandOver => continue,
                     };

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Approval, Decision, DecisionKind, Entry, Intent, Outcome, Place, PlanRecord, RecordType, Verify,
+    Approval, Decision, DecisionKind, Entry, Intent, Outcome, Place, PlanRecord, RecordType,
+    Verdict, Verify,
 };
 use crate::domain::coverage::{CellState, WireOutcome, cell};
 use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
@@ -54,8 +55,10 @@ pub struct PlanState {
     pub actor: String,
     /// Where its record stands.
     pub place: Place,
+    /// When and in which log others were first asked to agree to it.
+    pub asked: Option<(Timestamp, String)>,
     /// Verdicts on it.
-    pub approvals: Vec<(String, Approval)>,
+    pub verdicts: Vec<Verdict>,
 }
 
 /// Everything everybody decided: a fold over all journals.
@@ -69,7 +72,7 @@ pub struct Decisions {
     acts_of_plan: BTreeMap<PlanDigest, BTreeSet<IntentId>>,
     unknown: BTreeSet<IntentId>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
-    early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
+    early: BTreeMap<PlanDigest, Vec<Verdict>>,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
     pub unreadable: usize,
 }
@@ -127,6 +130,7 @@ impl Decisions {
                 self.note_unknown(&id);
             }),
             RecordType::Decision => entry.body_as::<Decision>().map(|decision| {
+                self.take_request(entry, &decision);
                 let row = (entry.ts, entry.actor.clone(), decision.clone());
                 self.alerts.entry(decision.alert).or_default().push(row);
             }),
@@ -149,15 +153,38 @@ impl Decisions {
 
     /// Keeps a verdict also when its plan has not been seen yet: clocks of hosts differ, so it may come first.
     fn take_approval(&mut self, entry: &Entry, approval: Approval) {
-        let by = approval.by.clone().unwrap_or_else(|| entry.actor.clone());
-        match self.plans.get_mut(&approval.digest) {
-            Some(plan) => plan.approvals.push((by, approval)),
-            None => self
-                .early
-                .entry(approval.digest.clone())
-                .or_default()
-                .push((by, approval)),
+        let verdict = Verdict {
+            by: approval.by.clone().unwrap_or_else(|| entry.actor.clone()),
+            log: entry.log.clone(),
+            at: entry.ts,
+            approval,
+        };
+        let digest = verdict.approval.digest.clone();
+        match self.plans.get_mut(&digest) {
+            Some(plan) => plan.verdicts.push(verdict),
+            None => self.early.entry(digest).or_default().push(verdict),
         }
+    }
+
+    /// Notes that others were asked about a plan. Whoever asks has the plan in a log of theirs, or read it in another.
+    fn take_request(&mut self, entry: &Entry, decision: &Decision) {
+        if decision.kind != DecisionKind::Ask {
+            return;
+        }
+        let plan = decision.plan.as_ref().and_then(|d| self.plans.get_mut(d));
+        if let Some(plan) = plan {
+            plan.asked.get_or_insert((entry.ts, entry.log.clone()));
+        }
+    }
+
+    /// Returns the plans that others were asked about, that nothing was done by yet, oldest request first.
+    pub fn asked(&self) -> Vec<(&PlanDigest, &PlanState)> {
+        let open = |(digest, state): &(&PlanDigest, &PlanState)| {
+            state.asked.is_some() && !self.acts_of_plan.contains_key(*digest)
+        };
+        let mut plans: Vec<_> = self.plans.iter().filter(open).collect();
+        plans.sort_by_key(|(_, state)| state.asked.clone());
+        plans
     }
 
     fn take_plan(&mut self, entry: &Entry, record: PlanRecord) {
@@ -174,7 +201,8 @@ impl Decisions {
                 log: entry.log.clone(),
                 seq: entry.seq,
             },
-            approvals: self.early.remove(&record.digest).unwrap_or_default(),
+            asked: None,
+            verdicts: self.early.remove(&record.digest).unwrap_or_default(),
         };
         self.plans_of_alert
             .entry(state.plan.alert.clone())
