@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::domain::authority::Quorum;
 use crate::app::settings::{
     ConnectorSettings, Desk, InventorySettings, ReceiverSettings, Retention, SourceSettings,
 };
+use crate::domain::authority::Quorum;
 pub use alerts::AlertSettings;
 pub use desk::{Fold, SlaSettings, ViewSettings};
 

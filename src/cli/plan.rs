@@ -328,7 +328,11 @@ fn print_options(detail: &Detail, json: bool, out: &mut dyn Write) -> anyhow::Re
     Ok(())
 }
 
-pub(super) fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn print_plan(
+    digest: &PlanDigest,
+    plan: &Plan,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let name = show_identifier(plan.identity_name.raw());
     writeln!(
         out,

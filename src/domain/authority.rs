@@ -1,7 +1,7 @@
 //! Who may do what, and whose yes a plan needs.
 //!
-//! People are told apart by the logs that they write, as the roster pins them: what a record says of its writer counts
-//! for nothing, and neither does the environment of a process.
+//! People are told apart by the keys that sign their logs, as the roster pins them: what a record says of its writer
+//! counts for nothing, and neither does the environment of a process.
 
 use std::collections::BTreeSet;
 
@@ -48,8 +48,8 @@ pub struct Analyst {
     pub role: Role,
     /// Which teams they speak for.
     pub teams: Vec<String>,
-    /// Origins of the logs that their keys sign.
-    pub logs: BTreeSet<String>,
+    /// Keys that sign their logs, as `origin+id+base64`.
+    pub keys: BTreeSet<String>,
     /// How far it reaches; none listed means everywhere.
     pub powers: Vec<Power>,
 }
@@ -111,13 +111,13 @@ pub enum Standing {
 }
 
 impl Roster {
-    /// Returns who writes the log of this origin.
-    pub fn writer_of(&self, origin: &str) -> Option<&Analyst> {
-        self.analysts.iter().find(|a| a.logs.contains(origin))
+    /// Returns whose key this is.
+    pub fn holder_of(&self, key: &str) -> Option<&Analyst> {
+        self.analysts.iter().find(|a| a.keys.contains(key))
     }
 
-    /// Tells whether the writer of a log may do this with a plan; else why not, and who could.
-    pub fn allows(&self, origin: &str, act: Act, plan: &Plan) -> Result<&Analyst, String> {
+    /// Tells whether the holder of a key may do this with a plan; else why not, and who could.
+    pub fn allows(&self, key: &str, act: Act, plan: &Plan) -> Result<&Analyst, String> {
         let could = || {
             let names: Vec<&str> = self
                 .analysts
@@ -130,11 +130,9 @@ impl Roster {
                 names => format!("; {} could", names.join(", ")),
             }
         };
-        let who = self.writer_of(origin).ok_or_else(|| {
-            format!(
-                "the log {origin} belongs to nobody on the roster{}",
-                could()
-            )
+        let who = self.holder_of(key).ok_or_else(|| {
+            let could = could();
+            format!("the key of this log, {key}, is nobody's on the roster{could}")
         })?;
         who.may(act, plan)
             .map(|()| who)
@@ -147,19 +145,17 @@ impl Roster {
         &self,
         quorum: &Quorum,
         plan: &Plan,
-        requested_in: &[&str],
+        requested_by: &[&str],
         verdicts: &[Verdict],
     ) -> Standing {
-        let requesters: BTreeSet<&str> = requested_in
+        let requesters: BTreeSet<&str> = requested_by
             .iter()
-            .filter_map(|log| Some(self.writer_of(log)?.name.as_str()))
+            .filter_map(|key| Some(self.holder_of(key)?.name.as_str()))
             .collect();
         let judge = |verdict: &Verdict| {
-            let who = self.writer_of(&verdict.log)?;
-            let own = requested_in.contains(&verdict.log.as_str())
-                || requesters.contains(who.name.as_str());
+            let who = self.holder_of(verdict.signer.as_deref()?)?;
             let counts = who.may(Act::Judge, plan).is_ok() && verdict.at < plan.expires;
-            (counts && !own).then_some(who)
+            (counts && !requesters.contains(who.name.as_str())).then_some(who)
         };
         let judged = || verdicts.iter().filter_map(|v| Some((judge(v)?, v)));
         if let Some((who, verdict)) = judged().find(|(_, v)| !v.approval.approved) {
@@ -336,7 +332,7 @@ mod tests {
             Analyst {
                 name: words[0].to_owned(),
                 role: Role::parse(words[1]).unwrap(),
-                logs: list(words[2]).into_iter().collect(),
+                keys: list(words[2]).into_iter().collect(),
                 teams: list(words[3]),
                 powers: powers.collect(),
             }
@@ -349,7 +345,8 @@ mod tests {
     fn verdict(log: &str, approved: bool, minute: i64) -> Verdict {
         Verdict {
             by: "whoever the record claims".to_owned(),
-            log: log.to_owned(),
+            log: "site/host/claimed".to_owned(),
+            signer: Some(log.into()),
             at: plan_of(Tier::Hard).created + jiff::SignedDuration::from_mins(minute),
             approval: Approval {
                 digest: plan_of(Tier::Hard).digest(),
@@ -458,11 +455,7 @@ mod tests {
     )]
     #[case("ada analyst h/ada soc hard:staging:", Act::Trigger, "ada may not")]
     #[case("ada analyst h/ada soc hard::vault", Act::Trigger, "ada may not")]
-    #[case(
-        "ada analyst h/ada soc soft:production: hard::lab",
-        Act::Trigger,
-        "ok"
-    )]
+    #[case("ada analyst h/ada soc soft:production: hard::lab", Act::Trigger, "ok")]
     fn roles_and_powers(#[case] who: &str, #[case] act: Act, #[case] want: &str) {
         let plan = plan_of(Tier::Hard);
         let said = match roster(&[who]).allows("h/ada", act, &plan) {
@@ -476,7 +469,10 @@ mod tests {
     fn an_unknown_environment_lies_outside_of_every_named_one() {
         let mut plan = plan_of(Tier::Soft);
         plan.environment = None;
-        let roster = roster(&["ada analyst h/ada soc hard:production:", "bo analyst h/bo -"]);
+        let roster = roster(&[
+            "ada analyst h/ada soc hard:production:",
+            "bo analyst h/bo -",
+        ]);
         let said = roster.allows("h/ada", Act::Trigger, &plan).unwrap_err();
         assert!(said.contains("where the environment is unknown"), "{said}");
         assert!(said.ends_with("; bo could"), "{said}");

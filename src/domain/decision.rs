@@ -5,6 +5,8 @@
 
 mod fold;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -232,8 +234,10 @@ pub struct Approval {
 pub struct Verdict {
     /// Who says to have given it.
     pub by: String,
-    /// In which log it stands: who may write that one is known (`site/host/user`).
+    /// In which log it stands (`site/host/user`).
     pub log: String,
+    /// The key that signs it.
+    pub signer: Option<Arc<str>>,
     /// When it was recorded.
     pub at: Timestamp,
     /// What it says.
@@ -374,6 +378,9 @@ pub struct Entry {
     pub ts: Timestamp,
     /// Who wrote it.
     pub actor: String,
+    /// The key that signs it, as `origin+id+base64`: known for plans, decisions and verdicts that were read in order.
+    /// Two logs of one name can differ in nothing else.
+    pub signer: Option<Arc<str>>,
     /// Everything else.
     pub body: Map<String, Value>,
 }

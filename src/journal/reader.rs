@@ -17,7 +17,7 @@ use super::fs::{Fs, How, Real};
 use super::layout::{LogDir, segment_name};
 use super::record::{self, Record};
 use super::remains::Remains;
-use super::walk::{Event, Mark, Walk};
+use super::walk::{Event, KeySpan, Mark, Walk};
 
 /// Bytes of a log that are read in one piece.
 const PIECE: usize = 4 * 1024 * 1024;
@@ -349,6 +349,7 @@ impl LogReader {
         problems: &mut Vec<Problem>,
     ) -> bool {
         let mut pending = Vec::new();
+        let begin = lines.len();
         let actor = self
             .owner
             .split_once('/')
@@ -384,6 +385,7 @@ impl LogReader {
         let ended = self
             .walk
             .run_to(mark.cloned(), &self.log, &record::read, &mut sink);
+        sign(&self.walk.keys, &mut lines[begin..]);
         for key in self
             .walk
             .keys
@@ -441,6 +443,26 @@ impl LogReader {
     }
 }
 
+/// Notes which key signs what a person answers for.
+fn sign(keys: &[KeySpan], lines: &mut [Line]) {
+    let mut names: BTreeMap<usize, Arc<str>> = BTreeMap::new();
+    for line in lines {
+        if !matches!(
+            line.entry.kind,
+            RecordType::Plan | RecordType::Decision | RecordType::Approval
+        ) {
+            continue;
+        }
+        let at = keys.iter().rposition(|key| key.from <= line.entry.seq);
+        line.entry.signer = at.map(|at| {
+            let name = names
+                .entry(at)
+                .or_insert_with(|| keys[at].by.to_vkey().into());
+            Arc::clone(name)
+        });
+    }
+}
+
 /// Whose log it stands in says who wrote it; what the line claims about its actor proves nothing.
 pub(super) fn entry(raw: &[u8], log: &str, actor: &str) -> Read<Entry> {
     entry_of(record::read(raw)?, log, actor)
@@ -456,6 +478,7 @@ fn entry_of(record: Record, log: &str, actor: &str) -> Read<Entry> {
         kind: record.kind,
         ts: record.ts,
         actor: actor.to_owned(),
+        signer: None,
         body: record.body,
     })
 }

@@ -270,13 +270,13 @@ impl Trust {
         self.people.iter().find(|p| p.ssh.contains(key))
     }
 
-    /// Returns who may do what. Each log is its writer's.
+    /// Returns who may do what.
     pub fn roster(&self) -> Roster {
         let analyst = |person: &Person| Analyst {
             name: person.name.clone(),
             role: person.role,
             teams: person.teams.clone(),
-            logs: person.keys.iter().map(|key| key.name.clone()).collect(),
+            keys: person.keys.iter().map(Verifier::to_vkey).collect(),
             powers: person.powers.clone(),
         };
         Roster {

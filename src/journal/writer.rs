@@ -383,11 +383,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Returns whose log it is: `<site>/<host>/<user>`.
-    pub fn origin(&self) -> &str {
-        &self.verifier.name
-    }
-
     /// Returns the line to pin this log's key with: `name+hash+key`.
     pub fn vkey(&self) -> String {
         self.verifier.to_vkey()

@@ -53,14 +53,17 @@ impl Authority {
 
     /// Tells where a plan stands.
     pub fn standing(&self, state: &PlanState) -> Standing {
-        let requested_in: Vec<&str> = [state.place.log.as_str()]
-            .into_iter()
-            .chain(state.asked.as_ref().map(|(_, log)| log.as_str()))
-            .collect();
+        let requested_by = requesters(state);
         let quorum = self.quorum(state.plan.tier);
         self.roster
-            .standing(&quorum, &state.plan, &requested_in, &state.verdicts)
+            .standing(&quorum, &state.plan, &requested_by, &state.verdicts)
     }
+}
+
+/// Returns the keys of who built a plan and who asked for it.
+fn requesters(state: &PlanState) -> Vec<&str> {
+    let asked = state.asked.as_ref().and_then(|(_, key)| key.as_deref());
+    state.signer.as_deref().into_iter().chain(asked).collect()
 }
 
 /// Makes sure that a plan may be run and has the approval it needs; returns why it has not.
@@ -74,7 +77,7 @@ pub async fn obtain(
     let Some(authority) = &services.authority else {
         return in_drill(services, digest, state).await;
     };
-    let own = services.journal.origin().await.unwrap_or_default();
+    let own = services.journal.key().await.unwrap_or_default();
     authority
         .roster
         .allows(&own, Act::Trigger, &state.plan)
@@ -142,13 +145,11 @@ pub async fn judge(
         .authority
         .as_ref()
         .ok_or("no roster is configured, so nobody is asked; `[authority] roster` names one")?;
-    let own = services.journal.origin().await.unwrap_or_default();
+    let own = services.journal.key().await.unwrap_or_default();
     let who = authority.roster.allows(&own, Act::Judge, &state.plan)?;
-    let asked = state.asked.as_ref().map(|(_, log)| log.as_str());
-    let requesters = [Some(state.place.log.as_str()), asked];
-    let is_own = requesters.iter().flatten().any(|log| {
-        let requester = authority.roster.writer_of(log);
-        *log == own || requester.is_some_and(|r| r.name == who.name)
+    let is_own = requesters(state).iter().any(|key| {
+        let requester = authority.roster.holder_of(key);
+        *key == own || requester.is_some_and(|r| r.name == who.name)
     });
     if is_own && approved {
         return Err("whoever asks for a plan cannot agree to it".to_owned());

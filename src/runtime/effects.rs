@@ -157,8 +157,7 @@ impl Effects {
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
             let waiting = (Patience::Wait, &*stop);
-            let ended =
-                execute::run(&services, &digest, reason.as_deref(), waiting, &report).await;
+            let ended = execute::run(&services, &digest, reason.as_deref(), waiting, &report).await;
             report(Msg::RunEnded {
                 digest,
                 text: ended.text,

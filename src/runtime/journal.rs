@@ -63,7 +63,7 @@ pub(super) enum Order {
     Plan(String, oneshot::Sender<Option<(PlanDigest, PlanState)>>),
     Decisions(oneshot::Sender<Decisions>),
     Health(oneshot::Sender<Option<String>>),
-    Origin(oneshot::Sender<Option<String>>),
+    Key(oneshot::Sender<Option<String>>),
     /// The head over so many lines left, or could not.
     Anchored(u64, Result<Anchored, String>),
     Poll,
@@ -211,9 +211,9 @@ impl Journal {
             .unwrap_or_else(|gone| Some(gone.0))
     }
 
-    /// Returns the origin of the own log (`<site>/<host>/<user>`); `None` without one.
-    pub async fn origin(&self) -> Option<String> {
-        self.ask(Order::Origin).await.ok().flatten()
+    /// Returns the key that signs the own log, as `origin+id+base64`; `None` without one.
+    pub async fn key(&self) -> Option<String> {
+        self.ask(Order::Key).await.ok().flatten()
     }
 
     /// Ends the thread after everything ordered before.
@@ -383,9 +383,9 @@ impl Thread {
                 Order::Health(answer) => {
                     let _ = answer.send(self.blocked());
                 }
-                Order::Origin(answer) => {
-                    let origin = self.writer.as_ref().map(|w| w.origin().to_owned());
-                    let _ = answer.send(origin);
+                Order::Key(answer) => {
+                    let key = self.writer.as_ref().map(Writer::vkey);
+                    let _ = answer.send(key);
                 }
                 Order::Anchored(size, sent) => {
                     self.anchors

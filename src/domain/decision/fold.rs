@@ -1,6 +1,7 @@
 //! The fold that turns records into what everybody decided and did.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -55,8 +56,10 @@ pub struct PlanState {
     pub actor: String,
     /// Where its record stands.
     pub place: Place,
-    /// When and in which log others were first asked to agree to it.
-    pub asked: Option<(Timestamp, String)>,
+    /// The key that signs its record.
+    pub signer: Option<Arc<str>>,
+    /// When others were first asked to agree to it, and the key that signs that.
+    pub asked: Option<(Timestamp, Option<Arc<str>>)>,
     /// Verdicts on it.
     pub verdicts: Vec<Verdict>,
 }
@@ -156,6 +159,7 @@ impl Decisions {
         let verdict = Verdict {
             by: approval.by.clone().unwrap_or_else(|| entry.actor.clone()),
             log: entry.log.clone(),
+            signer: entry.signer.clone(),
             at: entry.ts,
             approval,
         };
@@ -173,7 +177,8 @@ impl Decisions {
         }
         let plan = decision.plan.as_ref().and_then(|d| self.plans.get_mut(d));
         if let Some(plan) = plan {
-            plan.asked.get_or_insert((entry.ts, entry.log.clone()));
+            plan.asked
+                .get_or_insert_with(|| (entry.ts, entry.signer.clone()));
         }
     }
 
@@ -183,7 +188,7 @@ impl Decisions {
             state.asked.is_some() && !self.acts_of_plan.contains_key(*digest)
         };
         let mut plans: Vec<_> = self.plans.iter().filter(open).collect();
-        plans.sort_by_key(|(_, state)| state.asked.clone());
+        plans.sort_by_key(|(_, state)| state.asked.as_ref().map(|(at, _)| *at));
         plans
     }
 
@@ -201,6 +206,7 @@ impl Decisions {
                 log: entry.log.clone(),
                 seq: entry.seq,
             },
+            signer: entry.signer.clone(),
             asked: None,
             verdicts: self.early.remove(&record.digest).unwrap_or_default(),
         };
@@ -350,6 +356,7 @@ mod tests {
             kind,
             ts: Timestamp::UNIX_EPOCH,
             actor: log.to_owned(),
+            signer: None,
             body: body.as_object().unwrap().clone(),
         }
     }

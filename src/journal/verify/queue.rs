@@ -114,6 +114,7 @@ impl Audit<'_> {
             kind: record.kind,
             ts: record.ts,
             actor: owner.map_or_else(String::new, |(host, user)| format!("{user}@{host}")),
+            signer: None,
             body: record.body,
         };
         self.queue.pending.push(Line {
