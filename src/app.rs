@@ -4,6 +4,10 @@
 //! table lookup, so the keyboard, the help page and tests enter at the same door.
 
 pub mod alerts;
+pub mod born;
+pub mod card;
+pub mod card_screen;
+pub mod choosing;
 pub mod command;
 pub mod contact;
 pub mod context;
@@ -21,6 +25,7 @@ pub mod planning;
 pub mod policy;
 pub mod readiness;
 pub mod readiness_screen;
+pub mod reload;
 pub mod settings;
 pub mod sift;
 pub mod timeline;

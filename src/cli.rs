@@ -8,6 +8,7 @@ pub mod alert;
 pub mod alerts;
 mod approve;
 pub mod config;
+pub mod doctor;
 pub mod drill;
 pub mod identity;
 pub mod log;
@@ -122,6 +123,8 @@ pub enum Command {
     Identity(identity::IdentityArgs),
     /// Check the policy and the playbooks, and explain what they say about an alert.
     Policy(policy::PolicyArgs),
+    /// Look at each connector: secrets, reachability, permissions, and what is possible; nothing is changed.
+    Doctor(doctor::DoctorArgs),
     /// Check the configuration, or say where it lies.
     Config(config::ConfigArgs),
     /// Write a commented configuration.
@@ -243,6 +246,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Identity(args)) => identity::run(global, &args, &mut out),
         Some(Command::Policy(args)) => policy::run(global, &args, &mut out),
+        Some(Command::Doctor(args)) => doctor::run(global, &args, &mut out),
         Some(Command::Config(args)) => config::config(global, &args, &mut out),
         Some(Command::Init(args)) => config::init(global, &args, &mut out),
         Some(Command::Keys) => show::keys(global.json, &mut out),

@@ -16,6 +16,7 @@ pub mod connector;
 pub mod context;
 pub mod error;
 pub mod evidence;
+pub mod examine;
 pub mod execute;
 pub mod lint;
 pub mod load;
@@ -40,9 +41,19 @@ pub use preset::names as presets;
 pub use prove::{Drift, VerifyResult};
 
 #[cfg(test)]
+mod ask_tests;
+#[cfg(test)]
+mod auth_tests;
+#[cfg(test)]
+mod command_tests;
+#[cfg(test)]
 mod context_tests;
 #[cfg(test)]
+mod examine_tests;
+#[cfg(test)]
 mod flow_tests;
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod peer_tests;
 #[cfg(test)]
@@ -51,3 +62,5 @@ mod preset_tests;
 mod testing;
 #[cfg(test)]
 mod tls_tests;
+#[cfg(test)]
+mod vendor_tests;

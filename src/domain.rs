@@ -8,6 +8,7 @@ pub mod contact;
 pub mod coverage;
 pub mod decision;
 pub mod drawing;
+pub mod effects;
 pub mod filter;
 pub mod graph;
 pub mod identity;

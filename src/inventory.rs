@@ -4,6 +4,7 @@
 //! Nothing that is wrong in a source keeps the rest from being used: what is wrong is told with file and line
 //! ([`crate::domain::inventory::Background::mistakes`]).
 
+mod again;
 mod assemble;
 mod aws;
 mod backstage;
@@ -16,6 +17,7 @@ mod own;
 mod reading;
 mod scan;
 mod value;
+mod yaml;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -29,6 +31,7 @@ use crate::domain::identity::Origin;
 use crate::domain::identity::flags::Limits;
 use crate::domain::inventory::{Inventory, Loss, SourceState};
 use crate::domain::text::show;
+pub use again::Sources;
 use http::Fetched;
 use reading::{About, Reading};
 
@@ -48,29 +51,7 @@ pub fn wrong_format(name: &str) -> Option<String> {
 /// Loads every source into one inventory. `cache` is the folder in which copies of what addresses answered are kept.
 /// Blocks for as long as the slowest address may take; must not be called where nothing may block for that long.
 pub fn load(settings: &InventorySettings, cache: Option<&Path>, now: Timestamp) -> Inventory {
-    let limits = Limits {
-        stale_after_d: settings.stale_after_d,
-        unused_after_d: settings.unused_after_d,
-    };
-    let mut fetched = http::fetch_all(&settings.source, cache, now).into_iter();
-    let mut readings = Vec::new();
-    let mut states = Vec::new();
-    for (rank, source) in settings.source.iter().enumerate() {
-        let text = match (&source.file, &source.url) {
-            (Some(path), None) => read_file(path),
-            _ => fetched
-                .next()
-                .unwrap_or_else(|| Err("it was not asked".to_owned())),
-        };
-        let place = match (&source.file, &source.url) {
-            (Some(path), _) => path.display().to_string(),
-            (None, url) => url.clone().unwrap_or_default(),
-        };
-        let (reading, state) = read_source(rank, source, limits, place, text);
-        readings.push(reading);
-        states.push(state);
-    }
-    assemble::assemble(readings, states, limits)
+    Sources::new(settings.clone(), cache.map(Path::to_path_buf)).read(now)
 }
 
 /// Parses one text of our own format in which nothing may be wrong. `origin` names it; it is JSON when that ends in

@@ -5,10 +5,11 @@
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Widget};
 
 use crate::app::model::{LEAST, Model, Overlay, Pane};
+use crate::domain::text::{cells, fit};
 
 pub mod card;
 pub mod glyphs;
@@ -66,6 +67,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Log => log::render(model, ui, body, buf),
         Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::Readiness => readiness::render(model, ui, body, buf),
+        Overlay::Card => card::screen::render(model, ui, body, buf),
         Overlay::None
         | Overlay::Reason(_)
         | Overlay::Views
@@ -79,6 +81,11 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Views => overlay::views(model, ui, body, buf),
         Overlay::SaveView(name) => overlay::save_view(model, name, ui, body, buf),
         Overlay::ConfirmQuit => overlay::confirm_quit(model, ui, body, buf),
+        Overlay::None => {
+            if let Some(choosing) = &model.born {
+                options::choose(choosing, ui, body, buf);
+            }
+        }
         _ => {}
     }
     status::bottom(model, ui, bottom, buf);
@@ -88,18 +95,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
 fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     if area.width >= WIDE {
         let (area, options) = cut_bottom(area, options::height(model, area.height / 3));
-        let left = area.width * 52 / 100;
-        let (queue, panes) = (
-            Rect {
-                width: left.saturating_sub(1),
-                ..area
-            },
-            Rect {
-                x: area.x + left,
-                width: area.width - left,
-                ..area
-            },
-        );
+        let (queue, panes) = cut_left(area, 52);
         queue::render(model, ui, queue, buf);
         let card_height = (panes.height * 2 / 5).clamp(6, 15).min(panes.height);
         let (identity, rest) = cut_top(panes, card_height);
@@ -188,6 +184,35 @@ pub(crate) fn cut_top(area: Rect, height: u16) -> (Rect, Rect) {
             ..area
         },
     )
+}
+
+/// Cuts off so many percent of the width, with a column between.
+pub(crate) fn cut_left(area: Rect, percent: u16) -> (Rect, Rect) {
+    let left = u32::from(area.width) * u32::from(percent) / 100;
+    let left = u16::try_from(left).unwrap_or(area.width).min(area.width);
+    (
+        Rect {
+            width: left.saturating_sub(1),
+            ..area
+        },
+        Rect {
+            x: area.x + left,
+            width: area.width - left,
+            ..area
+        },
+    )
+}
+
+/// Joins parts as far as they fit, each in its style.
+pub(crate) fn parts_line(parts: Vec<(String, Role)>, ui: Ui<'_>, width: usize) -> Line<'static> {
+    let mut room = width.saturating_sub(1);
+    let mut spans = vec![Span::raw(" ")];
+    for (text, role) in parts {
+        let text = fit(&format!("{text}  "), room, ui.glyphs.ellipsis);
+        room -= cells(&text);
+        spans.push(Span::styled(text, ui.theme.style(role)));
+    }
+    Line::from(spans)
 }
 
 pub(crate) fn cut_bottom(area: Rect, height: u16) -> (Rect, Rect) {

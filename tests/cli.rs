@@ -13,6 +13,8 @@ mod alerts;
 mod away;
 #[path = "cli/damaged.rs"]
 mod damaged;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/drill.rs"]
 mod drill;
 #[path = "cli/fields.rs"]
@@ -23,5 +25,7 @@ mod identity;
 mod input;
 #[path = "cli/map.rs"]
 mod map;
+#[path = "cli/policy.rs"]
+mod policy;
 #[path = "cli/twice.rs"]
 mod twice;

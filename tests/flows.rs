@@ -73,6 +73,7 @@ fn row(id: &str, confidence: u8) -> Row {
         incident: None,
         techniques: Vec::new(),
         raw_sha256: String::new(),
+        resolved: None,
     };
     Row {
         alert: Arc::new(alert),

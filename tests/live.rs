@@ -1,11 +1,13 @@
-//! Connectors, sources and the whole console against real servers: Keycloak, a certified OpenID provider and Alertmanager, which the
-//! tests install and start themselves.
+//! Connectors, sources and the whole console against real servers: Keycloak, a certified OpenID provider, RabbitMQ, PostgreSQL, JupyterHub,
+//! an emulation of AWS IAM that enforces what it is told, and Alertmanager, which the tests install and start themselves.
 //!
-//! Run with `cargo test --test live -- --ignored`. Needs java 17, mvn, node 20, npm, curl and apt-get; the first run downloads
-//! about 165 MB. The servers listen on loopback and end with the test process.
+//! Run with `cargo test --test live -- --ignored`. Needs java 17, mvn, node 20, npm, python 3 with venv, curl and apt-get; the
+//! first run downloads about 450 MB. The servers listen on loopback and end with the test process.
 
 #[path = "live/alertmanager.rs"]
 mod alertmanager;
+#[path = "live/aws.rs"]
+mod aws;
 #[path = "common/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod common;
@@ -14,10 +16,16 @@ mod console;
 #[path = "common/desk.rs"]
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod desk;
+#[path = "live/jupyterhub.rs"]
+mod jupyterhub;
 #[path = "live/keycloak.rs"]
 mod keycloak;
 #[path = "live/oauth.rs"]
 mod oauth;
+#[path = "live/postgresql.rs"]
+mod postgresql;
+#[path = "live/rabbitmq.rs"]
+mod rabbitmq;
 #[path = "common/served.rs"]
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod served;

@@ -149,8 +149,8 @@ fn a_map_too_large_for_a_frame_is_found_out_in_the_background() {
     let at = label(&world);
     assert_eq!(
         found_out(&mut world, effects),
-        2,
-        "the card's and the screen's"
+        1,
+        "one answer is for the card and for the screen"
     );
     let view = world.model.map.view.as_ref().unwrap();
     assert!(!view.looking && view.look.impact.count() == 6_000);
@@ -169,6 +169,37 @@ fn a_map_too_large_for_a_frame_is_found_out_in_the_background() {
     assert!(world.model.map.paths.as_ref().unwrap().found.is_none());
     found_out(&mut world, new);
     assert!(world.model.map.paths.as_ref().unwrap().found.is_some());
+}
+
+#[test]
+fn whoever_runs_through_the_queue_asks_about_where_he_stops() {
+    let mut world = World::showing("triage");
+    let mut text = String::new();
+    for who in ["svc-deploy", "vendor-shipfast", "svc-backup-legacy"] {
+        let _ = write!(text, "[[identity]]\nid = 'lab:{who}'\nname = '{who}'\n");
+        for n in 0..2_000 {
+            let _ = write!(
+                text,
+                "[[edge]]\nfrom = 'n{n}'\nkind = 'depends_on'\nto = 'lab:{who}'\n"
+            );
+        }
+    }
+    world.press("G");
+    world.model.inventory = Arc::new(stanch::inventory::parse(&text, "test").unwrap());
+    let mut asked = Vec::new();
+    for key in ["k", "k", "k"] {
+        asked.extend(world.send(Msg::Key(Key::parse(key).unwrap())));
+    }
+    asked.retain(|effect| matches!(effect, Effect::AskMap(_)));
+    assert_eq!(asked.len(), 1, "one question is under way at a time");
+    assert!(world.model.detail.looking);
+    let Some(Effect::AskMap(ask)) = asked.pop() else {
+        unreachable!()
+    };
+    let effects = world.send(Msg::Map(Box::new(ask.answer())));
+    assert_eq!(found_out(&mut world, effects), 1, "then about this one");
+    assert!(!world.model.detail.looking);
+    assert_eq!(world.model.detail.look.impact.count(), 2_000);
 }
 
 #[test]

@@ -4,5 +4,7 @@
 mod desk;
 #[path = "policy/seeds.rs"]
 mod seeds;
+#[path = "policy/sides.rs"]
+mod sides;
 #[path = "policy/strict.rs"]
 mod strict;

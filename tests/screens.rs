@@ -133,6 +133,9 @@ fn name(style: Style) -> Option<String> {
 #[case("map_plan", 120, 40)]
 #[case("map_large", 80, 24)]
 #[case("map_hostile", 120, 40)]
+#[case("why", 80, 24)]
+#[case("why", 120, 40)]
+#[case("why_rules", 120, 40)]
 #[case("ready", 80, 24)]
 #[case("ready", 120, 40)]
 #[case("ready", 60, 15)]
@@ -143,6 +146,25 @@ fn name(style: Style) -> Option<String> {
 #[case("ready_nobody", 80, 24)]
 #[case("ready_card", 80, 24)]
 #[case("ready_hostile", 120, 40)]
+#[case("card", 80, 24)]
+#[case("card", 120, 40)]
+#[case("card", 60, 15)]
+#[case("card_sessions", 80, 24)]
+#[case("card_credentials", 80, 24)]
+#[case("card_credentials", 120, 40)]
+#[case("card_born", 80, 24)]
+#[case("card_grants", 80, 24)]
+#[case("card_effects", 80, 24)]
+#[case("card_effects", 120, 40)]
+#[case("card_effects", 60, 15)]
+#[case("card_contact", 80, 24)]
+#[case("card_row", 80, 24)]
+#[case("card_message", 80, 24)]
+#[case("card_plan", 80, 24)]
+#[case("card_plan", 120, 40)]
+#[case("card_nobody_says", 80, 24)]
+#[case("card_hostile", 120, 40)]
+#[case("card_hostile_credentials", 80, 24)]
 fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u16) {
     let world = World::showing(screen);
     let text = dump(&rendered(&world.model, "terminal", false, width, height));
@@ -155,6 +177,8 @@ fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u
 #[case("log")]
 #[case("map_exposure")]
 #[case("ready")]
+#[case("card_effects")]
+#[case("why")]
 fn screens_without_colour_or_unicode(#[case] screen: &str) {
     let world = World::showing(screen);
     let buffer = rendered(&world.model, "mono", true, 80, 24);
@@ -182,6 +206,7 @@ fn without_colour_the_selection_and_the_severity_can_still_be_told() {
 #[case("help")]
 #[case("quit")]
 #[case("hostile")]
+#[case("why_rules")]
 #[case("log")]
 #[case("log_typing")]
 #[case("log_plan")]
@@ -194,6 +219,10 @@ fn without_colour_the_selection_and_the_severity_can_still_be_told() {
 #[case("ready_typing")]
 #[case("ready_reading")]
 #[case("ready_hostile")]
+#[case("card_row")]
+#[case("card_plan")]
+#[case("card_hostile")]
+#[case("card_hostile_effects")]
 fn no_size_breaks_a_screen(#[case] screen: &str) {
     let world = World::showing(screen);
     for width in (0..=130).step_by(3).chain([60, 110]) {
@@ -240,6 +269,10 @@ fn hostile_text_reaches_no_cell() {
         "log_hostile_record",
         "map_hostile",
         "ready_hostile",
+        "card_hostile",
+        "card_hostile_credentials",
+        "card_hostile_grants",
+        "card_hostile_effects",
     ]
     .map(World::showing)
     {

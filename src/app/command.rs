@@ -1,5 +1,6 @@
 //! The registry: everything an analyst can do, one row each. Keys, hints, help and `stanch keys` all read it.
 
+mod card;
 mod decide;
 mod log;
 mod map;
@@ -129,6 +130,10 @@ pub enum Command {
     Readiness,
     /// Show why the policy says what it says.
     Trace,
+    /// Open the tabs of the card.
+    OpenCard,
+    /// Read the inventory again.
+    Reload,
     /// Write what is shown to a file.
     Export,
 }
@@ -148,6 +153,8 @@ pub enum Scope {
     Map,
     /// The readiness screen.
     Readiness,
+    /// The tabs of the card.
+    Card,
 }
 
 /// How much a command can harm.
@@ -214,7 +221,9 @@ const SCREENS: &[Spec] = &join::<{ LOOKING.len() + TEXTS.len() }>(LOOKING, TEXTS
 const TEXTS: &[Spec] =
     &join::<{ readiness::ROWS.len() + reader::ROWS.len() }>(readiness::ROWS, reader::ROWS);
 
-const LOOKING: &[Spec] = &join::<{ log::ROWS.len() + map::ROWS.len() }>(log::ROWS, map::ROWS);
+const LOOKING: &[Spec] = &join::<{ log::ROWS.len() + AROUND.len() }>(log::ROWS, AROUND);
+
+const AROUND: &[Spec] = &join::<{ map::ROWS.len() + card::ROWS.len() }>(map::ROWS, card::ROWS);
 
 const fn join<const N: usize>(first: &[Spec], then: &[Spec]) -> [Spec; N] {
     let mut all = [first[0]; N];
@@ -628,6 +637,7 @@ pub fn scope(model: &Model) -> Scope {
         Overlay::Log => Scope::Log,
         Overlay::Map => Scope::Map,
         Overlay::Readiness => Scope::Readiness,
+        Overlay::Card => Scope::Card,
         Overlay::Help { .. }
         | Overlay::Messages { .. }
         | Overlay::Score { .. }

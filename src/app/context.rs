@@ -56,6 +56,7 @@ pub fn read(model: &mut Model, again: bool) -> Vec<Effect> {
             context: LiveContext::default(),
         });
     entry.loading = true;
+    super::card_screen::fill(model);
     vec![Effect::ReadContext(Box::new(identity))]
 }
 

@@ -127,7 +127,7 @@ pub fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         RowState::Acting => "a plan is running",
         RowState::Closed | RowState::Dismissed => "it is closed already",
         RowState::Snoozed => "it is put off; take it up first (s)",
-        RowState::New | RowState::Claimed => {
+        RowState::New | RowState::Claimed | RowState::Resolved => {
             "nothing was contained; dismiss it (D) or do nothing (0), with a reason"
         }
     };
@@ -137,7 +137,10 @@ pub fn close(model: &mut Model, now: Timestamp) -> Vec<Effect> {
 
 fn close_all(model: &mut Model, id: AlertId, now: Timestamp) -> Vec<Effect> {
     let others = model.queue.members(&id).into_iter().filter(|other| {
-        let idle = matches!(model.row_state(other), RowState::New | RowState::Claimed);
+        let idle = matches!(
+            model.row_state(other),
+            RowState::New | RowState::Claimed | RowState::Resolved
+        );
         *other != id && idle && model.queue.is_about_the_same(&id, other)
     });
     let others: Vec<AlertId> = others.collect();
@@ -237,6 +240,13 @@ pub fn take(model: &mut Model, alerts: &[AlertId], now: Timestamp) {
     set_lanes(model, alerts);
 }
 
+/// Puts alerts where they stand, of which their source says anew whether they are over.
+pub fn stand_anew(model: &mut Model, alerts: &[AlertId]) {
+    if !alerts.is_empty() {
+        set_lanes(model, alerts);
+    }
+}
+
 /// Puts alerts where they stand now.
 fn set_lanes(model: &mut Model, alerts: &[AlertId]) {
     let lanes: Vec<(AlertId, Lane)> = alerts
@@ -267,7 +277,7 @@ fn put_off(model: &Model, id: &AlertId) -> Option<Timestamp> {
 
 const fn lane(state: RowState) -> Lane {
     match state {
-        RowState::Closed | RowState::Dismissed => Lane::Over,
+        RowState::Closed | RowState::Dismissed | RowState::Resolved => Lane::Over,
         RowState::Snoozed => Lane::Snoozed,
         _ => Lane::Open,
     }

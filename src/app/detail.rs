@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::map::{AT_ONCE_EDGES, MapAsk, MapQuestion};
-use super::map_screen;
 use super::model::Model;
+use super::{card_screen, map_screen};
 use crate::domain::alert::Alert;
 use crate::domain::drawing::{draw_live, draw_newcomers};
 use crate::domain::graph::{Graph, Limits, Look};
@@ -33,6 +33,8 @@ pub struct Detail {
     pub looking: bool,
     /// What joined the incident: it came to be, or was touched, through the identity since that was exposed.
     pub newcomers: Vec<Newcomer>,
+    /// The inventory's map, on which the other things stand.
+    base: Arc<Graph>,
     /// Which answer of the provider is on the map.
     live_at: Option<Timestamp>,
     /// What could be done.
@@ -47,6 +49,7 @@ impl Model {
         let detail = self.selected.as_ref().map(|id| self.detail_of(id));
         let before = std::mem::replace(&mut self.detail, detail.unwrap_or_default());
         self.dirty = true;
+        card_screen::fill(self);
         let same_map = Arc::ptr_eq(&before.graph, &self.detail.graph);
         let about = |detail: &Detail| detail.identity.as_ref().map(|card| card.id.clone());
         if same_map && about(&before) == about(&self.detail) {
@@ -109,6 +112,7 @@ impl Model {
         self.detail.assessment = assessment;
         self.detail.choices = choices.unwrap_or_default();
         self.detail.look = look;
+        card_screen::fill(self);
     }
 
     /// Returns the card of an identity, also of one that only the map knows.
@@ -146,6 +150,15 @@ impl Model {
         (assessment, choices)
     }
 
+    /// Returns the plans that could be made for somebody else on the map of an alert. What joined the incident is about the
+    /// alert's own identity, not about this one.
+    pub fn plans_for(&self, alert: &Alert, card: &Identity, graph: &Graph) -> Vec<Choice> {
+        let look = Look::at(graph, &NodeId::from(&card.id), Limits::AT_ONCE);
+        let (_, mut choices) = self.judge(alert, card, (graph, &look), 0);
+        choices.retain(|choice| choice.playbook.is_some());
+        choices
+    }
+
     /// Returns the map with what the provider of an identity says and what joined the incident; the one at hand where
     /// nothing changed.
     fn map_around(&self, card: &Identity, alert: &Alert) -> Detail {
@@ -159,6 +172,7 @@ impl Model {
         let live_at = live.and_then(|live| live.at);
         let known = &self.detail;
         let same = known.identity.as_ref() == Some(card)
+            && Arc::ptr_eq(&known.base, base)
             && known.live_at == live_at
             && known.newcomers == newcomers;
         if same {
@@ -186,6 +200,7 @@ impl Model {
             look: Arc::new(look),
             looking: false,
             newcomers,
+            base: base.clone(),
             live_at,
             choices: Vec::new(),
             assessment: None,

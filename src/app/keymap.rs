@@ -14,6 +14,7 @@ pub struct Keymap {
     log: BTreeMap<Key, Command>,
     map: BTreeMap<Key, Command>,
     readiness: BTreeMap<Key, Command>,
+    card: BTreeMap<Key, Command>,
 }
 
 impl Default for Keymap {
@@ -37,6 +38,7 @@ impl Default for Keymap {
             log: table(Scope::Log),
             map: table(Scope::Map),
             readiness: table(Scope::Readiness),
+            card: table(Scope::Card),
         }
     }
 }
@@ -51,6 +53,7 @@ impl Keymap {
             Scope::Log => &self.log,
             Scope::Map => &self.map,
             Scope::Readiness => &self.readiness,
+            Scope::Card => &self.card,
         };
         table.get(&key).copied()
     }

@@ -8,6 +8,7 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
 use super::timeline::{Found, RecordView, Verdict, Verification};
+use super::update::anywhere;
 use super::{field, triage};
 use crate::domain::alert::Subject;
 use crate::domain::ids::{AlertId, IdentityId};
@@ -71,12 +72,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Out => out(model, now),
         Command::Back if model.timeline.record.is_some() => model.timeline.record = None,
         Command::Back => leave(model),
-        Command::Help => model.overlay = Overlay::Help { scroll: 0 },
-        Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
-        Command::Redraw => model.repaint = true,
-        Command::Suspend => effects.push(Effect::Suspend),
-        Command::Quit => model.leave(),
-        _ => {}
+        other => effects = anywhere(model, other),
     }
     going_on(model, effects)
 }

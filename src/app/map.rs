@@ -202,6 +202,8 @@ pub struct Choosing {
     pub identity: Box<Identity>,
     /// What could be done.
     pub choices: Vec<Choice>,
+    /// What must be known of it before. Escaped already.
+    pub note: Option<String>,
 }
 
 /// The map's screen.

@@ -10,8 +10,9 @@ use super::map::tree::Tree;
 use super::map::{Choosing, MapAnswer, MapAsk, MapFound, MapQuestion, NodeCard, PathsView, View};
 use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
-use super::{field, planning, triage};
-use crate::domain::graph::{Graph, Limits, Look, NodeIx};
+use super::update::anywhere;
+use super::{field, triage};
+use crate::domain::graph::{Graph, NodeIx};
 use crate::domain::ids::{IdentityId, NodeId};
 use crate::domain::text::show;
 
@@ -111,12 +112,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::PlanHere => plan(model, now),
         Command::Out => out(model),
         Command::Back => leave(model),
-        Command::Help => model.overlay = Overlay::Help { scroll: 0 },
-        Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
-        Command::Redraw => model.repaint = true,
-        Command::Suspend => return vec![Effect::Suspend],
-        Command::Quit => model.leave(),
-        _ => {}
+        other => return anywhere(model, other),
     }
     Vec::new()
 }
@@ -457,49 +453,12 @@ fn plan(model: &mut Model, now: Timestamp) {
     };
     let view = model.map.view.as_ref();
     let graph = view.map_or(&model.detail.graph, |view| &view.graph);
-    let look = Look::at(graph, &NodeId::from(&identity.id), Limits::AT_ONCE);
-    // What joined is about the alert's own identity, not about this one.
-    let (_, mut choices) = model.judge(&alert, &identity, (graph, &look), 0);
-    choices.retain(|choice| choice.playbook.is_some());
+    let choices = model.plans_for(&alert, &identity, graph);
     model.map.choosing = Some(Choosing {
         identity: Box::new(identity),
         choices,
+        note: None,
     });
-}
-
-/// Handles a key while options are shown: a digit stages one, anything else closes them.
-pub fn choose_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
-    model.dirty = true;
-    let Some(choosing) = model.map.choosing.take() else {
-        return Vec::new();
-    };
-    let digit = match key.code {
-        Code::Char(c) if !key.ctrl => c.to_digit(10),
-        _ => None,
-    };
-    let (Some(digit), Some(alert)) = (digit, model.selected.clone()) else {
-        return Vec::new();
-    };
-    let found = choosing
-        .choices
-        .iter()
-        .find(|c| c.key.map(u32::from) == Some(digit))
-        .cloned();
-    let Some(choice) = found else {
-        model.say(
-            now,
-            Level::Warn,
-            format!("option {digit} is not for this identity"),
-        );
-        model.map.choosing = Some(choosing);
-        return Vec::new();
-    };
-    if choice.disabled.is_some() {
-        // Its reason stands in its line.
-        model.map.choosing = Some(choosing);
-        return Vec::new();
-    }
-    planning::stage_on(model, alert, *choosing.identity, choice)
 }
 
 /// Closes the nearest thing that is open.

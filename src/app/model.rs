@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
-use super::map::{Deeds, MapAsk, MapScreen};
+use super::card::CardScreen;
+use super::map::{Choosing, Deeds, MapAsk, MapScreen};
 use super::readiness::ReadinessScreen;
+use super::reload::Reload;
 use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
@@ -91,6 +93,8 @@ pub enum Overlay {
     Map,
     /// The readiness screen; what it shows is in [`Model::readiness`].
     Readiness,
+    /// The tabs of the card; what they show is in [`Model::card`].
+    Card,
     /// The views to choose from.
     Views,
     /// The name under which a view is to be saved.
@@ -290,6 +294,8 @@ pub enum RowState {
     Dismissed,
     /// Put off for a while.
     Snoozed,
+    /// Nobody took it, and its source counts it as over.
+    Resolved,
 }
 
 impl RowState {
@@ -313,6 +319,7 @@ impl RowState {
             Self::Closed => "closed",
             Self::Dismissed => "dismissed",
             Self::Snoozed => "snoozed",
+            Self::Resolved => "resolved",
         }
     }
 }
@@ -328,6 +335,8 @@ pub struct Model {
     pub alerts: Alerts,
     /// The alert that has the cursor.
     pub selected: Option<AlertId>,
+    /// The selected alert, once it was deleted.
+    pub leaving: Option<AlertId>,
     /// Alerts that a decision is to be about, besides the selected one.
     pub marks: BTreeSet<AlertId>,
     /// Alerts that were put off, and until when.
@@ -346,6 +355,8 @@ pub struct Model {
     pub detail: Detail,
     /// Identities and the map.
     pub inventory: Arc<Inventory>,
+    /// How old that may grow, and how the last reading went.
+    pub reload: Reload,
     /// Playbooks in force.
     pub playbooks: Arc<[Playbook]>,
     /// The policy in force.
@@ -364,6 +375,10 @@ pub struct Model {
     pub map: MapScreen,
     /// The readiness screen.
     pub readiness: ReadinessScreen,
+    /// The tabs of the card.
+    pub card: CardScreen,
+    /// Options for an identity that was made through the one at hand.
+    pub born: Option<Choosing>,
     /// What alerts say that identities made or touched.
     pub deeds: Deeds,
     /// What is to be found out about maps, for the next effects.
@@ -439,6 +454,8 @@ impl Model {
             Overlay::Map
         } else if self.timeline.open {
             Overlay::Log
+        } else if self.card.open {
+            Overlay::Card
         } else if self.readiness.open {
             Overlay::Readiness
         } else {
@@ -503,6 +520,7 @@ impl Model {
             Some(DecisionKind::Claim | DecisionKind::Assign | DecisionKind::DoNothing) => {
                 RowState::Claimed
             }
+            _ if self.queue.is_resolved(id) => RowState::Resolved,
             _ => RowState::New,
         })
     }

@@ -14,6 +14,7 @@ use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, Entry};
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
+use crate::domain::inventory::Inventory;
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
 use crate::domain::text::Untrusted;
@@ -50,6 +51,8 @@ pub enum Msg {
     },
     /// Old alerts were deleted from the store.
     Deleted,
+    /// Which alerts were.
+    Removed(Vec<AlertId>),
     /// Input could not be read and was put aside.
     Malformed {
         /// From which source.
@@ -151,6 +154,8 @@ pub enum Msg {
     Map(Box<MapAnswer>),
     /// How everybody stands who could be contained.
     Judged(Arc<Judged>),
+    /// The inventory was read again; `None` where its sources say what they said.
+    InventoryRead(Option<Arc<Inventory>>),
     /// How the drill stands.
     Drill(DrillView),
     /// Something to tell the analyst.
@@ -213,6 +218,10 @@ pub enum Effect {
     Judge(Vec<Untold>),
     /// Write how everybody stands into the state folder.
     ExportReadiness(Arc<Judged>),
+    /// Read the inventory's files and addresses again; answer with [`Msg::InventoryRead`].
+    ReadInventory,
+    /// Plan and judge with this inventory from now on.
+    UseInventory(Arc<Inventory>),
     /// Put shown text on the clipboard.
     Copy(String),
     /// Hand the terminal back to the shell.

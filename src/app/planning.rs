@@ -8,10 +8,11 @@ use std::sync::Arc;
 use jiff::{Span, Timestamp};
 use tui_input::Input;
 
+use super::born;
 use super::command::Command;
 use super::field;
 use super::keys::{Code, Key};
-use super::model::{Level, Model, Overlay, Phase, PlanView, Run, Stage};
+use super::model::{Level, Model, Overlay, Phase, PlanView, RowState, Run, Stage};
 use super::msg::Effect;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::identity::Identity;
@@ -78,7 +79,8 @@ pub fn stage_on(
     }));
     let mut effects = Vec::new();
     // Looking closely enough to stage a plan is taking the alert.
-    if model.row_state(&alert) == super::model::RowState::New {
+    let state = model.row_state(&alert);
+    if matches!(state, RowState::New | RowState::Resolved) {
         let claim = Decision::on(alert.clone(), DecisionKind::Claim, None);
         effects.push(Effect::Record(vec![claim]));
     }
@@ -245,7 +247,9 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     let named = model.detail_of(&alert).identity;
     let of_alert = named.filter(|card| card.id == view.identity);
     let identity = of_alert.or_else(|| {
-        let elsewhere = model.map.open.then(|| model.card_of(&view.identity));
+        let elsewhere =
+            model.map.open || model.card.open || born::targets(model).contains(&view.identity);
+        let elsewhere = elsewhere.then(|| model.card_of(&view.identity));
         elsewhere.flatten()
     });
     model.next_ticket += 1;

@@ -1,12 +1,20 @@
 //! What the policy says about an alert, and why, as the analyst reads it.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
 use super::model::{Model, Overlay};
+use super::triage;
 use crate::domain::alert::Alert;
 use crate::domain::graph::{Graph, Look};
 use crate::domain::identity::Identity;
 use crate::domain::ids::AlertId;
+use crate::domain::options::Choice;
+use crate::domain::policy::backtest::{Replayed, replay};
 use crate::domain::policy::trace::TraceRow;
 use crate::domain::policy::{About, Assessment, Facts};
+use crate::domain::queue::Row;
 
 /// What the policy says about one alert.
 #[derive(Clone, Debug)]
@@ -19,6 +27,10 @@ pub struct Told {
     pub assessment: Assessment,
     /// Every rule, gate and playbook.
     pub rows: Vec<TraceRow>,
+    /// What could be done, side by side.
+    pub choices: Vec<Choice>,
+    /// When this was told.
+    pub at: Timestamp,
 }
 
 impl Model {
@@ -58,8 +70,41 @@ impl Model {
             identity: card.map_or_else(String::new, |card| card.id.to_string()),
             rows: self.policy.trace(&facts, &assessment, &self.playbooks),
             assessment,
+            choices: detail.choices.clone(),
+            at: self.now,
         })
     }
+}
+
+/// Replays recorded alerts on a model that knows identities, playbooks and the policy. They are put in as if they had
+/// arrived, so that what one says weighs in on another.
+pub fn backtest(model: &mut Model, alerts: &[Arc<Alert>]) -> Vec<Replayed> {
+    let rows: Vec<Row> = alerts
+        .iter()
+        .map(|alert| Row {
+            alert: alert.clone(),
+            count: 1,
+            first_seen: alert.observed,
+            last_seen: alert.observed,
+        })
+        .collect();
+    triage::put(model, &rows, false);
+    model.queue.take_in_waiting();
+    triage::note_deeds(model, &rows);
+    let replayed = alerts.iter().map(|alert| {
+        model.now = alert.time.unwrap_or(alert.observed);
+        model.alerts.forget_but(None);
+        model.alerts.arrived([alert]);
+        let detail = model.detail_of(&alert.id);
+        let assessment = detail.assessment.unwrap_or_else(|| {
+            let around = (&*detail.graph, &*detail.look);
+            model.policy.assess(&model.facts(alert, None, around, 0))
+        });
+        let identity = detail.identity.as_ref().map(|card| &card.id);
+        let breaks = detail.look.impact.count();
+        replay(alert, identity, &assessment, &detail.choices, breaks)
+    });
+    replayed.collect()
 }
 
 /// Opens the trace of the selected alert.

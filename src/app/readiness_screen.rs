@@ -10,6 +10,7 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
 use super::readiness::{Judged, Untold};
+use super::update::anywhere;
 use super::{field, map_screen, triage};
 use crate::domain::ids::IdentityId;
 
@@ -36,7 +37,7 @@ pub fn come_back(model: &mut Model) -> bool {
 }
 
 /// Asks how everybody stands, unless that is being found out. What providers refused so far goes along.
-fn judge(model: &mut Model) -> Vec<Effect> {
+pub fn judge(model: &mut Model) -> Vec<Effect> {
     if std::mem::replace(&mut model.readiness.judging, true) {
         return Vec::new();
     }
@@ -87,12 +88,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Refresh => return judge(model),
         Command::Out => out(model),
         Command::Back => leave(model),
-        Command::Help => model.overlay = Overlay::Help { scroll: 0 },
-        Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
-        Command::Redraw => model.repaint = true,
-        Command::Suspend => return vec![Effect::Suspend],
-        Command::Quit => model.leave(),
-        _ => {}
+        other => return anywhere(model, other),
     }
     Vec::new()
 }

@@ -189,6 +189,22 @@ pub enum AuthSettings {
         /// Its private key, PEM.
         key: SecretRef,
     },
+    /// AWS Signature Version 4 with the temporary keys of a role, which is assumed before its session ends; for connectors
+    /// only.
+    AwsAssumedRole {
+        /// Id of the access key that may assume the role.
+        access_key_id: String,
+        /// The secret access key.
+        secret_access_key: SecretRef,
+        /// Region of the service.
+        region: String,
+        /// The role.
+        role_arn: String,
+        /// What the role's trust policy asks for (`sts:ExternalId`).
+        external_id: Option<String>,
+        /// Where STS is, when it is not AWS's own in that region.
+        sts_url: Option<String>,
+    },
     /// AWS Signature Version 4.
     AwsSigv4 {
         /// Id of the access key.
@@ -244,6 +260,7 @@ impl AuthSettings {
             Self::GithubApp { .. } => "github_app",
             Self::KubernetesServiceAccount { .. } => "kubernetes_service_account",
             Self::Mtls { .. } => "mtls",
+            Self::AwsAssumedRole { .. } => "aws_assumed_role",
             Self::AwsSigv4 { .. } => "aws_sigv4",
         }
     }
@@ -261,6 +278,9 @@ impl AuthSettings {
             Self::ClientCredentials { client_secret, .. } => Some(client_secret),
             Self::AwsSigv4 {
                 secret_access_key, ..
+            }
+            | Self::AwsAssumedRole {
+                secret_access_key, ..
             } => Some(secret_access_key),
         }
     }
@@ -277,6 +297,9 @@ impl AuthSettings {
             Self::Basic { password, .. } => Some(password),
             Self::ClientCredentials { client_secret, .. } => Some(client_secret),
             Self::AwsSigv4 {
+                secret_access_key, ..
+            }
+            | Self::AwsAssumedRole {
                 secret_access_key, ..
             } => Some(secret_access_key),
         }

@@ -8,7 +8,8 @@ use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
 use super::{
-    contact, context, deciding, log_screen, map_screen, planning, policy, readiness_screen, sift,
+    born, card_screen, contact, context, deciding, log_screen, map_screen, planning, policy,
+    readiness_screen, reload, sift,
 };
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
@@ -60,6 +61,12 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Refresh => return context::read(model, true),
         Command::Reconcile => return reconcile(model, now),
         Command::Progress if model.focus == Some(Pane::Map) => map_screen::open(model, now),
+        Command::Progress if matches!(model.focus, Some(Pane::Identity | Pane::Sessions)) => {
+            if model.focus == Some(Pane::Sessions) {
+                model.card.tab = super::card::Tab::Sessions;
+            }
+            card_screen::open(model, now);
+        }
         Command::Progress => planning::reopen(model, now),
         Command::Help => model.overlay = Overlay::Help { scroll: 0 },
         Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
@@ -71,6 +78,9 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Timeline => return log_screen::open(model, now),
         Command::OpenMap => map_screen::open(model, now),
         Command::Readiness => return readiness_screen::open(model),
+        Command::PlanHere => born::offer(model, None, now),
+        Command::Reload => return reload::by_key(model, now),
+        Command::OpenCard => card_screen::open(model, now),
         Command::Copy => return contact::copy(model, now),
         Command::Return if !model.marks.is_empty() => model.marks.clear(),
         Command::Return if model.sift.is_active() => return sift::clear(model, now),
@@ -100,7 +110,6 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         | Command::PathView
         | Command::OpenNode
         | Command::Reroot
-        | Command::PlanHere
         | Command::Export
         | Command::SwitchButton
         | Command::Accept
@@ -174,7 +183,14 @@ pub fn put(model: &mut Model, rows: &[Row], follow: bool) -> Vec<AlertId> {
         .collect();
     let inventory = &model.inventory;
     let known = |subject: &Subject| Standing::of(inventory.card_of(subject));
+    let over = |row: &&Row| row.alert.resolved.is_some() || model.queue.is_resolved(&row.alert.id);
+    let over: Vec<AlertId> = rows
+        .iter()
+        .filter(over)
+        .map(|row| row.alert.id.clone())
+        .collect();
     model.queue.take(rows, follow, &known);
+    deciding::stand_anew(model, &over);
     before
         .into_iter()
         .filter(|(at, before)| points(model, &rows[*at]) > Some(*before))
@@ -183,7 +199,7 @@ pub fn put(model: &mut Model, rows: &[Row], follow: bool) -> Vec<AlertId> {
 }
 
 /// Notes what alerts say that identities made or touched; returns whether the one at hand is among them.
-fn note_deeds(model: &mut Model, rows: &[Row]) -> bool {
+pub fn note_deeds(model: &mut Model, rows: &[Row]) -> bool {
     let inventory = &model.inventory;
     let at_hand = model.detail.identity.as_ref().map(|card| card.id.clone());
     let mut touched = false;
@@ -238,6 +254,9 @@ pub fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     }
     model.selected = id;
     model.scroll = 0;
+    if let Some(left) = model.leaving.take() {
+        remove(model, &[left]);
+    }
     model.refresh_detail();
     match &model.selected {
         Some(id) if model.alerts.get(id).is_none() => vec![Effect::ReadAlert(id.clone())],
@@ -250,6 +269,23 @@ pub fn read_again(model: &mut Model) -> Vec<Effect> {
     model.alerts.forget_but(model.selected.as_ref());
     let selected = model.selected.iter();
     selected.map(|id| Effect::ReadAlert(id.clone())).collect()
+}
+
+/// Takes alerts out of the queue that were deleted. The one with the cursor stays until the cursor leaves it.
+pub fn remove(model: &mut Model, ids: &[AlertId]) {
+    let (kept, gone): (Vec<&AlertId>, Vec<&AlertId>) = ids
+        .iter()
+        .partition(|id| Some(*id) == model.selected.as_ref());
+    for id in &gone {
+        model.marks.remove(*id);
+    }
+    model.leaving = kept
+        .first()
+        .map(|id| (*id).clone())
+        .or(model.leaving.take());
+    if model.queue.remove(gone) > 0 {
+        model.dirty = true;
+    }
 }
 
 /// Takes in an alert that was read from the store.

@@ -8,8 +8,8 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    context, deciding, field, log_screen, map_screen, planning, readiness_screen, sift, triage,
-    views,
+    born, card_screen, choosing, context, deciding, field, log_screen, map_screen, planning,
+    readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -31,14 +31,11 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             model.repaint = true;
             model.dirty = true;
         }
-        Msg::Tick => {
-            model.toast_until = model.toast_until.filter(|until| *until > now);
-            deciding::wake(model, now);
-            model.dirty = true;
-        }
+        Msg::Tick => return tick(model, now),
         Msg::Alerts(rows) => return triage::take_alerts(model, &rows, now),
         Msg::Stored(rows) => return triage::take_stored(model, &rows, now),
         Msg::Deleted => return triage::read_again(model),
+        Msg::Removed(ids) => triage::remove(model, &ids),
         Msg::AlertRead { id, result } => return triage::take_alert(model, id, result),
         Msg::Malformed {
             source,
@@ -69,10 +66,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         }
         Msg::Held(held) => model.timeline.hold_on(held),
         Msg::Continue => return go_on(model, now),
-        Msg::LogRead => {
-            model.timeline.read = true;
-            model.dirty = true;
-        }
+        Msg::LogRead => (model.timeline.read, model.dirty) = (true, true),
         Msg::OpenLog => return log_screen::open(model, now),
         Msg::Record { log, seq, result } => log_screen::take_record(model, &log, seq, result),
         Msg::VerifyProgress { done, all } => log_screen::take_progress(model, done, all),
@@ -114,6 +108,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         }
         Msg::ViewSaved(result) => views::saved(model, result, now),
         Msg::Map(answer) => map_screen::take(model, *answer),
+        Msg::InventoryRead(read) => return reload::take(model, read, now),
         Msg::Judged(judged) => readiness_screen::take(model, judged),
         Msg::Drill(view) => {
             model.drill = Some(view);
@@ -123,6 +118,14 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::Terminate => model.quit = true,
     }
     Vec::new()
+}
+
+/// Does what time alone asks for.
+fn tick(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    model.toast_until = model.toast_until.filter(|until| *until > now);
+    deciding::wake(model, now);
+    model.dirty = true;
+    reload::tick(model, now)
 }
 
 /// Most records taken in at once; a long log comes in slices, so that keys need not wait for it.
@@ -196,7 +199,10 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         }
         Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key, now),
         Overlay::Map if model.map.choosing.is_some() => {
-            return map_screen::choose_key(model, key, now);
+            return choosing::key(model, |model| &mut model.map.choosing, key, now);
+        }
+        Overlay::Card if model.card.choosing.is_some() => {
+            return choosing::key(model, |model| &mut model.card.choosing, key, now);
         }
         Overlay::Map if model.map.typing => {
             map_screen::search_key(model, key);
@@ -206,6 +212,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
             readiness_screen::filter_key(model, key);
             return Vec::new();
         }
+        Overlay::None if model.born.is_some() => return born_key(model, key, now),
         Overlay::None if model.sift.typing => {
             return sift::key(model, key, now);
         }
@@ -238,7 +245,19 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Log => log_screen::command(model, command, now),
         Scope::Map => map_screen::command(model, command, now),
         Scope::Readiness => readiness_screen::command(model, command, now),
+        Scope::Card => card_screen::command(model, command, now),
     }
+}
+
+/// The same key shows the next of those who were made.
+fn born_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
+    if key == Key::char('o') {
+        let shown = model.born.take().map(|choosing| choosing.identity.id);
+        born::offer(model, shown.as_ref(), now);
+        model.dirty = true;
+        return Vec::new();
+    }
+    choosing::key(model, |model| &mut model.born, key, now)
 }
 
 /// Text that scrolls and closes.
@@ -279,6 +298,19 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
             );
         }
         _ => model.say(now, Level::Warn, "ignored a paste: no text field is open"),
+    }
+    Vec::new()
+}
+
+/// Carries out what every screen that is one list does alike; everything else is not for them.
+pub(super) fn anywhere(model: &mut Model, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Help => model.overlay = Overlay::Help { scroll: 0 },
+        Command::Messages => model.overlay = Overlay::Messages { scroll: 0 },
+        Command::Redraw => model.repaint = true,
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::Quit => model.leave(),
+        _ => {}
     }
     Vec::new()
 }

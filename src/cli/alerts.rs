@@ -3,8 +3,11 @@
 mod decode;
 mod import;
 mod read;
+mod recorded;
 mod sources;
 mod views;
+
+pub use self::recorded::recorded;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -472,6 +475,10 @@ fn show_one(
     for (label, text) in fields(&row, now) {
         writeln!(out, "{label:<12}{text}")?;
     }
+    if let Some(resolved) = &row.alert.resolved {
+        let (at, reason) = (resolved.at, show(&resolved.reason));
+        writeln!(out, "{:<12}{at}: {reason}", "resolved")?;
+    }
     let urgency = model.queue.urgency(&row.alert);
     writeln!(out, "{:<12}{urgency}", "rank")?;
     writeln!(
@@ -627,6 +634,7 @@ fn stored_json(row: &StoredAlert, model: &Model) -> Value {
     value["key"] = json!(show(row.alert.id.as_str()));
     value["incident"] = json!(row.alert.incident.as_ref().map(Untrusted::show));
     value["observed"] = json!(row.alert.observed);
+    value["resolved"] = json!(row.alert.resolved);
     value["count"] = json!(row.count);
     value["first_seen"] = json!(row.first_seen);
     value["last_seen"] = json!(row.last_seen);

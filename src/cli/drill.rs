@@ -257,6 +257,8 @@ impl Running {
         let mut model = self.setup.services.model();
         model.read_only = global.read_only;
         model.malformed = self.setup.malformed()?;
+        model.reload.every_s = self.setup.config.inventory.reload_s;
+        model.reload.live_again_s = self.setup.config.inventory.live_again_s;
         let (store, report) = (self.setup.store.clone(), self.report.clone());
         tokio::task::spawn_blocking(move || history::load(&store, &report));
         let unarmed = super::setup::policy::trouble(&self.setup.findings);

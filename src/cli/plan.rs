@@ -324,7 +324,22 @@ fn print_options(detail: &Detail, json: bool, out: &mut dyn Write) -> anyhow::Re
             show(&choice.title),
             show(&note)
         )?;
+        if let Some(trap) = &choice.trap {
+            writeln!(out, "{:13}NOTE  {trap}", "")?;
+        }
+        writeln!(
+            out,
+            "{:13}{}; {}; agrees: {}",
+            "",
+            show(&choice.undo),
+            show(&choice.effort),
+            show(&choice.approval)
+        )?;
+        for held in &choice.leaves {
+            writeln!(out, "{:13}leaves {}", "", held.line(Timestamp::now()))?;
+        }
     }
+    writeln!(out, "{}", crate::domain::options::RULE)?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! `stanch policy`: check what is in force, and explain what it says about an alert.
 
+mod backtest;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +40,22 @@ pub enum PolicyAction {
         /// Alert id, or the end of one that no other alert shares.
         alert: String,
     },
+    /// Replay recorded alerts: on which the policy would have acted, whom that had interrupted, what it had missed; in
+    /// shadow, as if nothing held it back, and armed, as things are. Nothing is stored or sent.
+    Backtest {
+        /// Kind to decode as; found from each alert when not given.
+        #[arg(long, value_name = "KIND")]
+        format: Option<String>,
+        /// A policy to try instead of the one in force.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+        /// Tell of every alert, not only of those that were missed.
+        #[arg(long)]
+        all: bool,
+        /// Files of alerts as their sources sent them, possibly gzipped; `-` is standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// List the fields that conditions may read.
     Fields,
     /// Print the shipped policy, or with --playbooks the shipped playbooks, to copy from.
@@ -53,6 +71,20 @@ pub fn run(global: &Global, args: &PolicyArgs, out: &mut dyn Write) -> anyhow::R
     match &args.action {
         PolicyAction::Lint { files } => lint(global, files, out),
         PolicyAction::Explain { alert } => explain(global, alert, out),
+        PolicyAction::Backtest {
+            format,
+            policy,
+            all,
+            files,
+        } => {
+            let asked = backtest::Asked {
+                format: format.as_deref(),
+                policy: policy.as_deref(),
+                all: *all,
+                files,
+            };
+            backtest::run(global, &asked, out)
+        }
         PolicyAction::Fields => fields(global.json, out),
         PolicyAction::Example { playbooks } => {
             let source = SHIPPED[usize::from(*playbooks)];

@@ -24,6 +24,7 @@ use crate::domain::policy::Finding;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
 use crate::intake::store::Store;
+use crate::inventory::Sources;
 use crate::journal::{JournalConfig, Trust};
 use crate::runtime::anchor::{Anchoring, Poster};
 use crate::runtime::approval::Authority;
@@ -211,6 +212,8 @@ pub fn make_private(dir: &Path) -> anyhow::Result<()> {
 pub struct Parts {
     /// Identities and the map.
     pub inventory: Arc<Inventory>,
+    /// Where they come from; `None` for the drill's, which is read once.
+    pub sources: Option<Sources>,
     /// Providers.
     pub connectors: Arc<Connectors>,
     /// Playbooks and policy in force.
@@ -231,12 +234,17 @@ pub fn load_parts(
     let rules = policy::read(config, path, able.as_ref());
     let decoders = decoders::load(config, path);
     match (connectors, rules, decoders) {
-        (Ok(connectors), Ok(rules), Ok(decoders)) => Ok(Parts {
-            inventory: load_inventory(config, cache),
-            connectors: Arc::new(connectors),
-            rules,
-            decoders: Arc::new(decoders),
-        }),
+        (Ok(connectors), Ok(rules), Ok(decoders)) => {
+            let cache = cache.map(Path::to_path_buf);
+            let mut sources = Sources::new(config.inventory.clone(), cache);
+            Ok(Parts {
+                inventory: Arc::new(sources.read(Timestamp::now())),
+                sources: Some(sources).filter(|sources| !sources.is_empty()),
+                connectors: Arc::new(connectors),
+                rules,
+                decoders: Arc::new(decoders),
+            })
+        }
         (connectors, rules, decoders) => {
             let mut errors = connectors.err().unwrap_or_default();
             errors.extend(rules.err().into_iter().flatten());
@@ -461,6 +469,7 @@ impl Setup {
         };
         let parts = Parts {
             inventory: drill_inventory(&scenario, Timestamp::now())?,
+            sources: None,
             connectors: Arc::new(Connectors::load(&config.connector)?),
             rules: policy::shipped()?,
             decoders: Arc::clone(Decoders::shipped()),
@@ -510,6 +519,7 @@ impl Setup {
             playbooks: parts.rules.playbooks,
             policy: parts.rules.policy,
             inventory: parts.inventory,
+            inventory_sources: parts.sources.map(|sources| Arc::new(Mutex::new(sources))),
             journal: Journal::open(journal, global.read_only, anchoring, report),
             desk,
             views: Some((saved, configured)),

@@ -18,6 +18,7 @@ pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
             Scope::Log => "log",
             Scope::Map => "map",
             Scope::Readiness => "readiness",
+            Scope::Card => "card",
         };
         let danger = match spec.danger {
             Danger::Safe => "safe",

@@ -54,7 +54,10 @@ pub(super) fn check(text: &str, settings: &InventorySettings) -> Vec<Broken> {
                 format!("`{provider}` is no provider; use a word without a colon"),
             );
         }
-        if matches!(source.auth, AuthSettings::AwsSigv4 { .. }) {
+        if matches!(
+            source.auth,
+            AuthSettings::AwsSigv4 { .. } | AuthSettings::AwsAssumedRole { .. }
+        ) {
             let problem =
                 "requests to AWS cannot be made here; export the list with its command line";
             blame("auth", problem.to_owned());
@@ -65,6 +68,16 @@ pub(super) fn check(text: &str, settings: &InventorySettings) -> Vec<Broken> {
         ("unused_after_d", settings.unused_after_d),
     ] {
         if let Some(problem) = out_of_range(days) {
+            found.push((["inventory", field].map(str::to_owned).into(), problem));
+        }
+    }
+    for (field, seconds) in [
+        ("reload_s", settings.reload_s),
+        ("live_again_s", settings.live_again_s),
+    ] {
+        if seconds != 0 && !(60..=86_400).contains(&seconds) {
+            let problem =
+                format!("{seconds} is out of range; use 60 to 86400 seconds, or 0 for never");
             found.push((["inventory", field].map(str::to_owned).into(), problem));
         }
     }

@@ -225,14 +225,14 @@ impl Connector {
             outgoing.headers.insert(name, value);
         }
         if let Some(service) = &self.spec.auth.aws_service {
-            let signed = self.auth.sign(service, &outgoing).await?;
+            let signed = self.auth.sign(http, service, &outgoing).await?;
             outgoing.headers.extend(signed);
         }
         Ok(http.send(outgoing).await)
     }
 
     /// Returns the client, with the console's certificate where it shows one.
-    async fn client(&self) -> Result<&Http, ConnectError> {
+    pub(super) async fn client(&self) -> Result<&Http, ConnectError> {
         let make = async || {
             let AuthSettings::Mtls { certificate, key } = &self.settings.auth else {
                 return Http::new(self.patience, self.settings.ca_file.as_deref())

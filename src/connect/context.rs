@@ -85,6 +85,9 @@ impl Connector {
         // Plain loops: closures over references make the future's type too narrow to be spawned.
         let mut all: Vec<(Part, &ReadSpec)> = Vec::new();
         for (part, of_part) in parts {
+            if of_part.is_empty() {
+                out.context.unread.push(part.name().to_owned());
+            }
             for read in of_part {
                 all.push((part, read));
             }

@@ -129,9 +129,13 @@ pub fn auth_fits(spec: &Spec, auth: &AuthSettings) -> Result<(), String> {
     match (auth, spec.kind) {
         (AuthSettings::None | AuthSettings::Basic { .. }, Kind::Command) => Ok(()),
         (_, Kind::Command) => refuse("cannot be given to a program; use `basic` or `none`"),
-        (AuthSettings::AwsSigv4 { .. }, _) if spec.auth.aws_service.is_none() => refuse(
-            "needs a service to sign for, and the connector file names none in `auth.aws_service`",
-        ),
+        (AuthSettings::AwsSigv4 { .. } | AuthSettings::AwsAssumedRole { .. }, _)
+            if spec.auth.aws_service.is_none() =>
+        {
+            refuse(
+                "needs a service to sign for, and the connector file names none in `auth.aws_service`",
+            )
+        }
         _ => Ok(()),
     }
 }

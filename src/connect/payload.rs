@@ -50,7 +50,9 @@ pub async fn payload(
                     form.append_pair(&field.name, secret.expose_secret());
                 }
             }
-            let bytes = Bytes(form.finish().into_bytes());
+            // Servers that check a signature over a form may write it anew first, and leave only unreserved characters.
+            let text = Zeroizing::new(form.finish());
+            let bytes = Bytes(text.replace('*', "%2A").replace("%7E", "~").into_bytes());
             Payload::Bytes("application/x-www-form-urlencoded", bytes)
         }
     })

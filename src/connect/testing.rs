@@ -9,6 +9,50 @@ use crate::domain::ids::IdentityId;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::IdentityKind;
 
+/// What an attacker who names things would like to be called.
+pub const HOSTILE: &[&str] = &[
+    "",
+    ".",
+    "..",
+    "../..",
+    "/",
+    "//",
+    "//evil.example/",
+    "a/b",
+    "a\\b",
+    "\\\\evil",
+    "..\\..",
+    "%2e%2e",
+    "%2f",
+    "%00",
+    "%",
+    "a%0d%0a",
+    "\0",
+    "a\nb",
+    "a\r\nHost: evil",
+    "\t",
+    "\u{7f}",
+    "\u{85}",
+    "\u{1b}[2J",
+    "?",
+    "a?b=c",
+    "#",
+    "a#b",
+    "\u{202e}x",
+    "\u{200b}",
+    "\u{feff}a",
+    "a\u{2028}b",
+    ".\u{200d}.",
+    "https://evil.example",
+    "http:evil/..",
+    "@evil/",
+    "user@h/x",
+    ":80/x",
+    "{y}/..",
+    "\u{3164}",
+    "a/../../b",
+];
+
 /// A small connector file without faults.
 pub const GOOD: &str = r#"
 kind = "http"

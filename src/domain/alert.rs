@@ -33,6 +33,15 @@ pub struct Resource {
     pub kind: Untrusted,
 }
 
+/// That a source counts an alert as over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// When that was seen.
+    pub at: Timestamp,
+    /// By what, in our words.
+    pub reason: String,
+}
+
 /// An alert. The raw bytes stay in the store, found by [`Alert::raw_sha256`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
@@ -79,6 +88,9 @@ pub struct Alert {
     pub techniques: Vec<Untrusted>,
     /// SHA-256 of the raw bytes, hex.
     pub raw_sha256: String,
+    /// That its source counts it as over, where it says so. Nothing is contained by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
 }
 
 impl Alert {

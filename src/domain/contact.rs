@@ -228,6 +228,7 @@ mod tests {
             incident: None,
             techniques: Vec::new(),
             raw_sha256: String::new(),
+            resolved: None,
         }
     }
 
@@ -241,6 +242,12 @@ mod tests {
             impact: String::new(),
             closes: Vec::new(),
             disabled: disabled.then(|| "no connector".to_owned()),
+            slice: crate::domain::options::Slice::Look,
+            leaves: Vec::new(),
+            trap: None,
+            undo: String::new(),
+            effort: String::new(),
+            approval: String::new(),
             unsure: None,
         }
     }

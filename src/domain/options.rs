@@ -1,5 +1,7 @@
 //! Which plans could answer an alert, side by side, *do nothing* among them, and why some are not on offer.
 
+mod sides;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -11,6 +13,8 @@ use super::plan::Residual;
 use super::playbook::{Playbook, StepTemplate};
 use super::policy::{Assessment, Facts, Outcome};
 use super::vocabulary::{Layer, Tier, Verb};
+
+pub use sides::{Held, RULE, Slice, held};
 
 /// What a connector can do for one verb, known without asking the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,6 +52,18 @@ pub struct Choice {
     pub impact: String,
     /// Layers it closes.
     pub closes: Vec<Layer>,
+    /// How much of the identity it cuts off.
+    pub slice: Slice,
+    /// What somebody who holds it keeps.
+    pub leaves: Vec<Held>,
+    /// Why it is less than it looks like.
+    pub trap: Option<String>,
+    /// Whether it can be taken back.
+    pub undo: String,
+    /// How much work it is.
+    pub effort: String,
+    /// Who has to agree.
+    pub approval: String,
     /// Why it cannot be chosen now.
     pub disabled: Option<String>,
     /// Why it is not certain that it is meant for this alert.
@@ -73,8 +89,7 @@ pub struct Situation<'a> {
     pub assessment: &'a Assessment,
 }
 
-/// Returns the candidates: matching playbooks from the lowest tier to the highest, in file order within a tier, then
-/// *do nothing*.
+/// Returns the candidates: matching playbooks by [`RULE`], then *do nothing*.
 pub fn choices(situation: &Situation<'_>, playbooks: &[Playbook]) -> Vec<Choice> {
     let fitting = playbooks.iter().enumerate().filter_map(|(at, book)| {
         let outcome = book.when.outcome(situation.facts);
@@ -89,7 +104,7 @@ pub fn choices(situation: &Situation<'_>, playbooks: &[Playbook]) -> Vec<Choice>
     let mut offered: Vec<Choice> = fitting
         .map(|(at, book, unsure)| choice(situation, at, book, unsure))
         .collect();
-    offered.sort_by_key(|c| c.tier);
+    offered.sort_by_key(|c| (c.tier, c.slice));
     offered.push(do_nothing(situation));
     offered
 }
@@ -101,14 +116,22 @@ fn choice(situation: &Situation<'_>, at: usize, book: &Playbook, unsure: Option<
             teams.push(step.team.clone());
         }
     }
+    let closes = closes(situation, book);
+    let sides = sides::of(situation, book, &closes);
     Choice {
         playbook: Some(book.id.clone()),
-        key: u8::try_from(at + 1).ok().filter(|key| *key <= 9),
+        key: book.digit(at),
         title: book.title.clone(),
         tier: book.tier(),
         teams,
         impact: impact_line(situation, book),
-        closes: closes(situation, book),
+        closes,
+        slice: sides.slice,
+        leaves: sides.leaves,
+        trap: sides.trap,
+        undo: sides.undo,
+        effort: sides.effort,
+        approval: sides.approval,
         disabled: disabled(situation, book),
         unsure,
     }
@@ -185,6 +208,7 @@ fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
     };
     let missing = book.steps.iter().find(|step| {
         !step.optional
+            && !step.can_be_handed_over()
             && !step.is_handed_over()
             && step.verb != Verb::PreserveEvidence
             && !capabilities.contains_key(&step.verb)
@@ -204,6 +228,12 @@ fn do_nothing(situation: &Situation<'_>) -> Choice {
             "breaks nothing; whoever holds it keeps everything and reaches {reach} on the map"
         ),
         closes: Vec::new(),
+        slice: Slice::Look,
+        leaves: held(situation),
+        trap: None,
+        undo: "changes nothing".to_owned(),
+        effort: "a reason".to_owned(),
+        approval: "nobody".to_owned(),
         disabled: None,
         unsure: None,
     }

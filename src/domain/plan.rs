@@ -365,6 +365,14 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
         })
 }
 
+impl PlanStep {
+    /// Tells whether people do this, and the console only writes down that it was handed over.
+    pub fn is_handed_over(&self) -> bool {
+        let by_hand = self.connector.is_empty() && self.requests.is_empty();
+        self.verb.is_manual() || (by_hand && self.verb != Verb::PreserveEvidence)
+    }
+}
+
 impl Plan {
     /// Returns the canonical JSON value of this plan.
     pub fn to_value(&self) -> Value {

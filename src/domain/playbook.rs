@@ -25,6 +25,10 @@ pub struct Playbook {
     /// What is done, in order.
     #[serde(rename = "step")]
     pub steps: Vec<StepTemplate>,
+    /// The digit that stages it; without it, its place in the file. Playbooks that are never offered together may share
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<u8>,
     /// Why it is not armed: what is wrong with it.
     #[serde(skip)]
     pub refused: Option<String>,
@@ -66,6 +70,12 @@ pub struct StepTemplate {
     /// the whole playbook unavailable.
     #[serde(default)]
     pub optional: bool,
+    /// Do it only if this holds, in CEL; the plan shows the fact that decided. What nobody knows keeps the step.
+    #[serde(rename = "if", default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// The condition, read and checked.
+    #[serde(skip)]
+    pub term: Option<Arc<Term>>,
     /// The team does it by hand, whatever connectors offer: the step becomes an item that is handed over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_hand: bool,
@@ -115,15 +125,8 @@ impl PlaybookFile {
         let mut file: Self = toml::from_str(text)?;
         for at in 0..file.playbooks.len() {
             let mut broken = file.check(at);
-            broken.extend(
-                file.playbooks[at]
-                    .when
-                    .read()
-                    .err()
-                    .into_iter()
-                    .flatten()
-                    .map(|fault| (Vec::new(), fault.problem)),
-            );
+            let faults = file.playbooks[at].read().into_iter();
+            broken.extend(faults.map(|(way, fault)| (way, fault.problem)));
             if let Some((_, problem)) = broken.into_iter().next() {
                 let playbook = file.playbooks[at].id.clone();
                 return Err(PlaybookError::Rule { playbook, problem });
@@ -207,6 +210,12 @@ impl StepTemplate {
         found
     }
 
+    /// Tells whether a team can do it by hand where no connector offers it: it says how that is seen and taken back.
+    pub fn can_be_handed_over(&self) -> bool {
+        let said = |text: &Option<String>| text.as_ref().is_some_and(|t| !t.trim().is_empty());
+        said(&self.verify) && (said(&self.undo) || said(&self.irreversible))
+    }
+
     /// Tells whether people do this: the verb is theirs, or the playbook gives it to them.
     pub const fn is_handed_over(&self) -> bool {
         self.by_hand || self.verb.is_manual()
@@ -214,6 +223,36 @@ impl StepTemplate {
 }
 
 impl Playbook {
+    /// Reads all its conditions; returns what is wrong with them, each with the way to it within the playbook.
+    pub fn read(&mut self) -> Vec<(Vec<String>, Fault)> {
+        let mut found = Vec::new();
+        let mut note = |way: &[&str], faults: Vec<Fault>| {
+            let way: Vec<String> = way.iter().map(|part| (*part).to_owned()).collect();
+            found.extend(faults.into_iter().map(|fault| (way.clone(), fault)));
+        };
+        if let Err(faults) = self.when.read() {
+            note(&["when", "if"], faults);
+        }
+        for (n, step) in self.steps.iter_mut().enumerate() {
+            let Some(source) = &step.condition else {
+                continue;
+            };
+            match condition(source) {
+                Ok(term) => step.term = Some(Arc::new(term)),
+                Err(faults) => note(&["step", &n.to_string(), "if"], faults),
+            }
+        }
+        found
+    }
+
+    /// Returns the digit that stages it, at its place in the file.
+    pub fn digit(&self, place: usize) -> Option<u8> {
+        let by_place = || u8::try_from(place + 1).ok();
+        self.key
+            .or_else(by_place)
+            .filter(|key| (1..=9).contains(key))
+    }
+
     /// Returns the highest tier among its steps.
     pub fn tier(&self) -> Tier {
         self.steps

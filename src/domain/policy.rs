@@ -5,6 +5,7 @@
 //! [`check`]; what could not be judged is said, and a person is asked.
 
 pub mod assess;
+pub mod backtest;
 pub mod check;
 pub mod facts;
 pub mod lint;

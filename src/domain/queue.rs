@@ -29,6 +29,7 @@ use slim::{Slim, Who, seconds};
 mod groups;
 mod names;
 mod order;
+mod remove;
 mod sieve;
 mod slim;
 
@@ -72,6 +73,8 @@ pub struct Shown<'q> {
     pub lane: Lane,
     /// Whether it is routine.
     pub is_hygiene: bool,
+    /// Whether its source counts it as over.
+    pub is_resolved: bool,
 }
 
 /// Alerts in order of urgency.
@@ -93,6 +96,8 @@ pub struct Queue {
     /// Where alerts stand that are not simply open.
     lanes: HashMap<AlertId, Lane>,
     over: usize,
+    /// Alerts that were deleted.
+    gone: usize,
     /// By place in the list of subjects: what weighs in.
     standings: Vec<Standing>,
     /// By place in the list of subjects: how many alerts about it are not over.
@@ -171,6 +176,7 @@ impl Default for Queue {
             displaced: HashMap::new(),
             lanes: HashMap::new(),
             over: 0,
+            gone: 0,
             standings: Vec::new(),
             open_about: Vec::new(),
             environments: Environments::default(),
@@ -316,7 +322,9 @@ impl Queue {
         for at in 0..self.rows.len() {
             let mut slim = self.rows[at];
             let place = (slim.who as usize).checked_sub(1);
-            if !place.is_some_and(|place| news.contains(&self.texts.whos[place].native)) {
+            if slim.is_gone
+                || !place.is_some_and(|place| news.contains(&self.texts.whos[place].native))
+            {
                 continue;
             }
             let slot = Slot::new(at);
@@ -481,12 +489,12 @@ impl Queue {
 
     /// Returns how many alerts there are, shown or not.
     pub const fn all(&self) -> usize {
-        self.rows.len()
+        self.rows.len() - self.gone
     }
 
     /// Returns how many alerts are not over.
     pub const fn open(&self) -> usize {
-        self.rows.len() - self.over
+        self.all() - self.over
     }
 
     /// Returns the alerts in the order shown, from a place on.
@@ -534,6 +542,7 @@ impl Queue {
             folded: self.lines(slot),
             lane: slim.lane,
             is_hygiene: slim.is_hygiene,
+            is_resolved: slim.is_resolved,
         }
     }
 
@@ -549,6 +558,12 @@ impl Queue {
         groups
             .and_then(|g| g.folded(slot, &self.rows))
             .unwrap_or(alone)
+    }
+
+    /// Tells whether the source of an alert counts it as over.
+    pub fn is_resolved(&self, id: &AlertId) -> bool {
+        let slot = self.slot(id);
+        slot.is_some_and(|slot| self.rows[slot.at()].is_resolved)
     }
 
     /// Returns whom an alert names.

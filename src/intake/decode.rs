@@ -27,7 +27,7 @@ mod ssf;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::json::{self, Json, JsonError};
+use super::json::{self, Json, JsonError, Keys};
 use crate::domain::alert::Alert;
 use crate::domain::text::{Untrusted, fit, show};
 use crate::domain::vocabulary::ActionPattern;
@@ -379,13 +379,15 @@ impl Opening<'_> {
             id: envelope.id.or(outer.id.clone()),
             time: envelope.time.or(outer.time),
         };
-        if let Some(found) = envelope::mistyped(value) {
+        let keys = Keys::of(value);
+        let may_be_envelope = envelope::MARKS.iter().any(|key| keys.may_have(key));
+        if may_be_envelope && let Some(found) = envelope::mistyped(value) {
             return self.reject(found, place);
         }
-        if let Some((inside, envelope)) = envelope::open(value) {
+        if may_be_envelope && let Some((inside, envelope)) = envelope::open(value) {
             return self.inside(inside, named(envelope), place.deeper());
         }
-        if let Some(sets) = envelope::token_set(value) {
+        if may_be_envelope && let Some(sets) = envelope::token_set(value) {
             for (index, (_, token)) in sets.iter().enumerate() {
                 match token.text() {
                     Some(token) => self.inner_text(token, outer.clone(), place.element(index)),
@@ -394,7 +396,8 @@ impl Opening<'_> {
             }
             return;
         }
-        if self.format != Some("cloudevents")
+        if may_be_envelope
+            && self.format != Some("cloudevents")
             && let Some((inside, envelope)) = envelope::cloud_event(value)
             && self.recognises(&inside, place.depth)
         {

@@ -112,7 +112,14 @@ impl Json<'_> {
     /// Returns the member `key` of an object.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => members.iter().find(|(k, _)| k == key).map(|(_, v)| v),
+            Self::Object(members) => {
+                let first = key.as_bytes().first();
+                let is = |name: &str| {
+                    // Most differ in one of these.
+                    name.len() == key.len() && name.as_bytes().first() == first && name == key
+                };
+                members.iter().find(|(k, _)| is(k)).map(|(_, v)| v)
+            }
             _ => None,
         }
     }
@@ -178,6 +185,48 @@ impl Json<'_> {
             Self::List(_) => "an array",
             Self::Object(_) => "an object",
         }
+    }
+}
+
+/// What the keys of an object look like, without regard to letter case: most that are looked for are not there, and this
+/// says so at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys([u64; 4]);
+
+impl Keys {
+    /// Looks at the keys of an object. A list may have any: some readers look into its first element.
+    pub fn of(value: &Json<'_>) -> Self {
+        let mut keys = Self::default();
+        match value {
+            Json::Object(members) => {
+                for (key, _) in members {
+                    let (word, bit) = Self::mark(key);
+                    keys.0[word] |= bit;
+                }
+            }
+            Json::List(_) => keys.0 = [u64::MAX; 4],
+            _ => {}
+        }
+        keys
+    }
+
+    /// Tells whether there may be such a key.
+    pub fn may_have(&self, key: &str) -> bool {
+        let (word, bit) = Self::mark(key);
+        self.0[word] & bit != 0
+    }
+
+    /// Tells whether there may be a key with which a path can begin: `a`, `a.b` and so on, as keys may have dots.
+    pub fn may_begin(&self, path: &str) -> bool {
+        let mut ends = path.match_indices('.').map(|(at, _)| &path[..at]);
+        ends.any(|key| self.may_have(key)) || self.may_have(path)
+    }
+
+    fn mark(key: &str) -> (usize, u64) {
+        let bytes = key.as_bytes();
+        let end = |byte: Option<&u8>| byte.map_or(0, |b| usize::from(b.to_ascii_lowercase()));
+        let mark = bytes.len() * 7 + end(bytes.first()) * 3 + end(bytes.last()) * 31;
+        ((mark >> 6) & 3, 1 << (mark & 63))
     }
 }
 
@@ -341,6 +390,17 @@ mod tests {
             parse(&nested(100_000)),
             Err(JsonError::TooDeep { .. })
         ));
+    }
+
+    #[test]
+    fn keys_that_are_there_are_never_missed() {
+        let text = r#"{"a":1,"":2,"Straße":3,"class_uid":4,"a.b":5}"#;
+        let keys = Keys::of(&parse(text).unwrap());
+        for key in ["a", "A", "", "Straße", "CLASS_uid", "a.b"] {
+            assert!(keys.may_have(key), "{key}");
+        }
+        assert!(!keys.may_have("finding_info"));
+        assert!(!Keys::of(&Json::Null).may_have("a"));
     }
 
     /// Both ways read the same, or the quick one nothing.

@@ -24,8 +24,9 @@ use url::Url;
 
 use super::decode::Decoders;
 use super::source::{Decoding, IntakeEvent, put};
-use super::store::{Batch, Cursor, Next, PollCursor, Store};
+use super::store::{Batch, Cursor, Listed, Next, PollCursor, Store};
 use crate::app::settings::SourceSettings;
+use crate::domain::ids::AlertId;
 use contact::{Asked, Asking, Contact, Pace, Telling, Trouble};
 use page::Page;
 use request::Vars;
@@ -148,6 +149,17 @@ impl Poller {
     }
 }
 
+/// What the pages of a sweep hold so far.
+#[derive(Default)]
+struct Held {
+    /// Short hashes of what they hold, for APIs that only give whole lists.
+    revisions: Vec<u64>,
+    /// The alerts in them.
+    ids: Vec<AlertId>,
+    /// Whether they are all from the first on, and all of them could be read.
+    is_whole: bool,
+}
+
 /// A poller with what decodes what it gets.
 struct Sweeper {
     poller: Poller,
@@ -171,7 +183,7 @@ impl Sweeper {
         mut page: Page,
         since: Timestamp,
         now: Timestamp,
-        held: &mut Vec<u64>,
+        held: &mut Held,
     ) -> Result<bool, Trouble> {
         let next = page.next.take();
         let paging = &self.poller.api.spec.paging;
@@ -203,12 +215,19 @@ impl Sweeper {
         };
         let mut batch = self.decode(page, &before.held, held, now).await?;
         if is_last && self.poller.api.revision.is_some() {
-            held.sort_unstable();
-            held.dedup();
-            cursor.held = match held.len() {
-                0..=MOST_HELD => std::mem::take(held),
+            held.revisions.sort_unstable();
+            held.revisions.dedup();
+            cursor.held = match held.revisions.len() {
+                0..=MOST_HELD => std::mem::take(&mut held.revisions),
                 _ => Vec::new(),
             };
+        }
+        let is_same = self.poller.api.revision.is_some() && cursor.held == before.held;
+        let is_news = !batch.is_empty() || !is_same;
+        held.is_whole &= !is_old && held.ids.len() <= MOST_HELD;
+        if is_last && is_news && held.is_whole && self.poller.api.spec.answer.is_snapshot {
+            let ids = std::mem::take(&mut held.ids);
+            batch.listed = Some(Listed { ids, at: now });
         }
         if !batch.is_empty() || *cursor != before {
             cursor.page += 1;
@@ -232,29 +251,39 @@ impl Sweeper {
         &self,
         page: Page,
         before: &[u64],
-        held: &mut Vec<u64>,
+        held: &mut Held,
         now: Timestamp,
     ) -> Result<Batch, Trouble> {
         let known: HashSet<u64> = before.iter().copied().collect();
-        let mut raws = Vec::new();
+        let (mut raws, mut as_before) = (Vec::new(), Vec::new());
         for item in page.items {
-            if let Some(revision) = item.revision {
-                held.push(revision);
-                if known.contains(&revision) {
-                    continue;
+            match item.revision {
+                Some(revision) => {
+                    held.revisions.push(revision);
+                    let is_known = known.contains(&revision);
+                    if is_known { &mut as_before } else { &mut raws }.push(item.raw);
                 }
+                None => raws.push(item.raw),
             }
-            raws.push(item.raw);
+        }
+        if !self.poller.api.spec.answer.is_snapshot {
+            as_before.clear();
         }
         let (name, decoding) = (self.poller.name.clone(), self.decoding.clone());
         let decoded = tokio::task::spawn_blocking(move || {
-            let mut batch = super::source::batch::of_items(&name, &decoding, raws, now);
+            let read = |raws| super::source::batch::of_items(&name, &decoding, raws, now);
+            let (mut batch, as_before) = (read(raws), read(as_before));
             batch.is_asked_again = true;
-            batch
+            (batch, as_before)
         });
-        decoded
-            .await
-            .map_err(|error| Trouble::Died(error.to_string()))
+        let decoded = decoded.await;
+        let (batch, as_before) = decoded.map_err(|error| Trouble::Died(error.to_string()))?;
+        // What cannot be read may be one that was there before.
+        held.is_whole &= batch.refused.is_empty() && as_before.refused.is_empty();
+        let pieces = batch.accepted.iter().chain(&as_before.accepted);
+        let alerts = pieces.flat_map(|piece| &piece.alerts);
+        held.ids.extend(alerts.map(|alert| alert.id.clone()));
+        Ok(batch)
     }
 }
 
@@ -277,7 +306,10 @@ impl Asking for Sweeper {
         };
         let mut resumed = cursor.next.is_some() && !spec.paging.is_kept;
         let mut asked: HashSet<[u8; 32]> = HashSet::new();
-        let mut held: Vec<u64> = Vec::new();
+        let mut held = Held {
+            is_whole: !resumed,
+            ..Held::default()
+        };
         for pages in 0.. {
             if pages == MOST_PAGES || telling.is_over() {
                 return Ok(());
@@ -309,6 +341,10 @@ impl Asking for Sweeper {
                     // What pointed at the next page is forgotten by now; the sweep begins again.
                     (cursor.next, resumed) = (None, false);
                     asked.clear();
+                    held = Held {
+                        is_whole: true,
+                        ..Held::default()
+                    };
                     continue;
                 }
                 other => other?,

@@ -8,6 +8,7 @@
 mod changes;
 mod cursor;
 mod health;
+mod listed;
 mod lot;
 mod retain;
 mod rows;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use changes::{Changes, Mark};
 pub use cursor::{Cursor, Dropped, FileCursor, FolderCursor, Next, PollCursor, StreamCursor};
 pub use health::Health;
+pub use listed::Listed;
 pub use retain::{Deletion, MOST_REMEMBERED, REMEMBERED_S, Retained, Rule};
 use spool::Spool;
 pub use watch::Watch;
@@ -41,8 +43,11 @@ use crate::domain::text::Untrusted;
 /// Version 2 stores what came together in lots; a database of version 1 is used as it is.
 const SCHEMA_VERSION: i32 = 2;
 
+/// Bytes of a page of a new database: lots are long, and each page costs the system two calls.
+const PAGE_BYTES: i32 = 16 << 10;
+
 /// Pages the WAL may grow before a checkpoint: 32 MiB, so that bursts are not interrupted by one every 1,000 pages.
-const CHECKPOINT_PAGES: i32 = 8_192;
+const CHECKPOINT_PAGES: i32 = 2_048;
 
 /// Bytes to which the WAL is cut when it was longer.
 const WAL_BYTES: i64 = 64 << 20;
@@ -132,6 +137,8 @@ pub struct Batch {
     /// Whether an alert that is stored with the same bytes is left as it is, because the source is asked for what it
     /// gave before.
     pub is_asked_again: bool,
+    /// Everything that the source lists now, where it gives all that is open and this ends a whole list.
+    pub listed: Option<Listed>,
 }
 
 /// One sending of a batch.
@@ -146,7 +153,7 @@ pub struct Delivery {
 impl Batch {
     /// Tells whether there is nothing to store but possibly a cursor.
     pub fn is_empty(&self) -> bool {
-        self.accepted.is_empty() && self.refused.is_empty()
+        self.accepted.is_empty() && self.refused.is_empty() && self.listed.is_none()
     }
 }
 
@@ -235,7 +242,8 @@ impl Store {
         touch(&path, shared)?;
         let db = Connection::open(&path)?;
         db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-        // Counts only while the file is still empty: so that deleting can give pages back.
+        // These two count only while the file is still empty; the second, so that deleting can give pages back.
+        db.pragma_update(None, "page_size", PAGE_BYTES)?;
         db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
@@ -253,6 +261,8 @@ impl Store {
         db.execute_batch(retain::SCHEMA)?;
         db.execute_batch(retain::GONE_SCHEMA)?;
         db.execute_batch(retain::DELETION_SCHEMA)?;
+        db.execute_batch(retain::removed::SCHEMA)?;
+        db.execute_batch(listed::SCHEMA)?;
         db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         let spool = Spool::open(&dir.join("spool"), shared)?;
         Ok(Self {
@@ -311,7 +321,14 @@ impl Store {
         }
         let accepted = std::mem::take(&mut batch.accepted);
         let again = batch.is_asked_again;
-        let stored = rows::put_alerts(&tx, &mut index, accepted, of_alerts, again)?;
+        let mut stored = rows::put_alerts(&tx, &mut index, accepted, of_alerts, again)?;
+        if let Some(listed) = &batch.listed {
+            for id in listed::replace(&tx, source, listed)? {
+                let resolved = (listed.at, listed::REASON);
+                let row = rows::resolve(&tx, &index, &id, resolved)?;
+                stored.touched.extend(row);
+            }
+        }
         tx.commit()?;
         self.index = RefCell::new(index);
         Ok(stored)
@@ -482,6 +499,11 @@ impl Store {
     /// Returns up to `limit` alerts that came or came again after a place.
     pub fn changes(&self, after: Mark, limit: usize) -> Result<Changes, StoreError> {
         self.read(|db| changes::after(db, after, limit))
+    }
+
+    /// Returns up to `limit` alerts that were deleted after a place, and the place to go on from.
+    pub fn removed(&self, after: Mark, limit: usize) -> Result<(Vec<AlertId>, Mark), StoreError> {
+        changes::removed(&self.db, after, limit)
     }
 
     /// Counts what is there.

@@ -134,12 +134,17 @@ fn contradictions(cards: &[Identity], states: &[SourceState], mistakes: &mut Vec
             loss: Loss::None,
         });
     }
+    left_out(more, "contradictions; the cards show them", mistakes);
+}
+
+/// Says how many of a kind were not told.
+fn left_out(more: usize, what: &str, mistakes: &mut Vec<Mistake>) {
     if more > 0 {
         mistakes.push(Mistake {
             source: usize::MAX,
             place: "all sources".to_owned(),
             line: 0,
-            problem: format!("{more} more contradictions; the cards show them"),
+            problem: format!("{more} more {what}"),
             loss: Loss::None,
         });
     }
@@ -192,13 +197,5 @@ fn dangling(
             loss: Loss::None,
         });
     }
-    if more > 0 {
-        mistakes.push(Mistake {
-            source: usize::MAX,
-            place: "all sources".to_owned(),
-            line: 0,
-            problem: format!("{more} more references that lead nowhere"),
-            loss: Loss::None,
-        });
-    }
+    left_out(more, "references that lead nowhere", mistakes);
 }

@@ -4,6 +4,7 @@
 //! keys; the report names them by number only, and our own files by their ids.
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html>
 
+mod assume;
 mod policy;
 pub(super) mod report;
 
@@ -11,12 +12,13 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use assume::Assumptions;
+
 use super::reading::Reading;
 use super::scan::Pieces;
 use super::value::{list, said, text, texts, time};
-use crate::domain::graph::EdgeKind;
 use crate::domain::identity::{Grant, Identity, Level, Scope};
-use crate::domain::ids::{IdentityId, NodeId};
+use crate::domain::ids::IdentityId;
 use crate::domain::inventory::Loss;
 use crate::domain::text::{Untrusted, show};
 use crate::domain::vocabulary::{Criticality, Driver, IdentityKind};
@@ -59,6 +61,8 @@ pub(super) struct Accounts {
     groups: HashMap<String, Group>,
     /// How much customers' own policies give, by ARN.
     policies: HashMap<String, Option<Level>>,
+    /// Who may become which role.
+    assumptions: Assumptions,
 }
 
 impl Accounts {
@@ -71,6 +75,7 @@ impl Accounts {
                 let Some(name) = text(entry, &["GroupName"]) else {
                     return reading.mistake(line, "a group needs `GroupName`", Loss::Entry);
                 };
+                self.assumptions.group(name, entry);
                 let through = Some(name.to_owned());
                 let inline = inline(entry, "GroupPolicyList", through.as_deref());
                 self.groups
@@ -87,6 +92,7 @@ impl Accounts {
                     .iter()
                     .find(is_default)
                     .and_then(|v| v.get("Document"));
+                self.assumptions.policy(arn, document);
                 self.policies
                     .insert(arn.to_owned(), document.and_then(policy::level));
             }
@@ -118,22 +124,30 @@ impl Accounts {
         tags(reading, line, &mut card, entry);
         card.scopes = inline(entry, &key("PolicyList"), None);
         if let Some(trust) = entry.get("AssumeRolePolicyDocument") {
-            trusts(reading, line, &mut card, trust);
+            trusts(
+                reading,
+                line,
+                &mut card,
+                (arn, trust),
+                &mut self.assumptions,
+            );
         }
+        let groups = texts(entry.get("GroupList"));
+        let inline = key("PolicyList");
+        self.assumptions
+            .principal(line, arn, (entry, &inline), &groups);
         let own = attached(entry).into_iter();
         self.principals.push(Principal {
             line,
             card,
             attached: own.map(|(name, arn)| (name, arn, None)).collect(),
-            groups: texts(entry.get("GroupList"))
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
+            groups: groups.into_iter().map(str::to_owned).collect(),
         });
     }
 
     /// Gives principals what their policies and groups give, now that all are known.
     pub fn finish(self, reading: &mut Reading) {
+        self.assumptions.finish(reading);
         if !self.principals.is_empty() {
             // Names of users and roles are not distinguished by case.
             let provider = provider(reading).to_owned();
@@ -235,13 +249,17 @@ fn tags(reading: &mut Reading, line: usize, card: &mut Identity, entry: &Value) 
 
 /// Reads who may become a role.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
-fn trusts(reading: &mut Reading, line: usize, card: &mut Identity, trust: &Value) {
+fn trusts(
+    reading: &mut Reading,
+    line: usize,
+    card: &mut Identity,
+    (arn, trust): (&str, &Value),
+    assumptions: &mut Assumptions,
+) {
     let Some(document) = policy::document(trust) else {
         let problem = format!("the trust policy of `{}` cannot be read", card.name.show());
         return reading.mistake(line, problem, Loss::Entry);
     };
-    let own = NodeId::from(&card.id);
-    let provider = provider(reading).to_owned();
     for statement in policy::statements(&document) {
         if text(statement, &["Effect"]) != Some("Allow") {
             continue;
@@ -268,10 +286,9 @@ fn trusts(reading: &mut Reading, line: usize, card: &mut Identity, trust: &Value
                 since: None,
                 expires: None,
             });
-            let is_listed = who.contains(":user/") || who.contains(":role/");
-            if kind == "AWS" && is_listed {
-                let from = NodeId::new(format!("{provider}:{who}"));
-                reading.edge(line, (from, EdgeKind::CanReach, own.clone()));
+            // Tagging a session is no way into one.
+            if policy::assumes(statement) {
+                assumptions.trusts(reading, line, (kind, who), arn);
             }
         }
     }

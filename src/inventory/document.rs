@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::reading::Reading;
 use super::scan::{Piece, values};
-use super::{aws, backstage, entra, google, kubernetes, own};
+use super::{aws, backstage, entra, google, kubernetes, own, yaml};
 use crate::domain::inventory::Loss;
 use crate::domain::text::show;
 use crate::domain::vocabulary::words;
@@ -35,6 +35,7 @@ enum Written {
     Toml,
     Json,
     Table,
+    Yaml,
 }
 
 /// Reads a text into `reading`. `name` may tell by its ending how it is written; `format` is given or found.
@@ -51,6 +52,7 @@ pub(super) fn read(reading: &mut Reading, text: &str, name: &str, format: Option
         },
         Ok(Written::Table) => table(reading, text),
         Ok(Written::Json) => json(reading, text, format),
+        Ok(Written::Yaml) => yaml(reading, text, format),
     }
 }
 
@@ -62,11 +64,7 @@ fn written(text: &str, name: &str) -> Result<Written, &'static str> {
         Some("toml") => return Ok(Written::Toml),
         Some("json" | "jsonl" | "ndjson") => return Ok(Written::Json),
         Some("csv") => return Ok(Written::Table),
-        Some("yaml" | "yml") => {
-            return Err(
-                "YAML is not read; export it as JSON (`kubectl get … -o json`, a catalog's `/api/catalog/entities`)",
-            );
-        }
+        Some("yaml" | "yml") => return Ok(Written::Yaml),
         _ => {}
     }
     let start = text.trim_start();
@@ -75,6 +73,7 @@ fn written(text: &str, name: &str) -> Result<Written, &'static str> {
         Some(b'{') => Written::Json,
         Some(b'[') if in_list.is_some_and(|i| i.starts_with(['{', ']', '"'])) => Written::Json,
         Some(b'<') => return Err("is HTML or XML: a login page, perhaps; see `auth`"),
+        Some(_) if yaml::is_yaml(text) => Written::Yaml,
         Some(_) if is_table(start) => Written::Table,
         _ => Written::Toml,
     })
@@ -122,16 +121,33 @@ struct Vendors {
 /// Lists of entries by the key that vendors put them under: `kubectl` and Backstage's pages, Graph, Google's APIs.
 const WRAPPERS: [&str; 5] = ["items", "value", "accounts", "assets", "results"];
 
+impl Vendors {
+    /// Makes nodes and cards, now that all entries are known.
+    fn finish(self, reading: &mut Reading) {
+        self.backstage.finish(reading);
+        self.kubernetes.finish(reading);
+        self.aws.finish(reading);
+        self.google.finish(reading);
+        self.entra.finish(reading);
+    }
+}
+
 fn json(reading: &mut Reading, text: &str, format: Option<Format>) {
     let mut vendors = Vendors::default();
     for top in values(text) {
         document(reading, &mut vendors, top, format);
     }
-    vendors.backstage.finish(reading);
-    vendors.kubernetes.finish(reading);
-    vendors.aws.finish(reading);
-    vendors.google.finish(reading);
-    vendors.entra.finish(reading);
+    vendors.finish(reading);
+}
+
+fn yaml(reading: &mut Reading, text: &str, format: Option<Format>) {
+    let mut vendors = Vendors::default();
+    yaml::read(reading, text, |reading, line, json| {
+        for top in values(json) {
+            document(reading, &mut vendors, Piece { line, ..top }, format);
+        }
+    });
+    vendors.finish(reading);
 }
 
 fn document(reading: &mut Reading, vendors: &mut Vendors, top: Piece<'_>, format: Option<Format>) {

@@ -203,7 +203,8 @@ impl Projects {
                 since: None,
                 expires: None,
             });
-            if let Some(by) = by.filter(|by| self.accounts.contains_key(*by)) {
+            if let Some(by) = by.filter(|by| self.accounts.contains_key(*by) && impersonates(role))
+            {
                 let from = NodeId::new(format!("{provider}:{by}"));
                 let to = NodeId::new(format!("{provider}:{}", target.unwrap_or_default()));
                 if from != to {
@@ -231,6 +232,27 @@ impl Projects {
             ..Scope::default()
         });
     }
+}
+
+/// Tells whether a role on an account lets its holder act as it, or make himself a key of it. Of custom roles nobody here
+/// knows, so they do.
+/// <https://docs.cloud.google.com/iam/docs/service-account-permissions>
+fn impersonates(role: &str) -> bool {
+    let Some(name) = role.strip_prefix("roles/") else {
+        return true;
+    };
+    matches!(
+        name,
+        "owner"
+            | "editor"
+            | "iam.serviceAccountTokenCreator"
+            | "iam.serviceAccountOpenIdTokenCreator"
+            | "iam.serviceAccountUser"
+            | "iam.serviceAccountAdmin"
+            | "iam.serviceAccountKeyAdmin"
+            | "iam.workloadIdentityUser"
+            | "iam.securityAdmin"
+    )
 }
 
 /// Tells how much a predefined role gives, by name; of custom roles it is unknown here.

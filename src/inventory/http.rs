@@ -39,10 +39,12 @@ pub(super) struct Fetched {
     pub trouble: Option<String>,
 }
 
-/// Asks every source that is an address, all at once; the answers come in the order of the sources.
+/// Asks every source that is an address, all at once; the answers come in the order of the sources. `anew` asks also where
+/// a copy is fresh.
 pub(super) fn fetch_all(
     sources: &[InventorySource],
     cache: Option<&Path>,
+    anew: bool,
     now: Timestamp,
 ) -> Vec<Result<Fetched, String>> {
     let asked: Vec<&InventorySource> = sources.iter().filter(|s| s.file.is_none()).collect();
@@ -58,7 +60,7 @@ pub(super) fn fetch_all(
                 .map_err(|e| e.to_string());
             match runtime {
                 Ok(runtime) => {
-                    runtime.block_on(join_all(asked.iter().map(|s| fetch(s, cache, now))))
+                    runtime.block_on(join_all(asked.iter().map(|s| fetch(s, cache, anew, now))))
                 }
                 Err(why) => asked.iter().map(|_| Err(why.clone())).collect(),
             }
@@ -76,11 +78,13 @@ pub(super) fn fetch_all(
 async fn fetch(
     source: &InventorySource,
     cache: Option<&Path>,
+    anew: bool,
     now: Timestamp,
 ) -> Result<Fetched, String> {
     let kept = cache.map(|dir| kept_at(dir, source));
     let copy = kept.as_deref().and_then(read_copy);
     if let Some((text, at)) = &copy
+        && !anew
         && now.as_second() - at.as_second() < source.fresh_s as i64
         && at.as_second() <= now.as_second()
     {

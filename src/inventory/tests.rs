@@ -30,6 +30,63 @@ fn scopes(card: &Identity) -> Vec<(&str, Option<Level>)> {
 }
 
 #[test]
+fn a_catalog_as_it_lies_in_repositories_is_read_document_by_document() {
+    let text = r"# of the payments team
+---
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata:
+  name: checkout
+  annotations:
+    stanch/identity: lab:svc-co
+    stanch/criticality: high
+spec:
+  type: service
+  owner: payments
+  dependsOn:
+    - resource:ledger
+---
+apiVersion: backstage.io/v1alpha1
+kind: Resource
+metadata: {name: ledger
+---
+apiVersion: backstage.io/v1alpha1
+kind: API
+metadata:
+  name: psp
+  annotations:
+    stanch/criticality: enormous
+--- # the team itself
+apiVersion: backstage.io/v1alpha1
+kind: Group
+metadata:
+  name: payments
+spec:
+  profile: {displayName: Payments, email: pay@example.org}
+";
+    let inventory = read(&[("catalog-info.yaml", text)]);
+    let co = card(&inventory, "lab:svc-co");
+    assert_eq!(co.technical_owner, Some("Payments".into()));
+    assert_eq!(co.contact, Some("pay@example.org".into()));
+    let told = told(&inventory);
+    let says = |place: &str, what: &str| {
+        let line = told.iter().find(|t| t.starts_with(place));
+        assert!(line.is_some_and(|l| l.contains(what)), "{told:#?}");
+    };
+    says("catalog-info.yaml:18", "is no YAML that can be read");
+    says("catalog-info.yaml:19", "`enormous` is none of");
+    // An address tells by what it answers, and kubectl puts its list into one document.
+    let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ServiceAccount\n  metadata:\n    name: builder\n    namespace: ci\n";
+    let inventory = read(&[("https://cluster.example/list", list)]);
+    assert_eq!(
+        inventory.identities().len(),
+        1,
+        "{:?}",
+        self::told(&inventory)
+    );
+}
+
+#[test]
 fn a_backstage_catalog_gives_teams_owners_and_edges() {
     let entity = |kind: &str,
                   name: &str,
@@ -148,6 +205,62 @@ fn kubernetes_service_accounts_have_the_roles_that_are_bound_to_them() {
         told(&inventory),
         ["k8s.json:1: binding `b4` names service account `pay/gone`, which is not in the list"]
     );
+}
+
+#[test]
+fn who_may_become_an_aws_role_is_drawn() {
+    let role = |name: &str, principal: serde_json::Value, action: &str| {
+        json!({ "RoleName": name, "Arn": format!("arn:aws:iam::1:role/{name}"),
+            "AssumeRolePolicyDocument": { "Statement": [{ "Effect": "Allow", "Action": action, "Principal": principal }] } })
+    };
+    let user = |name: &str, resource: serde_json::Value| {
+        json!({ "UserName": name, "Arn": format!("arn:aws:iam::1:user/{name}"), "UserPolicyList": [{ "PolicyName": "p",
+            "PolicyDocument": { "Statement": [{ "Effect": "Allow", "Action": "sts:Assume*", "Resource": resource }] } }] })
+    };
+    let root = json!({ "AWS": "arn:aws:iam::1:root" });
+    let details = json!({
+        "UserDetailList": [
+            user("one", json!("arn:aws:iam::1:role/deploy")),
+            user("all", json!(["arn:aws:iam::1:role/*"])),
+            user("other", json!("arn:aws:iam::1:role/elsewhere")),
+            { "UserName": "grouped", "Arn": "arn:aws:iam::1:user/grouped", "GroupList": ["admins"] },
+        ],
+        "GroupDetailList": [{ "GroupName": "admins", "AttachedManagedPolicies": [
+            { "PolicyName": "AdministratorAccess", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess" }] }],
+        "RoleDetailList": [
+            role("deploy", root.clone(), "sts:AssumeRole"),
+            role("tagged", root, "sts:TagSession"),
+            role("partner", json!({ "AWS": ["999", "arn:aws:sts::1:assumed-role/deploy/x"] }), "sts:AssumeRole"),
+            role("ci", json!({ "Federated": "arn:aws:iam::1:oidc-provider/token.example.org" }), "sts:AssumeRoleWithWebIdentity"),
+            role("open", json!("*"), "*"),
+        ],
+    });
+    let inventory = read(&[("details.json", &details.to_string())]);
+    assert!(told(&inventory).is_empty(), "{:?}", told(&inventory));
+    let graph = inventory.graph();
+    let reaches = |from: &str| -> Vec<String> {
+        let found = graph.exposure(&NodeId::new(format!("aws:{from}")));
+        let names = graph.ids(&found).map(|id| id.as_str().to_owned());
+        let short = names.filter_map(|id| Some(id.split_once(":role/")?.1.to_owned()));
+        let mut short: Vec<String> = short.collect();
+        short.sort();
+        short
+    };
+    let both = ["deploy", "partner"];
+    assert_eq!(
+        reaches("arn:aws:iam::1:user/one"),
+        both,
+        "and through it what trusts it"
+    );
+    assert_eq!(reaches("arn:aws:iam::1:user/all"), both);
+    assert_eq!(reaches("arn:aws:iam::1:user/grouped"), both);
+    assert_eq!(reaches("arn:aws:iam::1:user/other"), [""; 0]);
+    assert_eq!(reaches("account/999"), ["partner"]);
+    assert_eq!(
+        reaches("arn:aws:iam::1:oidc-provider/token.example.org"),
+        ["ci"]
+    );
+    assert_eq!(reaches("anybody"), ["open"]);
 }
 
 #[test]
@@ -354,7 +467,7 @@ fn tables_and_lines_give_cards_too() {
 #[test]
 fn what_is_no_inventory_is_called_so() {
     for (name, text, want) in [
-        ("a.yaml", "kind: List", "YAML is not read"),
+        ("a.yaml", "kind: [List", "is no YAML that can be read"),
         ("a", "<html><title>Sign in</title>", "a login page, perhaps"),
         ("a.csv", "x,y\n1,2\n", "no column `id`"),
         (

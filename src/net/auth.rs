@@ -69,8 +69,10 @@ const ASSERTION_S: i64 = 300;
 /// One configured way to authenticate.
 #[derive(Debug)]
 pub enum Auth {
-    /// Not at all, or by a client certificate.
+    /// Not at all.
     None,
+    /// By a client certificate, which the connection shows.
+    Certificate,
     /// Bearer token.
     Bearer(SecretRef),
     /// User and password.
@@ -88,12 +90,30 @@ pub enum Auth {
 }
 
 /// What requests to AWS are signed with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct AwsKey {
     id: String,
     secret: SecretRef,
     token: Option<SecretRef>,
     region: String,
+    role: Option<Role>,
+}
+
+/// A role that is assumed first.
+#[derive(Debug)]
+struct Role {
+    sts: Url,
+    arn: String,
+    external_id: Option<String>,
+    cached: Mutex<Option<(Temporary, Instant)>>,
+}
+
+/// Keys of a session.
+#[derive(Clone, Debug)]
+struct Temporary {
+    id: String,
+    secret: SecretString,
+    token: Option<SecretString>,
 }
 
 /// How a token is asked for.
@@ -120,7 +140,7 @@ pub struct Client {
 }
 
 impl Client {
-    fn new(token_url: Url, id: &str, grant: Grant, scope: Option<String>) -> Auth {
+    fn auth(token_url: Url, id: &str, grant: Grant, scope: Option<String>) -> Auth {
         Auth::Client(Box::new(Self {
             token_url,
             id: id.to_owned(),
@@ -136,7 +156,8 @@ impl Auth {
     /// a header has no possible name.
     pub fn new(settings: &AuthSettings, token_url: Option<Url>) -> Option<Self> {
         Some(match settings {
-            AuthSettings::None | AuthSettings::Mtls { .. } => Self::None,
+            AuthSettings::None => Self::None,
+            AuthSettings::Mtls { .. } => Self::Certificate,
             AuthSettings::Bearer { token } => Self::Bearer(token.clone()),
             AuthSettings::Basic { username, password } => {
                 Self::Basic(username.clone(), password.clone())
@@ -153,7 +174,7 @@ impl Auth {
                 ..
             } => {
                 let grant = Grant::Secret(client_secret.clone());
-                Client::new(token_url?, client_id, grant, scope.clone())
+                Client::auth(token_url?, client_id, grant, scope.clone())
             }
             AuthSettings::PrivateKeyJwt {
                 client_id,
@@ -163,7 +184,7 @@ impl Auth {
                 ..
             } => {
                 let grant = Grant::Assertion(key.clone(), key_id.clone());
-                Client::new(token_url?, client_id, grant, scope.clone())
+                Client::auth(token_url?, client_id, grant, scope.clone())
             }
             AuthSettings::GoogleServiceAccount {
                 key,
@@ -172,19 +193,20 @@ impl Auth {
             } => {
                 let at = place::parse(token_url).ok()?;
                 let grant = Grant::Google(key.clone());
-                Client::new(at, "", grant, Some(scope.clone()))
+                Client::auth(at, "", grant, Some(scope.clone()))
             }
             AuthSettings::GithubApp {
                 app_id,
                 key,
                 installation_id,
-            } => match installation_id {
-                None => Self::App(app_id.clone(), key.clone()),
-                Some(_) => {
+            } => {
+                if installation_id.is_some() {
                     let grant = Grant::Installation(key.clone());
-                    Client::new(token_url?, app_id, grant, None)
+                    Client::auth(token_url?, app_id, grant, None)
+                } else {
+                    Self::App(app_id.clone(), key.clone())
                 }
-            },
+            }
             AuthSettings::KubernetesServiceAccount { token_file } => {
                 Self::Mounted(token_file.clone())
             }
@@ -198,14 +220,42 @@ impl Auth {
                 secret: secret_access_key.clone(),
                 token: session_token.clone(),
                 region: region.clone(),
+                role: None,
             })),
+            AuthSettings::AwsAssumedRole {
+                access_key_id,
+                secret_access_key,
+                region,
+                role_arn,
+                external_id,
+                sts_url,
+            } => {
+                let default = || format!("https://sts.{region}.amazonaws.com/");
+                let sts = sts_url.clone().unwrap_or_else(default);
+                Self::Aws(Box::new(AwsKey {
+                    id: access_key_id.clone(),
+                    secret: secret_access_key.clone(),
+                    token: None,
+                    region: region.clone(),
+                    role: Some(Role {
+                        sts: place::parse(&sts).ok()?,
+                        arn: role_arn.clone(),
+                        external_id: external_id.clone(),
+                        cached: Mutex::new(None),
+                    }),
+                }))
+            }
         })
     }
 
     /// Returns the name under which the console itself is known to the provider, as far as the settings tell it.
     pub fn own_name(&self) -> Option<&str> {
         match self {
-            Self::None | Self::Bearer(_) | Self::Header(..) | Self::Mounted(_) => None,
+            Self::None
+            | Self::Certificate
+            | Self::Bearer(_)
+            | Self::Header(..)
+            | Self::Mounted(_) => None,
             Self::Basic(name, _) | Self::App(name, _) => Some(name),
             Self::Client(client) => Some(&client.id)
                 .filter(|id| !id.is_empty())
@@ -218,7 +268,8 @@ impl Auth {
     /// requests to AWS are for the caller to sign.
     pub async fn header(&self, http: &Http) -> Result<Option<HeaderValue>, AuthError> {
         match self {
-            Self::Aws(_) => Ok(None),
+            Self::Aws(key) if key.role.is_none() => Ok(None),
+            Self::Aws(_) | Self::Certificate => Err(AuthError::ConnectorsOnly),
             _ => match self.proof(http).await? {
                 None => Ok(None),
                 Some((name, value)) if name == AUTHORIZATION => Ok(Some(value)),
@@ -231,7 +282,7 @@ impl Auth {
     pub async fn proof(&self, http: &Http) -> Result<Option<(HeaderName, HeaderValue)>, AuthError> {
         let mut name = AUTHORIZATION;
         let text = match self {
-            Self::None | Self::Aws(_) => return Ok(None),
+            Self::None | Self::Certificate | Self::Aws(_) => return Ok(None),
             Self::Bearer(token) => bearer(&read(token).await?),
             Self::Basic(user, password) => basic(user, &read(password).await?),
             Self::Header(header, prefix, token) => {
@@ -253,51 +304,154 @@ impl Auth {
     /// Returns the headers that sign a request to an AWS service; none where requests are not signed.
     pub async fn sign(
         &self,
+        http: &Http,
         service: &str,
         out: &Outgoing,
     ) -> Result<Vec<(HeaderName, HeaderValue)>, AuthError> {
-        let Self::Aws(key) = self else {
-            return Ok(Vec::new());
-        };
-        let secret = read(&key.secret).await?;
-        let token = match &key.token {
-            Some(token) => Some(read(token).await?),
-            None => None,
-        };
-        let signer = sigv4::Key {
-            id: &key.id,
-            secret: secret.expose_secret(),
-            token: token.as_ref().map(ExposeSecret::expose_secret),
-            region: &key.region,
-            service,
-        };
-        let (kind, bytes) = match &out.payload {
-            Payload::Empty => (None, &[][..]),
-            Payload::Bytes(kind, bytes) => (Some(*kind), bytes.0.as_slice()),
-        };
-        sigv4::sign(
-            &signer,
-            out.method.as_str(),
-            &out.url,
-            kind,
-            bytes,
-            Timestamp::now(),
-        )
-        .into_iter()
-        .map(|(name, value)| {
-            let value = sensitive(&value).ok_or(AuthError::NotPrintable)?;
-            Ok((HeaderName::from_static(name), value))
-        })
-        .collect()
+        match self {
+            Self::Aws(key) => {
+                let own = key.keys(http).await?;
+                signed(&own, &key.region, service, out)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Drops a token that the provider refused; tells whether there was one that a new one may replace.
     pub async fn forget(&self) -> bool {
         match self {
             Self::Client(client) => client.cached.lock().await.take().is_some(),
+            Self::Aws(key) => match &key.role {
+                Some(role) => role.cached.lock().await.take().is_some(),
+                None => false,
+            },
             _ => false,
         }
     }
+}
+
+/// Signs a request.
+fn signed(
+    own: &Temporary,
+    region: &str,
+    service: &str,
+    out: &Outgoing,
+) -> Result<Vec<(HeaderName, HeaderValue)>, AuthError> {
+    let signer = sigv4::Key {
+        id: &own.id,
+        secret: own.secret.expose_secret(),
+        token: own.token.as_ref().map(ExposeSecret::expose_secret),
+        region,
+        service,
+    };
+    let (kind, bytes) = match &out.payload {
+        Payload::Empty => (None, &[][..]),
+        Payload::Bytes(kind, bytes) => (Some(*kind), bytes.0.as_slice()),
+    };
+    let (method, now) = (out.method.as_str(), Timestamp::now());
+    sigv4::sign(&signer, method, &out.url, kind, bytes, now)
+        .into_iter()
+        .map(|(name, value)| {
+            let value = sensitive(&value).ok_or(AuthError::NotPrintable)?;
+            Ok((HeaderName::from_static(name), value))
+        })
+        .collect()
+}
+
+impl AwsKey {
+    /// Returns what to sign with now: the key itself, or a session of the role.
+    async fn keys(&self, http: &Http) -> Result<Temporary, AuthError> {
+        let own = Temporary {
+            id: self.id.clone(),
+            secret: read(&self.secret).await?,
+            token: match &self.token {
+                Some(token) => Some(read(token).await?),
+                None => None,
+            },
+        };
+        let Some(role) = &self.role else {
+            return Ok(own);
+        };
+        // The lock is held across the request, so that many at once assume the role once.
+        let mut cached = role.cached.lock().await;
+        if let Some((keys, until)) = cached.as_ref()
+            && Instant::now() < *until
+        {
+            return Ok(keys.clone());
+        }
+        let (keys, lifetime) = role.assume(http, &own, &self.region).await?;
+        let keep = lifetime.saturating_sub(MARGIN).max(lifetime / 2);
+        *cached = Some((keys.clone(), Instant::now() + keep));
+        Ok(keys)
+    }
+}
+
+impl Role {
+    /// Asks STS for a session
+    /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+    async fn assume(
+        &self,
+        http: &Http,
+        own: &Temporary,
+        region: &str,
+    ) -> Result<(Temporary, Duration), AuthError> {
+        let plain = |text: &str| Zeroizing::new(text.to_owned());
+        let mut form = vec![
+            ("Action", plain("AssumeRole")),
+            ("Version", plain("2011-06-15")),
+            ("RoleArn", plain(&self.arn)),
+            ("RoleSessionName", plain("stanch")),
+        ];
+        form.extend(
+            self.external_id
+                .as_deref()
+                .map(|id| ("ExternalId", plain(id))),
+        );
+        let mut out = Outgoing {
+            method: Method::POST,
+            url: self.sts.clone(),
+            headers: HeaderMap::new(),
+            payload: Payload::Bytes("application/x-www-form-urlencoded", encode(&form)),
+        };
+        out.headers
+            .insert(ACCEPT, HeaderValue::from_static("text/xml"));
+        let headers = signed(own, region, "sts", &out)?;
+        out.headers.extend(headers);
+        let body = answered(http, out).await?;
+        let keys = &body["AssumeRoleResponse"]["AssumeRoleResult"]["Credentials"];
+        let part = |name: &str| {
+            let missing = || AuthError::NoAnswer(format!("the answer holds no {name}"));
+            keys[name].as_str().map(str::to_owned).ok_or_else(missing)
+        };
+        let end: Option<Timestamp> = part("Expiration")?.parse().ok();
+        let left = end.map_or(0, |end| end.as_second() - Timestamp::now().as_second());
+        let keys = Temporary {
+            id: part("AccessKeyId")?,
+            secret: SecretString::from(part("SecretAccessKey")?),
+            token: Some(SecretString::from(part("SessionToken")?)),
+        };
+        Ok((keys, Duration::from_secs(u64::try_from(left).unwrap_or(0))))
+    }
+}
+
+/// Asks for a token and returns the answer's body.
+async fn answered(http: &Http, out: Outgoing) -> Result<Value, AuthError> {
+    let origin = out.url.origin().ascii_serialization();
+    let answer = match http.send(out).await {
+        Exchange::NotSent(why) => {
+            return Err(AuthError::NoAnswer(format!(
+                "{origin} cannot be reached: {why}"
+            )));
+        }
+        Exchange::Lost(why, _) => return Err(AuthError::NoAnswer(why)),
+        Exchange::Answer(answer) => answer,
+    };
+    if !matches!(answer.status, 200 | 201) {
+        return Err(AuthError::Refused(answer.status));
+    }
+    answer
+        .json()
+        .map_err(|why| AuthError::NoAnswer(why.to_owned()))
 }
 
 /// Reads a mounted token. The kubelet hands it out through links and readable by the pod's group, so neither is refused.
@@ -440,22 +594,7 @@ impl Client {
             headers,
             payload: Payload::Bytes("application/x-www-form-urlencoded", encode(&form)),
         };
-        let answer = match http.send(outgoing).await {
-            Exchange::NotSent(why) => {
-                let origin = self.token_url.origin().ascii_serialization();
-                return Err(AuthError::NoAnswer(format!(
-                    "{origin} cannot be reached: {why}"
-                )));
-            }
-            Exchange::Lost(why, _) => return Err(AuthError::NoAnswer(why)),
-            Exchange::Answer(answer) => answer,
-        };
-        if !matches!(answer.status, 200 | 201) {
-            return Err(AuthError::Refused(answer.status));
-        }
-        let body = answer
-            .json()
-            .map_err(|why| AuthError::NoAnswer(why.to_owned()))?;
+        let body = answered(http, outgoing).await?;
         self.token(&body)
     }
 

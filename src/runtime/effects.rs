@@ -1,8 +1,8 @@
 //! Carries out what the state machine asks for, each in a task of its own; answers come back as messages.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
@@ -118,6 +118,22 @@ impl Effects {
                     };
                     report(Msg::Notice { level, text });
                 });
+            }
+            Effect::ReadInventory => {
+                let Some(sources) = services.inventory_sources else {
+                    return report(Msg::InventoryRead(None));
+                };
+                tokio::task::spawn_blocking(move || {
+                    let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
+                    let read = sources.again(Timestamp::now());
+                    report(Msg::InventoryRead(read.map(Arc::new)));
+                });
+            }
+            Effect::UseInventory(inventory) => {
+                let old = std::mem::replace(&mut self.services.inventory, inventory);
+                drop(services);
+                // A large one takes longer to give back than a key may wait.
+                tokio::task::spawn_blocking(move || drop(old));
             }
             Effect::Suspend | Effect::Continue | Effect::Copy(_) => {}
         }

@@ -231,7 +231,7 @@ impl Run<'_> {
         step: &PlanStep,
         begun: &mut bool,
     ) -> Result<Option<CellState>, NotRecorded> {
-        if step.verb.is_manual() {
+        if step.is_handed_over() {
             let says = format!("{} does this by hand", step.team);
             let handed = Decision {
                 plan: Some(self.digest.clone()),

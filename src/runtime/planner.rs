@@ -1,5 +1,7 @@
 //! Binds a playbook to an identity: asks the provider what is there, renders every request, freezes and records it.
 
+mod facts;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,6 +20,7 @@ use crate::domain::playbook::{Playbook, StepTemplate};
 use crate::domain::policy::PolicyFile;
 use crate::domain::text::{Untrusted, show};
 use crate::domain::vocabulary::{Layer, Tier, Verb};
+use facts::{AboutAlert, about};
 
 /// What a plan answers.
 #[derive(Clone, Copy, Debug)]
@@ -71,24 +74,8 @@ async fn draft(
             .as_ref()
             .is_ok_and(|c| c.actions().contains_key(&verb))
     };
-    let (mut kept, mut skipped): (Vec<&StepTemplate>, Vec<Skipped>) = (Vec::new(), Vec::new());
-    for step in &book.steps {
-        if step.is_handed_over() || step.verb == Verb::PreserveEvidence || offered(step.verb) {
-            kept.push(step);
-        } else if step.optional {
-            skipped.push(Skipped {
-                verb: step.verb,
-                reason: "the connector does not offer it".to_owned(),
-            });
-        } else {
-            let why = connector
-                .as_ref()
-                .err()
-                .cloned()
-                .unwrap_or_else(|| "the connector does not offer it".to_owned());
-            return Err(format!("cannot plan {}: {why}", step.verb));
-        }
-    }
+    let about = about(services, alert.id, identity, now).await;
+    let (kept, skipped) = chosen(book, about.as_ref(), offered, connector.as_ref().err())?;
     let verbs: Vec<Verb> = kept
         .iter()
         .filter(|s| !s.is_handed_over())
@@ -111,6 +98,7 @@ async fn draft(
     for (i, template) in kept.iter().enumerate() {
         let id = StepId::new((i + 1).to_string());
         let own = template.is_handed_over();
+        let fact = about.as_ref().and_then(|about| about.asks(template));
         let found = bound
             .steps
             .iter()
@@ -119,6 +107,9 @@ async fn draft(
             Some(step) => bound_step(id, template, step, &connector_name),
             None => own_step(id, template, identity, &connector_name),
         });
+        if let (Some(step), Some((_, said))) = (steps.last_mut(), fact) {
+            step.why = format!("{}; {said}", step.why);
+        }
     }
     residual.extend(untouched(services, identity, &steps));
     let impact = impact_of(services, identity);
@@ -149,6 +140,38 @@ async fn draft(
         residual,
         preconditions: bound.preconditions,
     })
+}
+
+/// Returns the steps that are done, and those that are left out.
+fn chosen<'b>(
+    book: &'b Playbook,
+    about: Option<&AboutAlert>,
+    offered: impl Fn(Verb) -> bool,
+    no_connector: Option<&String>,
+) -> Result<(Vec<&'b StepTemplate>, Vec<Skipped>), String> {
+    let (mut kept, mut skipped) = (Vec::new(), Vec::new());
+    let missing = "the connector does not offer it";
+    for step in &book.steps {
+        let fact = about.and_then(|about| about.asks(step));
+        let own = step.is_handed_over() || step.verb == Verb::PreserveEvidence;
+        let mut skip = |reason: String| {
+            skipped.push(Skipped {
+                verb: step.verb,
+                reason,
+            });
+        };
+        if let Some((false, said)) = fact {
+            skip(said);
+        } else if own || offered(step.verb) || step.can_be_handed_over() {
+            kept.push(step);
+        } else if step.optional {
+            skip(missing.to_owned());
+        } else {
+            let why = no_connector.map_or(missing, String::as_str);
+            return Err(format!("cannot plan {}: {why}", step.verb));
+        }
+    }
+    Ok((kept, skipped))
 }
 
 /// Returns the SHA-256 of the policy and all playbooks in force, hex, over the same canonical bytes as that of each.
@@ -197,8 +220,9 @@ fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector:
         Verb::CheckLinked => "Check siblings and recovery paths by hand".to_owned(),
         Verb::NotifyOwner => format!("Tell the owner ({contact})"),
         Verb::OpenTicket => "Open a ticket".to_owned(),
-        other => other.as_str().replace('_', " "),
+        other => by_hand(template, other),
     };
+    let acts = !template.verb.is_manual() && !evidence;
     PlanStep {
         id,
         verb: template.verb,
@@ -215,10 +239,25 @@ fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector:
         target: Untrusted::new(identity.id.as_str()),
         requests: Vec::new(),
         verify: None,
-        undo: Undo::NothingToUndo,
+        undo: match &template.irreversible {
+            Some(reason) if acts => Undo::Irreversible {
+                reason: reason.clone(),
+            },
+            _ => Undo::NothingToUndo,
+        },
         breaks: String::new(),
         idempotent: true,
     }
+}
+
+/// Says what a team is asked to do, how it sees that it took hold, and how it is taken back.
+fn by_hand(template: &StepTemplate, verb: Verb) -> String {
+    let what = verb.as_str().replace('_', " ");
+    let verify = template.verify.as_ref();
+    let verify = verify.map_or_else(String::new, |v| format!("; it took hold when {v}"));
+    let undo = template.undo.as_ref();
+    let undo = undo.map_or_else(String::new, |u| format!("; taken back: {u}"));
+    format!("By hand, {}: {what}{verify}{undo}", template.team)
 }
 
 /// What the steps leave to an attacker, without what another step of the same plan ends: a session that a live secret

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::app::model::Model;
+use crate::app::reload::{Reload, troubles};
 use crate::app::settings::{Desk, View};
 use crate::connect::{Connector, Connectors};
 use crate::domain::identity::Identity;
@@ -49,6 +50,8 @@ pub struct Services {
     pub authority: Option<Arc<Authority>>,
     /// What is known about identities.
     pub inventory: Arc<Inventory>,
+    /// Where that comes from; `None` where it is read once, as in the drill.
+    pub inventory_sources: Option<Arc<Mutex<crate::inventory::Sources>>>,
     /// The decision log.
     pub journal: Journal,
     /// Alerts that arrived; `None` when this console is only the log's screen.
@@ -112,6 +115,10 @@ impl Services {
             capabilities: self.capabilities(),
             id_params: Arc::new(self.id_params()),
             desk: self.desk.clone(),
+            reload: Reload {
+                troubles: troubles(&self.inventory),
+                ..Reload::default()
+            },
             ..Model::default()
         }
     }

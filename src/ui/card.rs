@@ -1,6 +1,8 @@
 //! The identity card and what lives under it: sessions, roles, credentials.
 
 mod normal;
+mod row;
+pub mod screen;
 mod sessions;
 mod whose;
 

@@ -2,7 +2,7 @@
 //! screen of its own.
 
 mod card;
-mod row;
+pub(super) mod row;
 pub mod screen;
 
 use ratatui::buffer::Buffer;

@@ -6,15 +6,18 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 
 use super::theme::Role;
-use super::{Ui, frame, scrolled};
+use super::wrap::wrap_all;
+use super::{Ui, frame, overlay, scrolled};
+use crate::app::map::Choosing;
 use crate::app::model::Model;
 use crate::domain::options::Choice;
-use crate::domain::text::{cells, fit, show};
+use crate::domain::text::{cells, fit, show, show_identifier};
 use crate::domain::vocabulary::Tier;
 
 /// Returns how high the pane wants to be: a line an option below its title.
 pub fn height(model: &Model, most: u16) -> u16 {
-    let n = model.detail.choices.len().max(1) as u16;
+    let born = u16::from(!crate::app::born::targets(model).is_empty());
+    let n = model.detail.choices.len().max(1) as u16 + born;
     (n + 1).min(most.max(2))
 }
 
@@ -64,7 +67,20 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             .map_or_else(|| "-".to_owned(), |key| key.to_string());
         lines.push(choice_line(choice, &key, ui, usize::from(inside.width)));
     }
+    lines.extend(born(model, ui));
     scrolled(lines, 0, ui, inside, buf);
+}
+
+/// Names other targets: identities that were made through the one at hand.
+fn born(model: &Model, ui: Ui<'_>) -> Option<Line<'static>> {
+    let targets = crate::app::born::targets(model);
+    let first = targets.first()?;
+    let more = match targets.len() {
+        1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    let text = format!(" o  made through it since the exposure, a target too: {first}{more}");
+    Some(Line::styled(text, ui.theme.style(Role::Warn)))
 }
 
 /// Returns the meaning of a tier for the theme.
@@ -94,7 +110,11 @@ pub(super) fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) 
     let meaning = match (&choice.disabled, &choice.unsure) {
         (Some(reason), _) => format!("not now: {}", show(reason)),
         (None, Some(why)) => format!("{}; {}", show(why), choice.impact),
-        (None, None) => format!("{}  [{}]", choice.impact, choice.teams.join(", ")),
+        (None, None) => {
+            let trap = choice.trap.as_ref().map(|t| format!("{t}; "));
+            let (trap, impact) = (trap.unwrap_or_default(), &choice.impact);
+            format!("{trap}{impact}  [{}]", choice.teams.join(", "))
+        }
     };
     let meaning = fit(
         &meaning,
@@ -113,4 +133,34 @@ pub(super) fn choice_line(choice: &Choice, key: &str, ui: Ui<'_>, width: usize) 
         ),
         Span::styled(meaning, ui.theme.style(text_role)),
     ])
+}
+
+/// Offers over a screen what could be done about an identity or something of it.
+pub(super) fn choose(choosing: &Choosing, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let name = show_identifier(choosing.identity.name.raw());
+    let title = fit(&format!("Stage a plan on {name}"), 90, ui.glyphs.ellipsis);
+    let width = 110.min(area.width);
+    let inside = usize::from(width.saturating_sub(4));
+    let note = choosing.note.iter().map(|note| Line::raw(note.clone()));
+    let mut lines = wrap_all(note.collect(), inside);
+    for choice in &choosing.choices {
+        let key = choice
+            .key
+            .map_or_else(|| "-".to_owned(), |key| key.to_string());
+        lines.push(choice_line(choice, &key, ui, inside));
+    }
+    if choosing.choices.is_empty() {
+        let text = match choosing.note {
+            Some(_) => "No playbook that is for this alert does that.",
+            None => "No playbook is for it.",
+        };
+        lines.push(Line::raw(text));
+    }
+    let text =
+        "A digit shows the plan; nothing is sent before you confirm. Any other key closes this.";
+    let text = Line::styled(text, ui.theme.style(Role::Muted));
+    lines.extend(wrap_all(vec![text], inside));
+    let height = lines.len() as u16 + 2;
+    let inside = overlay::dialog(&title, width, height.max(5), ui, area, buf);
+    Paragraph::new(lines).render(inside, buf);
 }

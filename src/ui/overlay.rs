@@ -25,6 +25,7 @@ pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         (Scope::Log, "Log"),
         (Scope::Map, "Map"),
         (Scope::Readiness, "Readiness"),
+        (Scope::Card, "Card"),
         (Scope::Reader, "Help, messages, score"),
     ] {
         lines.push(Line::default());

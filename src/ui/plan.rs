@@ -319,7 +319,7 @@ pub(super) fn step_lines(step: &PlanStep, ui: Ui<'_>) -> Vec<Line<'static>> {
                 "    reads   what the provider shows, and stores it beside the log",
             ));
         }
-        None if step.verb.is_manual() => {
+        None if step.is_handed_over() => {
             lines.push(Line::raw("    by hand this console sends nothing for it"));
         }
         None => lines.push(Line::styled(
@@ -389,7 +389,7 @@ fn progress_line(model: &Model, digest: &PlanDigest, step: &PlanStep, ui: Ui<'_>
                     .map_or_else(String::new, |v| v.says.clone());
                 (Some(act.cell()), note)
             }
-            None if step.verb.is_manual() => (Some(CellState::HandedOff), step.team.clone()),
+            None if step.is_handed_over() => (Some(CellState::HandedOff), step.team.clone()),
             None if running => (Some(CellState::Open), "waits for its turn".to_owned()),
             None => (Some(CellState::Open), "not sent".to_owned()),
         },

@@ -246,6 +246,11 @@ fn row(model: &Model, slot: Slot, columns: &Columns, ui: Ui<'_>) -> Line<'static
         (alerts, times) if u64::from(alerts) == times => format!("+{}: {what}", alerts - 1),
         (alerts, times) => format!("+{} x{times}: {what}", alerts - 1),
     };
+    // Somebody is on it, so it stays where it is.
+    let what = match row.is_resolved && state != RowState::Resolved {
+        true => format!("over at its source, {what}"),
+        false => what,
+    };
     // What stands for the line need not be the worst of it.
     let what = match row.folded.worst {
         Some(worst) if row.severity < Some(worst) => {

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::theme::Role;
-use super::{Ui, cut_top, frame, scrolled};
+use super::{Ui, cut_left, cut_top, frame, parts_line, scrolled};
 use crate::app::model::Model;
 use crate::app::readiness::ReadinessScreen;
 use crate::domain::alert::age;
@@ -26,17 +26,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let (top, rest) = cut_top(area, head.len() as u16);
     Paragraph::new(head).render(top, buf);
     let (list, beside) = if rest.width >= WIDE {
-        let left = rest.width * 56 / 100;
-        let list = Rect {
-            width: left.saturating_sub(1),
-            ..rest
-        };
-        let beside = Rect {
-            x: rest.x + left,
-            width: rest.width - left,
-            ..rest
-        };
-        (list, beside)
+        cut_left(rest, 56)
     } else {
         cut_top(rest, (rest.height / 2).max(4))
     };
@@ -76,14 +66,7 @@ fn numbers(screen: &ReadinessScreen, ui: Ui<'_>, width: usize) -> Line<'static> 
             Role::Muted,
         ),
     ];
-    let mut room = width.saturating_sub(1);
-    let mut spans = vec![Span::raw(" ")];
-    for (text, role) in parts {
-        let text = fit(&format!("{text}  "), room, ui.glyphs.ellipsis);
-        room -= cells(&text);
-        spans.push(Span::styled(text, ui.theme.style(role)));
-    }
-    Line::from(spans)
+    parts_line(parts.into(), ui, width)
 }
 
 /// Returns the line of the filter while there is one.

@@ -72,6 +72,10 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Role::Base,
         )),
     }
+    if let Some(first) = model.reload.troubles.first() {
+        let fitted = fit(first, 40, ui.glyphs.ellipsis);
+        parts.push((format!("INVENTORY {fitted}"), Role::Warn));
+    }
     let total: u64 = model.malformed.values().map(|(n, _)| n).sum();
     if total > 0 {
         parts.push((format!("{total} malformed kept"), Role::Warn));
@@ -111,22 +115,27 @@ fn anchors(view: &AnchorView, now: jiff::Timestamp) -> (String, Role) {
 
 /// The shortest that a part is cut to.
 const LEAST: usize = 12;
+/// How much of a problem is told before what is well has to go for it.
+const TOLD: usize = 60;
 
-/// Joins parts with two spaces. Where they do not fit, what is well goes first, from the right; then the longest of what
-/// is wrong is cut: a long reason of one must not hide that there is another.
+/// Joins parts with two spaces. Where they do not fit, long reasons are cut first, as a long reason of one must not hide
+/// that there is another; then what is well goes, from the right; then reasons are cut further.
 fn fit_parts(mut parts: Vec<(String, Role)>, ui: Ui<'_>, width: u16) -> Line<'static> {
     let width = usize::from(width);
-    let over = |parts: &[(String, Role)]| {
-        let taken: usize = parts.iter().map(|(text, _)| cells(text) + 2).sum();
+    let over = |parts: &[(String, Role)], most: usize| {
+        let taken: usize = parts
+            .iter()
+            .map(|(text, _)| cells(text).min(most) + 2)
+            .sum();
         (taken.saturating_sub(2)).saturating_sub(width)
     };
-    while over(&parts) > 0
+    while over(&parts, TOLD) > 0
         && let Some(at) = parts.iter().rposition(|(_, role)| *role == Role::Base)
     {
         parts.remove(at);
     }
     loop {
-        let over = over(&parts);
+        let over = over(&parts, usize::MAX);
         let longest = parts.iter_mut().max_by_key(|(text, _)| cells(text));
         let Some((text, _)) = longest.filter(|(text, _)| over > 0 && cells(text) > LEAST) else {
             break;
@@ -179,6 +188,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         (_, Scope::Log) => log_hints(model),
         (_, Scope::Map) => map_hints(model),
         (_, Scope::Readiness) => readiness_hints(model),
+        (_, Scope::Card) => card_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Help,
@@ -200,7 +210,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         Scope::Triage => model.sift.typing,
         Scope::Map => model.map.typing,
         Scope::Readiness => model.readiness.typing,
-        Scope::Plan | Scope::Reader => false,
+        Scope::Plan | Scope::Reader | Scope::Card => false,
     };
     if typing {
         let last = match scope {
@@ -303,6 +313,29 @@ const fn readiness_hints(model: &Model) -> &'static [Command] {
         Command::Out,
         Command::Copy,
         Command::Refresh,
+    ]
+}
+
+const fn card_hints(model: &Model) -> &'static [Command] {
+    if model.card.reading.is_some() {
+        return &[
+            Command::Out,
+            Command::Down,
+            Command::Copy,
+            Command::PlanHere,
+            Command::NextPane,
+            Command::Help,
+        ];
+    }
+    &[
+        Command::NextPane,
+        Command::OpenNode,
+        Command::PlanHere,
+        Command::Copy,
+        Command::Refresh,
+        Command::Help,
+        Command::Out,
+        Command::OpenMap,
     ]
 }
 

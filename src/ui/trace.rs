@@ -8,6 +8,7 @@ use super::options::tier_role;
 use super::theme::Role;
 use super::{Ui, frame, scrolled};
 use crate::app::policy::Told;
+use crate::domain::options::RULE;
 use crate::domain::policy::trace::TraceRow;
 use crate::domain::text::show;
 
@@ -43,6 +44,7 @@ pub fn render(told: &Told, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buff
     for reason in &made.reasons {
         lines.push(Line::raw(format!("  {}", show(reason))));
     }
+    lines.extend(options(told, ui));
     for what in ["rule", "gate", "playbook"] {
         let rows: Vec<&TraceRow> = told.rows.iter().filter(|row| row.what == what).collect();
         let matched = rows.iter().filter(|row| row.outcome == "matched").count();
@@ -54,6 +56,53 @@ pub fn render(told: &Told, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buff
         }
     }
     scrolled(lines, scroll, ui, inside, buf);
+}
+
+/// The options side by side: what each breaks, what it leaves to whoever holds the identity, and until when.
+fn options(told: &Told, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let style = |role| ui.theme.style(role);
+    let mut lines = vec![
+        Line::default(),
+        Line::styled("options, side by side", style(Role::Title)),
+        Line::styled(format!("  {RULE}"), style(Role::Muted)),
+    ];
+    for choice in &told.choices {
+        let key = choice
+            .key
+            .map_or_else(|| "-".to_owned(), |key| key.to_string());
+        lines.push(Line::from(vec![
+            Span::styled(format!("{key} "), style(Role::Key)),
+            Span::styled(format!("{:<8}", choice.tier), style(tier_role(choice.tier))),
+            Span::raw(show(&choice.title).into_owned()),
+        ]));
+        if let Some(reason) = &choice.disabled {
+            let text = format!("    {} not now: {}", ui.glyphs.failed, show(reason));
+            lines.push(Line::styled(text, style(Role::Error)));
+        }
+        if let Some(trap) = &choice.trap {
+            let text = format!("    {} {trap}", ui.glyphs.high);
+            lines.push(Line::styled(text, style(Role::Warn)));
+        }
+        let facts = [
+            &choice.impact,
+            &choice.undo,
+            &choice.effort,
+            &choice.approval,
+        ];
+        for (name, fact) in ["breaks", "undo", "work", "agrees"].iter().zip(facts) {
+            lines.push(Line::from(vec![
+                Span::styled(format!("    {name:<8}"), style(Role::Muted)),
+                Span::raw(show(fact).into_owned()),
+            ]));
+        }
+        for held in &choice.leaves {
+            lines.push(Line::from(vec![
+                Span::styled("    leaves  ", style(Role::Muted)),
+                Span::raw(held.line(told.at)),
+            ]));
+        }
+    }
+    lines
 }
 
 fn about(row: &TraceRow, ui: Ui<'_>) -> Vec<Line<'static>> {

@@ -15,6 +15,7 @@ mod start;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use stanch::domain::alert::Subject;
@@ -117,6 +118,24 @@ fn memory(pid: u32, name: &str) -> usize {
     let line = status.lines().find(|line| line.starts_with(name));
     let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
     kib.unwrap_or(0) << 10
+}
+
+/// Processor time that this process used, all threads together: what others do on the machine does not count in it.
+fn processor() -> Duration {
+    used_by(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// Processor time that this thread used.
+fn thread_processor() -> Duration {
+    used_by(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn used_by(clock: rustix::time::ClockId) -> Duration {
+    let used = rustix::time::clock_gettime(clock);
+    Duration::new(
+        used.tv_sec.try_into().unwrap_or(0),
+        used.tv_nsec.try_into().unwrap_or(0),
+    )
 }
 
 /// Bytes of all files below a folder.

@@ -130,12 +130,14 @@ fn exposure(bencher: divan::Bencher, shape: &str) {
 fn slowest_of_a_thousand() {
     let graph = graph("tangled");
     let slowest = |walk: &dyn Fn(&NodeId)| {
-        let time = |n: u32| {
+        let once = |n: u32| {
             let begin = std::time::Instant::now();
             walk(&id(n * 97));
             begin.elapsed()
         };
-        (0..1_000).map(time).max()
+        // The fastest of three: what else the machine did meanwhile says nothing about a node.
+        let time = |n: u32| (0..3).map(|_| once(n)).min();
+        (0..1_000).filter_map(time).max()
     };
     let impact = slowest(&|id| drop(divan::black_box(graph.impact(id))));
     let exposure = slowest(&|id| drop(divan::black_box(graph.exposure(id))));

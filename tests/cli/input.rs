@@ -58,7 +58,7 @@ fn the_header_counts_malformed_lines_of_now_and_of_before() {
 #[case("[journal]\n\nsite = 'a b'\n", &["line 3", "journal.site", "`a b`", "use letters"])]
 #[case("[[source]]\nkind = 'file'\nname = 'siem'\n", &["line 1", "path", "stanch config example"])]
 #[case("[connector.sso]\npreset = 'keycloak'\nbase_url = 'http://sso.example.org'\n", &["line 1: connector.sso:", "is not https"])]
-#[case("[connector.sso]\npreset = 'keyclok'\nbase_url = 'https://sso.example.org'\n", &["line 1: connector.sso:", "`keyclok`", "use one of keycloak"])]
+#[case("[connector.sso]\npreset = 'keyclok'\nbase_url = 'https://sso.example.org'\n", &["line 1: connector.sso:", "`keyclok`", "use one of aws_role", "keycloak"])]
 #[case("[connector.sso]\npreset = 'keycloak'\nbase_url = 'https://sso.example.org'\n", &["line 1: connector.sso:", "`realm` is missing"])]
 #[case("[inventory]\nunused_after_d = 0\n", &["line 2: inventory.unused_after_d:", "0 is out of range"])]
 #[case("[[inventory.source]]\nfile = 'a'\nurl = 'https://h'\n", &["line 3: inventory.source.url:", "exactly one of `file` and `url`"])]

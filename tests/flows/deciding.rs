@@ -2,6 +2,7 @@
 
 use rstest::rstest;
 use stanch::app::settings::View;
+use stanch::domain::alert::Resolved;
 use stanch::domain::decision::Decision;
 use stanch::domain::queue::Grouping;
 
@@ -253,4 +254,88 @@ fn what_is_shown_is_saved_as_a_view() {
         "{}",
         said(&desk)
     );
+}
+
+/// An alert as it is told once its source counts it as over, or not any more.
+fn told(id: &str, is_over: bool) -> Row {
+    let mut row = row(id, 90);
+    let alert = Arc::make_mut(&mut row.alert);
+    alert.resolved = is_over.then(|| Resolved {
+        at: start(),
+        reason: "its source does not list it any more".to_owned(),
+    });
+    row
+}
+
+fn shown(desk: &Desk) -> Vec<String> {
+    let ids = desk
+        .model
+        .queue
+        .from(0)
+        .map(|slot| desk.model.queue.id(slot));
+    ids.map(|id| id.as_str().to_owned()).collect()
+}
+
+#[test]
+fn what_is_over_at_its_source_stands_behind_unless_somebody_is_on_it() {
+    let mut desk = Desk::new();
+    assert_eq!(shown(&desk), ["test/svc-a", "test/svc-b"]);
+    desk.send(Msg::Alerts(vec![told("svc-a", true)]));
+    assert_eq!(state(&desk, "svc-a"), RowState::Resolved);
+    assert_eq!(desk.model.queue.open(), 1);
+    // Nothing moves by itself.
+    assert_eq!(shown(&desk), ["test/svc-a", "test/svc-b"]);
+    desk.press("g");
+    assert_eq!(shown(&desk), ["test/svc-b", "test/svc-a"]);
+    // Whoever takes it has it back, with a mark only.
+    desk.press("j");
+    let effects = desk.press("c");
+    recorded(&mut desk, &effects);
+    assert_eq!(state(&desk, "svc-a"), RowState::Claimed);
+    assert_eq!(desk.model.queue.open(), 2);
+    // And one that somebody is on already stays open when its source is done with it.
+    desk.press("g");
+    let place = AlertId::new("test/svc-b");
+    while desk.model.selected.as_ref() != Some(&place) {
+        desk.press("j");
+    }
+    let effects = desk.press("c");
+    recorded(&mut desk, &effects);
+    desk.send(Msg::Alerts(vec![told("svc-b", true)]));
+    assert_eq!(state(&desk, "svc-b"), RowState::Claimed);
+    assert!(desk.model.queue.is_resolved(&place));
+    assert_eq!(desk.model.queue.open(), 2);
+}
+
+#[test]
+fn what_its_source_lists_again_is_open_again() {
+    let mut desk = Desk::new();
+    desk.send(Msg::Stored(vec![told("svc-a", true)]));
+    assert_eq!(state(&desk, "svc-a"), RowState::Resolved);
+    desk.send(Msg::Alerts(vec![told("svc-a", false)]));
+    assert_eq!(state(&desk, "svc-a"), RowState::New);
+    assert_eq!(desk.model.queue.open(), 2);
+}
+
+#[test]
+fn deleted_alerts_leave_the_queue_and_the_one_looked_at_when_one_looks_elsewhere() {
+    let mut desk = Desk::new();
+    desk.send(Msg::Alerts(
+        (0..9).map(|n| row(&format!("svc-{n}"), 90)).collect(),
+    ));
+    desk.press("g");
+    let first = desk.model.selected.clone().unwrap();
+    let last = AlertId::new("test/svc-8");
+    desk.send(Msg::Removed(vec![first.clone(), last.clone()]));
+    assert_eq!(desk.model.queue.all(), 10);
+    assert!(desk.model.queue.slot(&last).is_none());
+    assert_eq!(
+        desk.model.selected,
+        Some(first.clone()),
+        "rows do not move under the cursor"
+    );
+    desk.press("j");
+    assert_ne!(desk.model.selected, Some(first.clone()));
+    assert_eq!(desk.model.queue.all(), 9);
+    assert!(desk.model.queue.slot(&first).is_none());
 }

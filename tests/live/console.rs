@@ -33,7 +33,7 @@ fn keycloak(realm: &Realm) -> Desk {
 }
 
 /// Plans with a playbook and returns the digest and the plan.
-fn plan(desk: &Desk, playbook: &str) -> (String, Value) {
+pub fn plan(desk: &Desk, playbook: &str) -> (String, Value) {
     let mut plan = desk
         .run(&["plan", "f-1", "--playbook", playbook, "--json"])
         .ends(0)
@@ -42,7 +42,7 @@ fn plan(desk: &Desk, playbook: &str) -> (String, Value) {
     (digest, plan["plan"].take())
 }
 
-fn requests(plan: &Value) -> Vec<(String, String)> {
+pub fn requests(plan: &Value) -> Vec<(String, String)> {
     let steps = plan["steps"].as_array().unwrap().iter();
     let all = steps.flat_map(|step| step["requests"].as_array().unwrap());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -50,7 +50,7 @@ fn requests(plan: &Value) -> Vec<(String, String)> {
 }
 
 /// Returns each step's state.
-fn states(done: &Done) -> Vec<String> {
+pub fn states(done: &Done) -> Vec<String> {
     let done = done.json();
     let steps = done["steps"].as_array().unwrap().iter();
     steps
@@ -59,7 +59,7 @@ fn states(done: &Done) -> Vec<String> {
 }
 
 /// Returns the records of one intent after the other as `type` of the log's records about acting.
-fn acts(desk: &Desk) -> Vec<String> {
+pub fn acts(desk: &Desk) -> Vec<String> {
     let acting = [
         "log", "show", "--type", "intent", "--type", "outcome", "--type", "verify", "--json",
     ];
@@ -70,7 +70,7 @@ fn acts(desk: &Desk) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_nowhere(desk: &Desk, secrets: &[&str]) {
+pub fn assert_nowhere(desk: &Desk, secrets: &[&str]) {
     let found = desk.left_behind();
     assert!(found.iter().any(|(_, bytes)| !bytes.is_empty()));
     for secret in secrets {

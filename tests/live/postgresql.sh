@@ -42,7 +42,7 @@ start() {
         { tail -20 "$RUN/initdb.log" >&2; exit 1; }
     rm -f "$DATA.pw"
     cd /
-    setsid "${as[@]}" "$bin/postgres" -D "$DATA/db" -p "$PORT" -h 127.0.0.1 -k "$DATA" -c fsync=off >"$RUN/log" 2>&1 </dev/null &
+    setsid "${as[@]}" "$bin/postgres" -D "$DATA/db" -p "$PORT" -h 127.0.0.1 -k "$DATA" -c fsync=off -c client_connection_check_interval=200 >"$RUN/log" 2>&1 </dev/null &
     await $! 60
     printf 'url %s\nadmin postgres\npassword pgpass\n' "$URL"
 }

@@ -199,7 +199,7 @@ impl Desk {
         pty.send("L");
         pty.wait_for("he said");
         pty.send("q");
-        pty.wait_for("Options (a number");
+        pty.wait_for("Options (policy");
         pty.send("q");
         let code = pty.wait_end();
         assert_eq!(code, 0, "{}", pty.text());

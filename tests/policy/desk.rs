@@ -1,16 +1,17 @@
 //! An alert, an identity and a map, as short as a table row wants them, and what policy and playbooks make of them.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use stanch::domain::alert::{Alert, Resource, Subject};
 use stanch::domain::graph::{Graph, Limits, Look};
-use stanch::domain::identity::Identity;
+use stanch::domain::identity::{Identity, LiveContext, Session};
 use stanch::domain::ids::{AlertId, NodeId};
 use stanch::domain::inventory::Inventory;
 use stanch::domain::options::{Capabilities, Capability, Choice, Situation, choices};
 use stanch::domain::playbook::Playbook;
-use stanch::domain::policy::lint::load;
+use stanch::domain::policy::lint::{Loaded, load};
 use stanch::domain::policy::trace::TraceRow;
 use stanch::domain::policy::{About, Assessment, Facts, Policy};
 use stanch::domain::vocabulary::{ActionPattern, IdentityKind, Layer, Severity, Tier, Verb};
@@ -64,6 +65,8 @@ impl Made {
 pub struct Case {
     pub alert: Alert,
     inventory: String,
+    live: Option<LiveContext>,
+    without: Option<Verb>,
 }
 
 pub fn case(pattern: &str, kind: &str) -> Case {
@@ -94,11 +97,14 @@ pub fn case(pattern: &str, kind: &str) -> Case {
             evidence_url: None,
             incident: None,
             techniques: Vec::new(),
+            resolved: None,
             raw_sha256: String::new(),
         },
         inventory: format!(
             "[[identity]]\nid = 'p:x'\nname = 'x'\nkind = '{kind}'\nconnector = 'c'\ntechnical_owner = 'team'\n"
         ),
+        live: None,
+        without: None,
     }
 }
 
@@ -132,11 +138,39 @@ impl Case {
         self
     }
 
+    /// Its provider lists one live token.
+    pub fn with_live_token(mut self) -> Self {
+        let token = Session {
+            id: "t".into(),
+            kind: "access_token".into(),
+            started: None,
+            last_seen: None,
+            expires: None,
+            origin: None,
+        };
+        self.live = Some(LiveContext {
+            sessions: vec![token],
+            ..LiveContext::default()
+        });
+        self
+    }
+
+    /// Its connector cannot do this.
+    pub fn without(mut self, verb: Verb) -> Self {
+        self.without = Some(verb);
+        self
+    }
+
     /// Judges it by what is shipped.
     pub fn judge(self) -> Made {
-        let loaded = load(SHIPPED[0], &SHIPPED[1..], None);
-        assert_eq!(loaded.findings, Vec::new(), "what is shipped must lint");
-        self.judge_by(&loaded.policy, loaded.playbooks)
+        static SHIPPED_SET: LazyLock<Loaded> =
+            LazyLock::new(|| load(SHIPPED[0], &SHIPPED[1..], None));
+        assert_eq!(
+            SHIPPED_SET.findings,
+            Vec::new(),
+            "what is shipped must lint"
+        );
+        self.judge_by(&SHIPPED_SET.policy, SHIPPED_SET.playbooks.clone())
     }
 
     pub fn judge_by(self, policy: &Policy, books: Vec<Playbook>) -> Made {
@@ -149,14 +183,15 @@ impl Case {
             identity: Some(identity),
             graph,
             look: &look,
-            live: None,
+            live: self.live.as_ref(),
             newcomers: 0,
             elsewhere: false,
             now: at(2_000),
         });
         let assessment = policy.assess(&facts);
         let trace = policy.trace(&facts, &assessment, &books);
-        let means = everything();
+        let mut means = everything();
+        means.retain(|verb, _| Some(*verb) != self.without);
         let situation = Situation {
             alert: &self.alert,
             identity,

@@ -29,6 +29,7 @@ pub fn now() -> Timestamp {
     "2026-11-21T03:14:00Z".parse().unwrap()
 }
 
+pub mod card;
 pub mod maps;
 pub mod ready;
 pub mod records;
@@ -38,7 +39,8 @@ pub struct World {
     /// Its state.
     pub model: Model,
     keymap: Keymap,
-    clock: Timestamp,
+    /// The time of the next event.
+    pub clock: Timestamp,
 }
 
 /// An alert of another kind that names nobody and hints at somebody.
@@ -208,6 +210,8 @@ impl World {
                 world.type_text("planned key rotation, ticket 4711");
             }
             "help" => world.press("?"),
+            "why" => world.press("w"),
+            "why_rules" => world.press("w pgdn pgdn pgdn pgdn"),
             "messages" => world.press("m"),
             "score" => world.press("S"),
             "quit" => {
@@ -244,6 +248,7 @@ impl World {
             "observed" => world.press("tab pgdn"),
             map if map.starts_with("map") => world.map(map),
             ready if ready.starts_with("ready") => world.ready(ready),
+            card if card.starts_with("card") => world.card(card),
             "filter_wrong" => {
                 world.press("/");
                 world.type_text("svc sev>=hihg");

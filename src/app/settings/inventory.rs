@@ -20,6 +20,11 @@ pub struct InventorySettings {
     pub stale_after_d: u32,
     /// After how many days without use an identity counts as unused, 1 to 36,500.
     pub unused_after_d: u32,
+    /// After how many seconds a running console reads all sources again, 60 to 86,400; 0 only on a key.
+    pub reload_s: u32,
+    /// After how many seconds the provider is asked again about the identity of the selected alert, 60 to 86,400; 0 only
+    /// on a key.
+    pub live_again_s: u32,
 }
 
 impl Default for InventorySettings {
@@ -28,6 +33,8 @@ impl Default for InventorySettings {
             source: Vec::new(),
             stale_after_d: 90,
             unused_after_d: 90,
+            reload_s: 600,
+            live_again_s: 120,
         }
     }
 }

@@ -63,6 +63,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             playbooks: Arc::new([]),
             policy: Arc::default(),
             inventory: Arc::new(Inventory::default()),
+            inventory_sources: None,
             journal: Journal::open(
                 journal,
                 true,

@@ -147,7 +147,9 @@ impl Search<'_> {
             }
         }
         let mine: Vec<NodeIx> = secrets.iter().copied().chain([start]).collect();
-        mine.iter().for_each(|one| self.mine.add(*one));
+        for one in &mine {
+            self.mine.add(*one);
+        }
         for (kind, tie) in [
             (E::OwnedBy, Tie::OwnerKey),
             (E::StoredIn, Tie::Store),

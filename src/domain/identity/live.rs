@@ -40,6 +40,9 @@ pub struct LiveContext {
     pub credentials: Vec<Credential>,
     /// Parts that could not be read, with the reason: what is therefore unknown.
     pub unknown: Vec<(String, Untrusted)>,
+    /// Parts that nobody asked for, as the connector reads none of the kind: they are as unknown.
+    #[serde(default)]
+    pub unread: Vec<String>,
     /// Owner attributes and the like that the provider itself stores.
     pub attributes: BTreeMap<String, Untrusted>,
 }

@@ -63,6 +63,7 @@ fn alert(subject: Option<(&str, &str, Option<&str>)>, resource: Option<&str>) ->
         incident: None,
         techniques: Vec::new(),
         raw_sha256: String::new(),
+        resolved: None,
     }
 }
 

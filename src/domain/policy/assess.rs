@@ -48,6 +48,8 @@ pub struct Assessment {
     pub score: u8,
     /// How far the policy would go.
     pub tier: Tier,
+    /// How far it would go if nothing bounded it from above.
+    pub unbounded: Tier,
     /// From which score on soft, and hard, for this kind of identity.
     pub thresholds: (u8, u8),
     /// How far anybody may go here, where that is bounded, and why.
@@ -67,6 +69,7 @@ impl Assessment {
         Self {
             score: 0,
             tier: Tier::Monitor,
+            unbounded: Tier::Monitor,
             thresholds,
             most: None,
             ask: Vec::new(),
@@ -162,6 +165,7 @@ impl Policy {
                 made.ask.push(gate.why.clone());
             }
         }
+        made.unbounded = made.tier;
         // A bound from above is stronger than one from below: it is there to spare somebody.
         if let Some((most, _)) = &made.most {
             made.tier = made.tier.min(*most);

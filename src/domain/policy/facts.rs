@@ -12,24 +12,9 @@ use crate::domain::observed::{Aspect, Fits, compare};
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::Criticality;
 
-/// Everything that fields read. What is found out only once is kept.
+/// Everything that fields read: what it is about, and what is found out only once and kept.
 pub struct Facts<'a> {
-    /// The alert at hand.
-    pub alert: &'a Alert,
-    /// Whose access it is; `None` while nobody is named, and then nothing of it is known.
-    pub identity: Option<&'a Identity>,
-    /// The map.
-    pub graph: &'a Graph,
-    /// What the map says of the identity.
-    pub look: &'a Look,
-    /// What its provider says now; `None` while nobody asked.
-    pub live: Option<&'a LiveContext>,
-    /// How much joined the incident since the exposure began.
-    pub newcomers: usize,
-    /// Whether the same credential is named in a second environment.
-    pub elsewhere: bool,
-    /// The moment of the question.
-    pub now: Timestamp,
+    about: About<'a>,
     aspects: OnceCell<[Fits; 4]>,
     touched: OnceCell<Option<&'a Node>>,
     reached: OnceCell<Reached>,
@@ -47,46 +32,37 @@ pub struct Reached {
 /// What [`Facts::new`] takes, so that nothing is mistaken for something else.
 #[derive(Clone, Copy)]
 pub struct About<'a> {
-    /// See [`Facts::alert`].
+    /// The alert at hand.
     pub alert: &'a Alert,
-    /// See [`Facts::identity`].
+    /// Whose access it is; `None` while nobody is named, and then nothing of it is known.
     pub identity: Option<&'a Identity>,
-    /// See [`Facts::graph`].
+    /// The map.
     pub graph: &'a Graph,
-    /// See [`Facts::look`].
+    /// What the map says of the identity.
     pub look: &'a Look,
-    /// See [`Facts::live`].
+    /// What its provider says now; `None` while nobody asked.
     pub live: Option<&'a LiveContext>,
-    /// See [`Facts::newcomers`].
+    /// How much joined the incident since the exposure began.
     pub newcomers: usize,
-    /// See [`Facts::elsewhere`].
+    /// Whether the same credential is named in a second environment.
     pub elsewhere: bool,
-    /// See [`Facts::now`].
+    /// The moment of the question.
     pub now: Timestamp,
+}
+
+impl<'a> std::ops::Deref for Facts<'a> {
+    type Target = About<'a>;
+
+    fn deref(&self) -> &About<'a> {
+        &self.about
+    }
 }
 
 impl<'a> Facts<'a> {
     /// Puts facts together.
     pub const fn new(about: About<'a>) -> Self {
-        let About {
-            alert,
-            identity,
-            graph,
-            look,
-            live,
-            newcomers,
-            elsewhere,
-            now,
-        } = about;
         Self {
-            alert,
-            identity,
-            graph,
-            look,
-            live,
-            newcomers,
-            elsewhere,
-            now,
+            about,
             aspects: OnceCell::new(),
             touched: OnceCell::new(),
             reached: OnceCell::new(),
@@ -170,7 +146,7 @@ impl<'a> Facts<'a> {
 
     /// Tells whether the map says anything of the identity: an unlisted one without edges has unknown dependants.
     pub fn is_mapped(&self) -> bool {
-        self.look.start.is_some() && self.identity.is_some_and(|i| i.is_listed())
+        self.look.start.is_some() && self.identity.is_some_and(Identity::is_listed)
             || self.look.impact.count() + self.look.exposure.count() > 0
     }
 }

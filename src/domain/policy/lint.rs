@@ -73,6 +73,9 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Most rules, gates and thresholds, and most playbooks: each is held against each other one.
+const MOST: usize = 256;
+
 /// Policy and playbooks, with everything that is wrong with them.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
@@ -182,6 +185,12 @@ fn read_policy(source: Source<'_>, findings: &mut Vec<Finding>) -> Policy {
             PolicyFile::default()
         }
     };
+    let many = file.rules.len() + file.gates.len() + file.thresholds.len();
+    if many > MOST {
+        let problem = format!("{many} rules, gates and thresholds; at most {MOST} are read");
+        log.error(&[], "", problem);
+        file = PolicyFile::default();
+    }
     let readable = log.findings.len() == before;
     if readable {
         thresholds(&file, &mut log);

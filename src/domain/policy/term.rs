@@ -289,3 +289,6 @@ fn sum<'f>(how: Sum, a: &Val<'_>, b: &Val<'_>) -> Judged<'f> {
         _ => return Err(Unjudged::Overflow),
     })
 }
+
+#[cfg(test)]
+mod tests;

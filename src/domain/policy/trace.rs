@@ -7,6 +7,7 @@ use super::assess::{Assessment, Outcome};
 use super::facts::Facts;
 use super::schema::FIELDS;
 use super::term::Term;
+use super::value::Val;
 use crate::domain::playbook::Playbook;
 
 /// One line of the trace.
@@ -89,7 +90,7 @@ impl TraceRow {
     fn says(mut self, at: String, effect: String, why: &str) -> Self {
         self.at = at;
         self.effect = effect;
-        self.why = why.to_owned();
+        why.clone_into(&mut self.why);
         self
     }
 }
@@ -101,19 +102,6 @@ fn row(
     term: Option<&Term>,
     outcome: Outcome,
 ) -> TraceRow {
-    let mut places: Vec<usize> = Vec::new();
-    if let Some(term) = term {
-        term.fields(&mut |at| {
-            if !places.contains(&at) {
-                places.push(at);
-            }
-        });
-    }
-    let value = |at: &usize| {
-        let value = (FIELDS[*at].get)(facts);
-        let shown = value.map_or_else(|| "unknown".to_owned(), |v| v.shown());
-        (FIELDS[*at].path, shown)
-    };
     TraceRow {
         what,
         id: id.to_owned(),
@@ -127,8 +115,24 @@ fn row(
             (Outcome::NotMatched, Some(term)) => deciding(term, facts, false),
         },
         why: String::new(),
-        looked: places.iter().map(value).collect(),
+        looked: term.map_or_else(Vec::new, |term| looked(term, facts)),
     }
+}
+
+/// Returns every field that a condition reads, each once, with its value; `unknown` where nobody says.
+pub fn looked(term: &Term, facts: &Facts<'_>) -> Vec<(&'static str, String)> {
+    let mut places: Vec<usize> = Vec::new();
+    term.fields(&mut |at| {
+        if !places.contains(&at) {
+            places.push(at);
+        }
+    });
+    let value = |at: usize| {
+        let value = (FIELDS[at].get)(facts);
+        let shown = value.map_or_else(|| "unknown".to_owned(), |v| Val::shown(&v));
+        (FIELDS[at].path, shown)
+    };
+    places.into_iter().map(value).collect()
 }
 
 /// Says which parts of a condition made it come out so.
@@ -145,12 +149,9 @@ fn deciding(term: &Term, facts: &Facts<'_>, held: bool) -> String {
         [one] if !std::ptr::eq(*one, term) => deciding(one, facts, held),
         [one] => format!("{one} {word}"),
         all => {
-            let all: Vec<String> = all.iter().map(|t| t.to_string()).collect();
-            let (by, all_or_none) = match held {
-                true => (" and ", "hold"),
-                false => (" and ", "do not hold"),
-            };
-            format!("{} {all_or_none}", all.join(by))
+            let all: Vec<String> = all.iter().map(|t| format!("{t}")).collect();
+            let verb = if held { "hold" } else { "do not hold" };
+            format!("{} {verb}", all.join(" and "))
         }
     }
 }

@@ -52,6 +52,15 @@ impl Order {
         }
     }
 
+    /// Takes all out that do not pass a test.
+    pub fn keep(&mut self, passes: impl Fn(Slot) -> bool) {
+        for class in self.classes.values_mut() {
+            class.retain(|slot| passes(*slot));
+        }
+        self.classes.retain(|_, class| !class.is_empty());
+        self.len = self.classes.values().map(Vec::len).sum();
+    }
+
     /// Returns the alert at a place.
     pub fn get(&self, at: usize) -> Option<Slot> {
         self.from(at).next()

@@ -95,6 +95,10 @@ pub struct Slim {
     pub points: u8,
     /// Whether it is routine.
     pub is_hygiene: bool,
+    /// Whether its source counts it as over.
+    pub is_resolved: bool,
+    /// Whether it was deleted. Its number stays taken.
+    pub is_gone: bool,
 }
 
 impl Default for Slim {
@@ -119,8 +123,14 @@ impl Default for Slim {
             lane: Lane::Open,
             points: 0,
             is_hygiene: false,
+            is_resolved: false,
+            is_gone: false,
         }
     }
+}
+
+fn raw(text: Option<&Untrusted>) -> &str {
+    text.map_or("", Untrusted::raw)
 }
 
 /// Returns Unix seconds.
@@ -159,9 +169,6 @@ impl Slim {
     /// Takes over what an alert says, but not its place in the order.
     pub fn describe(&mut self, row: &Row, who: u32, names: &mut Names, titles: &mut Names) {
         let alert: &Alert = &row.alert;
-        fn raw(text: Option<&Untrusted>) -> &str {
-            text.map_or("", Untrusted::raw)
-        }
         self.first_seen = seconds(row.first_seen);
         self.last_seen = seconds(row.last_seen);
         self.count = u32::try_from(row.count).unwrap_or(u32::MAX);
@@ -174,6 +181,7 @@ impl Slim {
         self.severity = alert.severity;
         self.pattern = alert.pattern;
         self.confidence = alert.confidence;
+        self.is_resolved = alert.resolved.is_some();
     }
 }
 

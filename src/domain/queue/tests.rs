@@ -30,6 +30,7 @@ pub(crate) fn alert(id: &str, severity: Option<Severity>, exposed: i64) -> Alert
         incident: None,
         techniques: Vec::new(),
         raw_sha256: String::new(),
+        resolved: None,
     }
 }
 

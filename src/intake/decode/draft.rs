@@ -170,6 +170,7 @@ impl Draft {
             incident: self.incident.map(into_untrusted),
             techniques: techniques(&self.techniques),
             raw_sha256: origin.raw_sha256.to_owned(),
+            resolved: None,
             format: self.kind,
         };
         Ok(Decoded {

@@ -57,6 +57,17 @@ const BATCHES: &[&str] = &[
     "message",
 ];
 
+/// Keys of which every envelope that shows what it is has one.
+pub(super) const MARKS: &[&str] = &[
+    "detail-type",
+    "Type",
+    "_source",
+    "hits",
+    "eventType",
+    "sets",
+    "specversion",
+];
+
 /// Opens an envelope that shows what it is: EventBridge, SNS, an Elasticsearch hit, an Okta event hook, a bundle of
 /// security event tokens (RFC 8936 §2.2). Returns the envelope's own id and time with the content.
 pub(super) fn open<'v, 'a>(value: &'v Json<'a>) -> Option<(Inside<'v, 'a>, Envelope)> {

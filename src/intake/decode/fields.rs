@@ -11,7 +11,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 
 use crate::domain::text::{fit, show};
-use crate::intake::json::Json;
+use crate::intake::json::{Json, Keys};
 use crate::intake::time;
 
 /// A value of the wrong type.
@@ -26,6 +26,7 @@ pub(super) struct Wrong {
 /// not matter where the exact spelling is absent, since collectors flatten and lower keys.
 pub(super) struct Fields<'v, 'a> {
     root: &'v Json<'a>,
+    keys: Keys,
     /// Where the object stands in the alert; empty for the alert itself.
     place: String,
     /// Whether any value may come as an array of values, as in Elasticsearch.
@@ -41,6 +42,7 @@ impl<'v, 'a> Fields<'v, 'a> {
     pub fn new(root: &'v Json<'a>) -> Self {
         Self {
             root,
+            keys: Keys::of(root),
             place: String::new(),
             arrays: false,
             wrong: Rc::default(),
@@ -90,6 +92,7 @@ impl<'v, 'a> Fields<'v, 'a> {
     fn inside(&self, root: &'v Json<'a>, path: String) -> Self {
         Self {
             root,
+            keys: Keys::of(root),
             place: if self.place.is_empty() {
                 path
             } else {
@@ -111,6 +114,9 @@ impl<'v, 'a> Fields<'v, 'a> {
 
     /// Returns whatever stands at `path`, unless it is absent or `null`.
     pub fn value(&self, path: &str) -> Option<&'v Json<'a>> {
+        if matches!(self.root, Json::Object(_)) && !self.keys.may_begin(path) {
+            return None;
+        }
         let found = find(self.root, path, self.arrays);
         found.unwrap_or_else(|(at, found)| {
             self.note(at, found, "an object");

@@ -31,6 +31,7 @@
 
 mod check;
 mod paths;
+mod quick;
 mod run;
 mod shipped;
 mod spec;
@@ -49,7 +50,7 @@ use super::pattern::glob;
 use super::registry::{KindInfo, Results};
 use super::{Origin, Undecodable};
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
-use crate::intake::json::Json;
+use crate::intake::json::{Json, Keys};
 use crate::jq::{Filter, JqError};
 
 /// One mapping, checked.
@@ -67,24 +68,31 @@ pub struct Mapping {
 /// The filters, compiled when the kind is met first: that costs milliseconds, and most kinds are never met.
 #[derive(Debug)]
 struct Filters {
-    each: Option<Filter>,
-    parse: Vec<(Filter, spec::Parse)>,
+    each: Option<Compiled>,
+    parse: Vec<(Compiled, spec::Parse)>,
     fields: BTreeMap<&'static str, Field>,
-    patterns: Vec<Filter>,
+    patterns: Vec<Compiled>,
+}
+
+/// A filter, with the quick way through it where there is one.
+#[derive(Debug)]
+struct Compiled {
+    quick: Option<quick::Quick>,
+    filter: Filter,
 }
 
 /// How a field is found.
 #[derive(Debug)]
 enum Field {
     Paths { paths: paths::Paths, source: String },
-    Filter(Filter),
+    Filter(Compiled),
 }
 
 impl Field {
     fn source(&self) -> &str {
         match self {
             Self::Paths { source, .. } => source,
-            Self::Filter(filter) => filter.source(),
+            Self::Filter(compiled) => compiled.filter.source(),
         }
     }
 }
@@ -112,16 +120,19 @@ impl Condition {
         match self {
             Self::Has(path) => fields::may_have(value, path),
             Self::Lacks(path) => !fields::has(value, path),
-            Self::Equals(path, _) => self.holds(value) || fields::is_mistyped(value, path),
+            Self::Equals(path, _) => {
+                self.holds(value, &Keys::of(value)) || fields::is_mistyped(value, path)
+            }
         }
     }
 
-    fn holds(&self, value: &Json<'_>) -> bool {
+    fn holds(&self, value: &Json<'_>, keys: &Keys) -> bool {
         match self {
-            Self::Has(path) => fields::has(value, path),
-            Self::Lacks(path) => !fields::has(value, path),
+            Self::Has(path) => keys.may_begin(path) && fields::has(value, path),
+            Self::Lacks(path) => !(keys.may_begin(path) && fields::has(value, path)),
             Self::Equals(path, wanted) => {
-                fields::id_at(value, path).is_some_and(|found| glob(wanted, &found))
+                keys.may_begin(path)
+                    && fields::id_at(value, path).is_some_and(|found| glob(wanted, &found))
             }
         }
     }
@@ -161,10 +172,10 @@ impl Mapping {
     }
 
     /// Tells whether an object is of this kind.
-    pub(super) fn detects(&self, value: &Json<'_>) -> bool {
+    pub(super) fn detects(&self, value: &Json<'_>, keys: &Keys) -> bool {
         self.detect
             .iter()
-            .any(|all| all.iter().all(|condition| condition.holds(value)))
+            .any(|all| all.iter().all(|condition| condition.holds(value, keys)))
     }
 
     /// Tells whether an object would be of this kind, had a value in it not the wrong type.
@@ -197,7 +208,11 @@ impl Mapping {
     fn compile(&self) -> Result<Filters, (String, JqError)> {
         let names: Vec<&str> = self.spec.parse.keys().map(String::as_str).collect();
         let compile = |field: &str, source: &str, vars: &[&str]| {
-            Filter::compile(source, vars).map_err(|error| (field.to_owned(), error))
+            let filter = Filter::compile(source, vars);
+            Ok(Compiled {
+                filter: filter.map_err(|error| (field.to_owned(), error))?,
+                quick: quick::Quick::read(source, vars),
+            })
         };
         let each = self.spec.each.as_deref();
         let mut fields = BTreeMap::new();

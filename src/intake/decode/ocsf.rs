@@ -15,7 +15,7 @@ use super::{Decoded, Origin, Undecodable, bounded_id, untrusted};
 use crate::domain::alert::Resource;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::Severity;
-use crate::intake::json::Json;
+use crate::intake::json::{Json, Keys};
 use crate::intake::time;
 
 /// Where a time of the event stands, the best first. `event_time` is what producers of schema 1.0 to 1.2 wrote.
@@ -49,10 +49,31 @@ pub(super) fn detect(value: &Json<'_>) -> bool {
             && matches!(value.get("finding"), Some(Json::Object(_))))
 }
 
+/// An event, with what its keys look like: many are looked for in each.
+struct Event<'e, 'a> {
+    json: &'e Json<'a>,
+    keys: Keys,
+}
+
+impl<'e, 'a> Event<'e, 'a> {
+    fn get(&self, key: &str) -> Option<&'e Json<'a>> {
+        self.keys.may_have(key).then(|| self.json.get(key))?
+    }
+
+    fn at(&self, path: &[&str]) -> Option<&'e Json<'a>> {
+        let (first, rest) = path.split_first()?;
+        self.get(first)?.at(rest)
+    }
+}
+
 /// Decodes an OCSF event.
 pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, Undecodable> {
-    let class = class_of(event);
     let fields = Fields::new(event);
+    let event = &Event {
+        json: event,
+        keys: Keys::of(event),
+    };
+    let class = class_of(event);
     check_types(&fields, class);
     let severity_id = event.get("severity_id");
     let severity_word = event.get("severity");
@@ -107,7 +128,7 @@ fn check_types(fields: &Fields<'_, '_>, class: i64) {
     }
 }
 
-fn class_of(event: &Json<'_>) -> i64 {
+fn class_of(event: &Event<'_, '_>) -> i64 {
     match event.get("class_uid").and_then(Json::integer) {
         Some(class) => class,
         None if event.get("finding_info").is_some() => 2004,
@@ -125,7 +146,7 @@ const fn format_name(class: i64) -> &'static str {
 }
 
 /// Returns the id the source gave.
-fn native_id(event: &Json<'_>, class: i64) -> Option<String> {
+fn native_id(event: &Event<'_, '_>, class: i64) -> Option<String> {
     let finding: &[&[&str]] = &[
         &["finding_info", "uid"],
         &["finding", "uid"],
@@ -142,7 +163,7 @@ fn native_id(event: &Json<'_>, class: i64) -> Option<String> {
     named.map(std::borrow::Cow::into_owned)
 }
 
-fn exposed_at(event: &Json<'_>, time: Option<Timestamp>) -> Option<Timestamp> {
+fn exposed_at(event: &Event<'_, '_>, time: Option<Timestamp>) -> Option<Timestamp> {
     let begins = BEGINNINGS.iter().filter_map(|path| event.at(path));
     begins.filter_map(time::from_json).chain(time).min()
 }
@@ -171,7 +192,7 @@ fn severity(id: Option<&Json<'_>>, word: Option<&Json<'_>>) -> Option<Severity> 
 
 /// Reads `confidence_score` (0 to 100; `confidence` in schema 1.0), else `confidence_id` as a rough percentage:
 /// low 25, medium 50, high 80. Other values say nothing.
-fn confidence(event: &Json<'_>) -> Option<u8> {
+fn confidence(event: &Event<'_, '_>) -> Option<u8> {
     let places: &[&[&str]] = &[
         &["confidence_score"],
         &["finding_info", "confidence_score"],
@@ -189,7 +210,7 @@ fn confidence(event: &Json<'_>) -> Option<u8> {
     }
 }
 
-fn title(event: &Json<'_>, class: i64) -> Option<String> {
+fn title(event: &Event<'_, '_>, class: i64) -> Option<String> {
     let places: &[&[&str]] = &[
         &["finding_info", "title"],
         &["finding", "title"],
@@ -208,7 +229,7 @@ fn title(event: &Json<'_>, class: i64) -> Option<String> {
     first_text(event, places).or_else(of_class)
 }
 
-fn resource(event: &Json<'_>, class: i64) -> Option<Resource> {
+fn resource(event: &Event<'_, '_>, class: i64) -> Option<Resource> {
     let listed = event.get("resources").into_iter().flat_map(Json::items);
     let single = event.get("resource").into_iter();
     let named = listed.chain(single).find_map(|r| {
@@ -238,7 +259,7 @@ fn resource(event: &Json<'_>, class: i64) -> Option<Resource> {
 }
 
 /// Names what was done: the call or activity where one is said, else the type of the finding.
-fn action(event: &Json<'_>) -> Option<String> {
+fn action(event: &Event<'_, '_>) -> Option<String> {
     let done: &[&[&str]] = &[&["api", "operation"], &["activity_name"]];
     let types = ["finding_info", "finding"]
         .iter()
@@ -260,7 +281,7 @@ fn action(event: &Json<'_>) -> Option<String> {
 
 /// Lists the ATT&CK ids of an event. `attacks` stands at the event or in `finding_info`; `techniques` is the list of
 /// schema 1.0.
-fn technique_ids<'e>(event: &'e Json<'_>) -> impl Iterator<Item = &'e str> {
+fn technique_ids<'e>(event: &Event<'e, '_>) -> impl Iterator<Item = &'e str> {
     let places: [&[&str]; 3] = [
         &["finding_info", "attacks"],
         &["attacks"],
@@ -280,7 +301,7 @@ fn technique_ids<'e>(event: &'e Json<'_>) -> impl Iterator<Item = &'e str> {
     })
 }
 
-fn first_text(event: &Json<'_>, places: &[&[&str]]) -> Option<String> {
+fn first_text(event: &Event<'_, '_>, places: &[&[&str]]) -> Option<String> {
     places
         .iter()
         .find_map(|path| event.at(path)?.text())

@@ -7,7 +7,7 @@ use super::jwt::KeySet;
 use super::mapping::{Mapping, MappingError, shipped};
 use super::{Decoded, Origin, Undecodable};
 use super::{alertmanager, aws, cloudevents, elastic, entra, github, ocsf, okta, ssf};
-use crate::intake::json::Json;
+use crate::intake::json::{Json, Keys};
 
 /// What decoding one object gave: usually one alert or one reason.
 pub(super) type Results = Vec<Result<Decoded, Undecodable>>;
@@ -284,8 +284,10 @@ impl Decoders {
     /// Finds the decoder for an object: of the kind asked for if it is one, else the first that knows it.
     pub(super) fn find(&self, format: Option<&str>, value: &Json<'_>) -> Option<Kind<'_>> {
         if let Some(format) = format {
-            return self.named(format).filter(|kind| kind.detects(value));
+            let keys = Keys::of(value);
+            return self.named(format).filter(|kind| kind.detects(value, &keys));
         }
+        let keys = Keys::of(value);
         let own = self.own.iter().map(Kind::Mapping);
         let native = NATIVE.iter().map(Kind::Native);
         let shipped = SHIPPED.iter().map(Kind::Mapping);
@@ -293,7 +295,7 @@ impl Decoders {
         own.chain(native)
             .chain(shipped)
             .chain(general)
-            .find(|kind| kind.detects(value))
+            .find(|kind| kind.detects(value, &keys))
     }
 
     /// Finds a mapping for an object that nothing knows, but that one would, had a value in it not the wrong type.
@@ -326,10 +328,10 @@ impl Kind<'_> {
         }
     }
 
-    fn detects(&self, value: &Json<'_>) -> bool {
+    fn detects(&self, value: &Json<'_>, keys: &Keys) -> bool {
         match self {
             Self::Native(native) => (native.detect)(value),
-            Self::Mapping(mapping) => mapping.detects(value),
+            Self::Mapping(mapping) => mapping.detects(value, keys),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::Number;
 
-use super::{FEW_KEYS, Json, duplicate};
+use super::{FEW_KEYS, Json, Keys, duplicate};
 
 /// Levels that are read here.
 const MOST_LEVELS: usize = 100;
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         let text = self.text.get(from..self.at)?;
         let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
         let is_short = digits.len() < 19 && digits.iter().all(u8::is_ascii_digit);
-        if !is_short || digits.len() == 0 || (digits[0] == b'0' && text.len() > 1) {
+        if !is_short || digits.is_empty() || (digits[0] == b'0' && text.len() > 1) {
             // The other way takes every number as it takes it alone.
             return match serde_json::from_str::<Json<'_>>(text).ok()? {
                 Json::Number(number) => Some(Json::Number(number)),
@@ -204,13 +204,7 @@ fn is_repetitive(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
     // Keys that differ in length or ends are different; the few others are compared.
     let mut seen = [0_u64; 4];
     members.iter().enumerate().any(|(at, (key, _))| {
-        let bytes = key.as_bytes();
-        let ends = bytes.first().zip(bytes.last());
-        let (first, last) = ends.map_or((0, 0), |(first, last)| {
-            (usize::from(*first), usize::from(*last))
-        });
-        let mark = bytes.len() * 7 + first * 3 + last * 31;
-        let (word, bit) = ((mark >> 6) & 3, 1_u64 << (mark & 63));
+        let (word, bit) = Keys::mark(key);
         let is_met = seen[word] & bit != 0;
         seen[word] |= bit;
         is_met && members[..at].iter().any(|(other, _)| other == key)

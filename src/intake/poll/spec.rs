@@ -193,6 +193,9 @@ pub(super) struct AnswerSpec {
     pub time: Option<String>,
     /// jq on an item: what makes it another version, for APIs that always give the whole list.
     pub revision: Option<String>,
+    /// Whether the list holds all that is open, so that what is not in it any more is over.
+    #[serde(default)]
+    pub is_snapshot: bool,
 }
 
 /// How items are asked for that the list only names.

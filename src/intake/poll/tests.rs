@@ -1,3 +1,5 @@
+mod snapshot;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;

@@ -1,5 +1,7 @@
 //! From lines to a batch for the store.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -10,7 +12,7 @@ use crate::intake::decode::{Contents, MAX_LINE, Undecodable, hex};
 use crate::intake::store::{Accepted, Batch, Refused};
 
 /// Most lines, or alerts in arrays, in one batch, checked after each line. A batch waits for the disk twice.
-pub(crate) const MOST_LINES: usize = 2_000;
+pub(crate) const MOST_LINES: usize = 4_000;
 
 /// Most bytes in one batch, checked after each line.
 pub(crate) const MOST_BYTES: usize = 8 << 20;
@@ -23,6 +25,13 @@ const LONGEST_REASON: usize = 400;
 
 /// Fewer lines than this are not worth a second thread.
 const FEW_LINES: usize = 500;
+
+/// Cores from which on a second thread decodes. One reads, one stores, one shows: with fewer they are busy as it is, and
+/// memory that another thread gives back costs more.
+const CORES: usize = 4;
+
+static HAS_CORES: LazyLock<bool> =
+    LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|n| n.get() >= CORES));
 
 /// Gathers lines and decodes them.
 pub(crate) struct Builder<'b> {
@@ -137,12 +146,12 @@ impl<'b> Builder<'b> {
         self.batch
     }
 
-    /// Decodes the lines that wait, many of them on two threads.
+    /// Decodes the lines that wait, many of them on two threads where there are cores for it.
     fn decode(&mut self) {
         let lines = std::mem::take(&mut self.waiting);
         let (first, second) = match lines.len() {
-            0..FEW_LINES => lines.split_at(lines.len()),
-            count => lines.split_at(count / 2),
+            count if count >= FEW_LINES && *HAS_CORES => lines.split_at(count / 2),
+            count => lines.split_at(count),
         };
         let decode = |lines: &[Vec<u8>]| -> Vec<Result<Contents, Undecodable>> {
             lines.iter().map(|raw| self.peek(raw)).collect()

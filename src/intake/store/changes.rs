@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::rows::{COLUMNS, stored_alert, to_i64};
 use super::{StoreError, StoredAlert};
+use crate::domain::ids::AlertId;
 
 /// Entries kept of what came again.
 const KEPT: i64 = 10_000;
@@ -23,6 +24,7 @@ CREATE TABLE IF NOT EXISTS again (
 pub struct Mark {
     seq: i64,
     again: i64,
+    removed: i64,
 }
 
 /// What changed after a place.
@@ -30,6 +32,8 @@ pub struct Mark {
 pub struct Changes {
     /// The alerts as they are stored now, new ones first.
     pub rows: Vec<StoredAlert>,
+    /// Alerts that were deleted.
+    pub removed: Vec<AlertId>,
     /// The place after them.
     pub mark: Mark,
     /// Whether there may be more.
@@ -54,7 +58,19 @@ pub(super) fn mark(db: &Connection) -> Result<Mark, StoreError> {
     Ok(Mark {
         seq: super::lot::next_number(db)? - 1,
         again: db.prepare_cached(sql)?.query_row([], |row| row.get(0))?,
+        removed: super::retain::removed::last(db)?,
     })
+}
+
+/// Returns what was deleted after a place, and the place to go on from, which is the same in all else.
+pub(super) fn removed(
+    db: &Connection,
+    mut mark: Mark,
+    limit: usize,
+) -> Result<(Vec<AlertId>, Mark), StoreError> {
+    let (ids, last) = super::retain::removed::after(db, mark.removed, limit)?;
+    mark.removed = last;
+    Ok((ids, mark))
 }
 
 pub(super) fn after(db: &Connection, mut mark: Mark, limit: usize) -> Result<Changes, StoreError> {
@@ -89,8 +105,12 @@ pub(super) fn after(db: &Connection, mut mark: Mark, limit: usize) -> Result<Cha
             .optional()?;
         rows.extend(found.transpose()?);
     }
+    let (removed, last) = super::retain::removed::after(db, mark.removed, limit)?;
+    mark.removed = last;
+    is_more |= removed.len() == limit;
     Ok(Changes {
         rows,
+        removed,
         mark,
         is_more,
     })

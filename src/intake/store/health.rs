@@ -88,7 +88,7 @@ pub(super) fn put_arrival(
     source: &str,
     batch: &Batch,
 ) -> Result<(), StoreError> {
-    if batch.is_empty() {
+    if batch.accepted.is_empty() && batch.refused.is_empty() {
         return Ok(());
     }
     let alerts = batch.accepted.iter().flat_map(|piece| &piece.alerts);

@@ -16,6 +16,7 @@ use crate::domain::ids::AlertId;
 
 mod deletion;
 mod gone;
+pub(super) mod removed;
 
 pub use deletion::Deletion;
 pub(super) use deletion::SCHEMA as DELETION_SCHEMA;
@@ -333,6 +334,7 @@ impl Run {
             return Ok(());
         }
         gone::remember(tx, alert, self.now)?;
+        removed::note(tx, &alert.id)?;
         tx.prepare_cached("DELETE FROM alert WHERE seq = ?1")?
             .execute([row.seq])?;
         match is_old {

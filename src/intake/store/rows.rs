@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::lot::{Index, Lot, New};
 use super::spool::{Place, Spool};
 use super::{Accepted, Batch, Counts, Cursor, Held, Quarantined, StoreError, Stored, StoredAlert};
-use crate::domain::alert::Alert;
+use crate::domain::alert::{Alert, Resolved};
 use crate::domain::ids::AlertId;
 use crate::domain::text::Untrusted;
 
@@ -122,7 +122,7 @@ impl Putting<'_> {
             Some(Found::Stored(seq)) => self.again(seq, alert, place),
             Some(Found::New(at)) => {
                 let new = &mut self.new[at];
-                if self.is_asked_again && new.stored.alert.raw_sha256 == alert.raw_sha256 {
+                if self.is_asked_again && is_known(&new.stored.alert, &alert) {
                     return Ok(());
                 }
                 if is_later(&new.stored, &alert) {
@@ -181,7 +181,7 @@ impl Putting<'_> {
         let Some(before) = stored(self.db, seq, &mut self.lot)? else {
             return Ok(());
         };
-        if self.is_asked_again && before.stored.alert.raw_sha256 == alert.raw_sha256 {
+        if self.is_asked_again && is_known(&before.stored.alert, &alert) {
             return Ok(());
         }
         let kept = if is_later(&before.stored, &alert) {
@@ -302,6 +302,38 @@ fn number(db: &Connection, index: &Index, id: &AlertId) -> Result<Option<i64>, S
     Ok(None)
 }
 
+/// Tells whether an alert is as it was. One that was over is open again when it is given again.
+fn is_known(before: &Alert, again: &Alert) -> bool {
+    before.raw_sha256 == again.raw_sha256 && before.resolved == again.resolved
+}
+
+/// Notes that the source of an alert counts it as over. Returns how it is stored now, unless it was not there or known to
+/// be over.
+pub(super) fn resolve(
+    tx: &Transaction<'_>,
+    index: &Index,
+    id: &AlertId,
+    (at, reason): (Timestamp, &str),
+) -> Result<Option<StoredAlert>, StoreError> {
+    let Some(seq) = number(tx, index, id)? else {
+        return Ok(None);
+    };
+    let mut lot = None;
+    let before = stored(tx, seq, &mut lot)?;
+    let Some(before) = before.filter(|before| before.stored.alert.resolved.is_none()) else {
+        return Ok(None);
+    };
+    let mut row = before.stored;
+    let reason = reason.to_owned();
+    row.alert.resolved = Some(Resolved { at, reason });
+    match lot.as_mut().filter(|_| !before.is_row) {
+        Some(lot) => super::lot::give_row(tx, lot, seq, (&row, before.place))?,
+        None => update(tx, seq, &row, before.place)?,
+    }
+    super::changes::touch(tx, seq)?;
+    Ok(Some(row))
+}
+
 /// Tells whether a version counts more than the one before.
 fn is_later(before: &StoredAlert, again: &Alert) -> bool {
     again.time >= before.alert.time
@@ -312,6 +344,7 @@ fn is_later(before: &StoredAlert, again: &Alert) -> bool {
 fn merge(before: &StoredAlert, again: Alert) -> StoredAlert {
     let exposed = [before.alert.exposed_at, again.exposed_at];
     let last_seen = before.last_seen.max(rounded(again.observed));
+    let resolved = again.resolved.clone();
     let mut alert = if is_later(before, &again) {
         again
     } else {
@@ -319,6 +352,8 @@ fn merge(before: &StoredAlert, again: Alert) -> StoredAlert {
     };
     alert.exposed_at = exposed.into_iter().flatten().min();
     alert.observed = before.alert.observed;
+    // What came last counts, whatever happened last.
+    alert.resolved = resolved;
     StoredAlert {
         alert,
         count: before.count + 1,

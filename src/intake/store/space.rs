@@ -8,10 +8,10 @@ use super::spool::Place;
 use super::{Store, StoreError, lot};
 
 /// Free pages that the database keeps for what comes next: 4 MiB.
-const PAGES_KEPT: i64 = 1_024;
+const PAGES_KEPT: i64 = 256;
 
 /// Pages given back in one transaction.
-const PAGES_AT_ONCE: i64 = 512;
+const PAGES_AT_ONCE: i64 = 128;
 
 /// Most pieces for which a segment is emptied into the newest one.
 const FEW: i64 = 4_096;

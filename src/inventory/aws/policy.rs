@@ -67,6 +67,32 @@ fn of_statement(statement: &Value) -> Option<Level> {
     actions.into_iter().map(of_action).max()
 }
 
+/// Returns patterns of the roles that a document lets its holder become.
+pub(super) fn assumable(value: &Value) -> Vec<String> {
+    let Some(document) = document(value) else {
+        return Vec::new();
+    };
+    let allowed = statements(&document)
+        .iter()
+        .filter(|s| text(s, &["Effect"]) == Some("Allow") && assumes(s));
+    let resources = allowed.flat_map(|s| texts(s.get("Resource")));
+    resources.map(str::to_owned).collect()
+}
+
+/// Tells whether a statement is about becoming a role.
+pub(super) fn assumes(statement: &Value) -> bool {
+    const ACTIONS: [&str; 3] = [
+        "sts:assumerole",
+        "sts:assumerolewithwebidentity",
+        "sts:assumerolewithsaml",
+    ];
+    let actions = texts(statement.get("Action"));
+    actions.into_iter().any(|action| {
+        let action = action.to_ascii_lowercase();
+        ACTIONS.iter().any(|known| is_like(known, &action))
+    })
+}
+
 /// Actions that read secrets, or turn them back into plain text.
 const SECRETS: [&str; 7] = [
     "secretsmanager:getsecretvalue",
@@ -111,7 +137,7 @@ fn of_action(action: &str) -> Level {
 }
 
 /// Tells whether a pattern with `*` at its end or in it means a name.
-fn is_like(name: &str, pattern: &str) -> bool {
+pub(super) fn is_like(name: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else {

@@ -41,7 +41,8 @@ struct Seen {
     msgs: Vec<Msg>,
     mark: Mark,
     is_more: bool,
-    deletion: i64,
+    /// The last deletion, and what there is to say of it.
+    deletion: (i64, String),
 }
 
 impl Mirror {
@@ -105,9 +106,13 @@ impl Mirror {
                 Ok(Ok(seen)) => {
                     self.mark = seen.mark;
                     // What was deleted before the first look, nobody here has seen.
-                    let before = self.deletion.replace(seen.deletion);
-                    if before.is_some_and(|before| before != seen.deletion) {
+                    let before = self.deletion.replace(seen.deletion.0);
+                    if before.is_some_and(|before| before != seen.deletion.0) {
                         (self.report)(Msg::Deleted);
+                        (self.report)(Msg::Notice {
+                            level: Level::Info,
+                            text: seen.deletion.1,
+                        });
                     }
                     let pass = self.room.enter().await;
                     for msg in seen.msgs {
@@ -171,6 +176,9 @@ fn look(
     store.settle()?;
     let changes = store.changes(mark, PAGE)?;
     let mut msgs = Vec::new();
+    if !changes.removed.is_empty() {
+        msgs.push(Msg::Removed(changes.removed));
+    }
     if !changes.rows.is_empty() {
         msgs.push(Msg::Alerts(
             changes.rows.into_iter().map(history::row).collect(),
@@ -203,6 +211,8 @@ fn look(
         msgs,
         mark: changes.mark,
         is_more: changes.is_more,
-        deletion: store.last_deletion()?.map_or(0, |d| d.n),
+        deletion: store
+            .last_deletion()?
+            .map_or((0, String::new()), |d| (d.n, d.in_words())),
     })
 }

@@ -16,11 +16,14 @@ use crate::app::msg::Msg;
 use crate::app::settings::Retention;
 use crate::domain::decision::{Decisions, RecordType};
 use crate::domain::ids::AlertId;
-use crate::intake::store::{Deletion, Retained, Rule, Store, StoreError};
+use crate::intake::store::{Deletion, Mark, Retained, Rule, Store, StoreError};
 use crate::runtime::journal::Report;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_hours(1);
+
+/// Deleted alerts told at once: few enough that taking them out of the queue holds up no key.
+const LOT: usize = 4_096;
 
 impl Intake {
     /// Deletes what is too old or too much, now and every hour, until cancelled.
@@ -70,8 +73,14 @@ impl Intake {
         let decisions = decisions.map_err(|error| refused(&error.to_string()))?;
         let kept = in_hand(decisions);
         let state = self.state.clone();
+        let told = Arc::clone(report);
         let done = blocking(move || {
-            Store::open(&state)?.retain(rule, now, &|id| kept.contains(id), &stop)
+            let mut store = Store::open(&state)?;
+            let mark = store.mark()?;
+            let done = store.retain(rule, now, &|id| kept.contains(id), &stop);
+            // Also what was deleted before something failed.
+            removed(&store, mark, &told)?;
+            done
         });
         let done = done.await?;
         tell(&done, self.retention, report);
@@ -93,6 +102,18 @@ impl Intake {
             report(Msg::Deleted);
         }
         Ok(())
+    }
+}
+
+/// Tells which alerts were deleted after a place.
+fn removed(store: &Store, mut mark: Mark, report: &Report) -> Result<(), StoreError> {
+    loop {
+        let (ids, next) = store.removed(mark, LOT)?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        mark = next;
+        report(Msg::Removed(ids));
     }
 }
 

@@ -65,7 +65,10 @@ fn session_lines(model: &Model, live: Option<&Live>, ui: Ui<'_>) -> Vec<Line<'st
         .unknown
         .iter()
         .any(|(part, _)| part.contains("session"));
-    if context.sessions.is_empty() && sessions_known {
+    if context.unread.iter().any(|part| part == "sessions") {
+        let text = "sessions UNKNOWN: its connector does not read them";
+        lines.push(Line::styled(text, ui.theme.style(Role::Warn)));
+    } else if context.sessions.is_empty() && sessions_known {
         lines.push(Line::raw("no live sessions or tokens"));
     }
     lines.extend(context.sessions.iter().map(|s| session_line(s, ui)));

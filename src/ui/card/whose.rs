@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use ratatui::text::{Line, Span};
 
 use super::{UNKNOWN, normal, opt, single, when};
+use crate::app::card::joined;
 use crate::app::model::{Live, Model};
 use crate::domain::identity::flags::Flag;
 use crate::domain::identity::{
@@ -224,21 +225,6 @@ fn flag_lines(flags: &[Flag], ui: Ui<'_>) -> Vec<Line<'static>> {
         lines.push(Line::styled(text, warn));
     }
     lines
-}
-
-/// Joins what the inventory says about a credential with what its provider says now; the provider knows better.
-fn joined(listed: &Credential, now: Option<&Credential>) -> Credential {
-    let Some(now) = now.cloned() else {
-        return listed.clone();
-    };
-    Credential {
-        store: now.store.or_else(|| listed.store.clone()),
-        created: now.created.or(listed.created),
-        expires: now.expires.or(listed.expires),
-        last_used: now.last_used.or(listed.last_used),
-        rotation: now.rotation.or_else(|| listed.rotation.clone()),
-        ..listed.clone()
-    }
 }
 
 /// What a credential is, how long it lives, and what is known of getting rid of it.

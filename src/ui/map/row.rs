@@ -237,7 +237,7 @@ fn list_tags(view: &View, row: usize, now: Timestamp) -> Vec<Tag> {
 }
 
 /// Puts pieces into a line: a long name gives way to what weighs in, and what does not fit is cut at the end.
-fn fitted(
+pub fn fitted(
     lead: Vec<Tag>,
     parts: Vec<Tag>,
     selected: bool,

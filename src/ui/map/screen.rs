@@ -6,12 +6,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::{card, row};
-use crate::app::map::{Choosing, MapScreen, Tab, View};
+use crate::app::map::{MapScreen, Tab, View};
 use crate::app::model::Model;
 use crate::domain::graph::Counts;
 use crate::domain::text::{cells, fit, show};
 use crate::ui::theme::Role;
-use crate::ui::{Ui, cut_bottom, cut_top, frame, options, overlay, scrolled};
+use crate::ui::{Ui, cut_bottom, cut_left, cut_top, frame, options, parts_line, scrolled};
 
 /// Width from which the card of the line stands beside the tree.
 const WIDE: u16 = 110;
@@ -55,7 +55,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Paragraph::new(line).render(foot, buf);
     }
     if let Some(choosing) = &map.choosing {
-        choose(choosing, ui, area, buf);
+        options::choose(choosing, ui, area, buf);
     }
 }
 
@@ -81,16 +81,7 @@ fn body(model: &Model, map: &MapScreen, view: &View, ui: Ui<'_>, area: Rect, buf
         rows(view, map, ui, area, buf);
         return;
     }
-    let left = area.width * 60 / 100;
-    let tree = Rect {
-        width: left.saturating_sub(1),
-        ..area
-    };
-    let beside = Rect {
-        x: area.x + left,
-        width: area.width - left,
-        ..area
-    };
+    let (tree, beside) = cut_left(area, 60);
     rows(view, map, ui, tree, buf);
     let node = view.current().and_then(|at| view.graph.at(at));
     let inside = frame("Card", false, ui, beside, buf);
@@ -166,14 +157,7 @@ fn numbers(view: &View, ui: Ui<'_>, width: usize) -> Line<'static> {
             Role::Muted,
         )),
     }
-    let mut room = width.saturating_sub(1);
-    let mut spans = vec![Span::raw(" ")];
-    for (text, role) in parts {
-        let text = fit(&format!("{text}  "), room, ui.glyphs.ellipsis);
-        room -= cells(&text);
-        spans.push(Span::styled(text, ui.theme.style(role)));
-    }
-    Line::from(spans)
+    parts_line(parts, ui, width)
 }
 
 fn weights(counts: &Counts) -> Vec<row::Tag> {
@@ -249,33 +233,4 @@ const fn nothing(tab: Tab) -> &'static str {
         }
         Tab::Users => "Nobody on the map uses it, what it holds, or what lies in it.",
     }
-}
-
-/// Offers what could be done about an identity found on the map.
-fn choose(choosing: &Choosing, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let name = show(choosing.identity.name.raw()).into_owned();
-    let title = fit(&format!("Stage a plan on {name}"), 90, ui.glyphs.ellipsis);
-    let height = choosing.choices.len() as u16 + 4;
-    let inside = overlay::dialog(&title, 110, height.max(5), ui, area, buf);
-    let mut lines = Vec::new();
-    for choice in &choosing.choices {
-        let key = choice
-            .key
-            .map_or_else(|| "-".to_owned(), |key| key.to_string());
-        lines.push(options::choice_line(
-            choice,
-            &key,
-            ui,
-            usize::from(inside.width),
-        ));
-    }
-    if lines.is_empty() {
-        lines.push(Line::raw("No playbook is for it."));
-    }
-    let text =
-        "A digit shows the plan; nothing is sent before you confirm. Any other key closes this.";
-    lines.push(Line::styled(text, ui.theme.style(Role::Muted)));
-    Paragraph::new(lines)
-        .wrap(Wrap { trim: false })
-        .render(inside, buf);
 }

@@ -60,7 +60,7 @@ fn write(path: &Path, rate: usize, seconds: usize, written: &AtomicUsize) {
 fn read_along(
     dir: PathBuf,
     is_over: Arc<AtomicBool>,
-) -> std::thread::JoinHandle<(usize, Duration)> {
+) -> std::thread::JoinHandle<(usize, Duration, Duration)> {
     std::thread::spawn(move || {
         let store = Store::open(&dir).unwrap();
         let (mut mark, mut seen, mut slowest) = (Mark::default(), 0, Duration::ZERO);
@@ -73,7 +73,7 @@ fn read_along(
             seen += changes.rows.len();
             match (changes.is_more, ends) {
                 (true, _) => {}
-                (false, true) => return (seen, slowest),
+                (false, true) => return (seen, slowest, super::thread_processor()),
                 (false, false) => std::thread::sleep(Duration::from_millis(100)),
             }
         }
@@ -155,17 +155,6 @@ fn look(
     seen
 }
 
-/// Seconds of processor time that this process used.
-fn processor() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = |n: usize| -> f64 {
-        let word = after.split_whitespace().nth(n);
-        word.and_then(|w| w.parse().ok()).unwrap_or(0.0)
-    };
-    (ticks(11) + ticks(12)) / 100.0
-}
-
 /// Starts what follows a file, and returns what it tells.
 fn follow(
     runtime: &tokio::runtime::Runtime,
@@ -190,12 +179,11 @@ fn runtime() -> tokio::runtime::Runtime {
     builder.worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Reads a file that is there into a queue, through the durable store, and returns how long that took.
-pub fn load(file: &Path, state: &Path, n: usize) -> Duration {
+/// Reads a file that is there into a queue, through the durable store.
+pub fn load(file: &Path, state: &Path, n: usize) {
     let store = Arc::new(Mutex::new(Store::open(state).unwrap()));
     let (runtime, cancel) = (runtime(), CancellationToken::new());
     let mut queue = Queue::default();
-    let began = Instant::now();
     let mut events = follow(&runtime, file, &store, &cancel);
     while queue.all() < n {
         if let Some(IntakeEvent::Alerts(stored)) = events.blocking_recv() {
@@ -203,9 +191,7 @@ pub fn load(file: &Path, state: &Path, n: usize) -> Duration {
             queue.take(&rows, true, &unknown);
         }
     }
-    let took = began.elapsed();
     cancel.cancel();
-    took
 }
 
 /// Drives `rate` alerts a second for `seconds`, and prints what came of it.
@@ -218,13 +204,13 @@ pub fn run(dir: &Path, rate: usize, seconds: usize) {
     let is_over = Arc::new(AtomicBool::new(false));
     let reader = read_along(state.clone(), is_over.clone());
     let (all, written) = (rate * seconds, Arc::new(AtomicUsize::new(0)));
-    let (before, used) = (memory(std::process::id(), "RssAnon"), processor());
+    let (before, used) = (memory(std::process::id(), "RssAnon"), super::processor());
     let began = Instant::now();
     let writer = {
         let written = written.clone();
         std::thread::spawn(move || {
             write(&file, rate, seconds, &written);
-            Instant::now()
+            (Instant::now(), super::thread_processor())
         })
     };
     let mut screen = Screen {
@@ -234,11 +220,11 @@ pub fn run(dir: &Path, rate: usize, seconds: usize) {
     };
     let mut seen = look(&mut screen, &mut events, &written, all);
     let (took, ended) = (began.elapsed(), Instant::now());
-    let last_written = writer.join().unwrap();
-    let used = processor() - used;
+    let (last_written, writing) = writer.join().unwrap();
+    let used = super::processor().saturating_sub(used);
     let after = memory(std::process::id(), "RssAnon");
     is_over.store(true, Ordering::SeqCst);
-    let (along, slowest) = reader.join().unwrap();
+    let (along, slowest, reading) = reader.join().unwrap();
     cancel.cancel();
     let counts = store.lock().unwrap().counts().unwrap();
     let lost = all as i64 - counts.alerts as i64;
@@ -269,9 +255,14 @@ pub fn run(dir: &Path, rate: usize, seconds: usize) {
         ms(share(&seen.ages, 990)),
         seen.frames as f64 / took.as_secs_f64()
     );
+    let percent = |used: Duration| used.as_secs_f64() / took.as_secs_f64() * 100.0;
     println!(
-        "  processor {:.0} % of a core, the writer of the file and the other reader included; its slowest look took {:.0} ms",
-        used / took.as_secs_f64() * 100.0,
+        "  processor {:.0} % of a core, {:.2} µs an alert; besides, the writer of the file {:.0} %, the other reader {:.0} %, \
+         whose slowest look took {:.0} ms",
+        percent(used.saturating_sub(writing + reading)),
+        used.saturating_sub(writing + reading).as_secs_f64() * 1e6 / all.max(1) as f64,
+        percent(writing),
+        percent(reading),
         ms(slowest)
     );
     println!(

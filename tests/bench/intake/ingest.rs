@@ -14,7 +14,7 @@ use stanch::domain::queue::{Queue, Row};
 use stanch::intake::decode::decode;
 use stanch::intake::store::{Store, StoredAlert};
 
-use super::{BATCH, batch, lines, memory, size, unknown};
+use super::{BATCH, batch, lines, memory, processor, size, unknown};
 
 /// What a plain reader would take out of a line: every field of it.
 #[derive(Deserialize)]
@@ -183,48 +183,37 @@ fn bare(dir: &Path, text: &str, rows: &[(String, String)]) -> Duration {
     began.elapsed()
 }
 
-fn per_second(n: usize, took: Duration) -> f64 {
-    n as f64 / took.as_secs_f64()
+/// Time on the clock, and of the processor.
+#[derive(Clone, Copy, Default)]
+struct Took(Duration, Duration);
+
+impl Took {
+    const MOST: Self = Self(Duration::MAX, Duration::MAX);
+
+    /// Returns the less of each.
+    fn min(self, other: Self) -> Self {
+        Self(self.0.min(other.0), self.1.min(other.1))
+    }
 }
 
-/// Reads `n` alerts, and prints how fast and how large.
-pub fn run(dir: &Path, n: usize) {
-    let text = lines(n);
-    let raw: Vec<&[u8]> = text.lines().map(str::as_bytes).collect();
-    println!("ingest: {n} alerts, {} B each", text.len() / n.max(1));
-    let time = |work: &mut dyn FnMut()| {
-        let began = Instant::now();
-        work();
-        began.elapsed()
-    };
-    let now = Timestamp::now();
-    let (mut typed, mut decoded) = (Duration::MAX, Duration::MAX);
-    for _ in 0..3 {
-        typed = typed.min(time(&mut || {
-            for line in &raw {
-                black_box(serde_json::from_slice::<Typed<'_>>(line).unwrap());
-            }
-        }));
-        decoded = decoded.min(time(&mut || {
-            for line in &raw {
-                black_box(decode(None, line, "siem", now).unwrap());
-            }
-        }));
+impl std::ops::AddAssign for Took {
+    fn add_assign(&mut self, more: Self) {
+        self.0 += more.0;
+        self.1 += more.1;
     }
-    let typed_rate = per_second(n, typed);
-    let tell = |what: &str, took: Duration| {
-        let rate = per_second(n, took);
-        println!(
-            "  {what:<44} {rate:>9.0} alerts/s, {:.2} x typed parsing",
-            rate / typed_rate
-        );
-    };
-    tell("serde_json into a typed &str, nothing else", typed);
-    tell("decoded", decoded);
+}
 
+fn time(work: &mut dyn FnMut()) -> Took {
+    let (began, used) = (Instant::now(), processor());
+    work();
+    Took(began.elapsed(), processor().saturating_sub(used))
+}
+
+/// Puts decoded lines into a queue, and tells what an alert takes there.
+fn queued(raw: &[&[u8]], now: Timestamp) -> Took {
     let before = memory(std::process::id(), "RssAnon");
     let mut queue = Queue::default();
-    let mut took = Duration::ZERO;
+    let mut took = Took::default();
     for lot in raw.chunks(BATCH) {
         let decoded = rows(
             batch(lot, now)
@@ -241,24 +230,58 @@ pub fn run(dir: &Path, n: usize) {
         );
         took += time(&mut || queue.take(&decoded, true, &unknown));
     }
-    tell("put into the queue alone", took);
     let after = memory(std::process::id(), "RssAnon");
     println!(
         "  memory of the queue: {} B an alert",
-        after.saturating_sub(before) / n.max(1)
+        after.saturating_sub(before) / raw.len().max(1)
     );
-    drop(queue);
+    took
+}
+
+/// Reads `n` alerts, and prints how fast and how large.
+pub fn run(dir: &Path, n: usize) {
+    let text = lines(n);
+    let raw: Vec<&[u8]> = text.lines().map(str::as_bytes).collect();
+    println!("ingest: {n} alerts, {} B each", text.len() / n.max(1));
+    let now = Timestamp::now();
+    let (mut typed, mut decoded) = (Took::MOST, Took::MOST);
+    for _ in 0..3 {
+        typed = typed.min(time(&mut || {
+            for line in &raw {
+                black_box(serde_json::from_slice::<Typed<'_>>(line).unwrap());
+            }
+        }));
+        decoded = decoded.min(time(&mut || {
+            for line in &raw {
+                black_box(decode(None, line, "siem", now).unwrap());
+            }
+        }));
+    }
+    let tell = |what: &str, took: Took| {
+        println!(
+            "  {what:<44} {:>9.0} alerts/s, {:.2} x typed parsing; processor {:.2} µs each, {:.2} x",
+            n as f64 / took.0.as_secs_f64(),
+            typed.0.as_secs_f64() / took.0.as_secs_f64(),
+            took.1.as_secs_f64() * 1e6 / n as f64,
+            typed.1.as_secs_f64() / took.1.as_secs_f64()
+        );
+    };
+    tell("serde_json into a typed &str, nothing else", typed);
+    tell("decoded", decoded);
+
+    tell("put into the queue alone", queued(&raw, now));
 
     let mut store = Store::open(&dir.join("store")).unwrap();
     let mut queue = Queue::default();
-    let (mut putting, mut pairs) = (Duration::ZERO, Vec::new());
+    let (mut putting, mut pairs) = (Took::default(), Vec::new());
     let whole = time(&mut || {
         for lot in raw.chunks(BATCH) {
-            let batch = batch(lot, Timestamp::now());
-            let began = Instant::now();
-            let stored = store.put("siem", &batch).unwrap();
-            putting += began.elapsed();
-            queue.take(&rows(stored.touched), true, &unknown);
+            let mut batch = Some(batch(lot, Timestamp::now()));
+            let mut stored = None;
+            putting += time(&mut || {
+                stored = Some(store.take("siem", batch.take().unwrap()).unwrap());
+            });
+            queue.take(&rows(stored.unwrap().touched), true, &unknown);
         }
     });
     tell("decoded, stored durably, in the queue", whole);
@@ -276,16 +299,23 @@ pub fn run(dir: &Path, n: usize) {
     std::fs::remove_dir_all(dir.join("store")).unwrap();
     let file = dir.join("alerts.jsonl");
     std::fs::write(&file, &text).unwrap();
-    let read = super::feed::load(&file, &dir.join("read"), n);
+    let read = time(&mut || super::feed::load(&file, &dir.join("read"), n));
     tell("the same from a file, by its source", read);
     std::fs::remove_dir_all(dir.join("read")).unwrap();
     std::fs::remove_file(&file).unwrap();
+    let used = processor();
     let alone = bare(&dir.join("bare"), &text, &pairs);
+    let alone = Took(alone, processor().saturating_sub(used));
     tell("bare bytes and bare rows, durable", alone);
+    let beside = |took: Took| {
+        let wall = alone.0.as_secs_f64() / took.0.as_secs_f64();
+        let used = alone.1.as_secs_f64() / took.1.as_secs_f64();
+        format!("{wall:.2} x (processor {used:.2} x)")
+    };
     println!(
-        "  ours is {:.2} x bare bytes and rows from a file, {:.2} x on one thread; storing alone {:.2} x",
-        alone.as_secs_f64() / read.as_secs_f64(),
-        alone.as_secs_f64() / whole.as_secs_f64(),
-        alone.as_secs_f64() / putting.as_secs_f64()
+        "  beside bare bytes and rows: from a file {}, on one thread {}, storing alone {}",
+        beside(read),
+        beside(whole),
+        beside(putting)
     );
 }

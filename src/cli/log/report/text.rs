@@ -105,7 +105,7 @@ fn plans(incident: &Incident<'_>, text: &mut String) {
             let act = incident.decisions.act_of(&part.digest, &step.id);
             let state = match act {
                 Some(act) => act.cell(),
-                None if step.verb.is_manual() => CellState::HandedOff,
+                None if step.is_handed_over() => CellState::HandedOff,
                 None => CellState::Open,
             };
             let requests: Vec<String> = step

@@ -18,22 +18,14 @@ impl Checker<'_> {
             }
             (op::CONDITIONAL, None, [a, b, c]) => self.choice(expr, a, b, c),
             (op::IN, None, [one, list]) => self.within(one, list),
-            (op::NEGATE, None, [one]) => match self.expr(one)? {
-                (Term::Lit(Lit::Int(n)), _) => Some((Term::Lit(Lit::Int(-n)), Type::Int)),
-                _ => {
-                    self.fault(one, "only a number can be negative".to_owned());
-                    None
-                }
-            },
+            (op::NEGATE, None, [one]) => self.negative(one),
             (_, None, [a, b]) if comparison(name).is_some() => {
                 let how = comparison(name)?;
                 self.compare(expr, how, a, b)
             }
             (op::ADD | op::SUBSTRACT | op::MULTIPLY, None, [a, b]) => self.sum(expr, name, a, b),
             ("duration" | "timestamp", None, [one]) => self.moment(one, name),
-            ("size", None, [one]) | ("size", Some(_), [one]) if call.target.is_none() => {
-                self.size(one)
-            }
+            ("size", None, [one]) => self.size(one),
             ("size", Some(one), []) => self.size(one),
             ("contains" | "startsWith" | "endsWith", Some(text), [part]) => {
                 self.look(name, text, part)
@@ -43,6 +35,16 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    fn negative(&mut self, one: &IdedExpr) -> Option<Typed> {
+        if let (Term::Lit(Lit::Int(n)), _) = self.expr(one)?
+            && let Some(n) = n.checked_neg()
+        {
+            return Some((Term::Lit(Lit::Int(n)), Type::Int));
+        }
+        self.fault(one, "only a number can be negative".to_owned());
+        None
     }
 
     fn unknown_call(&mut self, expr: &IdedExpr, call: &CallExpr) {
@@ -265,19 +267,16 @@ impl Checker<'_> {
     }
 
     fn moment(&mut self, one: &IdedExpr, name: &str) -> Option<Typed> {
-        let text = match &one.expr {
-            Expr::Literal(LiteralValue::String(text)) => text.inner(),
-            _ => {
-                self.fault(one, format!("{name}() wants a constant text"));
-                return None;
-            }
+        let Expr::Literal(LiteralValue::String(text)) = &one.expr else {
+            self.fault(one, format!("{name}() wants a constant text"));
+            return None;
         };
-        let found = match name {
-            "duration" => span(text).map(|s| (Lit::Span(s), Type::Span)),
-            _ => {
-                let at = text.parse::<jiff::Timestamp>().ok();
-                at.map(|t| (Lit::Time(t.as_second()), Type::Time))
-            }
+        let text = text.inner();
+        let found = if name == "duration" {
+            span(text).map(|s| (Lit::Span(s), Type::Span))
+        } else {
+            let at = text.parse::<jiff::Timestamp>().ok();
+            at.map(|t| (Lit::Time(t.as_second()), Type::Time))
         };
         let Some((lit, ty)) = found else {
             let shape = if name == "duration" {

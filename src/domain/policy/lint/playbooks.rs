@@ -1,9 +1,8 @@
 //! The part of the lint that is about playbooks.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::{Finding, Level, Log, Source};
+use super::{Finding, Level, Log, MOST, Source};
 use crate::domain::options::Capabilities;
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::policy::places::Places;
@@ -31,11 +30,20 @@ pub fn read(
                 continue;
             }
         };
+        let many = all.len() + file.playbooks.len();
+        if many > MOST {
+            log.error(
+                &[],
+                "",
+                format!("{many} playbooks; at most {MOST} are read"),
+            );
+            continue;
+        }
         for at in 0..file.playbooks.len() {
             let before = log.findings.len();
             rules(&file, at, &mut log);
             let book = &mut file.playbooks[at];
-            read_condition(book, at, &mut log);
+            read_conditions(book, at, &mut log);
             if let Some(means) = means {
                 offered(book, at, means, &mut log);
             }
@@ -53,8 +61,10 @@ pub fn read(
                 );
                 log.error(&[way[0], way[1], "when"], &book.id, problem);
             }
-            let errors = log.findings[before..].iter();
-            let first = errors.filter(|f| f.level == Level::Error).next();
+            let so_far = all.iter().chain(&file.playbooks[..=at]).cloned();
+            digits(&so_far.collect::<Vec<_>>(), at, &mut log);
+            let mut found = log.findings[before..].iter();
+            let first = found.find(|f| f.level == Level::Error);
             let refused = first.map(|finding| format!("it does not lint: {finding}"));
             file.playbooks[at].refused = refused;
         }
@@ -75,23 +85,59 @@ fn rules(file: &PlaybookFile, at: usize, log: &mut Log<'_, '_>) {
     }
 }
 
-fn read_condition(book: &mut Playbook, at: usize, log: &mut Log<'_, '_>) {
+fn read_conditions(book: &mut Playbook, at: usize, log: &mut Log<'_, '_>) {
     let n = at.to_string();
-    let way = ["playbook", &n, "when", "if"];
-    match book.when.read() {
-        Ok(()) => {
-            let term: Option<&Arc<Term>> = book.when.term.as_ref();
-            if term.is_some_and(|term| !can_hold(term)) {
-                let problem = "unreachable: no alert can meet all of this at once";
-                log.error(&way[..3], &book.id, problem);
-            }
+    let faults = book.read();
+    for (within, fault) in faults {
+        let way = ["playbook", &n]
+            .into_iter()
+            .chain(within.iter().map(String::as_str));
+        let place = log.places.within(&way.collect::<Vec<_>>(), fault.at);
+        log.note(Level::Error, place, &book.id, fault.problem);
+    }
+    let Some(when) = book.when.term.as_deref() else {
+        return;
+    };
+    if !can_hold(when) {
+        let problem = "unreachable: no alert can meet all of this at once";
+        return log.error(&["playbook", &n, "when"], &book.id, problem);
+    }
+    for (s, step) in book.steps.iter().enumerate() {
+        let Some(term) = step.term.as_deref() else {
+            continue;
+        };
+        if !can_hold(&Term::And(vec![term.clone(), when.clone()])) {
+            let problem = "unreachable: where the playbook is offered, this never holds";
+            let way = ["playbook", &n, "step", &s.to_string(), "if"];
+            log.error(&way, &book.id, problem);
         }
-        Err(faults) => {
-            for fault in faults {
-                let place = log.places.within(&way, fault.at);
-                log.note(Level::Error, place, &book.id, fault.problem);
-            }
-        }
+    }
+}
+
+/// Tells of a digit that means two things at once.
+fn digits(all: &[Playbook], at: usize, log: &mut Log<'_, '_>) {
+    let Some((book, earlier)) = all.split_last() else {
+        return;
+    };
+    let n = at.to_string();
+    let way = ["playbook", n.as_str(), "key"];
+    if book.key.is_some_and(|key| !(1..=9).contains(&key)) {
+        return log.error(&way, &book.id, "a key is a digit from 1 to 9");
+    }
+    let Some(key) = book.digit(earlier.len()) else {
+        return;
+    };
+    let together = |(place, other): &(usize, &Playbook)| {
+        let terms = book.when.term.as_deref().zip(other.when.term.as_deref());
+        let both = terms.is_some_and(|(a, b)| can_hold(&Term::And(vec![a.clone(), b.clone()])));
+        other.digit(*place) == Some(key) && both
+    };
+    if let Some((_, other)) = earlier.iter().enumerate().find(together) {
+        let problem = format!(
+            "digit {key} stages `{}` too, and both may be offered at once; set `key` to another",
+            other.id
+        );
+        log.error(&way, &book.id, problem);
     }
 }
 
@@ -105,7 +151,8 @@ fn offered(
 ) {
     let n = at.to_string();
     for (s, step) in book.steps.iter().enumerate() {
-        if step.is_handed_over() || step.verb == Verb::PreserveEvidence {
+        let own = step.is_handed_over() || step.verb == Verb::PreserveEvidence;
+        if own || step.can_be_handed_over() {
             continue;
         }
         let (s, verb) = (s.to_string(), step.verb);
@@ -117,7 +164,7 @@ fn offered(
             .collect();
         if able.is_empty() && !step.optional {
             let problem = format!(
-                "no configured connector offers {verb}, so it is never available; configure one, or set `by_hand = true`"
+                "no configured connector offers {verb}, so it is never available; configure one, or say in `verify` and `undo` how a team does it by hand"
             );
             log.note(Level::Warning, place, &book.id, problem);
         }

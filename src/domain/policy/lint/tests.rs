@@ -127,6 +127,15 @@ fn a_policy_with_a_mistake_is_not_armed(#[case] text: &str, #[case] want: &str) 
 }
 
 #[test]
+fn more_rules_than_anybody_can_check_are_refused() {
+    let told = policy(&format!("{DEFAULTS}{}", RULE.repeat(300)));
+    assert_eq!(
+        told,
+        ["p.toml:1:1: error: 301 rules, gates and thresholds; at most 256 are read"]
+    );
+}
+
+#[test]
 fn a_policy_without_a_threshold_for_everybody_is_not_armed() {
     let told = policy(RULE);
     assert!(
@@ -212,7 +221,7 @@ fn steps_that_nobody_can_carry_out_are_warned_of() {
     assert_eq!(
         told,
         "b.toml:5:78: warning: `b`: no configured connector offers freeze_pipeline, so it is never available; \
-                      configure one, or set `by_hand = true`"
+                      configure one, or say in `verify` and `undo` how a team does it by hand"
     );
     assert_eq!(loaded.playbooks[0].refused, None);
 }

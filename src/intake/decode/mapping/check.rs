@@ -9,7 +9,7 @@ use crate::domain::alert::Alert;
 use crate::domain::text::show;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
 use crate::intake::decode::envelope::Envelope;
-use crate::intake::json;
+use crate::intake::json::{self, Keys};
 
 /// Why a mapping cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -197,7 +197,7 @@ pub(super) fn samples(mapping: &Mapping) -> Result<(), MappingError> {
             problem,
         };
         let value = json::parse(sample.input.trim()).map_err(|e| fail(e.to_string()))?;
-        if !mapping.detects(&value) {
+        if !mapping.detects(&value, &Keys::of(&value)) {
             return Err(fail("`detect` does not recognise it".to_owned()));
         }
         let origin = Origin {

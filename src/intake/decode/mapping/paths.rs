@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::quick::plain;
 use crate::intake::json::Json;
 
 /// Alternatives, each a list of keys: `.a.b, ."c d"`.
@@ -74,20 +75,6 @@ fn path(text: &str) -> Option<(Vec<String>, &str)> {
         rest = behind;
     }
     (!keys.is_empty()).then_some((keys, rest))
-}
-
-fn plain(value: &Json<'_>) -> Value {
-    match value {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => Value::Number(number.clone()),
-        Json::Text(text) => Value::String(text.to_string()),
-        Json::List(items) => items.iter().map(plain).collect(),
-        Json::Object(members) => {
-            let members = members.iter().map(|(k, v)| (k.to_string(), plain(v)));
-            Value::Object(members.collect())
-        }
-    }
 }
 
 #[cfg(test)]

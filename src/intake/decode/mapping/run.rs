@@ -1,12 +1,13 @@
 //! Running a mapping on one object.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::spec::{How, Vocabulary};
-use super::{Field, Filters, Mapping, values};
+use super::{Compiled, Field, Filters, Mapping, values};
 use crate::domain::alert::Subject;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
 use crate::intake::decode::draft::Draft;
@@ -16,7 +17,7 @@ use crate::intake::decode::registry::Results;
 use crate::intake::decode::{Decoded, Origin, Undecodable, severity};
 use crate::intake::json::Json;
 use crate::intake::time;
-use crate::jq::Val;
+use crate::jq::{JqError, Val};
 
 /// Most alerts that one object gives.
 const MOST_EACH: usize = 1_000;
@@ -37,8 +38,8 @@ pub(super) fn decode(
         return vec![one(mapping, filters, &value, origin)];
     };
     let mut decoded = Results::new();
-    let input = values::from_json(&value);
-    let listed = each.find(&input, &[], |part| {
+    let input = Input::new(&value);
+    let listed = each.find(&input, |part| {
         let text = part.to_string();
         let part = crate::intake::json::parse(&text).ok()?;
         decoded.push(one(mapping, filters, &part, origin));
@@ -50,21 +51,54 @@ pub(super) fn decode(
     decoded
 }
 
+/// What filters run on. The interpreter's copy of it is made when it is first needed.
+struct Input<'r> {
+    value: &'r Json<'r>,
+    vars: Vec<Json<'r>>,
+    copy: OnceCell<(Val, Vec<Val>)>,
+}
+
+impl<'r> Input<'r> {
+    const fn new(value: &'r Json<'r>) -> Self {
+        Self {
+            value,
+            vars: Vec::new(),
+            copy: OnceCell::new(),
+        }
+    }
+}
+
+impl Compiled {
+    /// Runs it until `take` returns something for one of its outputs.
+    fn find<T>(
+        &self,
+        input: &Input<'_>,
+        mut take: impl FnMut(Value) -> Option<T>,
+    ) -> Result<Option<T>, JqError> {
+        let quick = self.quick.as_ref();
+        if let Some(outputs) = quick.and_then(|quick| quick.run(input.value, &input.vars)) {
+            return Ok(outputs.into_iter().find_map(take));
+        }
+        let (value, vars) = input.copy.get_or_init(|| {
+            let vars = input.vars.iter().map(values::from_json);
+            (values::from_json(input.value), vars.collect())
+        });
+        self.filter.find(value, vars, &mut take)
+    }
+}
+
 fn one(
     mapping: &Mapping,
     filters: &Filters,
     value: &Json<'_>,
     origin: &Origin<'_>,
 ) -> Result<Decoded, Undecodable> {
-    let input = &values::from_json(value);
-    let mut vars = Vec::new();
-    for (filter, parse) in &filters.parse {
+    let mut texts: Vec<Option<String>> = Vec::new();
+    let plain = Input::new(value);
+    for (compiled, parse) in &filters.parse {
         let mut is_text = true;
-        let found = filter.find(input, &[], |out| match out {
-            Value::String(text) => Some(match parse.how {
-                How::Json => values::parse_json(&text),
-                How::KeyValues => values::parse_key_values(&text),
-            }),
+        let found = compiled.find(&plain, |out| match out {
+            Value::String(text) => Some(text),
             Value::Null => None,
             _ => {
                 is_text = false;
@@ -72,21 +106,23 @@ fn one(
             }
         });
         if !is_text {
-            let text = format!("`{}` is no text", filter.source());
+            let text = format!("`{}` is no text", compiled.filter.source());
             return Err(problem(mapping, "parse", text));
         }
-        vars.push(
-            found
-                .map_err(|e| problem(mapping, &parse.from, e.to_string()))?
-                .unwrap_or(Val::Null),
-        );
+        texts.push(found.map_err(|e| problem(mapping, &parse.from, e.to_string()))?);
+    }
+    let mut input = Input::new(value);
+    for (text, (_, parse)) in texts.iter().zip(&filters.parse) {
+        input.vars.push(match (text, &parse.how) {
+            (None, _) => Json::Null,
+            (Some(text), How::Json) => values::parse_json(text),
+            (Some(text), How::KeyValues) => values::parse_key_values(text),
+        });
     }
     Run {
         mapping,
         filters,
-        value,
-        input,
-        vars: &vars,
+        input: &input,
     }
     .draft(origin)?
     .complete(origin)
@@ -103,9 +139,7 @@ fn problem(mapping: &Mapping, field: &str, problem: String) -> Undecodable {
 struct Run<'r> {
     mapping: &'r Mapping,
     filters: &'r Filters,
-    value: &'r Json<'r>,
-    input: &'r Val,
-    vars: &'r [Val],
+    input: &'r Input<'r>,
 }
 
 impl Run<'_> {
@@ -230,7 +264,7 @@ impl Run<'_> {
             .zip(&self.filters.patterns);
         for ((spec, table), filter) in rules {
             let mut found: Vec<ActionPattern> = Vec::new();
-            let ran = filter.find(self.input, self.vars, |out| {
+            let ran = filter.find(self.input, |out| {
                 let name = scalar(&out)?;
                 let own = table.iter().find(|(wanted, _)| glob(wanted, name.trim()));
                 let shared = || match spec.vocabulary? {
@@ -325,9 +359,9 @@ impl Run<'_> {
         take: impl FnMut(Value) -> Option<T>,
     ) -> Result<Option<T>, String> {
         match field {
-            Field::Paths { paths, .. } => paths.find(self.value, take),
-            Field::Filter(filter) => {
-                let found = filter.find(self.input, self.vars, take);
+            Field::Paths { paths, .. } => paths.find(self.input.value, take),
+            Field::Filter(compiled) => {
+                let found = compiled.find(self.input, take);
                 found.map_err(|error| error.to_string())
             }
         }

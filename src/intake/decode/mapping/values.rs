@@ -80,15 +80,15 @@ fn put<'a>(
 }
 
 /// Parses text that is JSON itself; `null` when it is not.
-pub(super) fn parse_json(text: &str) -> Val {
+pub(super) fn parse_json(text: &str) -> Json<'_> {
     if text.len() > LONGEST {
-        return Val::Null;
+        return Json::Null;
     }
-    json::parse(text).map_or(Val::Null, |value| from_json(&value))
+    json::parse(text).unwrap_or(Json::Null)
 }
 
 /// Parses `key=value, key="quoted value" …`. What is not of that form is left out; the first of equal keys counts.
-pub(super) fn parse_key_values(text: &str) -> Val {
+pub(super) fn parse_key_values(text: &str) -> Json<'_> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut rest = if text.len() > LONGEST { "" } else { text };
     while let Some(at) = rest.find('=')
@@ -107,8 +107,8 @@ pub(super) fn parse_key_values(text: &str) -> Val {
     }
     let members = found
         .into_iter()
-        .map(|(key, value)| (Val::from(key), Val::from(value)));
-    Val::obj(members.collect())
+        .map(|(key, value)| (key.into(), Json::Text(value.into())));
+    Json::Object(members.collect())
 }
 
 /// Reads one value and returns what is behind it.
@@ -151,7 +151,7 @@ mod tests {
     #[case("k=1, k=2", r#"{"k":"1"}"#)]
     #[case("nothing", "{}")]
     fn reads_pairs(#[case] text: &str, #[case] want: &str) {
-        assert_eq!(parse_key_values(text).to_string(), want);
+        assert_eq!(from_json(&parse_key_values(text)).to_string(), want);
     }
 
     #[rstest]

@@ -1,13 +1,13 @@
 //! Which action pattern an OCSF event stands for, from documented vocabularies only; titles are prose and prove nothing.
 
-use super::technique_ids;
+use super::{Event, technique_ids};
 use crate::domain::vocabulary::ActionPattern;
 use crate::domain::vocabulary::ActionPattern as P;
 use crate::intake::decode::pattern::{from_operation, from_technique, from_type};
 use crate::intake::json::Json;
 
 /// Lists every pattern that some field supports, the strongest evidence first; never empty.
-pub(super) fn signals(event: &Json<'_>, class: i64) -> Vec<ActionPattern> {
+pub(super) fn signals(event: &Event<'_, '_>, class: i64) -> Vec<ActionPattern> {
     let mut found: Vec<ActionPattern> = Vec::new();
     let mut add = |pattern: Option<ActionPattern>| {
         found.extend(pattern.filter(|p| !found.contains(p)));
@@ -50,7 +50,7 @@ const fn from_account_change(activity: i64) -> Option<ActionPattern> {
 }
 
 /// Tells whether nothing happened yet: compliance and vulnerability findings, and checks that report a verdict.
-fn is_posture(event: &Json<'_>, class: i64) -> bool {
+fn is_posture(event: &Event<'_, '_>, class: i64) -> bool {
     let verdict = event.get("status_code").and_then(Json::text);
     matches!(class, 2002 | 2003)
         || event.get("compliance").is_some()

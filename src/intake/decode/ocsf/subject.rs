@@ -3,6 +3,7 @@
 //! The first of: the user or agent of an evidence, the event's own actor, the affected user, and a resource whose type
 //! is an identity. A resource of any other type is a target, not a subject, and no subject at all is a normal state.
 
+use super::Event;
 use crate::domain::alert::Subject;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::IdentityKind;
@@ -45,23 +46,21 @@ const IDENTITY_TYPES: &[(&str, IdentityKind)] = &[
 ];
 
 /// Finds the subject of an event. `source` names the provider when nothing else does.
-pub(super) fn find(event: &Json<'_>, class: i64, source: &str) -> Option<Subject> {
+pub(super) fn find(event: &Event<'_, '_>, class: i64, source: &str) -> Option<Subject> {
     let evidences = event
         .get("evidences")
         .into_iter()
         .flat_map(Json::items)
         .take(MOST_EVIDENCES);
-    let mut actors = evidences.chain([event]);
-    let actor = actors.find_map(|holder| {
-        let user = holder
-            .at(&["actor", "user"])
-            .and_then(|u| from_user(event, u, source));
-        let agent = holder
-            .get("ai_agent")
-            .and_then(|a| from_agent(event, a, source));
-        // An agent acts through a user's or service's account; the agent is the one to contain.
-        agent.or(user)
-    });
+    // An agent acts through a user's or service's account; the agent is the one to contain.
+    let acts = |user: Option<&Json<'_>>, agent: Option<&Json<'_>>| {
+        let agent = agent.and_then(|a| from_agent(event, a, source));
+        agent.or_else(|| user.and_then(|u| from_user(event, u, source)))
+    };
+    let mut evidences = evidences.map(|one| (one.at(&["actor", "user"]), one.get("ai_agent")));
+    let actor = evidences
+        .find_map(|(user, agent)| acts(user, agent))
+        .or_else(|| acts(event.at(&["actor", "user"]), event.get("ai_agent")));
     let affected = || {
         let is_finding = (2000..3000).contains(&class);
         let user = if class == 3001 || is_finding {
@@ -77,7 +76,7 @@ pub(super) fn find(event: &Json<'_>, class: i64, source: &str) -> Option<Subject
 }
 
 /// Reads a `user` object; without any id or name there is nobody.
-fn from_user(event: &Json<'_>, user: &Json<'_>, source: &str) -> Option<Subject> {
+fn from_user(event: &Event<'_, '_>, user: &Json<'_>, source: &str) -> Option<Subject> {
     let field = |name: &str| user.get(name).and_then(Json::id);
     let name = field("name").or_else(|| field("email_addr"));
     let credential = field("credential_uid");
@@ -101,7 +100,7 @@ fn from_user(event: &Json<'_>, user: &Json<'_>, source: &str) -> Option<Subject>
 }
 
 /// Reads an `ai_agent` object (schema 1.9).
-fn from_agent(event: &Json<'_>, agent: &Json<'_>, source: &str) -> Option<Subject> {
+fn from_agent(event: &Event<'_, '_>, agent: &Json<'_>, source: &str) -> Option<Subject> {
     let name = agent.get("name").and_then(Json::id);
     let id = agent
         .get("uid")
@@ -115,7 +114,7 @@ fn from_agent(event: &Json<'_>, agent: &Json<'_>, source: &str) -> Option<Subjec
     })
 }
 
-fn from_resources(event: &Json<'_>, source: &str) -> Option<Subject> {
+fn from_resources(event: &Event<'_, '_>, source: &str) -> Option<Subject> {
     let listed = event.get("resources").into_iter().flat_map(Json::items);
     listed.chain(event.get("resource")).find_map(|resource| {
         let typed = kind_of_type(resource.get("type").and_then(Json::text)?)?;
@@ -176,7 +175,7 @@ fn kind_of_user(user: &Json<'_>) -> IdentityKind {
 }
 
 /// Names who knows this id: what its shape proves, else the cloud, else the product that reports it, else the source.
-fn provider(event: &Json<'_>, id: &str, source: &str) -> String {
+fn provider(event: &Event<'_, '_>, id: &str, source: &str) -> String {
     if let Some(provider) = provider_of_id(id) {
         return provider.to_owned();
     }

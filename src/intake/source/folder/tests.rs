@@ -125,7 +125,8 @@ fn lines_documents_and_packed_files_are_read_once() {
 #[case::packed(true)]
 fn a_crash_in_a_long_file_reads_on(#[case] packed: bool) {
     let place = Place::new();
-    let text: String = (0..2_500)
+    let count = crate::intake::source::batch::MOST_LINES + 500;
+    let text: String = (0..count)
         .map(|n| finding(&format!("n{n:04}")) + "\n")
         .collect();
     let bytes = if packed {
@@ -138,10 +139,10 @@ fn a_crash_in_a_long_file_reads_on(#[case] packed: bool) {
     let mut folder = place.folder(AfterReading::Keep);
     folder.step(&place.store).unwrap();
     let begun = place.stored().len();
-    assert!((1..2_500).contains(&begun), "{begun}");
+    assert!((1..count).contains(&begun), "{begun}");
     place.read();
     let stored = place.stored();
-    assert_eq!(stored.len(), 2_500);
+    assert_eq!(stored.len(), count);
     assert!(stored.iter().all(|(_, count)| *count == 1));
 }
 

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::alert::{Alert, Resource, Subject};
+use crate::domain::alert::{Alert, Resolved, Resource, Subject};
 use crate::domain::ids::AlertId;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
@@ -24,22 +24,23 @@ const SPELT: u8 = 255;
 
 /// Which parts of an alert there are.
 mod has {
-    pub const OWN_KEY: u16 = 1;
-    pub const NATIVE_ID: u16 = 1 << 1;
-    pub const OBSERVED: u16 = 1 << 2;
-    pub const TIME: u16 = 1 << 3;
-    pub const EXPOSED: u16 = 1 << 4;
-    pub const EXPOSED_THEN: u16 = 1 << 5;
-    pub const SEVERITY_RAW: u16 = 1 << 6;
-    pub const CONFIDENCE: u16 = 1 << 7;
-    pub const SUBJECT: u16 = 1 << 8;
-    pub const CANDIDATES: u16 = 1 << 9;
-    pub const RESOURCE: u16 = 1 << 10;
-    pub const ACTION: u16 = 1 << 11;
-    pub const URL: u16 = 1 << 12;
-    pub const INCIDENT: u16 = 1 << 13;
-    pub const TECHNIQUES: u16 = 1 << 14;
-    pub const DIGEST: u16 = 1 << 15;
+    pub const OWN_KEY: u32 = 1;
+    pub const NATIVE_ID: u32 = 1 << 1;
+    pub const OBSERVED: u32 = 1 << 2;
+    pub const TIME: u32 = 1 << 3;
+    pub const EXPOSED: u32 = 1 << 4;
+    pub const EXPOSED_THEN: u32 = 1 << 5;
+    pub const SEVERITY_RAW: u32 = 1 << 6;
+    pub const CONFIDENCE: u32 = 1 << 7;
+    pub const SUBJECT: u32 = 1 << 8;
+    pub const CANDIDATES: u32 = 1 << 9;
+    pub const RESOURCE: u32 = 1 << 10;
+    pub const ACTION: u32 = 1 << 11;
+    pub const URL: u32 = 1 << 12;
+    pub const INCIDENT: u32 = 1 << 13;
+    pub const TECHNIQUES: u32 = 1 << 14;
+    pub const DIGEST: u32 = 1 << 15;
+    pub const RESOLVED: u32 = 1 << 16;
 }
 
 /// What a lot keeps of one alert.
@@ -109,9 +110,10 @@ impl Writer {
             (alert.incident.is_some(), has::INCIDENT),
             (!alert.techniques.is_empty(), has::TECHNIQUES),
             (digest.is_some(), has::DIGEST),
+            (alert.resolved.is_some(), has::RESOLVED),
         ];
         let flags = flags.iter().filter(|(is, _)| *is);
-        let flags = flags.fold(0_u16, |all, (_, flag)| all | flag);
+        let flags = flags.fold(0_u32, |all, (_, flag)| all | flag);
         self.out.extend_from_slice(&flags.to_le_bytes());
         // What an alert is looked for by stands first.
         self.word(&alert.source);
@@ -129,7 +131,7 @@ impl Writer {
         self.alert(alert, flags);
     }
 
-    fn alert(&mut self, alert: &Alert, flags: u16) {
+    fn alert(&mut self, alert: &Alert, flags: u32) {
         if flags & has::OBSERVED != 0 {
             self.time(alert.observed);
         }
@@ -167,6 +169,10 @@ impl Writer {
                 self.word(technique.raw());
             }
         }
+        if let Some(resolved) = &alert.resolved {
+            self.time(resolved.at);
+            self.text(&resolved.reason);
+        }
     }
 
     fn subject(&mut self, subject: &Subject) {
@@ -198,12 +204,11 @@ impl Writer {
             }
             found => found,
         };
-        match place.and_then(|place| u8::try_from(place).ok()) {
-            Some(place) => self.out.push(place),
-            None => {
-                self.out.push(SPELT);
-                self.text(word);
-            }
+        if let Some(place) = place.and_then(|place| u8::try_from(place).ok()) {
+            self.out.push(place);
+        } else {
+            self.out.push(SPELT);
+            self.text(word);
         }
     }
 
@@ -302,7 +307,7 @@ impl<'b> Reader<'b> {
             0 => self.base,
             _ => cursor.time()?,
         };
-        let is = |flag: u16| flags & flag != 0;
+        let is = |flag: u32| flags & flag != 0;
         let time = is(has::TIME).then(|| cursor.time());
         let time = time.map_or(Some(None), |found| found.map(Some))?;
         let exposed_at = match (is(has::EXPOSED), is(has::EXPOSED_THEN)) {
@@ -334,8 +339,8 @@ impl<'b> Reader<'b> {
         })
     }
 
-    fn rest(&self, cursor: &mut Cursor<'b>, flags: u16) -> Option<Alert> {
-        let is = |flag: u16| flags & flag != 0;
+    fn rest(&self, cursor: &mut Cursor<'b>, flags: u32) -> Option<Alert> {
+        let is = |flag: u32| flags & flag != 0;
         let format = self.word(cursor)?.to_owned();
         let title = Untrusted::new(cursor.text()?);
         let severity = self.word(cursor)?;
@@ -371,6 +376,13 @@ impl<'b> Reader<'b> {
                 techniques.push(Untrusted::new(self.word(cursor)?));
             }
         }
+        let resolved = match is(has::RESOLVED) {
+            true => Some(Resolved {
+                at: cursor.time()?,
+                reason: cursor.text()?.to_owned(),
+            }),
+            false => None,
+        };
         Some(Alert {
             id: AlertId::new(""),
             native_id: None,
@@ -392,6 +404,7 @@ impl<'b> Reader<'b> {
             incident,
             techniques,
             raw_sha256: String::new(),
+            resolved,
         })
     }
 
@@ -420,25 +433,24 @@ impl<'b> Reader<'b> {
         self.entries.get(from..end(at)?)
     }
 
-    fn flags(&self, at: usize) -> Option<u16> {
-        let bytes = self.bytes(at)?.get(..2)?;
-        Some(u16::from_le_bytes(bytes.try_into().ok()?))
+    fn flags(&self, at: usize) -> Option<u32> {
+        let bytes = self.bytes(at)?.get(..4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
     }
 
     fn begin(&self, at: usize) -> Option<(Cursor<'b>, &'b str, AlertId, Option<&'b str>)> {
         let flags = self.flags(at)?;
-        let mut cursor = Cursor(self.bytes(at)?.get(2..)?);
+        let mut cursor = Cursor(self.bytes(at)?.get(4..)?);
         let source = self.word(&mut cursor)?;
         let own = cursor.text()?;
-        let id = match flags & has::OWN_KEY {
-            0 => AlertId::new(own),
-            _ => {
-                let mut id = String::with_capacity(source.len() + own.len() + 1);
-                id.push_str(source);
-                id.push('/');
-                id.push_str(own);
-                AlertId::new(id)
-            }
+        let id = if flags & has::OWN_KEY == 0 {
+            AlertId::new(own)
+        } else {
+            let mut id = String::with_capacity(source.len() + own.len() + 1);
+            id.push_str(source);
+            id.push('/');
+            id.push_str(own);
+            AlertId::new(id)
         };
         let native = match flags & has::NATIVE_ID {
             0 => None,
@@ -487,7 +499,8 @@ impl<'b> Cursor<'b> {
         std::str::from_utf8(self.bytes(length)?).ok()
     }
 
-    /// Reads a text that is there or not; nothing when it is damaged.
+    /// Reads a text if there is one.
+    #[expect(clippy::option_option, reason = "outer: damaged, inner: not there")]
     fn optional(&mut self, is_there: bool) -> Option<Option<Untrusted>> {
         match is_there {
             true => Some(Some(Untrusted::new(self.text()?))),

@@ -138,7 +138,7 @@ fn a_large_batch_is_several_lots_and_ends_nowhere_else() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
     let mut list = List::default();
-    let pieces = (0..MOST * 2 + 1).map(|n| {
+    let pieces = (0..=MOST * 2).map(|n| {
         let id = format!("a{n}x");
         let piece = accepted(&id, 1_795_000_000, 0);
         list.put(&id, &piece, 1, 0);

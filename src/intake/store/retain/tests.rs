@@ -115,6 +115,13 @@ fn numbers_are_not_used_again_and_followers_go_on() {
     store
         .retain(older_than(99), at(100), &nobody, &RUN)
         .unwrap();
+    // Whoever follows learns what is gone, once, and nothing else.
+    let changes = store.changes(mark, 10).unwrap();
+    assert_eq!(changes.rows, []);
+    assert_eq!(changes.removed, [id(0), id(2), id(1)]);
+    assert_eq!(store.removed(mark, 2).unwrap().0, [id(0), id(2)]);
+    let mark = changes.mark;
+    assert_eq!(store.changes(mark, 10).unwrap().removed, []);
     assert_eq!(store.mark().unwrap(), mark);
     // A follower that was at the beginning sees what is left.
     let changes = store.changes(start, 10).unwrap();

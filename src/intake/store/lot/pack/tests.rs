@@ -80,6 +80,10 @@ fn alert() -> impl Strategy<Value = Alert> {
         incident: words.4,
         techniques: lists.0,
         raw_sha256: keys.3,
+        resolved: times.3.then(|| Resolved {
+            at: times.1,
+            reason: "gone".to_owned(),
+        }),
     })
 }
 

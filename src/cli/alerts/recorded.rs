@@ -1,0 +1,50 @@
+//! Alerts as their sources recorded them, for whoever wants them without storing them.
+
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use super::decode::{check_format, origin, source_name};
+use super::read::{self, Decoding};
+use crate::domain::alert::Alert;
+use crate::intake::decode::Decoders;
+
+/// Hands on every alert in the files, and returns how much input is no alert.
+pub fn recorded(
+    decoders: &Decoders,
+    format: Option<&str>,
+    files: &[PathBuf],
+    now: Timestamp,
+    sink: &mut dyn FnMut(Alert),
+) -> anyhow::Result<usize> {
+    check_format(decoders, format)?;
+    let mut rejected = 0;
+    for path in files {
+        let source = source_name(path);
+        let decoding = Decoding {
+            decoders,
+            format,
+            source: &source,
+            now,
+        };
+        let mut take = |piece: read::Piece, _: usize| -> anyhow::Result<()> {
+            let contents = decoding.contents(&piece);
+            rejected += contents.rejected.len();
+            for decoded in contents.alerts {
+                sink(decoded.alert);
+            }
+            Ok(())
+        };
+        let origin = origin(path);
+        let done = if path.as_os_str() == "-" {
+            read::pieces(&mut io::stdin().lock(), &decoding, &mut take)
+        } else {
+            let mut file = read::open(path).with_context(|| format!("open {origin}"))?;
+            read::pieces(&mut *file, &decoding, &mut take)
+        };
+        done.with_context(|| format!("decode {origin}"))?;
+    }
+    Ok(rejected)
+}
