@@ -4,6 +4,7 @@
 //! table lookup, so the keyboard, the help page and tests enter at the same door.
 
 pub mod alerts;
+mod authority;
 pub mod born;
 pub mod card;
 pub mod card_screen;

@@ -10,6 +10,7 @@ mod approve;
 pub mod config;
 pub mod doctor;
 pub mod drill;
+mod glass;
 pub mod identity;
 pub mod log;
 pub mod plan;
@@ -108,7 +109,9 @@ pub enum Command {
     /// Refuse somebody else's plan.
     Reject(approve::RejectArgs),
     /// List the plans that wait for somebody to agree.
-    Approvals,
+    Approvals(approve::ApprovalsArgs),
+    /// Act alone because nobody can be asked, and review what others did alone.
+    BreakGlass(glass::GlassArgs),
     /// Take a step of a plan back.
     Undo(plan::UndoArgs),
     /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
@@ -203,7 +206,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Contain(args)) => plan::contain(global, &args, &mut out),
         Some(Command::Approve(args)) => approve::approve(global, &args, &mut out),
         Some(Command::Reject(args)) => approve::reject(global, &args, &mut out),
-        Some(Command::Approvals) => approve::list(global, &mut out),
+        Some(Command::Approvals(args)) => approve::approvals(global, &args, &mut out),
+        Some(Command::BreakGlass(args)) => glass::run(global, &args, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alert(args)) => alert::run(global, &args, &mut out),

@@ -16,7 +16,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use crate::app::settings::{
     ConnectorSettings, Desk, InventorySettings, ReceiverSettings, Retention, SourceSettings,
 };
-use crate::domain::authority::Quorum;
+use crate::domain::authority::{Quorum, TimeOut};
 pub use alerts::AlertSettings;
 pub use desk::{Fold, SlaSettings, ViewSettings};
 
@@ -91,6 +91,15 @@ pub struct AuthoritySettings {
     pub soft: Quorum,
     /// Who must agree to plans of the hard tier.
     pub hard: Quorum,
+    /// Who must agree to plans of these playbooks instead.
+    pub playbooks: BTreeMap<String, Quorum>,
+    /// How long those who are asked have, in seconds; at most until the plan expires.
+    pub wait_s: u32,
+    /// What happens when they say nothing.
+    pub on_timeout: TimeOut,
+    /// Nodes of the map that people rely on during an incident: the log's anchor, a way back in. Those who must agree are
+    /// warned when one is within reach.
+    pub guarded: Vec<String>,
 }
 
 impl Default for AuthoritySettings {
@@ -102,6 +111,10 @@ impl Default for AuthoritySettings {
                 count: 1,
                 ..Quorum::default()
             },
+            playbooks: BTreeMap::new(),
+            wait_s: 300,
+            on_timeout: TimeOut::Escalate,
+            guarded: Vec::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod drawing;
 pub mod effects;
 pub mod filter;
 pub mod graph;
+pub mod hold;
 pub mod identity;
 pub mod ids;
 pub mod inventory;

@@ -264,13 +264,7 @@ fn put_off(model: &Model, id: &AlertId) -> Option<Timestamp> {
         .iter()
         .rev()
         .find(|(_, _, d)| {
-            !matches!(
-                d.kind,
-                DecisionKind::Note
-                    | DecisionKind::Ask
-                    | DecisionKind::Confirm
-                    | DecisionKind::HandOver
-            )
+            d.kind.tells_state() || matches!(d.kind, DecisionKind::Snooze | DecisionKind::Wake)
         })?;
     last.2.until.filter(|_| last.2.kind == DecisionKind::Snooze)
 }

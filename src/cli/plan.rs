@@ -20,7 +20,7 @@ use crate::domain::plan::{Body, Plan, Undo};
 use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Tier;
 use crate::journal::mask_tokens;
-use crate::runtime::approval::Patience;
+use crate::runtime::approval::{self, Patience};
 use crate::runtime::duty::{self, Asked};
 use crate::runtime::execute::{self, Ended};
 use crate::runtime::journal::Report;
@@ -439,6 +439,16 @@ fn progress(json: bool) -> Report {
 
 /// `stanch contain`.
 pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    contain_with(global, args, Patience::Leave, out)
+}
+
+/// Runs a plan, asking others or not.
+pub(super) fn contain_with(
+    global: &Global,
+    args: &ContainArgs,
+    patience: Patience,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     if let Some(code) = refuse_read_only(global) {
         return Ok(code);
     }
@@ -464,14 +474,8 @@ pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyh
             return Ok(exit::REFUSED);
         }
         let stop = AtomicBool::new(false);
-        let ended = execute::run(
-            &setup.services,
-            &digest,
-            reason,
-            (Patience::Leave, &stop),
-            &report,
-        )
-        .await;
+        let ended =
+            execute::run(&setup.services, &digest, reason, (patience, &stop), &report).await;
         finish(&digest, &ended, global.json, out)
     })
 }
@@ -567,6 +571,10 @@ pub fn reconcile(global: &Global, args: &ReconcileArgs, out: &mut dyn Write) -> 
     }
     with_setup(global, silent(), async |setup, mut model| {
         let alert = find(setup, &mut model, &args.alert)?;
+        if let Err(refusal) = approval::may_decide(&setup.services).await {
+            eprintln!("stanch: not run: {}", show(&refusal));
+            return Ok(exit::REFUSED);
+        }
         let read = read_back::run(&setup.services, &alert)
             .await
             .map_err(anyhow::Error::msg)?;

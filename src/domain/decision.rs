@@ -11,12 +11,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::authority::{Quorum, TimeOut};
 use super::coverage::{Proof, WireOutcome};
+use super::hold::{Ending, Gate};
 use super::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use super::plan::Plan;
 use super::vocabulary::{Verb, words};
 
-pub use fold::{Act, Decisions, PlanState};
+pub use fold::{Act, Decisions, Glass, PlanState, Review};
 
 words! {
     /// The `type` of a journal record (`LOG` §3.3).
@@ -113,6 +115,20 @@ words! {
         DoNothing = "do_nothing",
         /// Asked others to agree to a plan.
         Ask = "ask",
+        /// Wrote down what came of it that they did not in time.
+        TimedOut = "timed_out",
+        /// Looked at what somebody did alone.
+        Review = "review",
+        /// Delays a containment for a while.
+        Hold = "hold",
+        /// Agreed that somebody else delays it.
+        AgreeHold = "agree_hold",
+        /// Ended what was temporary.
+        EndHold = "end_hold",
+        /// Vouched for something that must hold before an identity is trusted again.
+        Gate = "gate",
+        /// Trusts an identity again.
+        Restore = "restore",
         /// Confirmed that a plan is to run.
         Confirm = "confirm",
         /// Left a step to people of another team.
@@ -140,9 +156,37 @@ pub struct Decision {
     /// To whom it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Until when it is put off.
+    /// Until when it is put off, held, or watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// About which identity, where not the alert as a whole is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityId>,
+    /// Which hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+    /// What happens when it ends by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// What is vouched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    /// Who must agree, for a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Quorum>,
+    /// What the silence came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came_to: Option<TimeOut>,
+}
+
+impl DecisionKind {
+    /// Tells whether it says how an alert stands: whether somebody has it, or it is over. Others only add to that.
+    pub const fn tells_state(self) -> bool {
+        matches!(
+            self,
+            Self::Claim | Self::Dismiss | Self::CloseContained | Self::Assign | Self::DoNothing
+        )
+    }
 }
 
 impl Decision {
@@ -156,6 +200,12 @@ impl Decision {
             step: None,
             to: None,
             until: None,
+            identity: None,
+            hold: None,
+            ending: None,
+            gate: None,
+            needs: None,
+            came_to: None,
         }
     }
 }
@@ -227,6 +277,21 @@ pub struct Approval {
     pub by: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// The verdict as somebody signed it on another host, taken into this log as evidence: then it is theirs, not the
+    /// writer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<String>,
+}
+
+/// Body of a `break_glass` record: somebody acts alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakGlass {
+    /// By which plan.
+    pub digest: PlanDigest,
+    /// For which alert.
+    pub alert: AlertId,
+    /// Why nobody else could be asked.
+    pub reason: String,
 }
 
 /// A verdict as the logs hold it.

@@ -265,6 +265,27 @@ pub struct ImpactSnapshot {
     pub truncated: bool,
 }
 
+impl ImpactSnapshot {
+    /// Says how another snapshot differs from this one, one line each; nothing when both show the same nodes.
+    pub fn drift(&self, now: &Self) -> Vec<String> {
+        let sides = [
+            ("breaks", &self.breaks, &now.breaks),
+            ("reaches", &self.reaches, &now.reaches),
+        ];
+        let mut lines = Vec::new();
+        for (side, was, is) in sides {
+            let lacks =
+                |nodes: &[ImpactNode], node: &ImpactNode| nodes.iter().all(|n| n.node != node.node);
+            let label = |n: &ImpactNode| super::text::show_identifier(n.label.raw()).into_owned();
+            let more = is.iter().filter(|n| lacks(was, n));
+            lines.extend(more.map(|n| format!("+ {side} {}", label(n))));
+            let less = was.iter().filter(|n| lacks(is, n));
+            lines.extend(less.map(|n| format!("- {side} {}", label(n))));
+        }
+        lines
+    }
+}
+
 /// One node of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

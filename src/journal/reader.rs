@@ -12,6 +12,7 @@ use crate::domain::decision::{Entry, RecordType};
 use crate::domain::text::show;
 
 use super::actor::{host_name, safe_name, user_name};
+use super::block;
 use super::checkpoint::Head;
 use super::fs::{Fs, How, Real};
 use super::layout::{LogDir, segment_name};
@@ -444,17 +445,28 @@ impl LogReader {
 }
 
 /// Notes which key signs what a person answers for.
-fn sign(keys: &[KeySpan], lines: &mut [Line]) {
+pub(super) fn sign(keys: &[KeySpan], lines: &mut [Line]) {
     let mut names: BTreeMap<usize, Arc<str>> = BTreeMap::new();
-    for line in lines {
+    for Line { entry, .. } in lines {
         if !matches!(
-            line.entry.kind,
-            RecordType::Plan | RecordType::Decision | RecordType::Approval
+            entry.kind,
+            RecordType::Plan
+                | RecordType::Decision
+                | RecordType::Approval
+                | RecordType::Intent
+                | RecordType::BreakGlass
         ) {
             continue;
         }
-        let at = keys.iter().rposition(|key| key.from <= line.entry.seq);
-        line.entry.signer = at.map(|at| {
+        // What somebody said on another host is theirs; a block that is not sound is nobody's.
+        if entry.kind == RecordType::Approval && entry.body.contains_key("block") {
+            let verdict = entry.body_as().ok();
+            let key = verdict.and_then(|verdict| block::signer_of(&verdict));
+            entry.signer = key.map(Into::into);
+            continue;
+        }
+        let at = keys.iter().rposition(|key| key.from <= entry.seq);
+        entry.signer = at.map(|at| {
             let name = names
                 .entry(at)
                 .or_insert_with(|| keys[at].by.to_vkey().into());

@@ -126,6 +126,8 @@ struct PersonRow {
     #[serde(default)]
     teams: Vec<String>,
     #[serde(default)]
+    accounts: Vec<String>,
+    #[serde(default)]
     may: Vec<Power>,
 }
 
@@ -144,6 +146,8 @@ pub struct Person {
     pub role: Role,
     /// Which teams they speak for.
     pub teams: Vec<String>,
+    /// Identities on the map that they work as.
+    pub accounts: Vec<String>,
     /// How far their role reaches; none listed means everywhere.
     pub powers: Vec<Power>,
 }
@@ -179,7 +183,7 @@ impl Trust {
     }
 
     /// Reads `[[log]]` tables (`origin`, `keys`), `[[witness]]` tables (`key`) and `[[person]]` tables (`name`, `keys`, `uids`,
-    /// `ssh_keys`, and for consoles `role`, `teams`, `may`).
+    /// `ssh_keys`, and for consoles `role`, `teams`, `accounts`, `may`).
     pub fn parse(text: &str) -> Result<Self, TrustError> {
         let file: File = toml::from_str(text).map_err(|e| TrustError::Format {
             path: PathBuf::new(),
@@ -232,6 +236,7 @@ impl Trust {
                 uids: row.uids.into_iter().collect(),
                 role: row.role.unwrap_or(Role::Observer),
                 teams: row.teams,
+                accounts: row.accounts,
                 powers: row.may,
             });
         }
@@ -277,11 +282,19 @@ impl Trust {
             role: person.role,
             teams: person.teams.clone(),
             keys: person.keys.iter().map(Verifier::to_vkey).collect(),
+            uids: person.uids.clone(),
+            accounts: person.accounts.clone(),
             powers: person.powers.clone(),
         };
         Roster {
             analysts: self.people.iter().map(analyst).collect(),
         }
+    }
+
+    /// Returns whose key this is, as `origin+id+base64`.
+    pub fn holder_named(&self, key: &str) -> Option<&Person> {
+        let key = Verifier::from_vkey(key)?;
+        self.holder(&key)
     }
 
     /// Returns who writes the log of this origin.

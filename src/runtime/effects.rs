@@ -75,7 +75,7 @@ impl Effects {
             }
             Effect::Record(decisions) => {
                 tokio::spawn(async move {
-                    let written = services.journal.record_decisions(&decisions).await;
+                    let written = services.decide(&decisions).await;
                     let (level, text) = match written {
                         Ok(()) => (Level::Info, format!("recorded: {}", in_words(&decisions))),
                         Err(error) => (Level::Error, format!("NOT recorded: {error}")),

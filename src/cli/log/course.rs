@@ -135,6 +135,13 @@ impl Course {
                         | DecisionKind::Wake
                         | DecisionKind::CloseContained
                         | DecisionKind::Ask
+                        | DecisionKind::TimedOut
+                        | DecisionKind::Review
+                        | DecisionKind::Hold
+                        | DecisionKind::AgreeHold
+                        | DecisionKind::EndHold
+                        | DecisionKind::Gate
+                        | DecisionKind::Restore
                         | DecisionKind::Confirm
                         | DecisionKind::HandOver => continue,
                     };
