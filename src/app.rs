@@ -4,6 +4,7 @@
 //! table lookup, so the keyboard, the help page and tests enter at the same door.
 
 pub mod alerts;
+mod authority;
 pub mod automation;
 pub mod born;
 pub mod card;

@@ -6,10 +6,12 @@ use clap::{Parser, Subcommand};
 
 pub mod alert;
 pub mod alerts;
+mod approve;
 pub mod config;
 pub mod coverage;
 pub mod doctor;
 pub mod drill;
+mod glass;
 pub mod identity;
 pub mod log;
 mod look;
@@ -116,6 +118,14 @@ pub enum Command {
     Plan(plan::PlanArgs),
     /// Run the plan that the journal holds under a digest.
     Contain(plan::ContainArgs),
+    /// Agree to somebody else's plan, after reading it.
+    Approve(approve::ApproveArgs),
+    /// Refuse somebody else's plan.
+    Reject(approve::RejectArgs),
+    /// List the plans that wait for somebody to agree.
+    Approvals(approve::ApprovalsArgs),
+    /// Act alone because nobody can be asked, and review what others did alone.
+    BreakGlass(glass::GlassArgs),
     /// Take a step of a plan back.
     Undo(plan::UndoArgs),
     /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
@@ -208,6 +218,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Plan(args)) => plan::plan(global, &args, &mut out),
         Some(Command::Contain(args)) => plan::contain(global, &args, &mut out),
+        Some(Command::Approve(args)) => approve::approve(global, &args, &mut out),
+        Some(Command::Reject(args)) => approve::reject(global, &args, &mut out),
+        Some(Command::Approvals(args)) => approve::approvals(global, &args, &mut out),
+        Some(Command::BreakGlass(args)) => glass::run(global, &args, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alert(args)) => alert::run(global, &args, &mut out),

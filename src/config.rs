@@ -17,6 +17,7 @@ use crate::app::keymap::Keymap;
 use crate::app::settings::{
     ConnectorSettings, Desk, InventorySettings, ReceiverSettings, Retention, SourceSettings,
 };
+use crate::domain::authority::{Quorum, TimeOut};
 pub use alerts::AlertSettings;
 pub use desk::{Fold, SlaSettings, ViewSettings, WatchSettings};
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub policy: PolicySettings,
     /// Providers by name.
     pub connector: BTreeMap<String, ConnectorSettings>,
+    /// Who may do what.
+    pub authority: AuthoritySettings,
     /// The decision log.
     pub journal: JournalSettings,
     /// Until when alerts are to be contained.
@@ -81,6 +84,44 @@ pub struct DecoderSettings {
     pub mappings: Vec<PathBuf>,
     /// A file with the JSON Web Key Set of those who sign security event tokens.
     pub token_keys: Option<PathBuf>,
+}
+
+/// Who may do what, and how many must agree. Without a roster nobody is asked, as there is nobody to ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthoritySettings {
+    /// The roster: `[[person]]` tables with keys, roles, teams and powers. The same file is `log verify --trust`.
+    pub roster: Option<PathBuf>,
+    /// Who must agree to plans of the soft tier.
+    pub soft: Quorum,
+    /// Who must agree to plans of the hard tier.
+    pub hard: Quorum,
+    /// Who must agree to plans of these playbooks instead.
+    pub playbooks: BTreeMap<String, Quorum>,
+    /// How long those who are asked have, in seconds; at most until the plan expires.
+    pub wait_s: u32,
+    /// What happens when they say nothing.
+    pub on_timeout: TimeOut,
+    /// Nodes of the map that people rely on during an incident: the log's anchor, a way back in. Those who must agree are
+    /// warned when one is within reach.
+    pub guarded: Vec<String>,
+}
+
+impl Default for AuthoritySettings {
+    fn default() -> Self {
+        Self {
+            roster: None,
+            soft: Quorum::default(),
+            hard: Quorum {
+                count: 1,
+                ..Quorum::default()
+            },
+            playbooks: BTreeMap::new(),
+            wait_s: 300,
+            on_timeout: TimeOut::Escalate,
+            guarded: Vec::new(),
+        }
+    }
 }
 
 /// Settings of the decision log.
@@ -281,6 +322,7 @@ impl Config {
         }
         self.playbooks.files.iter_mut().for_each(fix);
         self.policy.file.iter_mut().for_each(fix);
+        self.authority.roster.iter_mut().for_each(fix);
         if !self.journal.fallback_dir.as_os_str().is_empty() {
             fix(&mut self.journal.fallback_dir);
         }

@@ -3,6 +3,7 @@
 //! Nothing in here does I/O, reads a clock or knows a terminal. Time is always an argument.
 
 pub mod alert;
+pub mod authority;
 pub mod automation;
 pub mod contact;
 pub mod coverage;
@@ -12,6 +13,7 @@ pub mod effects;
 pub mod filter;
 pub mod graph;
 pub mod handoff;
+pub mod hold;
 pub mod identity;
 pub mod ids;
 pub mod inventory;

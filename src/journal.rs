@@ -7,6 +7,7 @@ mod actor;
 mod agent;
 mod anchor;
 mod blob;
+mod block;
 mod checkpoint;
 mod clock;
 mod cosign;
@@ -45,6 +46,7 @@ pub use actor::{Actor, host_name, is_alive, process};
 pub use agent::{Agent, AgentError, AgentKey};
 pub use anchor::{AnchorState, Note};
 pub use blob::BlobRef;
+pub use block::{BlockError, VerdictBlock};
 pub use cosign::{WitnessKey, request as witness_request};
 pub use error::JournalError;
 #[cfg(test)]

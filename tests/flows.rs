@@ -602,6 +602,7 @@ fn entry(seq: u64, kind: RecordType, body: &serde_json::Value) -> Entry {
         kind,
         ts: start(),
         actor: "a@h".into(),
+        signer: None,
         body: body.as_object().unwrap().clone(),
     }
 }

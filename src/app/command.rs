@@ -598,6 +598,9 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
     if model.read_only && records {
         return Some("this console is read-only".to_owned());
     }
+    if records && let Some(reason) = model.looks_on() {
+        return Some(reason);
+    }
     if records && let Some(problem) = &model.journal_problem {
         return Some(format!("no act without a journal: {problem}"));
     }

@@ -289,7 +289,9 @@ fn put_off(model: &Model, id: &AlertId) -> Option<Timestamp> {
         .of_alert(id)
         .iter()
         .rev()
-        .find(|(_, _, d)| !d.kind.is_aside())?;
+        .find(|(_, _, d)| {
+            d.kind.tells_state() || matches!(d.kind, DecisionKind::Snooze | DecisionKind::Wake)
+        })?;
     last.2.until.filter(|_| last.2.kind == DecisionKind::Snooze)
 }
 

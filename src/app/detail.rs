@@ -146,7 +146,8 @@ impl Model {
             facts: &facts,
             assessment: &assessment,
         };
-        let choices = choices(&situation, &self.playbooks);
+        let mut choices = choices(&situation, &self.playbooks);
+        self.limit(&mut choices, card);
         (assessment, choices)
     }
 

@@ -18,6 +18,7 @@ use super::reload::Reload;
 use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
+use crate::domain::authority::Authority;
 use crate::domain::coverage::{CellName, CellState};
 use crate::domain::decision::{Act, DecisionKind, Decisions};
 use crate::domain::identity::LiveContext;
@@ -441,6 +442,10 @@ pub struct Model {
     pub drill: Option<DrillView>,
     /// No acting, no recording.
     pub read_only: bool,
+    /// Who may do what; `None` where no roster is configured and nobody is asked.
+    pub authority: Option<Arc<Authority>>,
+    /// The key that signs what this console writes; `None` where it may not count as anybody's.
+    pub own: Option<Arc<str>>,
     /// How far the log is ahead of its anchors; `None` where that is nobody's business.
     pub anchors: Option<AnchorView>,
     /// How many MiB the log's disk has left, when that is little.
@@ -553,10 +558,8 @@ impl Model {
             return RowState::Reopened;
         }
         let decided = self.decisions.of_alert(id);
-        let last = decided.iter().rev().map(|(_, _, d)| d.kind).find(|k| {
-            use DecisionKind::{Snooze, Wake};
-            !k.is_aside() && !matches!(k, Snooze | Wake)
-        });
+        let mut kinds = decided.iter().rev().map(|(_, _, d)| d.kind);
+        let last = kinds.find(|k| k.tells_state());
         match last {
             Some(DecisionKind::Dismiss) => return RowState::Dismissed,
             Some(DecisionKind::CloseContained) => return RowState::Closed,

@@ -13,6 +13,7 @@ use crate::app::model::{Model, RowState};
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::AlertId;
 use crate::domain::text::show;
+use crate::runtime::approval;
 
 /// Arguments of `stanch alert`.
 #[derive(Debug, Args)]
@@ -157,6 +158,10 @@ pub fn run(global: &Global, args: &AlertArgs, out: &mut dyn Write) -> anyhow::Re
             alerts.push(id);
         }
         let decisions = decisions(&alerts, kind, &text, now)?;
+        if let Err(refusal) = approval::may_decide(&setup.services).await {
+            eprintln!("stanch: not recorded: {}", show(&refusal));
+            return Ok(exit::REFUSED);
+        }
         let journal = &setup.services.journal;
         journal
             .record_decisions(&decisions)

@@ -21,6 +21,7 @@ use crate::domain::plan::{Body, Plan, Undo};
 use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Tier;
 use crate::journal::mask_tokens;
+use crate::runtime::approval::{self, Patience};
 use crate::runtime::duty::{self, Asked};
 use crate::runtime::execute::{self, Ended};
 use crate::runtime::journal::Report;
@@ -347,7 +348,11 @@ fn print_options(detail: &Detail, json: bool, out: &mut dyn Write) -> anyhow::Re
     Ok(())
 }
 
-fn print_plan(digest: &PlanDigest, plan: &Plan, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn print_plan(
+    digest: &PlanDigest,
+    plan: &Plan,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let name = show_identifier(plan.identity_name.raw());
     writeln!(
         out,
@@ -442,6 +447,16 @@ fn progress(json: bool) -> Report {
 
 /// `stanch contain`.
 pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    contain_with(global, args, Patience::Leave, out)
+}
+
+/// Runs a plan, asking others or not.
+pub(super) fn contain_with(
+    global: &Global,
+    args: &ContainArgs,
+    patience: Patience,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     if let Some(code) = refuse_read_only(global) {
         return Ok(code);
     }
@@ -467,7 +482,8 @@ pub fn contain(global: &Global, args: &ContainArgs, out: &mut dyn Write) -> anyh
             return Ok(exit::REFUSED);
         }
         let stop = AtomicBool::new(false);
-        let ended = execute::run(&setup.services, &digest, reason, &stop, &report).await;
+        let ended =
+            execute::run(&setup.services, &digest, reason, (patience, &stop), &report).await;
         finish(&digest, &ended, global.json, out)
     })
 }
@@ -496,7 +512,7 @@ pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Re
     })
 }
 
-fn no_plan(digest: &str) -> u8 {
+pub(super) fn no_plan(digest: &str) -> u8 {
     eprintln!(
         "stanch: no log holds one plan {} (give at least 8 digits of its digest); make one with `stanch plan ALERT`",
         show(digest)
@@ -516,7 +532,7 @@ pub fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::
     Ok(exit::REFUSED)
 }
 
-fn refuse_read_only(global: &Global) -> Option<u8> {
+pub(super) fn refuse_read_only(global: &Global) -> Option<u8> {
     global.read_only.then(|| {
         eprintln!("stanch: refused: --read-only");
         exit::REFUSED
@@ -563,6 +579,10 @@ pub fn reconcile(global: &Global, args: &ReconcileArgs, out: &mut dyn Write) -> 
     }
     with_setup(global, silent(), async |setup, mut model| {
         let alert = find(setup, &mut model, &args.alert)?;
+        if let Err(refusal) = approval::may_decide(&setup.services).await {
+            eprintln!("stanch: not run: {}", show(&refusal));
+            return Ok(exit::REFUSED);
+        }
         let read = read_back::run(&setup.services, &alert)
             .await
             .map_err(anyhow::Error::msg)?;

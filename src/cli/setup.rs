@@ -14,10 +14,13 @@ use jiff::Timestamp;
 
 use self::policy::InForce;
 use super::Global;
+use crate::app::model::Level;
+use crate::app::msg::Msg;
 use crate::app::settings::{AuthSettings, ConnectorSettings, SecretRef, SourceSettings};
 use crate::config::{Config, views};
 use crate::connect::{Connector, Connectors};
 use crate::domain::alert::Alert;
+use crate::domain::authority::Authority;
 use crate::domain::ids::AlertId;
 use crate::domain::inventory::{Inventory, Loss};
 use crate::domain::policy::Finding;
@@ -25,8 +28,9 @@ use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
 use crate::intake::store::Store;
 use crate::inventory::Sources;
-use crate::journal::JournalConfig;
+use crate::journal::{JournalConfig, Trust};
 use crate::runtime::anchor::{Anchoring, Poster};
+use crate::runtime::approval;
 use crate::runtime::intake::Intake;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::planner;
@@ -80,7 +84,7 @@ fn drill_dir(base: &Path) -> PathBuf {
 
 /// Returns the folder of what can be made again at any time.
 pub fn cache_dir(global: &Global) -> Option<PathBuf> {
-    match &global.state_dir {
+    match own_folder(global) {
         Some(dir) => Some(dir.join("cache")),
         None => Some(dirs().ok()?.cache_dir().to_owned()),
     }
@@ -96,10 +100,20 @@ pub fn keys_dir(global: &Global) -> anyhow::Result<PathBuf> {
     if is_drill(global)? {
         return Ok(state_dir(global)?.join("keys"));
     }
-    Ok(match &global.state_dir {
+    Ok(match own_folder(global) {
         Some(dir) => dir.join("keys"),
         None => dirs()?.config_dir().join("keys"),
     })
+}
+
+/// Returns the state folder if it was given and is nobody else's: what is one person's stays out of a shared one.
+fn own_folder(global: &Global) -> Option<&PathBuf> {
+    use std::os::unix::fs::MetadataExt as _;
+    let shared = |dir: &&PathBuf| {
+        let found = dir.metadata();
+        found.is_ok_and(|found| found.mode() & 0o2070 == 0o2070)
+    };
+    global.state_dir.as_ref().filter(|dir| !shared(dir))
 }
 
 /// Returns what opens the own log for writing.
@@ -161,6 +175,24 @@ pub fn anchoring(config: &Config) -> Result<Anchoring, String> {
         warn_lines: settings.warn_lines.max(1),
         warn_s: settings.warn_s.into(),
     })
+}
+
+/// Reads who may do what, where a roster is configured.
+fn authority(config: &Config) -> anyhow::Result<Option<Authority>> {
+    let settings = &config.authority;
+    let Some(path) = &settings.roster else {
+        return Ok(None);
+    };
+    let trust = Trust::load(path)?;
+    Ok(Some(Authority {
+        roster: trust.roster(),
+        soft: settings.soft.clone(),
+        hard: settings.hard.clone(),
+        playbooks: settings.playbooks.clone(),
+        wait_s: settings.wait_s,
+        on_timeout: Some(settings.on_timeout),
+        guarded: settings.guarded.iter().cloned().collect(),
+    }))
 }
 
 /// Returns what finds alerts that were stored in a state folder, making nothing there. The store is opened for the first
@@ -420,7 +452,7 @@ impl Setup {
         let parts = load_parts(&config, &path, cache_dir(global).as_deref())
             .map_err(|errors| all(&errors))?;
         let keys = keys_dir(global)?;
-        Self::assemble(global, state, config, parts, keys, None, report)
+        Self::assemble(global, state, config, parts, keys, None, report).await
     }
 
     async fn open_drill(
@@ -478,10 +510,10 @@ impl Setup {
             scenario,
             speed: start.speed,
         };
-        Self::assemble(global, state, config, parts, keys, Some(drill), report)
+        Self::assemble(global, state, config, parts, keys, Some(drill), report).await
     }
 
-    fn assemble(
+    async fn assemble(
         global: &Global,
         state: PathBuf,
         config: Config,
@@ -509,18 +541,30 @@ impl Setup {
         let configured = desk.views.clone();
         // Views that cannot be read are no reason to have no console; saving one says what is wrong.
         desk.views.extend(views::read(&saved).unwrap_or_default());
-        let services = Services {
+        let authority = authority(&config)?.map(Arc::new);
+        let mut services = Services {
+            authority,
+            own: None,
             alerts: Some(store.clone()),
             connectors: parts.connectors,
             playbooks: parts.rules.playbooks,
             policy: parts.rules.policy,
             inventory: parts.inventory,
             inventory_sources: parts.sources.map(|sources| Arc::new(Mutex::new(sources))),
-            journal: Journal::open(journal, global.read_only, anchoring, report),
+            journal: Journal::open(journal, global.read_only, anchoring, report.clone()),
             desk,
             views: Some((saved, configured)),
             drill_speed: drill.as_ref().map(|d| d.speed),
         };
+        if services.authority.is_some() && !global.read_only {
+            match approval::own_key(&services).await {
+                Ok(key) => services.own = Some(key.into()),
+                Err(text) => report(Msg::Notice {
+                    level: Level::Warn,
+                    text,
+                }),
+            }
+        }
         Ok(Self {
             services,
             sources: config.source.clone(),

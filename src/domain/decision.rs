@@ -6,17 +6,21 @@
 mod alone;
 mod fold;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::authority::{Quorum, TimeOut};
 use super::coverage::{CellName, CellState, Proof, WireOutcome};
+use super::hold::{Ending, Gate};
 use super::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use super::plan::Plan;
 use super::vocabulary::{Verb, words};
 
 pub use alone::{Alone, ByItself, OnBook};
-pub use fold::{Act, Decisions, PlanState};
+pub use fold::{Act, Decisions, Glass, PlanState, Review};
 
 words! {
     /// The `type` of a journal record (`LOG` §3.3).
@@ -111,6 +115,22 @@ words! {
         Wake = "wake",
         /// Chose to do nothing now.
         DoNothing = "do_nothing",
+        /// Asked others to agree to a plan.
+        Ask = "ask",
+        /// Wrote down what came of it that they did not in time.
+        TimedOut = "timed_out",
+        /// Looked at what somebody did alone.
+        Review = "review",
+        /// Delays a containment for a while.
+        Hold = "hold",
+        /// Agreed that somebody else delays it.
+        AgreeHold = "agree_hold",
+        /// Ended what was temporary.
+        EndHold = "end_hold",
+        /// Vouched for something that must hold before an identity is trusted again.
+        Gate = "gate",
+        /// Trusts an identity again.
+        Restore = "restore",
         /// Confirmed that a plan is to run.
         Confirm = "confirm",
         /// Left a step to people of another team.
@@ -179,7 +199,7 @@ pub struct Decision {
     pub alert: AlertId,
     /// Why; required for what somebody decides instead of acting, and for plans of the hard tier.
     pub reason: Option<String>,
-    /// Which plan, for a confirmation or a hand-over.
+    /// Which plan, for a request, a confirmation or a hand-over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanDigest>,
     /// Which of its steps, for a hand-over.
@@ -188,10 +208,10 @@ pub struct Decision {
     /// To whom it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Until when it is put off, or a countdown runs.
+    /// Until when it is put off, held or watched, or a countdown runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Whose access it is about, for what is automatic.
+    /// About which identity, where not the alert as a whole is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<IdentityId>,
     /// Which playbook, for what is automatic.
@@ -206,15 +226,35 @@ pub struct Decision {
     /// What somebody found by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<CellState>,
+    /// Which hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+    /// What happens when it ends by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// What is vouched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    /// Who must agree, for a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Quorum>,
+    /// What the silence came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came_to: Option<TimeOut>,
 }
 
 impl DecisionKind {
-    /// Tells whether this leaves where an alert stands in the queue as it is.
-    pub const fn is_aside(self) -> bool {
+    /// Tells whether it says how an alert stands: whether somebody has it, or it is over. Others only add to that.
+    pub const fn tells_state(self) -> bool {
         matches!(
             self,
-            Self::Note | Self::Confirm | Self::HandOver | Self::AcceptRisk | Self::Checked
-        ) || self.is_automatic()
+            Self::Claim
+                | Self::Dismiss
+                | Self::CloseContained
+                | Self::Assign
+                | Self::DoNothing
+                | Self::Reopen
+        )
     }
 }
 
@@ -234,6 +274,11 @@ impl Decision {
             by_policy: None,
             cell: None,
             found: None,
+            hold: None,
+            ending: None,
+            gate: None,
+            needs: None,
+            came_to: None,
         }
     }
 }
@@ -305,6 +350,36 @@ pub struct Approval {
     pub by: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// The verdict as somebody signed it on another host, taken into this log as evidence: then it is theirs, not the
+    /// writer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<String>,
+}
+
+/// Body of a `break_glass` record: somebody acts alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakGlass {
+    /// By which plan.
+    pub digest: PlanDigest,
+    /// For which alert.
+    pub alert: AlertId,
+    /// Why nobody else could be asked.
+    pub reason: String,
+}
+
+/// A verdict as the logs hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Who says to have given it.
+    pub by: String,
+    /// In which log it stands (`site/host/user`).
+    pub log: String,
+    /// The key that signs it.
+    pub signer: Option<Arc<str>>,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What it says.
+    pub approval: Approval,
 }
 
 /// Body of an `intent` record, durable before the request leaves.
@@ -441,6 +516,9 @@ pub struct Entry {
     pub ts: Timestamp,
     /// Who wrote it.
     pub actor: String,
+    /// The key that signs it, as `origin+id+base64`: known for plans, decisions and verdicts that were read in order.
+    /// Two logs of one name can differ in nothing else.
+    pub signer: Option<Arc<str>>,
     /// Everything else.
     pub body: Map<String, Value>,
 }

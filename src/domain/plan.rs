@@ -268,6 +268,27 @@ pub struct ImpactSnapshot {
     pub order: Vec<String>,
 }
 
+impl ImpactSnapshot {
+    /// Says how another snapshot differs from this one, one line each; nothing when both show the same nodes.
+    pub fn drift(&self, now: &Self) -> Vec<String> {
+        let sides = [
+            ("breaks", &self.breaks, &now.breaks),
+            ("reaches", &self.reaches, &now.reaches),
+        ];
+        let mut lines = Vec::new();
+        for (side, was, is) in sides {
+            let lacks =
+                |nodes: &[ImpactNode], node: &ImpactNode| nodes.iter().all(|n| n.node != node.node);
+            let label = |n: &ImpactNode| super::text::show_identifier(n.label.raw()).into_owned();
+            let more = is.iter().filter(|n| lacks(was, n));
+            lines.extend(more.map(|n| format!("+ {side} {}", label(n))));
+            let less = was.iter().filter(|n| lacks(is, n));
+            lines.extend(less.map(|n| format!("- {side} {}", label(n))));
+        }
+        lines
+    }
+}
+
 /// One node of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -386,6 +407,17 @@ impl Plan {
     /// Returns the digest by which this plan is approved and run.
     pub fn digest(&self) -> PlanDigest {
         PlanDigest::new(sha256_hex(&canonical(&self.to_value())))
+    }
+
+    /// Returns the connectors that its steps go through, each once.
+    pub fn connectors(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for step in self.steps.iter().filter(|s| !s.connector.is_empty()) {
+            if !names.contains(&step.connector.as_str()) {
+                names.push(&step.connector);
+            }
+        }
+        names
     }
 
     /// Finds a step.

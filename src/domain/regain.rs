@@ -24,7 +24,7 @@ pub fn asked(decisions: &Decisions, identity: &IdentityId) -> Vec<AlertId> {
     for act in decisions.acts_on(identity) {
         let alert = &act.intent.alert;
         let last = decisions.of_alert(alert).iter().rev();
-        let judged = last.map(|(_, _, d)| d.kind).find(|k| !k.is_aside());
+        let judged = last.map(|(_, _, d)| d.kind).find(|k| k.tells_state());
         if judged != Some(DecisionKind::Dismiss) && !alerts.contains(alert) {
             alerts.push(alert.clone());
         }
@@ -103,6 +103,7 @@ mod tests {
 
     fn record(decisions: &mut Decisions, s: i64, kind: RecordType, body: &Value) {
         decisions.apply(&Entry {
+            signer: None,
             log: "l".into(),
             seq: s.unsigned_abs(),
             kind,

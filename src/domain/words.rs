@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use super::authority::TimeOut;
 use super::coverage::CellState;
 use super::decision::{
-    Act, Approval, Decision, DecisionKind, Decisions, Entry, Intent, Outcome, PlanRecord,
-    RecordType, Verify,
+    Act, Approval, BreakGlass, Decision, DecisionKind, Decisions, Entry, Intent, Outcome,
+    PlanRecord, RecordType, Verify,
 };
+use super::hold::{Ending, Gate};
 use super::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use super::plan::Plan;
 
@@ -16,6 +18,7 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
         RecordType::Plan => entry.body_as().ok().map(|r| plan(&r)),
         RecordType::Approval => entry.body_as().ok().map(|r| approval(&r)),
         RecordType::Intent => entry.body_as().ok().map(|r| intent(&r)),
+        RecordType::BreakGlass => entry.body_as().ok().map(|r| alone(&r)),
         RecordType::Outcome => entry.body_as().ok().map(|r| outcome(&r, decisions)),
         RecordType::Verify => entry.body_as().ok().map(|r| verify(&r, decisions)),
         RecordType::Decision => entry.body_as().ok().map(|r| decision(&r)),
@@ -60,6 +63,15 @@ pub fn summary(entry: &Entry, decisions: &Decisions) -> String {
         let cut: String = body.chars().take(200).collect();
         if cut == body { cut } else { cut + "…" }
     })
+}
+
+fn alone(alone: &BreakGlass) -> String {
+    format!(
+        "BREAK-GLASS: acts alone by plan {} for alert {}{}",
+        alone.digest.short(),
+        alone.alert.as_str(),
+        because(Some(&alone.reason))
+    )
 }
 
 fn deleted(entry: &Entry) -> String {
@@ -309,8 +321,13 @@ fn cell_of(decision: &Decision) -> String {
 fn decision(decision: &Decision) -> String {
     let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
     let step = decision.step.as_ref().map_or("?", StepId::as_str);
-    let (handed, confirmed, given, put_off, taken, looked, by_itself);
+    let (asked, handed, confirmed, given, put_off, taken, looked, by_itself);
+    let (silent, reviewed, held, vouched, restored);
     let verb = match decision.kind {
+        DecisionKind::Ask => {
+            asked = format!("asked others to agree to plan {plan} for");
+            &asked
+        }
         DecisionKind::Confirm => {
             confirmed = format!("confirmed plan {plan} for");
             &confirmed
@@ -329,6 +346,39 @@ fn decision(decision: &Decision) -> String {
                 .map_or("?".to_owned(), |t| t.strftime("%F %H:%M:%SZ").to_string());
             put_off = format!("put off until {until}");
             &put_off
+        }
+        DecisionKind::TimedOut => {
+            let came = decision.came_to.map_or("?", TimeOut::as_str);
+            silent = format!(
+                "wrote down that too few agreed to plan {plan} in time, so: {}, for",
+                came.replace('_', " ")
+            );
+            &silent
+        }
+        DecisionKind::Review => {
+            reviewed = format!("reviewed what somebody did alone by plan {plan} on");
+            &reviewed
+        }
+        DecisionKind::Hold => {
+            let until = decision
+                .until
+                .map_or("?".to_owned(), |t| t.strftime("%F %H:%M:%SZ").to_string());
+            let ending = decision.ending.map_or("?", Ending::as_str);
+            held = format!("holds containment until {until}, then {ending}, of");
+            &held
+        }
+        DecisionKind::AgreeHold => "agreed to the hold on",
+        DecisionKind::EndHold => "ended the hold on",
+        DecisionKind::Gate => {
+            let gate = decision.gate.map_or("?", Gate::says);
+            let identity = decision.identity.as_ref().map_or("?", IdentityId::as_str);
+            vouched = format!("vouched for {identity} ({gate}) on");
+            &vouched
+        }
+        DecisionKind::Restore => {
+            let identity = decision.identity.as_ref().map_or("?", IdentityId::as_str);
+            restored = format!("trusts {identity} again, on");
+            &restored
         }
         DecisionKind::Wake => "took up again",
         DecisionKind::Claim => "claimed",

@@ -4,7 +4,7 @@
 //! `checkpoint` (derived), the `lock`, bytes put aside in `quarantine/` and evidence in `blobs/<aa>/<sha256>`.
 
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -80,6 +80,21 @@ impl std::fmt::Debug for LogDir {
     }
 }
 
+/// Makes the directory of all logs, shared by the group where the state folder that it lies in is.
+fn make_store(store: &Path) -> std::io::Result<()> {
+    let mut make = std::fs::DirBuilder::new();
+    make.recursive(true).mode(0o700);
+    if store.exists() {
+        return Ok(());
+    }
+    let parent = store.parent().and_then(|parent| parent.metadata().ok());
+    make.create(store)?;
+    if parent.is_some_and(|parent| parent.mode() & 0o2070 == 0o2070) {
+        std::fs::set_permissions(store, std::fs::Permissions::from_mode(0o2770))?;
+    }
+    Ok(())
+}
+
 impl LogDir {
     /// Opens the own log's directory, making what is missing.
     pub fn make(
@@ -89,11 +104,7 @@ impl LogDir {
         user: &str,
         network: bool,
     ) -> Result<Self, JournalError> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(store)
-            .map_err(failed("make the directory", store))?;
+        make_store(store).map_err(failed("make the directory", store))?;
         let root = File::open(store).map_err(failed("open", store))?;
         let magic = fs.magic(&root).map_err(failed("look at", store))?;
         if let Some((_, kind)) = NETWORK.iter().find(|(m, _)| *m == magic & 0xffff_ffff)

@@ -12,12 +12,13 @@ use crate::domain::decision::{Entry, RecordType};
 use crate::domain::text::show;
 
 use super::actor::{host_name, safe_name, user_name};
+use super::block;
 use super::checkpoint::Head;
 use super::fs::{Fs, How, Real};
 use super::layout::{LogDir, segment_name};
 use super::record::{self, Record};
 use super::remains::Remains;
-use super::walk::{Event, Mark, Walk};
+use super::walk::{Event, KeySpan, Mark, Walk};
 
 /// Bytes of a log that are read in one piece.
 const PIECE: usize = 4 * 1024 * 1024;
@@ -349,6 +350,7 @@ impl LogReader {
         problems: &mut Vec<Problem>,
     ) -> bool {
         let mut pending = Vec::new();
+        let begin = lines.len();
         let actor = self
             .owner
             .split_once('/')
@@ -384,6 +386,7 @@ impl LogReader {
         let ended = self
             .walk
             .run_to(mark.cloned(), &self.log, &record::read, &mut sink);
+        sign(&self.walk.keys, &mut lines[begin..]);
         for key in self
             .walk
             .keys
@@ -441,6 +444,37 @@ impl LogReader {
     }
 }
 
+/// Notes which key signs what a person answers for.
+pub(super) fn sign(keys: &[KeySpan], lines: &mut [Line]) {
+    let mut names: BTreeMap<usize, Arc<str>> = BTreeMap::new();
+    for Line { entry, .. } in lines {
+        if !matches!(
+            entry.kind,
+            RecordType::Plan
+                | RecordType::Decision
+                | RecordType::Approval
+                | RecordType::Intent
+                | RecordType::BreakGlass
+        ) {
+            continue;
+        }
+        // What somebody said on another host is theirs; a block that is not sound is nobody's.
+        if entry.kind == RecordType::Approval && entry.body.contains_key("block") {
+            let verdict = entry.body_as().ok();
+            let key = verdict.and_then(|verdict| block::signer_of(&verdict));
+            entry.signer = key.map(Into::into);
+            continue;
+        }
+        let at = keys.iter().rposition(|key| key.from <= entry.seq);
+        entry.signer = at.map(|at| {
+            let name = names
+                .entry(at)
+                .or_insert_with(|| keys[at].by.to_vkey().into());
+            Arc::clone(name)
+        });
+    }
+}
+
 /// Whose log it stands in says who wrote it; what the line claims about its actor proves nothing.
 pub(super) fn entry(raw: &[u8], log: &str, actor: &str) -> Read<Entry> {
     entry_of(record::read(raw)?, log, actor)
@@ -456,6 +490,7 @@ fn entry_of(record: Record, log: &str, actor: &str) -> Read<Entry> {
         kind: record.kind,
         ts: record.ts,
         actor: actor.to_owned(),
+        signer: None,
         body: record.body,
     })
 }

@@ -12,6 +12,7 @@ use super::agent::{fingerprint, read_public};
 use super::cosign::WitnessKey;
 use super::merkle::hex;
 use super::note::Verifier;
+use crate::domain::authority::{Analyst, Power, Role, Roster};
 
 /// Most bytes of a trust file: thousands of keys.
 const MAX_TRUST: u64 = 4 * 1024 * 1024;
@@ -121,6 +122,13 @@ struct PersonRow {
     uids: Vec<u32>,
     #[serde(default)]
     ssh_keys: Vec<String>,
+    role: Option<Role>,
+    #[serde(default)]
+    teams: Vec<String>,
+    #[serde(default)]
+    accounts: Vec<String>,
+    #[serde(default)]
+    may: Vec<Power>,
 }
 
 /// Somebody who writes logs.
@@ -134,6 +142,14 @@ pub struct Person {
     pub uids: BTreeSet<u32>,
     /// Keys of their own, in an ssh-agent, that sign approvals and countersignatures.
     pub ssh: Vec<VerifyingKey>,
+    /// What they are there for; whoever has no role looks on.
+    pub role: Role,
+    /// Which teams they speak for.
+    pub teams: Vec<String>,
+    /// Identities on the map that they work as.
+    pub accounts: Vec<String>,
+    /// How far their role reaches; none listed means everywhere.
+    pub powers: Vec<Power>,
 }
 
 /// Pinned keys and the roster.
@@ -166,7 +182,8 @@ impl Trust {
         }
     }
 
-    /// Reads `[[log]]` tables (`origin`, `keys`), `[[witness]]` tables (`key`) and `[[person]]` tables (`name`, `keys`, `uids`, `ssh_keys`).
+    /// Reads `[[log]]` tables (`origin`, `keys`), `[[witness]]` tables (`key`) and `[[person]]` tables (`name`, `keys`, `uids`,
+    /// `ssh_keys`, and for consoles `role`, `teams`, `accounts`, `may`).
     pub fn parse(text: &str) -> Result<Self, TrustError> {
         let file: File = toml::from_str(text).map_err(|e| TrustError::Format {
             path: PathBuf::new(),
@@ -217,6 +234,10 @@ impl Trust {
                 name: row.name,
                 keys,
                 uids: row.uids.into_iter().collect(),
+                role: row.role.unwrap_or(Role::Observer),
+                teams: row.teams,
+                accounts: row.accounts,
+                powers: row.may,
             });
         }
         Ok(trust)
@@ -252,6 +273,28 @@ impl Trust {
     /// Returns whose ssh key this is.
     pub fn holder_of_ssh(&self, key: &VerifyingKey) -> Option<&Person> {
         self.people.iter().find(|p| p.ssh.contains(key))
+    }
+
+    /// Returns who may do what.
+    pub fn roster(&self) -> Roster {
+        let analyst = |person: &Person| Analyst {
+            name: person.name.clone(),
+            role: person.role,
+            teams: person.teams.clone(),
+            keys: person.keys.iter().map(Verifier::to_vkey).collect(),
+            uids: person.uids.clone(),
+            accounts: person.accounts.clone(),
+            powers: person.powers.clone(),
+        };
+        Roster {
+            analysts: self.people.iter().map(analyst).collect(),
+        }
+    }
+
+    /// Returns whose key this is, as `origin+id+base64`.
+    pub fn holder_named(&self, key: &str) -> Option<&Person> {
+        let key = Verifier::from_vkey(key)?;
+        self.holder(&key)
     }
 
     /// Returns who writes the log of this origin.

@@ -2,6 +2,7 @@
 //!
 //! A log can never prove that its own tail was not cut: that takes an anchor outside the writer's power.
 
+mod authority;
 mod clock;
 mod content;
 mod evidence;
@@ -345,6 +346,7 @@ impl<'o> Audit<'o> {
         let ended = walk.run_with(log, &queue::read, &mut |event| self.meet(log, event));
         self.tell();
         let mut lines = std::mem::take(&mut self.queue.lines);
+        super::reader::sign(&walk.keys, &mut lines);
         if self.options.quick && !walk.confirm() {
             lines.clear();
             self.find(

@@ -388,6 +388,11 @@ impl Writer {
         self.verifier.to_vkey()
     }
 
+    /// Signs a text that ends in a line feed, as a note of this log (C2SP signed-note).
+    pub fn sign(&self, text: &str) -> String {
+        super::note::sign(text, &self.verifier.name, &self.key)
+    }
+
     fn may_write(&self, records: &[(RecordType, Value)]) -> Result<(), JournalError> {
         match &self.state {
             State::Poisoned(why) => Err(JournalError::Poisoned(why.clone())),

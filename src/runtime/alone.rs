@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::approval::Patience;
 use super::execute::{self, Ended};
 use super::journal::{NotRecorded, Report};
 use super::planner::{self, Alerted, policy_digest};
@@ -105,7 +106,9 @@ pub async fn run(
     let policy = policy.get(..12).unwrap_or_default();
     let book = decision.playbook.as_deref().unwrap_or_default();
     let reason = format!("by policy {policy}, {book}: nobody stopped the countdown");
-    execute::run(services, &digest, Some(&reason), stop, report).await
+    // What is routine needs nobody else; were it not, nobody is there to be waited for.
+    let waiting = (Patience::Leave, stop);
+    execute::run(services, &digest, Some(&reason), waiting, report).await
 }
 
 /// Returns why the countdown that this belongs to does not run any more.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use super::approval::Patience;
 use super::journal::Report;
 use super::services::Services;
 use super::{alone, execute, history, planner, readiness, reconcile, timeline};
@@ -75,7 +76,7 @@ impl Effects {
             }
             Effect::Record(decisions) => {
                 tokio::spawn(async move {
-                    let written = services.journal.record_decisions(&decisions).await;
+                    let written = services.decide(&decisions).await;
                     let (level, text) = match written {
                         Ok(()) => (Level::Info, format!("recorded: {}", in_words(&decisions))),
                         Err(error) => (Level::Error, format!("NOT recorded: {error}")),
@@ -179,7 +180,8 @@ impl Effects {
         self.stops.insert(digest.clone(), stop.clone());
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
-            let ended = execute::run(&services, &digest, reason.as_deref(), &stop, &report).await;
+            let waiting = (Patience::Wait, &*stop);
+            let ended = execute::run(&services, &digest, reason.as_deref(), waiting, &report).await;
             report(Msg::RunEnded {
                 digest,
                 text: ended.text,

@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use super::approval;
+use super::approval::{self, Go, Patience};
+use super::hands::{self, Hands, Taken};
 use super::journal::{NotRecorded, Report};
+use super::planner;
 use super::services::Services;
+use super::steady;
 use crate::app::model::Phase;
 use crate::app::msg::Msg;
 use crate::connect::Connector;
+use crate::domain::authority::Act;
 use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
 use crate::domain::decision::{
     Attempt, Decision, DecisionKind, Decisions, ErrorClass, Evidence, Intent, Outcome, Place,
@@ -75,7 +79,7 @@ pub async fn run(
     services: &Services,
     digest: &PlanDigest,
     reason: Option<&str>,
-    stop: &AtomicBool,
+    (patience, stop): (Patience, &AtomicBool),
     report: &Report,
 ) -> Ended {
     let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
@@ -89,9 +93,14 @@ pub async fn run(
     if state.plan.tier == Tier::Hard && reason.is_none() {
         return Ended::refused("a plan of the hard tier needs a reason; nothing was sent");
     }
-    if let Err(reason) = allowed(services, &digest, &state).await {
-        return Ended::refused(reason);
-    }
+    let _hands = match allowed(services, &digest, &state, reason, (patience, stop), report).await {
+        Ok(Allowed::Run(hands)) => hands,
+        Ok(Allowed::Instead(instead)) => {
+            let waiting = (Patience::Leave, stop);
+            return Box::pin(run(services, &instead, reason, waiting, report)).await;
+        }
+        Err(reason) => return Ended::refused(reason),
+    };
     // Who confirmed it stands in the log by itself, before the first step does.
     let confirmed = Decision {
         plan: Some(digest.clone()),
@@ -121,16 +130,32 @@ pub async fn run(
     run.steps(&state.plan).await
 }
 
+/// What may be done.
+enum Allowed {
+    /// The plan, by this console alone.
+    Run(Option<Hands>),
+    /// Another one in its place.
+    Instead(PlanDigest),
+}
+
 async fn allowed(
     services: &Services,
     digest: &PlanDigest,
     state: &PlanState,
-) -> Result<(), String> {
+    reason: Option<&str>,
+    waiting: (Patience, &AtomicBool),
+    report: &Report,
+) -> Result<Allowed, String> {
     let plan = &state.plan;
     fresh(services, digest, plan).await?;
-    approval::obtain(services, digest, state).await?;
+    match approval::obtain(services, digest, state, reason, waiting, report).await? {
+        Go::Ahead => {}
+        Go::Instead(other) => return Ok(Allowed::Instead(other)),
+    }
+    let hands = alone(services, plan, report)?;
     // Waiting for the approval took time, so whatever is checked against the world is checked after it.
     fresh(services, digest, plan).await?;
+    unchanged(services, plan)?;
     for precondition in &plan.preconditions {
         let connector = services.connectors.get(&precondition.connector);
         let connector = connector
@@ -151,12 +176,46 @@ async fn allowed(
             }
         }
     }
-    Ok(())
+    Ok(Allowed::Run(hands))
+}
+
+/// Makes sure that nobody else acts on the identity; it stays so for as long as what is returned lives.
+fn alone(services: &Services, plan: &Plan, report: &Report) -> Result<Option<Hands>, String> {
+    let what = format!("plan {}", plan.digest().short());
+    match hands::take(services.journal.store(), plan.identity.as_str(), &what) {
+        Ok(Taken::Here(hands)) => Ok(Some(hands)),
+        Ok(Taken::Elsewhere(who)) => Err(format!(
+            "{who} acts on {} now; wait until that has ended, and look what came of it",
+            plan.identity
+        )),
+        Err(error) => {
+            // Then only the records tell, as between hosts.
+            let text = format!("who else acts on {} cannot be told: {error}", plan.identity);
+            report(Msg::Notice {
+                level: crate::app::model::Level::Warn,
+                text,
+            });
+            Ok(None)
+        }
+    }
+}
+
+/// Makes sure that the map still says what people agreed to.
+fn unchanged(services: &Services, plan: &Plan) -> Result<(), String> {
+    let drift = plan
+        .impact
+        .drift(&planner::impact_of(services, &plan.identity));
+    if drift.is_empty() {
+        return Ok(());
+    }
+    let text = drift.join(", ");
+    Err(format!(
+        "the plan is void, what it touches has changed: {text}; build it anew"
+    ))
 }
 
 async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<(), String> {
-    let now = Timestamp::now();
-    if now >= plan.expires {
+    if steady::now() >= plan.expires {
         return Err(format!(
             "the plan expired at {}; build it anew",
             plan.expires
@@ -167,15 +226,8 @@ async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<
             "the plan was made on the drill and this is not it, or the other way round".to_owned(),
         );
     }
-    let decisions = services
-        .journal
-        .decisions()
-        .await
-        .map_err(|e| e.to_string())?;
-    if decisions
-        .acts()
-        .any(|act| act.intent.digest == *digest && !act.intent.undo)
-    {
+    let decisions = services.journal.latest().await.map_err(|e| e.to_string())?;
+    if decisions.was_run(digest) {
         return Err("the plan was run already; a plan runs once, so build it anew".to_owned());
     }
     Ok(())
@@ -583,6 +635,9 @@ pub async fn undo(
     if let Some(reason) = services.journal.blocked().await {
         return Ended::refused(format!("nothing can be recorded: {reason}"));
     }
+    if let Err(reason) = approval::may(services, Act::Trigger, &state).await {
+        return Ended::refused(reason);
+    }
     let Some(step) = state.plan.step(step) else {
         return Ended::refused(format!("the plan has no step {step}"));
     };
@@ -595,6 +650,10 @@ pub async fn undo(
     };
     let Some(connector) = services.connectors.get(&step.connector) else {
         return Ended::refused(format!("connector `{}` is not configured", step.connector));
+    };
+    let _hands = match alone(services, &state.plan, report) {
+        Ok(hands) => hands,
+        Err(reason) => return Ended::refused(reason),
     };
     let decisions = match services.journal.decisions().await {
         Ok(decisions) => decisions,

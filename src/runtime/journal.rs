@@ -66,6 +66,9 @@ pub(super) enum Order {
     /// Windows of so many seconds that were open since a time.
     Watched(u32, Timestamp, oneshot::Sender<Vec<Watched>>),
     Health(oneshot::Sender<Option<String>>),
+    Key(oneshot::Sender<Option<String>>),
+    Sign(String, oneshot::Sender<Option<String>>),
+    Latest(oneshot::Sender<Decisions>),
     /// The head over so many lines left, or could not.
     Anchored(u64, Result<Anchored, String>),
     Poll,
@@ -221,6 +224,22 @@ impl Journal {
         self.ask(Order::Health)
             .await
             .unwrap_or_else(|gone| Some(gone.0))
+    }
+
+    /// Returns the key that signs the own log, as `origin+id+base64`; `None` without one.
+    pub async fn key(&self) -> Option<String> {
+        self.ask(Order::Key).await.ok().flatten()
+    }
+
+    /// Signs a text that ends in a line feed with that key, as a C2SP note; `None` without one.
+    pub async fn sign(&self, text: String) -> Option<String> {
+        let signed = self.ask(|answer| Order::Sign(text, answer)).await;
+        signed.ok().flatten()
+    }
+
+    /// Returns the fold of all logs as they stand on the disk now, whether or not anybody told of what is new.
+    pub async fn latest(&self) -> Result<Decisions, NotRecorded> {
+        self.ask(Order::Latest).await
     }
 
     /// Ends the thread after everything ordered before.
@@ -392,6 +411,19 @@ impl Thread {
                 }
                 Order::Health(answer) => {
                     let _ = answer.send(self.blocked());
+                }
+                Order::Key(answer) => {
+                    let key = self.writer.as_ref().map(Writer::vkey);
+                    let _ = answer.send(key);
+                }
+                Order::Sign(text, answer) => {
+                    let signed = self.writer.as_ref().map(|writer| writer.sign(&text));
+                    let _ = answer.send(signed);
+                }
+                Order::Latest(answer) => {
+                    self.unread = None;
+                    self.poll();
+                    let _ = answer.send(self.decisions.clone());
                 }
                 Order::Anchored(size, sent) => {
                     self.anchors

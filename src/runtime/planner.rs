@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::approval;
 use super::services::Services;
 use crate::connect::{Bound, BoundStep};
+use crate::domain::authority::Act;
 use crate::domain::decision::{PlanRecord, RecordType};
 use crate::domain::graph::{Limits, Look, Walk};
 use crate::domain::identity::Identity;
-use crate::domain::ids::{AlertId, NodeId, PlanDigest, StepId};
+use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest, StepId};
 use crate::domain::plan::{
     ImpactNode, ImpactSnapshot, PLAN_LIFETIME_S, Plan, PlanStep, Residual, Skipped, Undo,
     canonical, sha256_hex,
@@ -41,6 +43,12 @@ pub async fn build(
     now: Timestamp,
 ) -> Result<(PlanDigest, Arc<Plan>), String> {
     let plan = draft(services, alert, identity, playbook, now).await?;
+    // A plan that could not be run is not begun.
+    if let Some(authority) = &services.authority {
+        let own = approval::own_key(services).await?;
+        let allowed = authority.roster.allows(&own, Act::Trigger, &plan);
+        allowed.map(drop)?;
+    }
     let digest = plan.digest();
     let record = PlanRecord {
         digest: digest.clone(),
@@ -116,7 +124,7 @@ async fn draft(
     residual.extend(untouched(services, identity, &steps));
     let impact = ImpactSnapshot {
         order: said,
-        ..impact_of(services, identity)
+        ..impact_of(services, &identity.id)
     };
     let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     Ok(Plan {
@@ -333,9 +341,10 @@ fn untouched(services: &Services, identity: &Identity, steps: &[PlanStep]) -> Ve
     .collect()
 }
 
-fn impact_of(services: &Services, identity: &Identity) -> ImpactSnapshot {
+/// Returns what the map says of an identity now.
+pub(super) fn impact_of(services: &Services, identity: &IdentityId) -> ImpactSnapshot {
     let graph = services.inventory.graph();
-    let node = NodeId::from(&identity.id);
+    let node = NodeId::from(identity);
     let (breaks, reaches) = (graph.impact(&node), graph.exposure(&node));
     let list = |walk: &Walk| {
         walk.branches

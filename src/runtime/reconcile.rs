@@ -32,6 +32,7 @@ pub async fn run(services: &Services, alert: &AlertId) -> Result<Vec<Told>, Stri
         .decisions()
         .await
         .map_err(|e| e.to_string())?;
+    super::approval::may_decide(services).await?;
     let mut told = Vec::new();
     for act in decisions
         .acts_for(alert)

@@ -16,7 +16,10 @@ use crate::domain::policy::{Policy, Source};
 use crate::domain::readiness::Means;
 use crate::intake::store::Store;
 
+use super::approval;
 use super::journal::Journal;
+use crate::domain::authority::Authority;
+use crate::domain::decision::Decision;
 
 /// The shipped playbooks, used unless the configuration names files.
 pub const SHIPPED_PLAYBOOKS: &str = include_str!("playbooks.toml");
@@ -45,6 +48,10 @@ pub struct Services {
     pub playbooks: Arc<[Playbook]>,
     /// What is to be done.
     pub policy: Arc<Policy>,
+    /// Who may do what; `None` where no roster is configured and nobody is asked.
+    pub authority: Option<Arc<Authority>>,
+    /// The key that signs what this process writes, where there is a roster and it counts for whoever runs this process.
+    pub own: Option<Arc<str>>,
     /// What is known about identities.
     pub inventory: Arc<Inventory>,
     /// Where that comes from; `None` where it is read once, as in the drill.
@@ -76,6 +83,13 @@ impl Services {
     /// Returns what each connector can do, for the options.
     pub fn capabilities(&self) -> Arc<BTreeMap<String, Capabilities>> {
         Arc::new(means(&self.connectors).capabilities)
+    }
+
+    /// Writes decisions durably, all or none, if whoever runs this process may decide anything.
+    pub async fn decide(&self, decisions: &[Decision]) -> Result<(), String> {
+        approval::may_decide(self).await?;
+        let written = self.journal.record_decisions(decisions).await;
+        written.map_err(|e| e.to_string())
     }
 
     fn id_params(&self) -> BTreeMap<String, String> {
@@ -112,6 +126,8 @@ impl Services {
             capabilities: self.capabilities(),
             id_params: Arc::new(self.id_params()),
             desk: self.desk.clone(),
+            authority: self.authority.clone(),
+            own: self.own.clone(),
             reload: Reload {
                 troubles: troubles(&self.inventory),
                 ..Reload::default()

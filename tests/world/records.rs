@@ -24,6 +24,7 @@ pub fn entry(log: &str, seq: u64, minutes: i64, kind: RecordType, body: Value) -
         kind,
         ts: at(minutes),
         actor: log.rsplit('/').next().unwrap().into(),
+        signer: None,
         body,
     }
 }

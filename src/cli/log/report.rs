@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::domain::alert::Alert;
-use crate::domain::decision::{Act, Approval, Decisions, PlanRecord, RecordType};
+use crate::domain::decision::{Act, Decisions, PlanRecord, RecordType, Verdict};
 use crate::domain::ids::{AlertId, PlanDigest};
 use crate::domain::plan::Plan;
 use crate::domain::text::show;
@@ -48,7 +48,7 @@ pub struct PlanPart {
     /// The plan.
     pub plan: Plan,
     /// Verdicts on it: who, where it stands, what.
-    pub verdicts: Vec<(String, Approval)>,
+    pub verdicts: Vec<Verdict>,
 }
 
 /// Everything that the records tell about one alert.
@@ -150,7 +150,7 @@ fn plans_of(id: &AlertId, lines: &[Line], decisions: &Decisions) -> Vec<PlanPart
                 digest: digest.clone(),
                 author: line.entry.actor.clone(),
                 plan: state.plan.clone(),
-                verdicts: state.approvals.clone(),
+                verdicts: state.verdicts.clone(),
             })
         })
         .collect()
@@ -175,8 +175,8 @@ fn value(incident: &Incident<'_>) -> serde_json::Value {
         .map(|p| {
             json!({
                 "digest": p.digest.as_str(), "author": text(&p.author), "plan": shown(&p.plan),
-                "verdicts": p.verdicts.iter().map(|(by, v)| json!({
-                    "by": text(by), "approved": v.approved, "reason": v.reason.as_deref().map(text),
+                "verdicts": p.verdicts.iter().map(|v| json!({
+                    "by": text(&v.by), "approved": v.approval.approved, "reason": v.approval.reason.as_deref().map(text),
                 })).collect::<Vec<_>>(),
             })
         })

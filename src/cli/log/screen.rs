@@ -58,6 +58,8 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             fallback: None,
         };
         let services = Services {
+            own: None,
+            authority: None,
             connectors: Arc::new(Connectors::default()),
             playbooks: Arc::new([]),
             policy: Arc::default(),

@@ -1,14 +1,17 @@
 //! The fold that turns records into what everybody decided and did.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{
-    Alone, Approval, Decision, DecisionKind, Entry, Intent, Outcome, Place, PlanRecord, RecordType,
-    Verify,
+    Alone, Approval, BreakGlass, Decision, DecisionKind, Entry, Intent, Outcome, Place, PlanRecord,
+    RecordType, Verdict, Verify,
 };
+use crate::domain::authority::{Quorum, TimeOut};
 use crate::domain::coverage::{CellState, WireOutcome, cell};
+use crate::domain::hold::Holds;
 use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
 use crate::domain::plan::Plan;
 
@@ -55,8 +58,46 @@ pub struct PlanState {
     pub actor: String,
     /// Where its record stands.
     pub place: Place,
+    /// The key that signs its record.
+    pub signer: Option<Arc<str>>,
+    /// When others were first asked to agree to it, and the key that signs that.
+    pub asked: Option<(Timestamp, Option<Arc<str>>)>,
+    /// Who must, as that says.
+    pub needs: Option<Quorum>,
+    /// What came of it that they did not agree in time, and when that was written down.
+    pub timed_out: Option<(Timestamp, TimeOut)>,
     /// Verdicts on it.
-    pub approvals: Vec<(String, Approval)>,
+    pub verdicts: Vec<Verdict>,
+}
+
+/// Somebody acted alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glass {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// The key that signs it.
+    pub signer: Option<Arc<str>>,
+    /// For which alert.
+    pub alert: AlertId,
+    /// Why nobody else could be asked.
+    pub reason: String,
+    /// What others said of it since; whether they may is not judged here.
+    pub reviews: Vec<Review>,
+}
+
+/// Somebody looked at what another did alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// The key that signs it.
+    pub signer: Option<Arc<str>>,
+    /// What they found.
+    pub reason: String,
 }
 
 /// Everything everybody decided: a fold over all journals.
@@ -70,7 +111,12 @@ pub struct Decisions {
     acts_of_plan: BTreeMap<PlanDigest, BTreeSet<IntentId>>,
     unknown: BTreeSet<IntentId>,
     alerts: BTreeMap<AlertId, Vec<(Timestamp, String, Decision)>>,
-    early: BTreeMap<PlanDigest, Vec<(String, Approval)>>,
+    early: BTreeMap<PlanDigest, Vec<Verdict>>,
+    /// Decisions about plans, or about what somebody did alone, that were not seen yet: logs have no order.
+    early_said: BTreeMap<PlanDigest, Vec<(Entry, Decision)>>,
+    broken: BTreeMap<PlanDigest, Glass>,
+    /// What is temporary, and who is trusted again.
+    pub holds: Holds,
     alone: Alone,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
     pub unreadable: usize,
@@ -128,8 +174,14 @@ impl Decisions {
                 }
                 self.note_unknown(&id);
             }),
+            RecordType::BreakGlass => entry
+                .body_as::<BreakGlass>()
+                .map(|alone| self.take_glass(entry, alone)),
             RecordType::Decision => entry.body_as::<Decision>().map(|decision| {
                 self.alone.take(entry.ts, &entry.actor, &decision);
+                self.take_request(entry, &decision);
+                self.take_review(entry, &decision);
+                self.holds.take(entry, &decision);
                 let row = (entry.ts, entry.actor.clone(), decision.clone());
                 self.alerts.entry(decision.alert).or_default().push(row);
             }),
@@ -152,15 +204,105 @@ impl Decisions {
 
     /// Keeps a verdict also when its plan has not been seen yet: clocks of hosts differ, so it may come first.
     fn take_approval(&mut self, entry: &Entry, approval: Approval) {
-        let by = approval.by.clone().unwrap_or_else(|| entry.actor.clone());
-        match self.plans.get_mut(&approval.digest) {
-            Some(plan) => plan.approvals.push((by, approval)),
-            None => self
-                .early
-                .entry(approval.digest.clone())
-                .or_default()
-                .push((by, approval)),
+        let verdict = Verdict {
+            by: approval.by.clone().unwrap_or_else(|| entry.actor.clone()),
+            log: entry.log.clone(),
+            signer: entry.signer.clone(),
+            at: entry.ts,
+            approval,
+        };
+        let digest = verdict.approval.digest.clone();
+        match self.plans.get_mut(&digest) {
+            Some(plan) => plan.verdicts.push(verdict),
+            None => self.early.entry(digest).or_default().push(verdict),
         }
+    }
+
+    /// Notes that others were asked about a plan. Whoever asks has the plan in a log of theirs, or read it in another.
+    fn take_request(&mut self, entry: &Entry, decision: &Decision) {
+        let about = matches!(decision.kind, DecisionKind::Ask | DecisionKind::TimedOut);
+        let Some(digest) = decision.plan.as_ref().filter(|_| about) else {
+            return;
+        };
+        let Some(plan) = self.plans.get_mut(digest) else {
+            return self.keep(digest, entry, decision);
+        };
+        match (decision.kind, decision.came_to) {
+            (DecisionKind::Ask, _) if plan.asked.is_none() => {
+                plan.needs.clone_from(&decision.needs);
+                plan.asked = Some((entry.ts, entry.signer.clone()));
+            }
+            (DecisionKind::TimedOut, Some(came_to)) => {
+                plan.timed_out.get_or_insert((entry.ts, came_to));
+            }
+            _ => {}
+        }
+    }
+
+    fn keep(&mut self, digest: &PlanDigest, entry: &Entry, decision: &Decision) {
+        let early = self.early_said.entry(digest.clone()).or_default();
+        early.push((entry.clone(), decision.clone()));
+    }
+
+    fn take_early(&mut self, digest: &PlanDigest) {
+        for (entry, decision) in self.early_said.remove(digest).unwrap_or_default() {
+            self.take_request(&entry, &decision);
+            self.take_review(&entry, &decision);
+        }
+    }
+
+    fn take_glass(&mut self, entry: &Entry, alone: BreakGlass) {
+        let digest = alone.digest.clone();
+        self.broken.entry(alone.digest).or_insert_with(|| Glass {
+            at: entry.ts,
+            actor: entry.actor.clone(),
+            signer: entry.signer.clone(),
+            alert: alone.alert,
+            reason: alone.reason,
+            reviews: Vec::new(),
+        });
+        self.take_early(&digest);
+    }
+
+    fn take_review(&mut self, entry: &Entry, decision: &Decision) {
+        let about = decision.kind == DecisionKind::Review;
+        let Some(digest) = decision.plan.as_ref().filter(|_| about) else {
+            return;
+        };
+        let Some(glass) = self.broken.get_mut(digest) else {
+            return self.keep(digest, entry, decision);
+        };
+        glass.reviews.push(Review {
+            at: entry.ts,
+            actor: entry.actor.clone(),
+            signer: entry.signer.clone(),
+            reason: decision.reason.clone().unwrap_or_default(),
+        });
+    }
+
+    /// Returns what people did alone, by plan.
+    pub fn broken(&self) -> impl Iterator<Item = (&PlanDigest, &Glass)> {
+        self.broken.iter()
+    }
+
+    /// Returns how somebody came to run this plan alone, if they did.
+    pub fn glass(&self, digest: &PlanDigest) -> Option<&Glass> {
+        self.broken.get(digest)
+    }
+
+    /// Tells whether anything was done by a plan.
+    pub fn was_run(&self, digest: &PlanDigest) -> bool {
+        self.acts_by(digest).any(|act| !act.intent.undo)
+    }
+
+    /// Returns the plans that others were asked about, that nothing was done by yet, oldest request first.
+    pub fn asked(&self) -> Vec<(&PlanDigest, &PlanState)> {
+        let open = |(digest, state): &(&PlanDigest, &PlanState)| {
+            state.asked.is_some() && !self.acts_of_plan.contains_key(*digest)
+        };
+        let mut plans: Vec<_> = self.plans.iter().filter(open).collect();
+        plans.sort_by_key(|(_, state)| state.asked.as_ref().map(|(at, _)| *at));
+        plans
     }
 
     fn take_plan(&mut self, entry: &Entry, record: PlanRecord) {
@@ -177,13 +319,24 @@ impl Decisions {
                 log: entry.log.clone(),
                 seq: entry.seq,
             },
-            approvals: self.early.remove(&record.digest).unwrap_or_default(),
+            signer: entry.signer.clone(),
+            asked: None,
+            needs: None,
+            timed_out: None,
+            verdicts: self.early.remove(&record.digest).unwrap_or_default(),
         };
         self.plans_of_alert
             .entry(state.plan.alert.clone())
             .or_default()
             .insert(record.digest.clone());
+        let digest = record.digest.clone();
         self.plans.insert(record.digest, state);
+        self.take_early(&digest);
+    }
+
+    /// Returns all plans.
+    pub fn plans(&self) -> impl Iterator<Item = (&PlanDigest, &PlanState)> {
+        self.plans.iter()
     }
 
     /// Finds a plan by its digest, or by an unambiguous prefix of at least 8 hex digits.
@@ -228,7 +381,7 @@ impl Decisions {
     }
 
     /// Returns the acts of one plan, oldest first.
-    fn acts_by(&self, digest: &PlanDigest) -> impl DoubleEndedIterator<Item = &Act> {
+    pub fn acts_by(&self, digest: &PlanDigest) -> impl DoubleEndedIterator<Item = &Act> {
         let ids = self.acts_of_plan.get(digest).into_iter().flatten();
         ids.filter_map(|id| self.acts.get(id))
     }
@@ -330,6 +483,7 @@ mod tests {
             kind,
             ts: Timestamp::UNIX_EPOCH,
             actor: log.to_owned(),
+            signer: None,
             body: body.as_object().unwrap().clone(),
         }
     }

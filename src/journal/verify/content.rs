@@ -13,7 +13,7 @@ use crate::domain::text::show;
 use super::super::reader::Line;
 use super::super::record;
 use super::super::trust::Trust;
-use super::{Finding, Level};
+use super::{Finding, Level, authority};
 
 /// An act that nobody can vouch for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +82,9 @@ impl Content {
                 RecordType::Intent => content.take_intent(entry, &plans, &mut intents),
                 _ => {}
             }
+        }
+        if let Some(trust) = trust {
+            content.findings.extend(authority::check(&decisions, trust));
         }
         for act in decisions.acts() {
             *content.states.entry(act.cell().as_str()).or_default() += 1;
@@ -171,7 +174,22 @@ impl Content {
             return;
         };
         self.bound += 1;
-        if let Some(trust) = trust.filter(|_| approval.approved && !is_drill(raw)) {
+        if let Some(trust) = trust.filter(|_| approval.block.is_some()) {
+            // Given on another host: the key in the block counts, not the log that holds it.
+            let holder = entry
+                .signer
+                .as_deref()
+                .and_then(|key| trust.holder_named(key));
+            let text = match holder {
+                None => "the verdict of another host is forged, or nobody's on the roster",
+                Some(who) if Some(who) == trust.writer_of(&plan.log) && approval.approved => {
+                    self.self_approvals += 1;
+                    "the plan was approved by the person who wrote it"
+                }
+                Some(_) => return,
+            };
+            self.find(Level::Failure, "approvals", entry, text);
+        } else if let Some(trust) = trust.filter(|_| approval.approved && !is_drill(raw)) {
             let who = trust.writer_of(&entry.log);
             if who.is_none() {
                 let text = "approved in a log that belongs to nobody on the roster";

@@ -19,13 +19,14 @@ const LOOKED_INTO: [RecordType; 4] = [
 ];
 
 /// What records of these kinds say together is checked when all logs are read.
-const KEPT: [RecordType; 6] = [
+const KEPT: [RecordType; 7] = [
     RecordType::Plan,
     RecordType::Approval,
     RecordType::Intent,
     RecordType::Outcome,
     RecordType::Verify,
     RecordType::Decision,
+    RecordType::BreakGlass,
 ];
 
 /// Records that are checked together when all logs are read.
@@ -114,6 +115,7 @@ impl Audit<'_> {
             kind: record.kind,
             ts: record.ts,
             actor: owner.map_or_else(String::new, |(host, user)| format!("{user}@{host}")),
+            signer: None,
             body: record.body,
         };
         self.queue.pending.push(Line {

@@ -138,6 +138,7 @@ impl Writer {
                         kind: r.kind,
                         ts: r.ts,
                         actor: String::new(),
+                        signer: None,
                         body: r.body,
                     });
                 }

@@ -212,6 +212,7 @@ mod tests {
             kind: RecordType::Decision,
             ts: Timestamp::UNIX_EPOCH,
             actor: "alice".to_owned(),
+            signer: None,
             body: body.as_object().unwrap().clone(),
         });
     }

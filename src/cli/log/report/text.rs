@@ -125,17 +125,18 @@ fn plans(incident: &Incident<'_>, text: &mut String) {
             );
         }
         text.push_str("\nApprovals:\n\n");
-        for (by, verdict) in &part.verdicts {
-            let word = if verdict.approved {
+        for verdict in &part.verdicts {
+            let word = if verdict.approval.approved {
                 "approved"
             } else {
                 "rejected"
             };
             let reason = verdict
+                .approval
                 .reason
                 .as_deref()
                 .map_or_else(String::new, |r| format!(" – {}", escape(r)));
-            let _ = writeln!(text, "- {word} by {}{reason}", escape(by));
+            let _ = writeln!(text, "- {word} by {}{reason}", escape(&verdict.by));
         }
         if part.verdicts.is_empty() {
             text.push_str("- none recorded\n");

@@ -99,6 +99,7 @@ impl Log {
     fn record(&mut self, s: i64, kind: RecordType, body: &Value) {
         self.seq += 1;
         self.decisions.apply(&Entry {
+            signer: None,
             log: "l".into(),
             seq: self.seq,
             kind,
