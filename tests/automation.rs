@@ -605,3 +605,57 @@ fn what_runs_by_itself_no_more_is_stopped_in_its_countdown() {
     desk.tick(30);
     assert!(desk.ran.is_empty());
 }
+
+#[test]
+fn the_screen_tells_what_runs_how_and_why_not() {
+    use stanch::app::model::Overlay;
+    use stanch::app::policy_screen::overview;
+
+    let mut desk = Desk::new(AUTO);
+    desk.alert("svc-a");
+    desk.tick(30);
+    desk.press("P");
+    assert!(matches!(desk.model.overlay, Overlay::Policy));
+    let all = overview(&desk.model, desk.now);
+    assert_eq!((all.ran_in_hour, all.per_hour, all.counting), (1, 3, 0));
+    assert_eq!(all.standstill, None);
+    let row = &all.playbooks[0];
+    assert_eq!((row.playbook.as_str(), row.countdown_s), ("cut", Some(30)));
+    assert_eq!((row.by_itself.run, row.by_itself.vetoed), (1, 0));
+    assert_eq!(row.by_itself.last_run, Some(desk.now));
+    desk.press("?");
+    desk.press("esc");
+    assert!(
+        matches!(desk.model.overlay, Overlay::Policy),
+        "back where one was"
+    );
+    desk.press("j");
+    desk.press("a");
+    assert!(
+        matches!(desk.model.overlay, Overlay::Policy),
+        "the other did nothing yet"
+    );
+    desk.press("k");
+    desk.press("a");
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    assert_eq!(desk.model.selected, Some(AlertId::new("test/svc-a")));
+}
+
+#[test]
+fn keys_of_other_screens_stop_nothing() {
+    let mut desk = Desk::new(AUTO);
+    desk.press("P");
+    desk.alert("svc-a");
+    for key in ["j", "k", "tab", "tab", "?", "esc", "m", "esc"] {
+        desk.press(key);
+    }
+    assert_eq!(desk.told(), ["auto_begun"]);
+    desk.press("esc");
+    assert_eq!(
+        desk.told(),
+        ["auto_begun"],
+        "the key that closes a screen is not on the row"
+    );
+    desk.press("esc");
+    assert_eq!(desk.told(), ["auto_begun", "auto_vetoed"]);
+}

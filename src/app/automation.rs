@@ -14,8 +14,11 @@ use super::msg::Effect;
 use crate::domain::alert::Alert;
 use crate::domain::automation::{AtEnd, Case, Next, at_end, consider, left_s};
 use crate::domain::decision::{ByItself, Decision, DecisionKind, Entry, RecordType};
+use crate::domain::graph::Graph;
+use crate::domain::identity::Identity;
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
+use crate::domain::text::Untrusted;
 
 /// Most alerts that wait to be looked at; the oldest go first, and a person sees them all the same.
 const WAITING: usize = 4_096;
@@ -39,9 +42,11 @@ pub struct Begin {
     /// What the record is to say; the runtime adds the plan, the end and the policy.
     pub decision: Decision,
     /// The alert's incident, as its source says.
-    pub incident: Option<crate::domain::text::Untrusted>,
+    pub incident: Option<Untrusted>,
     /// Whom it is about.
-    pub identity: crate::domain::identity::Identity,
+    pub identity: Identity,
+    /// The map around them.
+    pub graph: Arc<Graph>,
     /// How long it counts, in seconds.
     pub seconds: u32,
 }
@@ -173,7 +178,13 @@ fn look_at(model: &mut Model, alert: &Arc<Alert>, now: Timestamp) -> Vec<Effect>
     }
     let mut effects = Vec::new();
     if let Some((decision, identity)) = begin {
-        effects.push(counting(model, decision, identity, alert.incident.clone()));
+        let incident = alert.incident.clone();
+        effects.push(counting(
+            model,
+            decision,
+            (identity, detail.graph),
+            incident,
+        ));
     }
     if let Some(last) = records.last() {
         let kind = last.kind;
@@ -190,8 +201,8 @@ fn look_at(model: &mut Model, alert: &Arc<Alert>, now: Timestamp) -> Vec<Effect>
 fn counting(
     model: &mut Model,
     decision: Decision,
-    identity: crate::domain::identity::Identity,
-    incident: Option<crate::domain::text::Untrusted>,
+    (identity, graph): (Identity, Arc<Graph>),
+    incident: Option<Untrusted>,
 ) -> Effect {
     let playbook = decision.playbook.as_deref().unwrap_or_default();
     let seconds = model.policy.countdown_s(playbook);
@@ -201,6 +212,7 @@ fn counting(
         decision,
         incident,
         identity,
+        graph,
         seconds,
     }))
 }
@@ -253,11 +265,12 @@ fn again(
     alert: Option<&Alert>,
     detail: Option<Detail>,
 ) -> Option<Effect> {
-    let identity = detail?.identity?;
+    let detail = detail?;
+    let whom = (detail.identity?, detail.graph);
     let why = "the console ended, or stood still, in the countdown before; it begins anew, once";
     let mut ask = record(id, count, DecisionKind::AutoBegun, Some(why.to_owned()));
     (ask.plan, ask.until) = (None, None);
-    Some(counting(model, ask, identity, alert?.incident.clone()))
+    Some(counting(model, ask, whom, alert?.incident.clone()))
 }
 
 fn record(id: &AlertId, count: &ByItself, kind: DecisionKind, why: Option<String>) -> Decision {

@@ -13,6 +13,7 @@ use super::settings::View;
 use super::timeline::{Found, Verdict};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, Entry};
+use crate::domain::graph::Graph;
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
 use crate::domain::inventory::Inventory;
@@ -196,6 +197,8 @@ pub enum Effect {
         incident: Option<Untrusted>,
         /// Whom.
         identity: Box<Identity>,
+        /// The map as it stands beside the queue.
+        graph: Arc<Graph>,
         /// Which playbook.
         playbook: String,
     },

@@ -90,6 +90,7 @@ pub fn stage_on(
         incident: model.incident_of(&alert).cloned(),
         alert,
         identity: Box::new(identity),
+        graph: model.detail.graph.clone(),
         playbook,
     });
     effects
@@ -298,6 +299,7 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
         alert,
         incident,
         identity: Box::new(identity),
+        graph: model.detail.graph.clone(),
         playbook,
     }]
 }

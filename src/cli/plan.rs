@@ -235,6 +235,7 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
             &planner::Alerted {
                 id: &alert,
                 incident: model.incident_of(&alert),
+                graph: Some(&detail.graph),
             },
             identity,
             &playbook,

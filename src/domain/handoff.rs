@@ -105,3 +105,6 @@ pub fn message(digest: &PlanDigest, plan: &Plan, step: &PlanStep) -> String {
 fn short(shown: &str) -> String {
     fit(shown, MOST, "...").replace("://", "[:]//")
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::graph::{AccessLayer, EdgeKind, Graph, LayerRow, Look, NodeIx};
+use super::graph::{AccessLayer, EdgeKind, Graph, LayerRow, Look, NodeIx, NodeKind};
 use super::identity::Identity;
 use super::text::{Untrusted, fit};
 use super::vocabulary::Verb;
@@ -100,22 +100,31 @@ fn moved(verbs: &[Verb], before: &[usize], after: &[usize], lasting: usize) -> O
     ))
 }
 
-/// Says which layer ends with which step, the nearest first.
+/// Says which layer ends with which step, the nearest first. What is cached is sessions and tokens, and roles apart.
 fn layers(verbs: &[Verb], order: &[usize], around: &Around<'_>) -> Vec<String> {
-    let closes = |layer: AccessLayer, verb: Verb| match layer {
-        AccessLayer::Cached => matches!(verb, Verb::RevokeSessions | Verb::RevokeTokens),
-        AccessLayer::Delegated => verb == Verb::RevokeGrants,
+    let graph = around.graph;
+    let is_role = |row: &&LayerRow| {
+        let node = graph.at(row.node);
+        node.is_some_and(|node| node.kind == NodeKind::Permission)
+    };
+    let closes = |layer: AccessLayer, role: bool, verb: Verb| match (layer, role) {
+        (AccessLayer::Cached, false) => matches!(verb, Verb::RevokeSessions | Verb::RevokeTokens),
+        (AccessLayer::Cached, true) => verb == Verb::RestrictPrivilege,
+        (AccessLayer::Delegated, _) => verb == Verb::RevokeGrants,
         // A key that it issued is somebody else's from then on: a target of its own.
-        AccessLayer::Downstream => false,
+        (AccessLayer::Downstream, _) => false,
     };
     let mut says = Vec::new();
-    for layer in AccessLayer::ALL {
+    let parts = AccessLayer::ALL.map(|layer| [(layer, false), (layer, true)]);
+    for (layer, role) in parts.into_iter().flatten() {
         let rows = around.look.layers.iter();
-        let rows: Vec<&LayerRow> = rows.filter(|row| row.layer == layer).collect();
+        let rows: Vec<&LayerRow> = rows
+            .filter(|row| row.layer == layer && is_role(row) == role)
+            .collect();
         if rows.is_empty() {
             continue;
         }
-        let step = order.iter().position(|at| closes(layer, verbs[*at]));
+        let step = order.iter().position(|at| closes(layer, role, verbs[*at]));
         let ends = match (step, layer) {
             (Some(n), _) => format!("ended by step {}", n + 1),
             (None, AccessLayer::Downstream) => {
@@ -123,9 +132,10 @@ fn layers(verbs: &[Verb], order: &[usize], around: &Around<'_>) -> Vec<String> {
             }
             (None, _) => "ended by no step of this plan".to_owned(),
         };
-        let names = names(around.graph, rows.iter().map(|row| row.node));
+        let names = names(graph, rows.iter().map(|row| row.node));
+        let what = if role { ", roles" } else { "" };
         says.push(format!(
-            "{} layer, {}: {names}; {ends}",
+            "{} layer{what}, {}: {names}; {ends}",
             layer.as_str(),
             rows.len()
         ));

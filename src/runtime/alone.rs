@@ -33,11 +33,13 @@ pub async fn begin(services: &Services, begin: Begin) -> Result<(), NotRecorded>
         mut decision,
         incident,
         identity,
+        graph,
         seconds,
     } = begin;
     let alerted = Alerted {
         id: &decision.alert,
         incident: incident.as_ref(),
+        graph: Some(&graph),
     };
     let book = decision.playbook.clone().unwrap_or_default();
     let now = Timestamp::now();

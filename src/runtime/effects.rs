@@ -61,12 +61,14 @@ impl Effects {
                 alert,
                 incident,
                 identity,
+                graph,
                 playbook,
             } => {
                 tokio::spawn(async move {
                     let alerted = planner::Alerted {
                         id: &alert,
                         incident: incident.as_ref(),
+                        graph: Some(&graph),
                     };
                     let now = Timestamp::now();
                     let result =

@@ -11,7 +11,7 @@ use super::services::Services;
 use crate::connect::{Bound, BoundStep};
 use crate::domain::authority::Act;
 use crate::domain::decision::{PlanRecord, RecordType};
-use crate::domain::graph::{Limits, Look, Walk};
+use crate::domain::graph::{Graph, Limits, Look, Walk};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest, StepId};
 use crate::domain::plan::{
@@ -32,6 +32,8 @@ pub struct Alerted<'a> {
     pub id: &'a AlertId,
     /// Its incident, as its source says.
     pub incident: Option<&'a Untrusted>,
+    /// The map with what the provider says, where that was asked: the order of steps hangs on it.
+    pub graph: Option<&'a Graph>,
 }
 
 /// Builds a plan and records it. The returned plan is in the journal under the returned digest.
@@ -85,7 +87,7 @@ async fn draft(
     };
     let about = about(services, alert.id, identity, now).await;
     let (mut kept, skipped) = chosen(book, about.as_ref(), offered, connector.as_ref().err())?;
-    let said = in_order(services, book, &mut kept, identity, now);
+    let said = in_order(services, alert, book, &mut kept, identity, now);
     let verbs: Vec<Verb> = kept
         .iter()
         .filter(|s| !s.is_handed_over())
@@ -190,13 +192,16 @@ fn chosen<'b>(
 /// Puts steps in the order that the map asks for; returns what is to be known about it.
 fn in_order(
     services: &Services,
+    alert: &Alerted<'_>,
     book: &Playbook,
     steps: &mut Vec<&StepTemplate>,
     identity: &Identity,
     now: Timestamp,
 ) -> Vec<String> {
-    let graph = services.inventory.graph();
-    let look = Look::at(graph, &NodeId::from(&identity.id), Limits::AT_ONCE);
+    let node = NodeId::from(&identity.id);
+    let known = alert.graph.filter(|graph| graph.find(&node).is_some());
+    let graph = known.unwrap_or_else(|| services.inventory.graph());
+    let look = Look::at(graph, &node, Limits::AT_ONCE);
     let verbs: Vec<Verb> = steps.iter().map(|step| step.verb).collect();
     let around = Around {
         identity,

@@ -218,3 +218,22 @@ fn fields_say_what_they_mean() {
     assert_eq!(severity["may_be_unknown"], true);
     assert_eq!(severity["words"].as_array().unwrap().len(), 5);
 }
+
+#[test]
+fn status_tells_modes_and_what_is_not_armed() {
+    let desk = Desk::configured(CONNECTOR, CARD);
+    let rows = desk.run(&["policy", "status", "--json"]).ends(0).json();
+    let books = rows["playbooks"].as_array().unwrap();
+    assert_eq!(books.len(), 18);
+    assert!(
+        books
+            .iter()
+            .all(|b| b["mode"] == "ask" && b["is_armed"] == true)
+    );
+    assert_eq!(
+        (&rows["per_hour"], &rows["ran_in_hour"]),
+        (&3.into(), &0.into())
+    );
+    let text = desk.run(&["policy", "status"]).ends(0).out;
+    assert!(text.contains("brake: 0 ran by themselves"), "{text}");
+}

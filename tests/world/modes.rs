@@ -69,17 +69,22 @@ impl World {
                 self.said(&alert, &[DecisionKind::AutoBegun]);
             }
             "alone_vetoed" => {
-                self.said(&alert, &[DecisionKind::AutoBegun, DecisionKind::AutoVetoed])
+                self.said(&alert, &[DecisionKind::AutoBegun, DecisionKind::AutoVetoed]);
             }
             "alone_waits" => self.said(&alert, &[DecisionKind::AutoWaits]),
             "alone_braked" => self.said(&alert, &[DecisionKind::AutoBraked]),
             _ => {
                 let others = ["drill/x1", "drill/x2", "drill/x3"].map(AlertId::new);
-                use DecisionKind::{AutoBegun, AutoBraked, AutoRun, AutoVetoed};
                 if screen != "policy" {
-                    self.said(&others[0], &[AutoBegun, AutoRun]);
-                    self.said(&others[1], &[AutoBegun, AutoVetoed]);
-                    self.said(&others[2], &[AutoBraked]);
+                    self.said(
+                        &others[0],
+                        &[DecisionKind::AutoBegun, DecisionKind::AutoRun],
+                    );
+                    self.said(
+                        &others[1],
+                        &[DecisionKind::AutoBegun, DecisionKind::AutoVetoed],
+                    );
+                    self.said(&others[2], &[DecisionKind::AutoBraked]);
                 }
                 self.press("P");
                 if screen == "policy_read" {

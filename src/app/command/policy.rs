@@ -74,6 +74,13 @@ pub(super) const ROWS: &[Spec] = &[
     ),
     row(C::Help, "policy.help", "help", &["?"], "Show all keys."),
     row(
+        C::Messages,
+        "policy.messages",
+        "messages",
+        &["m"],
+        "Show errors and messages so far.",
+    ),
+    row(
         C::Redraw,
         "policy.redraw",
         "redraw",

@@ -101,6 +101,7 @@ fn map() -> Graph {
     let mut node = |id: &str, kind| graph.add_node(Node::new(NodeId::new(id), kind, id));
     node("p:a", NodeKind::Identity);
     node("s1", NodeKind::Session);
+    node("r1", NodeKind::Permission);
     node("g1", NodeKind::Grant);
     node("k2", NodeKind::Credential);
     node("k1", NodeKind::Credential);
@@ -108,6 +109,7 @@ fn map() -> Graph {
     let mut edge =
         |from: &str, kind, to: &str| graph.add_edge(NodeId::new(from), kind, NodeId::new(to));
     edge("p:a", EdgeKind::Holds, "s1");
+    edge("p:a", EdgeKind::Holds, "r1");
     edge("p:a", EdgeKind::Holds, "g1");
     edge("p:a", EdgeKind::Issued, "k2");
     edge("p:a", EdgeKind::Holds, "k1");
@@ -126,6 +128,7 @@ fn layers_shared_nodes_and_cycles_are_told() {
         told.says,
         [
             "cached layer, 1: s1; ended by step 3",
+            "cached layer, roles, 1: r1; ended by no step of this plan",
             "delegated layer, 1: g1; ended by no step of this plan",
             "downstream layer, 1: k2; not ended by this plan: each is a target of its own, after it",
             "stops at what others share: k1; who else loses it is a person's decision",
