@@ -207,36 +207,8 @@ impl Term {
                 }
                 out.push(Val::Made(Json::Text(text.into())));
             }
-            Self::Key(of, key) => {
-                for val in of.all(input, vars)? {
-                    out.push(val.key(key)?);
-                }
-            }
-            Self::KeyOf(of, by) => {
-                let key = by.one(input, vars)?;
-                let key = as_text(key.json())?;
-                for val in of.all(input, vars)? {
-                    out.push(val.key(key)?);
-                }
-            }
-            Self::From(of, from) => {
-                for val in of.all(input, vars)? {
-                    let Json::List(items) = val.into_json() else {
-                        return None;
-                    };
-                    let rest = items.into_iter().skip(*from).collect();
-                    out.push(Val::Made(Json::List(rest)));
-                }
-            }
-            Self::At(of, at) => {
-                for val in of.all(input, vars)? {
-                    out.push(val.at(*at)?);
-                }
-            }
-            Self::Each(of) => {
-                for val in of.all(input, vars)? {
-                    each(val, out)?;
-                }
+            Self::Key(..) | Self::KeyOf(..) | Self::From(..) | Self::At(..) | Self::Each(_) => {
+                self.look_up(input, vars, out)?;
             }
             Self::Pipe(from, to) => {
                 for val in from.all(input, vars)? {
@@ -297,6 +269,45 @@ impl Term {
             Self::Call(call) => call.run(input, vars, out)?,
         }
         (out.len() <= MOST_OUTPUTS).then_some(())
+    }
+
+    /// Runs what looks something up in each of several values.
+    fn look_up<'v>(&self, input: &Val<'v>, vars: &Vars<'v>, out: &mut Vec<Val<'v>>) -> Ran {
+        match self {
+            Self::Key(of, key) => {
+                for val in of.all(input, vars)? {
+                    out.push(val.key(key)?);
+                }
+            }
+            Self::KeyOf(of, by) => {
+                let key = by.one(input, vars)?;
+                let key = as_text(key.json())?;
+                for val in of.all(input, vars)? {
+                    out.push(val.key(key)?);
+                }
+            }
+            Self::From(of, from) => {
+                for val in of.all(input, vars)? {
+                    let Json::List(items) = val.into_json() else {
+                        return None;
+                    };
+                    let rest = items.into_iter().skip(*from).collect();
+                    out.push(Val::Made(Json::List(rest)));
+                }
+            }
+            Self::At(of, at) => {
+                for val in of.all(input, vars)? {
+                    out.push(val.at(*at)?);
+                }
+            }
+            Self::Each(of) => {
+                for val in of.all(input, vars)? {
+                    each(val, out)?;
+                }
+            }
+            _ => return None,
+        }
+        Some(())
     }
 
     fn all<'v>(&self, input: &Val<'v>, vars: &Vars<'v>) -> Option<Vec<Val<'v>>> {
