@@ -25,10 +25,6 @@ use stanch::domain::urgency::Standing;
 use stanch::intake::decode::decode;
 use stanch::intake::store::{Accepted, Batch, Store};
 
-/// As the program has.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Lines of one batch, as sources read them.
 const BATCH: usize = 1_000;
 

@@ -13,7 +13,11 @@ const MOST_OUTPUTS: usize = 500;
 
 /// A filter that may be run here.
 #[derive(Debug)]
-pub(super) struct Quick(Term);
+pub(super) struct Quick {
+    term: Term,
+    /// How many variables there are to be.
+    vars: usize,
+}
 
 /// One part of a filter.
 #[derive(Debug)]
@@ -22,14 +26,20 @@ enum Term {
     Input,
     /// `$name`, by its place.
     Var(usize),
+    /// `a as $name | b`
+    Bind(Box<Term>, Box<Term>),
     /// A value that is written out.
     Value(Json<'static>),
     /// `"…\(…)…"`: texts and what stands between them.
     Text(Vec<Term>),
     /// `t.key`
     Key(Box<Term>, String),
+    /// `t[k]`, where `k` yields the key.
+    KeyOf(Box<Term>, Box<Term>),
     /// `t[0]`
     At(Box<Term>, usize),
+    /// `t[1:]`
+    From(Box<Term>, usize),
     /// `t[]`
     Each(Box<Term>),
     /// `a | b`
@@ -65,6 +75,8 @@ enum Call {
     Not,
     Length,
     ToString,
+    Keys,
+    Unique,
     Select(Box<Term>),
     Map(Box<Term>),
     Join(String),
@@ -132,25 +144,61 @@ impl<'v> Val<'v> {
 /// Outputs; nothing when the interpreter must decide.
 type Ran = Option<()>;
 
+/// Variables: those that are given, and behind them those that are bound on the way.
+#[derive(Clone, Debug)]
+struct Vars<'v> {
+    given: &'v [Json<'v>],
+    /// How many are to be given; some runs have none.
+    names: usize,
+    bound: Vec<Val<'v>>,
+}
+
+impl<'v> Vars<'v> {
+    fn get(&self, at: usize) -> Option<Val<'v>> {
+        match at.checked_sub(self.names) {
+            None => self.given.get(at).map(Val::Read),
+            Some(at) => self.bound.get(at).cloned(),
+        }
+    }
+
+    fn with(&self, val: Val<'v>) -> Self {
+        let mut bound = self.bound.clone();
+        bound.push(val);
+        Self { bound, ..*self }
+    }
+}
+
 impl Quick {
     /// Reads a filter with these variables; nothing when it is not plain.
     pub fn read(source: &str, vars: &[&str]) -> Option<Self> {
-        read::filter(source, vars).map(Self)
+        let term = read::filter(source, vars)?;
+        let vars = vars.len();
+        Some(Self { term, vars })
     }
 
     /// Runs it; nothing when the interpreter must decide.
     pub fn run<'v>(&self, input: &'v Json<'v>, vars: &'v [Json<'v>]) -> Option<Vec<Value>> {
         let mut out = Vec::new();
-        self.0.run(&Val::Read(input), vars, &mut out)?;
+        let vars = Vars {
+            given: vars,
+            names: self.vars,
+            bound: Vec::new(),
+        };
+        self.term.run(&Val::Read(input), &vars, &mut out)?;
         Some(out.iter().map(|val| plain(val.json())).collect())
     }
 }
 
 impl Term {
-    fn run<'v>(&self, input: &Val<'v>, vars: &'v [Json<'v>], out: &mut Vec<Val<'v>>) -> Ran {
+    fn run<'v>(&self, input: &Val<'v>, vars: &Vars<'v>, out: &mut Vec<Val<'v>>) -> Ran {
         match self {
             Self::Input => out.push(input.clone()),
-            Self::Var(at) => out.push(Val::Read(vars.get(*at)?)),
+            Self::Var(at) => out.push(vars.get(*at)?),
+            Self::Bind(of, body) => {
+                for val in of.all(input, vars)? {
+                    body.run(input, &vars.with(val), out)?;
+                }
+            }
             Self::Value(value) => out.push(Val::Made(value.clone())),
             Self::Text(parts) => {
                 let mut text = String::new();
@@ -159,20 +207,8 @@ impl Term {
                 }
                 out.push(Val::Made(Json::Text(text.into())));
             }
-            Self::Key(of, key) => {
-                for val in of.all(input, vars)? {
-                    out.push(val.key(key)?);
-                }
-            }
-            Self::At(of, at) => {
-                for val in of.all(input, vars)? {
-                    out.push(val.at(*at)?);
-                }
-            }
-            Self::Each(of) => {
-                for val in of.all(input, vars)? {
-                    each(val, out)?;
-                }
+            Self::Key(..) | Self::KeyOf(..) | Self::From(..) | Self::At(..) | Self::Each(_) => {
+                self.look_up(input, vars, out)?;
             }
             Self::Pipe(from, to) => {
                 for val in from.all(input, vars)? {
@@ -235,14 +271,53 @@ impl Term {
         (out.len() <= MOST_OUTPUTS).then_some(())
     }
 
-    fn all<'v>(&self, input: &Val<'v>, vars: &'v [Json<'v>]) -> Option<Vec<Val<'v>>> {
+    /// Runs what looks something up in each of several values.
+    fn look_up<'v>(&self, input: &Val<'v>, vars: &Vars<'v>, out: &mut Vec<Val<'v>>) -> Ran {
+        match self {
+            Self::Key(of, key) => {
+                for val in of.all(input, vars)? {
+                    out.push(val.key(key)?);
+                }
+            }
+            Self::KeyOf(of, by) => {
+                let key = by.one(input, vars)?;
+                let key = as_text(key.json())?;
+                for val in of.all(input, vars)? {
+                    out.push(val.key(key)?);
+                }
+            }
+            Self::From(of, from) => {
+                for val in of.all(input, vars)? {
+                    let Json::List(items) = val.into_json() else {
+                        return None;
+                    };
+                    let rest = items.into_iter().skip(*from).collect();
+                    out.push(Val::Made(Json::List(rest)));
+                }
+            }
+            Self::At(of, at) => {
+                for val in of.all(input, vars)? {
+                    out.push(val.at(*at)?);
+                }
+            }
+            Self::Each(of) => {
+                for val in of.all(input, vars)? {
+                    each(val, out)?;
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn all<'v>(&self, input: &Val<'v>, vars: &Vars<'v>) -> Option<Vec<Val<'v>>> {
         let mut out = Vec::new();
         self.run(input, vars, &mut out)?;
         Some(out)
     }
 
     /// Returns the only output: what several of them come to is for the interpreter.
-    fn one<'v>(&self, input: &Val<'v>, vars: &'v [Json<'v>]) -> Option<Val<'v>> {
+    fn one<'v>(&self, input: &Val<'v>, vars: &Vars<'v>) -> Option<Val<'v>> {
         let mut out = self.all(input, vars)?;
         let last = out.pop();
         last.filter(|_| out.is_empty())
@@ -250,7 +325,7 @@ impl Term {
 }
 
 impl Call {
-    fn run<'v>(&self, input: &Val<'v>, vars: &'v [Json<'v>], out: &mut Vec<Val<'v>>) -> Ran {
+    fn run<'v>(&self, input: &Val<'v>, vars: &Vars<'v>, out: &mut Vec<Val<'v>>) -> Ran {
         let json = input.json();
         let passes = match self {
             Self::Objects => matches!(json, Json::Object(_)),
@@ -298,6 +373,14 @@ impl Call {
                 let texts: Option<Vec<&str>> = items.iter().map(as_text).collect();
                 Json::Text(texts?.join(by).into())
             }
+            (Self::Keys, Json::Object(members)) => {
+                let keys = members.iter().map(|(key, _)| key.to_string());
+                sorted(keys.collect())
+            }
+            (Self::Unique, Json::List(items)) => {
+                let texts = items.iter().map(|item| as_text(item).map(str::to_owned));
+                sorted(texts.collect::<Option<_>>()?)
+            }
             (Self::Split(by), Json::Text(text)) if !text.is_empty() && !by.is_empty() => {
                 let parts = text.split(by.as_str());
                 Json::List(
@@ -314,6 +397,14 @@ impl Call {
     }
 }
 
+/// Makes a list of texts in the order of their characters, each once.
+fn sorted<'v>(mut texts: Vec<String>) -> Json<'v> {
+    texts.sort_unstable();
+    texts.dedup();
+    let texts = texts.into_iter().map(|text| Json::Text(text.into()));
+    Json::List(texts.collect())
+}
+
 fn as_text<'j>(json: &'j Json<'_>) -> Option<&'j str> {
     match json {
         Json::Text(text) => Some(text),
@@ -327,6 +418,9 @@ fn each<'v>(val: Val<'v>, out: &mut Vec<Val<'v>>) -> Ran {
         Val::Made(Json::List(items)) => out.extend(items.into_iter().map(Val::Made)),
         Val::Read(Json::Object(members)) => {
             out.extend(members.iter().map(|(_, value)| Val::Read(value)));
+        }
+        Val::Made(Json::Object(members)) => {
+            out.extend(members.into_iter().map(|(_, value)| Val::Made(value)));
         }
         _ => return None,
     }

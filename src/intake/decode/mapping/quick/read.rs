@@ -7,11 +7,12 @@ use crate::intake::json::Json;
 const MOST_LEVELS: usize = 16;
 
 /// Reads a whole filter.
-pub(super) fn filter(source: &str, vars: &[&str]) -> Option<Term> {
+pub(super) fn filter<'s>(source: &'s str, vars: &[&'s str]) -> Option<Term> {
     let mut reader = Reader {
         rest: source,
-        vars,
+        vars: vars.to_vec(),
         level: 0,
+        may_bind: false,
     };
     let term = reader.pipe()?;
     reader.blanks();
@@ -20,8 +21,11 @@ pub(super) fn filter(source: &str, vars: &[&str]) -> Option<Term> {
 
 struct Reader<'s> {
     rest: &'s str,
-    vars: &'s [&'s str],
+    /// Names of variables, those that are bound on the way behind the others.
+    vars: Vec<&'s str>,
     level: usize,
+    /// Whether `as` may stand behind the next term: behind a sign, what is bound is more than that term.
+    may_bind: bool,
 }
 
 fn boxed(one: Term, other: Term) -> (Box<Term>, Box<Term>) {
@@ -76,8 +80,10 @@ impl<'s> Reader<'s> {
     }
 
     fn both(&mut self) -> Option<Term> {
+        self.may_bind = true;
         let mut term = self.otherwise()?;
         while self.sign(",", &[]) {
+            self.may_bind = true;
             let (one, other) = boxed(term, self.otherwise()?);
             term = Term::Both(one, other);
         }
@@ -134,6 +140,7 @@ impl<'s> Reader<'s> {
 
     /// A term with what stands behind it without a blank: `.key`, `."key"`, `[]`, `["key"]`, `[0]`.
     fn suffixed(&mut self) -> Option<Term> {
+        let may_bind = std::mem::take(&mut self.may_bind);
         let mut term = self.term()?;
         loop {
             if let Some(after) = self.rest.strip_prefix('[') {
@@ -148,10 +155,35 @@ impl<'s> Reader<'s> {
                     term = Term::Key(Box::new(term), self.key()?);
                 }
             } else {
-                // `?` is not known here.
-                return (!self.rest.starts_with('?')).then_some(term);
+                break;
             }
         }
+        // `?` is not known here.
+        if self.rest.starts_with('?') {
+            return None;
+        }
+        match self.word("as") {
+            true if may_bind => self.bound(term),
+            true => None,
+            false => Some(term),
+        }
+    }
+
+    /// `$name | b` behind `a as`: `b` goes as far as it can, and only there the name is known.
+    fn bound(&mut self, of: Term) -> Option<Term> {
+        if !self.sign("$", &[]) {
+            return None;
+        }
+        let name = self.peek_word();
+        self.rest = self.rest.strip_prefix(name)?;
+        if name.is_empty() || !self.sign("|", &["|="]) {
+            return None;
+        }
+        self.vars.push(name);
+        let body = self.pipe();
+        self.vars.pop();
+        let (of, body) = boxed(of, body?);
+        Some(Term::Bind(of, body))
     }
 
     fn index(&mut self, of: Term) -> Option<Term> {
@@ -161,11 +193,17 @@ impl<'s> Reader<'s> {
             Term::Each(of)
         } else if self.rest.starts_with('"') {
             Term::Key(of, self.literal()?)
-        } else {
+        } else if self.rest.starts_with(|c: char| c.is_ascii_digit()) {
             let word = self.peek_word();
             let at = word.parse().ok()?;
             self.rest = &self.rest[word.len()..];
-            Term::At(of, at)
+            if self.sign(":", &[]) {
+                Term::From(of, at)
+            } else {
+                Term::At(of, at)
+            }
+        } else {
+            Term::KeyOf(of, Box::new(self.pipe()?))
         };
         self.sign("]", &[]).then_some(term)
     }
@@ -207,7 +245,7 @@ impl<'s> Reader<'s> {
             '$' => {
                 self.rest = &self.rest[1..];
                 let word = self.peek_word();
-                let at = self.vars.iter().position(|var| *var == word)?;
+                let at = self.vars.iter().rposition(|var| *var == word)?;
                 self.rest = &self.rest[word.len()..];
                 Some(Term::Var(at))
             }
@@ -239,6 +277,9 @@ impl<'s> Reader<'s> {
     fn object(&mut self) -> Option<Term> {
         self.rest = &self.rest[1..];
         let mut members: Vec<(String, Term)> = Vec::new();
+        if self.sign("}", &[]) {
+            return Some(Term::Object(members));
+        }
         loop {
             self.blanks();
             let key = self.key()?;
@@ -274,6 +315,8 @@ impl<'s> Reader<'s> {
             "not" => Call::Not,
             "length" => Call::Length,
             "tostring" => Call::ToString,
+            "keys" => Call::Keys,
+            "unique" => Call::Unique,
             "select" | "map" | "join" | "split" | "startswith" => return self.given(word),
             _ => return None,
         };
