@@ -219,6 +219,7 @@ impl Desk {
     fn write(&mut self, log: &str, decision: Decision) -> Msg {
         let body = serde_json::to_value(decision).unwrap();
         let entry = Entry {
+            signer: None,
             log: log.to_owned(),
             seq: self.log.len() as u64,
             kind: RecordType::Decision,

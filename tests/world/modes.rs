@@ -32,6 +32,7 @@ mode = "shadow"
 fn entry(seq: u64, at: Timestamp, decision: Decision) -> Entry {
     let body = serde_json::to_value(decision).unwrap();
     Entry {
+        signer: None,
         log: "local/jump1/alice".into(),
         seq,
         kind: RecordType::Decision,

@@ -45,6 +45,7 @@ fn items_of_other_teams_stand_as_the_log_says(
             ..Decision::on(plan.alert.clone(), DecisionKind::HandOver, None)
         };
         decisions.apply(&Entry {
+            signer: None,
             log: "l".into(),
             seq: 1,
             kind: RecordType::Decision,
