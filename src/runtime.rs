@@ -20,5 +20,6 @@ pub mod screen;
 pub mod script;
 pub mod services;
 mod space;
+mod tickets;
 pub mod timeline;
 pub mod watch;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::services::Services;
+use super::tickets;
 use crate::connect::{Bound, BoundStep};
 use crate::domain::decision::{PlanRecord, RecordType};
 use crate::domain::graph::{Limits, Look, Walk};
@@ -114,6 +115,8 @@ async fn draft(
         }
     }
     residual.extend(untouched(services, identity, &steps));
+    // What tells people closes no layer, so it comes after what is left open was found.
+    tickets::bind(services, alert.id, identity, &mut steps, now).await;
     let impact = ImpactSnapshot {
         order: said,
         ..impact_of(services, identity)
