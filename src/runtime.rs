@@ -23,5 +23,6 @@ pub mod services;
 pub mod silence;
 mod space;
 pub mod steady;
+mod tickets;
 pub mod timeline;
 pub mod watch;

@@ -31,6 +31,8 @@ mod input;
 mod map;
 #[path = "cli/policy.rs"]
 mod policy;
+#[path = "cli/tickets.rs"]
+mod tickets;
 #[path = "cli/twice.rs"]
 mod twice;
 #[path = "cli/watch.rs"]

@@ -608,7 +608,9 @@ impl Model {
     /// replaces what it took back.
     pub fn latest_acts(&self, id: &AlertId) -> Vec<&Act> {
         let mut latest = BTreeMap::new();
-        for act in self.decisions.acts_for(id) {
+        let acts = self.decisions.acts_for(id);
+        // What tells people contains nothing.
+        for act in acts.filter(|act| !act.intent.verb.is_manual()) {
             latest.insert(act.intent.verb, act);
         }
         latest.into_values().collect()
@@ -639,7 +641,8 @@ impl Model {
         }
         let proven = latest
             .into_values()
-            .filter(|act| !act.intent.undo && act.cell() == CellState::Proven);
+            .filter(|act| !act.intent.undo && !act.intent.verb.is_manual())
+            .filter(|act| act.cell() == CellState::Proven);
         let steps = proven.filter_map(|act| {
             let (_, state) = self.decisions.plan(act.intent.digest.as_str())?;
             state

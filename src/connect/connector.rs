@@ -178,6 +178,12 @@ impl Connector {
             .map(|(name, _)| name.as_str())
     }
 
+    /// Tells whether identities may give a parameter.
+    pub fn takes(&self, name: &str) -> bool {
+        let param = self.spec.param.get(name);
+        param.is_some_and(|p| p.from == ParamSource::Identity)
+    }
+
     /// Returns the preset's name, or the path of the user's own file.
     pub fn preset(&self) -> &str {
         &self.preset

@@ -15,18 +15,20 @@ use crate::domain::coverage::WireOutcome::{self, *};
 use crate::domain::plan::{Body, FormField, RenderedRequest};
 
 /// A server that answers every connection with the same bytes and then closes it.
-struct Peer {
-    url: String,
-    calls: Arc<AtomicUsize>,
-    seen: Arc<std::sync::Mutex<String>>,
+pub(super) struct Peer {
+    pub(super) url: String,
+    pub(super) calls: Arc<AtomicUsize>,
+    pub(super) seen: Arc<std::sync::Mutex<String>>,
 }
 
 /// What a peer does after it has read a request.
-#[derive(Clone)]
-enum Manner {
+#[derive(Clone, Debug)]
+pub(super) enum Manner {
     Say(Vec<u8>),
     /// Says something, then the same piece forever.
     Forever(Vec<u8>, Vec<u8>),
+    /// Says something, then a byte now and then.
+    Trickle(Vec<u8>),
     /// Keeps the connection open and says nothing.
     Silent,
     /// Closes before reading.
@@ -34,7 +36,7 @@ enum Manner {
 }
 
 impl Peer {
-    async fn start(manner: Manner) -> Self {
+    pub(super) async fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let calls = Arc::new(AtomicUsize::new(0));
@@ -42,14 +44,23 @@ impl Peer {
         let (count, log) = (Arc::clone(&calls), Arc::clone(&seen));
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::SeqCst);
+                let count = Arc::clone(&count);
                 let (manner, log) = (manner.clone(), Arc::clone(&log));
                 tokio::spawn(async move {
                     if let Manner::Hang = manner {
+                        count.fetch_add(1, Ordering::SeqCst);
                         return;
                     }
                     let request = read_request(&mut socket).await;
                     log.lock().unwrap().push_str(&request);
+                    if request.starts_with("POST /login ") {
+                        let body = r#"{"access_token":"canary-issued","token_type":"Bearer","expires_in":300}"#;
+                        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+                        let text = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+                        let _ = socket.write_all(text.as_bytes()).await;
+                        return;
+                    }
+                    count.fetch_add(1, Ordering::SeqCst);
                     match manner {
                         Manner::Say(bytes) => {
                             let _ = socket.write_all(&bytes).await;
@@ -58,6 +69,14 @@ impl Peer {
                         Manner::Forever(head, piece) => {
                             let _ = socket.write_all(&head).await;
                             while socket.write_all(&piece).await.is_ok() {}
+                        }
+                        Manner::Trickle(head) => {
+                            let _ = socket.write_all(&head).await;
+                            let mut pace =
+                                tokio::time::interval(std::time::Duration::from_millis(100));
+                            while socket.write_all(b"a").await.is_ok() {
+                                pace.tick().await;
+                            }
                         }
                         Manner::Silent => {
                             let _ = socket.read(&mut [0; 16]).await;
@@ -70,7 +89,7 @@ impl Peer {
         Self { url, calls, seen }
     }
 
-    async fn saying(text: &str) -> Self {
+    pub(super) async fn saying(text: &str) -> Self {
         Self::start(Manner::Say(text.as_bytes().to_vec())).await
     }
 }

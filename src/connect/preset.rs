@@ -28,6 +28,7 @@ const PRESETS: &[(&str, &str)] = &[
     ("pagerduty", include_str!("preset/pagerduty.toml")),
     ("postgresql", include_str!("preset/postgresql.toml")),
     ("rabbitmq", include_str!("preset/rabbitmq.toml")),
+    ("slack_message", include_str!("preset/slack_message.toml")),
     ("slack_token", include_str!("preset/slack_token.toml")),
     ("vault", include_str!("preset/vault.toml")),
     ("webhook", include_str!("preset/webhook.toml")),

@@ -16,6 +16,7 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("google_service_account", "project", "prod-123"),
     ("keycloak", "realm", "prod"),
     ("pagerduty", "from_email", "soc@acme.example"),
+    ("slack_message", "channel", "C024BE91L"),
     ("pagerduty", "service_id", "PIJ90N7"),
     ("webhook", "path", "/hook"),
 ];
@@ -36,8 +37,9 @@ fn embedded_files_are_clean() {
         let connector = Connector::new("c", &settings).unwrap_or_else(|e| panic!("{e}"));
         assert!(!connector.actions().is_empty());
         for (verb, info) in connector.actions() {
-            // Tickets are opened by a person until the planner has a connector do it.
-            let by_person = verb.is_manual() && *verb != Verb::OpenTicket;
+            // Whoever has a connector for it need not tell people by hand.
+            let tells = matches!(verb, Verb::OpenTicket | Verb::NotifyOwner);
+            let by_person = verb.is_manual() && !tells;
             assert!(!by_person && *verb != Verb::PreserveEvidence);
             assert_eq!(info.reversible, info.irreversible.is_none());
         }
@@ -147,4 +149,57 @@ fn settings_are_checked(
     settings.file = file.map(Into::into);
     let error = Connector::new("prod", &settings).unwrap_err().to_string();
     assert!(error.contains(says), "{error}");
+}
+
+/// The README's table is what the presets are: each with its title, its acts, which of them can be taken back, which cannot
+/// be proven; and what is said to be proven live has a test against the real server.
+#[test]
+fn the_table_of_the_readme_is_true() {
+    let readme = include_str!("../../README.md");
+    let live = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live");
+    let live: String = std::fs::read_dir(live)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default())
+        .collect();
+    for preset in presets() {
+        let start = format!("| `{preset}` | ");
+        let rows = readme
+            .lines()
+            .filter_map(|line| line.strip_prefix(&start))
+            .map(|line| line.trim_end_matches(" |").split(" | ").collect::<Vec<_>>());
+        let cells = rows.into_iter().find(|cells| cells.len() == 3);
+        let cells = cells.unwrap_or_else(|| panic!("`{preset}` is not in the table of the README"));
+        let spec: crate::connect::spec::Spec =
+            toml::from_str(crate::connect::preset::find(preset).unwrap()).unwrap();
+        let mut acts: Vec<String> = spec
+            .action
+            .iter()
+            .map(|(verb, action)| {
+                let undo = if action.undo.irreversible.is_none() {
+                    " ↺"
+                } else {
+                    ""
+                };
+                let never = |p: &crate::connect::spec::Provable| p.condition.trim() == "false";
+                let guess = if action.provable.as_ref().is_some_and(never) {
+                    " ?"
+                } else {
+                    ""
+                };
+                format!("`{verb}`{undo}{guess}")
+            })
+            .collect();
+        let mut listed: Vec<&str> = cells[1].split(", ").collect();
+        acts.sort();
+        listed.sort_unstable();
+        assert_eq!(listed, acts, "acts of `{preset}`");
+        assert_eq!(cells[0], spec.title, "title of `{preset}`");
+        if cells[2].contains("in CI") {
+            let named = [format!("'{preset}'"), format!("\"{preset}\"")];
+            assert!(
+                named.iter().any(|n| live.contains(n)),
+                "no live test names `{preset}`"
+            );
+        }
+    }
 }

@@ -87,6 +87,7 @@ fn of_connector(preset: &str) -> BTreeMap<String, String> {
             ("service_id", "PIJ90N7"),
             ("from_email", "soc@acme.example"),
         ],
+        "slack_message" => &[("channel", "C024BE91L")],
         "webhook" => &[("path", "/hook")],
         _ => &[],
     };
@@ -178,6 +179,47 @@ fn kubernetes_world() -> Value {
     acts: &[("POST /v1/auth/approle/role/ci/secret-id-accessor/destroy", r#"{"secret_id_accessor":"a1"}"#, 204),
         ("POST /v1/auth/approle/role/ci/secret-id-accessor/destroy", r#"{"secret_id_accessor":"a2"}"#, 204)],
     undo: &[],
+})]
+#[case::vault_tokens(Case {
+    preset: "vault", verb: Verb::RevokeTokens, held: None,
+    params: &[("role_name", "ci"), ("entity_id", "11111111-2222-3333-4444-555555555555")],
+    before: json!({"GET /v1/auth/token/lookup-self": {"data": {"entity_id": "x"}},
+        "GET /v1/sys/leases/lookup/auth/approle/login/?list=true": {"data": {"keys": ["h1", "h2"]}}}),
+    after: json!({"GET /v1/sys/leases/lookup/auth/approle/login/?list=true": 404}),
+    acts: &[("POST /v1/sys/leases/revoke-prefix/auth/approle/login", r#"{"sync":true}"#, 204)],
+    undo: &[],
+})]
+#[case::okta_app_secrets(Case {
+    preset: "okta_app", verb: Verb::DisableCredential, held: None, params: &[("app_id", "0oa1gjh63g214q0Hq0g4")],
+    before: json!({"GET /api/v1/apps/0oa1gjh63g214q0Hq0g4/credentials/secrets": [
+            {"id": "ocs1", "status": "ACTIVE", "client_secret": "canary"}, {"id": "ocs2", "status": "INACTIVE", "client_secret": "canary"}],
+        "GET /api/v1/apps/0oa1gjh63g214q0Hq0g4/credentials/jwks": [{"id": "pks1", "status": "ACTIVE", "kid": "k"}]}),
+    after: json!({"GET /api/v1/apps/0oa1gjh63g214q0Hq0g4/credentials/secrets": [
+            {"id": "ocs1", "status": "INACTIVE"}, {"id": "ocs2", "status": "INACTIVE"}],
+        "GET /api/v1/apps/0oa1gjh63g214q0Hq0g4/credentials/jwks": [{"id": "pks1", "status": "INACTIVE"}]}),
+    acts: &[("POST /api/v1/apps/0oa1gjh63g214q0Hq0g4/credentials/secrets/ocs1/lifecycle/deactivate", "", 200),
+        ("POST /api/v1/apps/0oa1gjh63g214q0Hq0g4/credentials/jwks/pks1/lifecycle/deactivate", "", 200)],
+    undo: &[("POST /api/v1/apps/0oa1gjh63g214q0Hq0g4/credentials/secrets/ocs1/lifecycle/activate", ""),
+        ("POST /api/v1/apps/0oa1gjh63g214q0Hq0g4/credentials/jwks/pks1/lifecycle/activate", "")],
+})]
+#[case::entra_permissions(Case {
+    preset: "entra_app", verb: Verb::RestrictPrivilege, held: None, params: &[("app_id", "11111111-2222-3333-4444-555555555555")],
+    before: {
+        let mut world = entra_world();
+        world["GET /v1.0/servicePrincipals/sp1/appRoleAssignments"] = json!({"value": [
+            {"id": "as1", "principalId": "sp1", "resourceId": "r1", "appRoleId": "ro1", "principalDisplayName": "ci"}]});
+        world
+    },
+    after: json!({"GET /v1.0/servicePrincipals/sp1/appRoleAssignments": {"value": []}}),
+    acts: &[("DELETE /v1.0/servicePrincipals/sp1/appRoleAssignments/as1", "", 204)],
+    undo: &[("POST /v1.0/servicePrincipals/sp1/appRoleAssignments", r#"{"principalId":"sp1","resourceId":"r1","appRoleId":"ro1"}"#)],
+})]
+#[case::kubernetes_deployment(Case {
+    preset: "kubernetes", verb: Verb::IsolateWorkload, held: None, params: &[("namespace", "prod"), ("account", "deploy"), ("workload", "shop")],
+    before: json!({"GET /apis/apps/v1/namespaces/prod/deployments/shop/scale": {"spec": {"replicas": 3}, "status": {"replicas": 3}}}),
+    after: json!({"GET /apis/apps/v1/namespaces/prod/deployments/shop/scale": {"spec": {"replicas": 0}, "status": {"replicas": 0}}}),
+    acts: &[("PATCH /apis/apps/v1/namespaces/prod/deployments/shop/scale", r#"{"spec":{"replicas":0}}"#, 200)],
+    undo: &[("PATCH /apis/apps/v1/namespaces/prod/deployments/shop/scale", r#"{"spec":{"replicas":3}}"#)],
 })]
 #[case::okta_app_grants(Case {
     preset: "okta_app", verb: Verb::RevokeGrants, held: None, params: &[("app_id", "0oa1gjh63g214q0Hq0g4")],
@@ -296,6 +338,15 @@ fn kubernetes_world() -> Value {
     acts: &[("POST /auth.revoke", "form", 200)],
     undo: &[],
 })]
+#[case::slack_message(Case {
+    preset: "slack_message", verb: Verb::NotifyOwner, held: None, params: &[("subject", "acme:svc-deploy"), ("alert", "siem/f-1")],
+    before: json!({}),
+    after: json!({"GET /conversations.history?channel=C024BE91L&oldest=1800000000&limit=100": {"ok": true, "messages": [
+        {"type": "message", "text": "Containment of acme:svc-deploy is under way. Alert: siem/f-1. Reference: stanch-1800000000", "ts": "1800000001.000200"},
+    ]}}),
+    acts: &[("POST /chat.postMessage", r#"{"channel":"C024BE91L","text":"Containment of acme:svc-deploy is under way. Alert: siem/f-1. Reference: stanch-1800000000","unfurl_links":false,"unfurl_media":false}"#, 200)],
+    undo: &[],
+})]
 #[case::jupyterhub(Case {
     preset: "jupyterhub", verb: Verb::RevokeTokens, held: None, params: &[("user", "svc-notebook")],
     before: json!({"GET /users/svc-notebook/tokens": {"api_tokens": [{"id": "a1"}, {"id": "a2"}]}}),
@@ -360,7 +411,11 @@ async fn is_contained_proven_and_taken_back(#[case] case: Case) {
     let who = who(&case, &copy);
 
     let bound = connector
-        .bind(&who, &[case.verb], Timestamp::now())
+        .bind(
+            &who,
+            &[case.verb],
+            Timestamp::from_second(1_800_000_000).unwrap(),
+        )
         .await
         .unwrap();
     let step = &bound.steps[0];
@@ -378,7 +433,8 @@ async fn is_contained_proven_and_taken_back(#[case] case: Case) {
     let mut verify = step.verify.clone().unwrap();
     verify.deadline_ms = 200;
     verify.interval_ms = 50;
-    if case.preset != "kubernetes" || case.verb == Verb::RestrictPrivilege {
+    let told_by_world = case.verb == Verb::DisableCredential;
+    if case.preset != "kubernetes" || !told_by_world {
         let early = connector.verify(&verify).await;
         assert_ne!(early.proof, Proof::Agrees, "nothing was done yet");
     }
@@ -409,6 +465,7 @@ async fn is_contained_proven_and_taken_back(#[case] case: Case) {
 #[case("kubernetes", Verb::BlockNetwork, &[("namespace", "prod"), ("account", "deploy"), ("app_label", "shop")], "network plugin enforces")]
 #[case("github_exposed", Verb::RevokeTokens, &[("token_name", "t")], "revokes later")]
 #[case("webhook", Verb::OpenTicket, &[("subject", "svc-deploy")], "shows none")]
+#[case("webhook", Verb::NotifyOwner, &[("subject", "svc-deploy")], "only its receiver knows")]
 #[case("okta_user", Verb::RevokeSessions, &[("user_id", "00ub0oNGTSWTBKOLGLNR")], "System Log")]
 #[tokio::test]
 async fn what_cannot_be_proven_is_only_requested(

@@ -393,7 +393,7 @@ impl PlanStep {
     /// Tells whether people do this, and the console only writes down that it was handed over.
     pub fn is_handed_over(&self) -> bool {
         let by_hand = self.connector.is_empty() && self.requests.is_empty();
-        self.verb.is_manual() || (by_hand && self.verb != Verb::PreserveEvidence)
+        by_hand && self.verb != Verb::PreserveEvidence
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::approval;
 use super::services::Services;
+use super::tickets;
 use crate::connect::{Bound, BoundStep};
 use crate::domain::authority::Act;
 use crate::domain::decision::{PlanRecord, RecordType};
@@ -124,6 +125,8 @@ async fn draft(
         }
     }
     residual.extend(untouched(services, identity, &steps));
+    // What tells people closes no layer, so it comes after what is left open was found.
+    tickets::bind(services, alert.id, identity, &mut steps, now).await;
     let impact = ImpactSnapshot {
         order: said,
         ..impact_of(services, &identity.id)

@@ -199,7 +199,8 @@ type Drafts = BTreeMap<(NodeId, Layer), Draft>;
 pub fn coverage(facts: &Facts<'_>) -> Coverage {
     let mut of: Vec<(&IdentityId, Vec<&Act>)> = Vec::new();
     for act in facts.decisions.acts_for(facts.alert) {
-        if act.intent.verb == Verb::PreserveEvidence {
+        // Evidence and messages contain nothing.
+        if act.intent.verb == Verb::PreserveEvidence || act.intent.verb.is_manual() {
             continue;
         }
         match of.iter_mut().find(|(id, _)| **id == act.intent.identity) {
