@@ -6,6 +6,7 @@ pub mod alert;
 pub mod authority;
 pub mod contact;
 pub mod coverage;
+pub mod debt;
 pub mod decision;
 pub mod drawing;
 pub mod effects;

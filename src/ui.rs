@@ -11,6 +11,7 @@ use ratatui::widgets::{Block, Borders, Paragraph, Widget};
 use crate::app::model::{LEAST, Model, Overlay, Pane};
 use crate::domain::text::{cells, fit};
 
+pub mod board;
 pub mod card;
 pub mod glyphs;
 pub mod log;
@@ -67,6 +68,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Log => log::render(model, ui, body, buf),
         Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::Readiness => readiness::render(model, ui, body, buf),
+        Overlay::Board | Overlay::Refuse(..) => board::render(model, ui, body, buf),
         Overlay::Card => card::screen::render(model, ui, body, buf),
         Overlay::None
         | Overlay::Reason(_)
@@ -80,6 +82,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Reason(prompt) => overlay::reason(prompt, ui, body, buf),
         Overlay::Views => overlay::views(model, ui, body, buf),
         Overlay::SaveView(name) => overlay::save_view(model, name, ui, body, buf),
+        Overlay::Refuse(digest, input) => board::refuse(digest, input, ui, body, buf),
         Overlay::ConfirmQuit => overlay::confirm_quit(model, ui, body, buf),
         Overlay::None => {
             if let Some(choosing) = &model.born {

@@ -15,6 +15,7 @@ pub struct Keymap {
     map: BTreeMap<Key, Command>,
     readiness: BTreeMap<Key, Command>,
     card: BTreeMap<Key, Command>,
+    board: BTreeMap<Key, Command>,
 }
 
 impl Default for Keymap {
@@ -39,6 +40,7 @@ impl Default for Keymap {
             map: table(Scope::Map),
             readiness: table(Scope::Readiness),
             card: table(Scope::Card),
+            board: table(Scope::Board),
         }
     }
 }
@@ -54,6 +56,7 @@ impl Keymap {
             Scope::Map => &self.map,
             Scope::Readiness => &self.readiness,
             Scope::Card => &self.card,
+            Scope::Board => &self.board,
         };
         table.get(&key).copied()
     }

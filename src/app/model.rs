@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tui_input::Input;
 
 use super::alerts::Alerts;
+use super::board::Board;
 use super::card::CardScreen;
 use super::map::{Choosing, Deeds, MapAsk, MapScreen};
 use super::readiness::ReadinessScreen;
@@ -96,6 +97,10 @@ pub enum Overlay {
     Readiness,
     /// The tabs of the card; what they show is in [`Model::card`].
     Card,
+    /// The inbox of approvals or the debt board; what they show is in [`Model::board`].
+    Board,
+    /// Why a plan of somebody else is refused.
+    Refuse(PlanDigest, Input),
     /// The views to choose from.
     Views,
     /// The name under which a view is to be saved.
@@ -111,6 +116,8 @@ pub enum Stage {
     Building,
     /// It can be read, and confirmed or left.
     Preview,
+    /// Somebody else asks whether it may run: it can be agreed to, or left.
+    Judging,
     /// Another person has to agree.
     WaitingApproval,
     /// Steps are carried out.
@@ -378,6 +385,10 @@ pub struct Model {
     pub readiness: ReadinessScreen,
     /// The tabs of the card.
     pub card: CardScreen,
+    /// The inbox of approvals and the debt board.
+    pub board: Board,
+    /// The terminal is to sound once.
+    pub bell: bool,
     /// Options for an identity that was made through the one at hand.
     pub born: Option<Choosing>,
     /// What alerts say that identities made or touched.
@@ -463,6 +474,8 @@ impl Model {
             Overlay::Card
         } else if self.readiness.open {
             Overlay::Readiness
+        } else if self.board.open {
+            Overlay::Board
         } else {
             Overlay::None
         }

@@ -197,6 +197,17 @@ pub enum Effect {
     SaveView(View),
     /// Run the plan that the journal holds under this digest, with the reason that was given for it.
     Run(PlanDigest, Option<String>),
+    /// Run it without those who would have to agree.
+    RunAlone(PlanDigest, String),
+    /// Agree to somebody else's plan, or refuse it.
+    Verdict {
+        /// Which plan.
+        digest: PlanDigest,
+        /// Yes or no.
+        approved: bool,
+        /// Why.
+        reason: Option<String>,
+    },
     /// Stop a running plan after the current step.
     Stop(PlanDigest),
     /// Read back every act of an alert whose outcome is unknown.

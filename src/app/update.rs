@@ -8,8 +8,8 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    born, card_screen, choosing, context, deciding, field, log_screen, map_screen, planning,
-    readiness_screen, reload, sift, triage, views,
+    board_screen, born, card_screen, choosing, context, deciding, field, log_screen, map_screen,
+    planning, readiness_screen, reload, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -162,6 +162,7 @@ fn on_journal(model: &mut Model, entries: &[Entry], now: Timestamp) -> Vec<Effec
         .map(|d| d.alert)
         .collect();
     deciding::take(model, &alerts, now);
+    board_screen::tell(model, entries, now);
     model.dirty = true;
     // An act has ended, here or elsewhere: what the provider says may have changed.
     let over = model.timeline.waiting() == 0;
@@ -191,6 +192,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Overlay::Reason(_) => return deciding::reason_key(model, key, now),
         Overlay::Views => return views::key(model, key, now),
         Overlay::SaveView(_) => return views::name_key(model, key),
+        Overlay::Refuse(..) => return board_screen::refuse_key(model, key, now),
         Overlay::ConfirmQuit => {
             model.overlay = model.resting();
             model.quit = key == Key::char('Q');
@@ -246,6 +248,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         Scope::Map => map_screen::command(model, command, now),
         Scope::Readiness => readiness_screen::command(model, command, now),
         Scope::Card => card_screen::command(model, command, now),
+        Scope::Board => board_screen::command(model, command, now),
     }
 }
 
@@ -285,12 +288,12 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
     model.dirty = true;
     match &mut model.overlay {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
-        Overlay::SaveView(name) => field::paste(name, text),
+        Overlay::SaveView(name) | Overlay::Refuse(_, name) => field::paste(name, text),
         Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
         Overlay::Map if model.map.typing => map_screen::paste(model, text),
         Overlay::Readiness if model.readiness.typing => readiness_screen::paste(model, text),
         Overlay::None if model.sift.typing => return sift::paste(model, text, now),
-        Overlay::Plan(view) if view.stage == Stage::Preview => {
+        Overlay::Plan(view) if matches!(view.stage, Stage::Preview | Stage::Judging) => {
             model.say(
                 now,
                 Level::Warn,

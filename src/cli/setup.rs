@@ -575,6 +575,7 @@ impl Setup {
             state: self.state.clone(),
             retention: self.config.retention(),
             journal: self.services.journal.clone(),
+            services: Some(self.services.clone()),
         }
     }
 

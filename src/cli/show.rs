@@ -19,6 +19,7 @@ pub fn keys(json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
             Scope::Map => "map",
             Scope::Readiness => "readiness",
             Scope::Card => "card",
+            Scope::Board => "board",
         };
         let danger = match spec.danger {
             Danger::Safe => "safe",

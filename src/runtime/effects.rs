@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use super::approval::Patience;
+use super::approval::{self, Patience};
 use super::journal::Report;
 use super::services::Services;
 use super::{execute, history, planner, readiness, reconcile, timeline};
@@ -16,6 +16,7 @@ use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::app::settings::View;
 use crate::config::views;
+use crate::domain::authority::Standing;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::Decision;
 use crate::domain::identity::Identity;
@@ -88,7 +89,15 @@ impl Effects {
                     report(Msg::ViewSaved(save_view(&services, view)));
                 });
             }
-            Effect::Run(digest, reason) => self.run(digest, reason),
+            Effect::Run(digest, reason) => self.run(digest, reason, Patience::Wait),
+            Effect::RunAlone(digest, reason) => self.run(digest, Some(reason), Patience::Alone),
+            Effect::Verdict {
+                digest,
+                approved,
+                reason,
+            } => {
+                tokio::spawn(judge(services, digest, approved, reason, report));
+            }
             Effect::Stop(digest) => {
                 if let Some(stop) = self.stops.get(&digest) {
                     stop.store(true, Ordering::SeqCst);
@@ -167,12 +176,12 @@ impl Effects {
         }));
     }
 
-    fn run(&mut self, digest: PlanDigest, reason: Option<String>) {
+    fn run(&mut self, digest: PlanDigest, reason: Option<String>, patience: Patience) {
         let stop = Arc::new(AtomicBool::new(false));
         self.stops.insert(digest.clone(), stop.clone());
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
-            let waiting = (Patience::Wait, &*stop);
+            let waiting = (patience, &*stop);
             let ended = execute::run(&services, &digest, reason.as_deref(), waiting, &report).await;
             report(Msg::RunEnded {
                 digest,
@@ -218,6 +227,48 @@ impl Effects {
         self.acts.close();
         self.acts.wait().await;
     }
+}
+
+/// Gives a verdict on somebody else's plan, and tells what came of it.
+async fn judge(
+    services: Services,
+    digest: PlanDigest,
+    approved: bool,
+    reason: Option<String>,
+    report: Report,
+) {
+    let said = verdict(&services, &digest, approved, reason.as_deref()).await;
+    let (level, text) = match said {
+        Ok(text) => (Level::Info, text),
+        Err(refusal) => (Level::Error, format!("NOT recorded: {refusal}")),
+    };
+    report(Msg::Notice { level, text });
+}
+
+/// Gives a verdict on somebody else's plan, and says what it now lacks.
+async fn verdict(
+    services: &Services,
+    digest: &PlanDigest,
+    approved: bool,
+    reason: Option<&str>,
+) -> Result<String, String> {
+    let found = services.journal.plan(digest.as_str()).await;
+    let (_, state) = found.ok_or("no log holds this plan")?;
+    approval::judge(services, digest, &state, approved, reason).await?;
+    let found = services.journal.plan(digest.as_str()).await;
+    let authority = approval::roster(services)?;
+    Ok(match found.map(|(_, state)| authority.standing(&state)) {
+        Some(Standing::Agreed { .. }) => {
+            format!(
+                "agreed to {}: enough people have, so it can be run",
+                digest.short()
+            )
+        }
+        Some(Standing::Waiting { missing, .. }) => {
+            format!("agreed to {}: {missing} more must", digest.short())
+        }
+        _ => format!("recorded about {}", digest.short()),
+    })
 }
 
 fn save_view(services: &Services, view: View) -> Result<(View, String), String> {

@@ -11,6 +11,8 @@ use tokio_util::task::TaskTracker;
 use super::duty::{self, Asked, Duty};
 use super::history;
 use super::journal::{Journal, Report};
+use super::services::Services;
+use super::timers;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::app::settings::{ReceiverSettings, Retention, SourceSettings};
@@ -51,6 +53,8 @@ pub struct Intake {
     pub retention: Retention,
     /// Where it is written down that old ones were deleted, and what says which of them somebody is on.
     pub journal: Journal,
+    /// What ends holds and settles silence while this process has the duty.
+    pub services: Option<Services>,
 }
 
 impl Intake {
@@ -146,6 +150,9 @@ impl Intake {
         }
         drop(tx);
         tasks.spawn(self.clone().retain(report.clone(), cancel.clone()));
+        if let Some(services) = self.services.clone() {
+            tasks.spawn(timers::run(services, report.clone(), cancel.clone()));
+        }
         tracing::debug!("{} sources", self.sources.len());
         cancel.cancelled().await;
         tasks.close();

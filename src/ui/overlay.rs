@@ -26,6 +26,7 @@ pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         (Scope::Map, "Map"),
         (Scope::Readiness, "Readiness"),
         (Scope::Card, "Card"),
+        (Scope::Board, "Approvals and debts"),
         (Scope::Reader, "Help, messages, score"),
     ] {
         lines.push(Line::default());
@@ -137,6 +138,7 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             "Give to whom, and how does it stand?  (bob token revoked, ask IAM)"
         }
         DecisionKind::Snooze => "Put off for how long, and why?  (4h vendor rotates at noon)",
+        DecisionKind::Hold => "Hold for how long, then what, and why?  (4h page month end runs)",
         _ => "Why?",
     };
     let about = match prompt.alerts.as_slice() {
