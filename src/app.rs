@@ -6,6 +6,8 @@
 pub mod alerts;
 mod authority;
 pub mod automation;
+pub mod board;
+pub mod board_screen;
 pub mod born;
 pub mod card;
 pub mod card_screen;

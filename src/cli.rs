@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod doctor;
 pub mod drill;
 mod glass;
+mod hold;
 pub mod identity;
 pub mod log;
 mod look;
@@ -124,6 +125,12 @@ pub enum Command {
     Reject(approve::RejectArgs),
     /// List the plans that wait for somebody to agree.
     Approvals(approve::ApprovalsArgs),
+    /// Delay a containment for a while, agree to that, or end it.
+    Hold(hold::HoldArgs),
+    /// List everything temporary that somebody must end.
+    Debts,
+    /// Trust an identity again: what must hold, who vouched for it, then lift every control.
+    Restore(hold::RestoreArgs),
     /// Act alone because nobody can be asked, and review what others did alone.
     BreakGlass(glass::GlassArgs),
     /// Take a step of a plan back.
@@ -221,6 +228,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Approve(args)) => approve::approve(global, &args, &mut out),
         Some(Command::Reject(args)) => approve::reject(global, &args, &mut out),
         Some(Command::Approvals(args)) => approve::approvals(global, &args, &mut out),
+        Some(Command::Hold(args)) => hold::hold(global, &args, &mut out),
+        Some(Command::Debts) => hold::list(global, &mut out),
+        Some(Command::Restore(args)) => hold::restore(global, &args, &mut out),
         Some(Command::BreakGlass(args)) => glass::run(global, &args, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),

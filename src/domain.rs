@@ -7,6 +7,7 @@ pub mod authority;
 pub mod automation;
 pub mod contact;
 pub mod coverage;
+pub mod debt;
 pub mod decision;
 pub mod drawing;
 pub mod effects;

@@ -12,6 +12,7 @@ use crate::app::keymap::Keymap;
 use crate::app::model::{LEAST, Model, Overlay, Pane};
 use crate::domain::text::{cells, fit};
 
+pub mod board;
 pub mod card;
 pub mod coverage;
 pub mod glyphs;
@@ -77,6 +78,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::Readiness => readiness::render(model, ui, body, buf),
         Overlay::Policy => policy::render(model, ui, body, buf),
+        Overlay::Board | Overlay::Refuse(..) => board::render(model, ui, body, buf),
         Overlay::Card => card::screen::render(model, ui, body, buf),
         Overlay::Coverage => coverage::render(model, ui, body, buf),
         Overlay::Reason(_) if model.coverage.open => coverage::render(model, ui, body, buf),
@@ -94,6 +96,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Views => overlay::views(model, ui, body, buf),
         Overlay::Palette(palette) => palette::render(model, palette, ui, body, buf),
         Overlay::SaveView(name) => overlay::save_view(model, name, ui, body, buf),
+        Overlay::Refuse(digest, input) => board::refuse(digest, input, ui, body, buf),
         Overlay::ConfirmQuit => overlay::confirm_quit(model, ui, body, buf),
         Overlay::None => {
             if let Some(choosing) = &model.born {

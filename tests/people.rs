@@ -299,3 +299,157 @@ fn who_acts_alone_is_looked_at_before_anybody_may_again() {
     let (_, out, _) = host.verify();
     assert!(out.contains("acted alone, and nobody reviewed it"), "{out}");
 }
+
+#[test]
+#[ignore = "needs root and setpriv; .ci/run runs it"]
+fn three_people_at_their_screens() {
+    let host = Host::new("soft = { count = 1 }");
+    let mut mira = host.console(MIRA);
+    let mut olaf = host.console(OLAF);
+    for pty in [&mut mira, &mut olaf] {
+        pty.wait_for("svc-0");
+        pty.wait_for("Options");
+    }
+    // Whoever looks on sees every option disabled, with who could.
+    olaf.wait_for("olaf is observer");
+    olaf.send("c");
+    olaf.wait_for("claim: olaf is observer; ada, mira, cleo could");
+    // Ada asks; Mira hears it, with the bell.
+    let digest = host.plan(ADA);
+    let bells = |pty: &common::Pty| pty.raw.split(|b| *b == 7).count() - 1;
+    let (before, asked) = (bells(&mira), std::time::Instant::now());
+    let (code, _, err) = host.run(ADA, &["contain", &digest]);
+    assert!(code == 4 && err.contains("1 more must agree"), "{err}");
+    mira.wait_for("asks you to agree (A)");
+    println!(
+        "heard {} ms after Ada began to ask",
+        asked.elapsed().as_millis()
+    );
+    mira.wait("the bell", |pty| bells(pty) > before);
+    mira.wait_for("1 TO APPROVE");
+    olaf.wait_for("asks others to agree");
+    assert_eq!(bells(&olaf), 0);
+    mira.send("A");
+    mira.wait_for("Approvals (1)");
+    println!("{}", mira.text());
+    mira.send("\r");
+    mira.wait_for("Plan of somebody else");
+    println!("{}", mira.text());
+    mira.wait_for("Agree ]");
+    // Keys in the first moments are not for it.
+    let armed = std::time::Instant::now();
+    mira.wait("the preview to take keys", |_| {
+        armed.elapsed().as_millis() > 400
+    });
+    mira.send("\t");
+    mira.wait_for("\u{258c}[ Agree ]");
+    mira.send("\r");
+    mira.wait_for("enough people have");
+    assert_eq!(host.provider.revocations(), 0);
+    // The console that completes the quorum runs it.
+    mira.send("\r");
+    mira.wait_for("[ Run ]");
+    let armed = std::time::Instant::now();
+    mira.wait("the preview to take keys", |_| {
+        armed.elapsed().as_millis() > 400
+    });
+    mira.send("\t");
+    mira.wait_for("\u{258c}[ Run ]");
+    mira.send("\r");
+    mira.wait_for("Plan: ended");
+    println!("{}", mira.text());
+    assert_eq!(host.provider.revocations(), 1);
+    let (code, _, err) = host.run(ADA, &["contain", &digest]);
+    assert!(code == 4 && err.contains("was run already"), "{err}");
+    let (code, out, err) = host.verify();
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[test]
+#[ignore = "needs root and setpriv; .ci/run runs it"]
+fn a_hold_ends_by_time_and_an_identity_comes_back_gate_by_gate() {
+    let host = Host::new("soft = { count = 0 }");
+    let hold = |then: &str| {
+        let args = [
+            "hold",
+            "add",
+            "siem/f-0",
+            "--for",
+            "4h",
+            "--then",
+            then,
+            "--reason",
+            "month end",
+            "--json",
+        ];
+        let (code, out, err) = host.run(ADA, &args);
+        assert_eq!(code, 0, "{err}");
+        let row: serde_json::Value = serde_json::from_str(&out).unwrap();
+        row["recorded"]["hold"].as_str().unwrap().to_owned()
+    };
+    let name = hold("contain:cut-live-access");
+    for (uid, why) in [(ADA, "whoever holds something"), (OLAF, "olaf is observer")] {
+        let (code, _, err) = host.run(uid, &["hold", "agree", &name]);
+        assert!(code == 4 && err.contains(why), "{err}");
+    }
+    let debts = || host.run(CLEO, &["debts"]).1;
+    assert!(debts().contains("NOBODY AGREED"), "{}", debts());
+    let (code, _, err) = host.run(MIRA, &["hold", "agree", &name]);
+    assert_eq!(code, 0, "{err}");
+    let shown = debts();
+    println!("{shown}");
+    assert!(
+        shown.contains("mira agreed") && shown.contains("runs cut-live-access"),
+        "{shown}"
+    );
+    // Its time was over while nobody was there: the next console that starts contains it, once, and says so.
+    let until = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10);
+    forge(
+        &host,
+        ADA,
+        &json!([["decision", {
+            "kind": "hold", "alert": "siem/f-0", "reason": "short", "hold": "h-over", "until": until, "ending": "contain",
+            "to": "cut-live-access",
+        }]]),
+    );
+    let mut ada = host.console(ADA);
+    ada.wait_for("svc-0");
+    ada.wait("the revocation", |_| host.provider.revocations() == 1);
+    ada.send("m");
+    ada.wait_for("10 min ago, when no console was open");
+    drop(ada);
+    let mut mira = host.console(MIRA);
+    mira.wait_for("UNTRUSTED since");
+    drop(mira);
+    assert_eq!(host.provider.revocations(), 1);
+    // Back to trust: gates, the last by somebody else.
+    let lift = ["restore", "as:svc-0", "--lift", "--reason", "clean"];
+    let (code, _, err) = host.run(ADA, &lift);
+    assert!(
+        code == 4 && err.contains("nobody vouched for cause"),
+        "{err}"
+    );
+    let vouch = |uid, gate| {
+        host.run(
+            uid,
+            &["restore", "as:svc-0", "--gate", gate, "--reason", "looked"],
+        )
+    };
+    let (code, _, err) = vouch(MIRA, "second_person");
+    assert!(code == 4 && err.contains("nothing to look at"), "{err}");
+    for gate in ["cause", "credentials", "siblings", "recovery", "linked"] {
+        let (code, _, err) = vouch(ADA, gate);
+        assert_eq!(code, 0, "{err}");
+    }
+    let (code, _, err) = vouch(ADA, "second_person");
+    assert!(code == 4 && err.contains("ada is analyst"), "{err}");
+    let (code, out, err) = vouch(MIRA, "second_person");
+    assert_eq!(code, 0, "{err}");
+    println!("{out}");
+    let (code, out, err) = host.run(ADA, &lift);
+    assert!(
+        code == 0 && out.contains("on PROBATION until"),
+        "{out}{err}"
+    );
+    assert!(debts().contains("probation"), "{}", debts());
+}

@@ -1,8 +1,10 @@
 //! The registry: everything an analyst can do, one row each. Keys, hints, help and `stanch keys` all read it.
 
+mod board;
 mod card;
 mod coverage;
 mod decide;
+mod disabled;
 mod log;
 mod map;
 mod palette;
@@ -11,7 +13,9 @@ mod policy;
 mod reader;
 mod readiness;
 
-use super::model::{Model, Overlay, Stage};
+use super::model::{Model, Overlay};
+
+pub use disabled::disabled_reason;
 
 /// What a key means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,6 +154,16 @@ pub enum Command {
     AcceptRisk,
     /// Say that what was looked at by hand holds, or does not.
     Checked(bool),
+    /// Open the inbox of approvals.
+    Inbox,
+    /// Open the debt board.
+    Debts,
+    /// Refuse what somebody asks for.
+    Refuse,
+    /// Delay a containment.
+    Hold,
+    /// Act alone.
+    BreakGlass,
 }
 
 /// Where a key applies.
@@ -173,6 +187,8 @@ pub enum Scope {
     Coverage,
     /// The policy's screen.
     Policy,
+    /// The inbox of approvals, and the debt board.
+    Board,
 }
 
 /// How much a command can harm.
@@ -243,6 +259,7 @@ const TABLES: &[&[Spec]] = &[
     card::ROWS,
     readiness::ROWS,
     policy::ROWS,
+    board::ROWS,
     reader::ROWS,
     palette::ROWS,
 ];
@@ -577,6 +594,7 @@ pub fn scope(model: &Model) -> Scope {
         | Overlay::SaveView(_)
         | Overlay::Palette(_)
         | Overlay::ConfirmQuit => Scope::Triage,
+        Overlay::Board | Overlay::Refuse(..) => Scope::Board,
         Overlay::Plan(_) => Scope::Plan,
         Overlay::Log => Scope::Log,
         Overlay::Map => Scope::Map,
@@ -588,64 +606,5 @@ pub fn scope(model: &Model) -> Scope {
         | Overlay::Messages { .. }
         | Overlay::Score { .. }
         | Overlay::Trace { .. } => Scope::Reader,
-    }
-}
-
-/// Returns why a command cannot be carried out now; `None` when it can.
-pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
-    let spec = command.spec(scope(model))?;
-    let records = spec.danger != Danger::Safe && command != Command::Accept;
-    if model.read_only && records {
-        return Some("this console is read-only".to_owned());
-    }
-    if records && let Some(reason) = model.looks_on() {
-        return Some(reason);
-    }
-    if records && let Some(problem) = &model.journal_problem {
-        return Some(format!("no act without a journal: {problem}"));
-    }
-    let needs_alert = matches!(
-        command,
-        C::Stage(_)
-            | C::DoNothing
-            | C::Claim
-            | C::Dismiss
-            | C::Close
-            | C::Note
-            | C::Assign
-            | C::Snooze
-            | C::Mark
-            | C::NarrowToIdentity
-            | C::Reconcile
-            | C::Progress
-            | C::PlanHere
-            | C::Trace
-            | C::Coverage
-    );
-    if needs_alert && model.selected.is_none() {
-        return Some("no alert is selected".to_owned());
-    }
-    match command {
-        C::Suspend if model.acting() => {
-            Some("an act is under way; suspending would freeze it half done".to_owned())
-        }
-        C::Stage(_) | C::DoNothing | C::Dismiss | C::Close if model.is_over() => {
-            Some("it is closed; claim it to open it again".to_owned())
-        }
-        C::Stage(_) if !model.marks.is_empty() => Some(
-            "alerts are marked, and a plan is for one alert; esc takes the marks off".to_owned(),
-        ),
-        C::Score if model.drill.is_none() => Some("only the drill has a score".to_owned()),
-        C::Stop => match &model.overlay {
-            Overlay::Plan(view) if view.stage == Stage::Running => None,
-            _ => Some("nothing is running".to_owned()),
-        },
-        C::Coverage => match &model.overlay {
-            Overlay::Plan(view) if !matches!(view.stage, Stage::Running | Stage::Ended) => {
-                Some("nothing was done yet".to_owned())
-            }
-            _ => None,
-        },
-        _ => None,
     }
 }

@@ -11,6 +11,7 @@ use super::model::{Level, Model, Overlay, ReasonPrompt, RowState};
 use super::msg::Effect;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::filter::span_s;
+use crate::domain::hold::{Ending, LONGEST_HOLD_S};
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Lane;
 use crate::domain::text::show;
@@ -207,8 +208,62 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Reads what was typed for a hold: how long, what happens then, why.
+pub fn parsed_hold(text: &str, now: Timestamp) -> Result<Decision, String> {
+    let mut words = text.splitn(3, char::is_whitespace);
+    let (span, ending, reason) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default().trim(),
+    );
+    let s = span_s(span).map_err(|problem| format!("for how long? {problem}"))?;
+    if !(60..=LONGEST_HOLD_S).contains(&s) {
+        return Err(format!("`{}` is not between 1m and 14d", show(span)));
+    }
+    let (word, playbook) = ending.split_once(':').unwrap_or((ending, ""));
+    let ending = Ending::parse(word).ok_or_else(|| {
+        format!(
+            "`{}` is not what happens then: page, re_ask or contain:PLAYBOOK",
+            show(word)
+        )
+    })?;
+    if (ending == Ending::Contain) == playbook.is_empty() {
+        return Err("contain needs a playbook, and only it: contain:PLAYBOOK".to_owned());
+    }
+    if reason.is_empty() {
+        return Err("a reason is needed after that".to_owned());
+    }
+    let until = now.checked_add(Span::new().seconds(i64::try_from(s).unwrap_or(0)));
+    Ok(Decision {
+        until: Some(until.map_err(|e| e.to_string())?),
+        ending: Some(ending),
+        to: Some(playbook.to_owned()).filter(|name| !name.is_empty()),
+        ..Decision::on(
+            AlertId::new(""),
+            DecisionKind::Hold,
+            Some(reason.to_owned()),
+        )
+    })
+}
+
+/// Returns the name of a hold: of what it is about and when it began.
+pub fn hold_name(alert: &AlertId, now: Timestamp) -> String {
+    let about = format!("{}\n{}", alert.as_str(), now.as_nanosecond());
+    let hex = crate::domain::plan::sha256_hex(about.as_bytes());
+    format!("h-{}", hex.get(..10).unwrap_or_default())
+}
+
 /// Returns what is recorded, or what is missing.
 fn decided(prompt: &ReasonPrompt, now: Timestamp) -> Result<Vec<Decision>, String> {
+    if prompt.kind == DecisionKind::Hold {
+        let hold = parsed_hold(prompt.input.value().trim(), now)?;
+        let one = |alert: &AlertId| Decision {
+            alert: alert.clone(),
+            hold: Some(hold_name(alert, now)),
+            ..hold.clone()
+        };
+        return Ok(prompt.alerts.iter().map(one).collect());
+    }
     let (to, until, reason) = parsed(prompt.kind, prompt.input.value().trim(), now)?;
     let one = |alert: &AlertId| Decision {
         to: to.clone(),

@@ -8,6 +8,7 @@ use tui_input::Input;
 
 use super::alerts::Alerts;
 use super::automation::Automation;
+use super::board::Board;
 use super::card::CardScreen;
 use super::coverage::CoverageScreen;
 use super::keys::Key;
@@ -105,6 +106,10 @@ pub enum Overlay {
     Card,
     /// The coverage matrix; whose is in [`Model::coverage`].
     Coverage,
+    /// The inbox of approvals or the debt board; what they show is in [`Model::board`].
+    Board,
+    /// Why a plan of somebody else is refused.
+    Refuse(PlanDigest, Input),
     /// The views to choose from.
     Views,
     /// The name under which a view is to be saved.
@@ -132,6 +137,8 @@ pub enum Stage {
     Building,
     /// It can be read, and confirmed or left.
     Preview,
+    /// Somebody else asks whether it may run: it can be agreed to, or left.
+    Judging,
     /// Another person has to agree.
     WaitingApproval,
     /// Steps are carried out.
@@ -408,6 +415,10 @@ pub struct Model {
     pub card: CardScreen,
     /// The coverage matrix.
     pub coverage: CoverageScreen,
+    /// The inbox of approvals and the debt board.
+    pub board: Board,
+    /// The terminal is to sound once.
+    pub bell: bool,
     /// Options for an identity that was made through the one at hand.
     pub born: Option<Choosing>,
     /// What alerts say that identities made or touched.
@@ -507,6 +518,8 @@ impl Model {
             Overlay::Readiness
         } else if self.policy_screen.open {
             Overlay::Policy
+        } else if self.board.open {
+            Overlay::Board
         } else {
             Overlay::None
         }

@@ -214,6 +214,17 @@ pub enum Effect {
     SaveView(View),
     /// Run the plan that the journal holds under this digest, with the reason that was given for it.
     Run(PlanDigest, Option<String>),
+    /// Run it without those who would have to agree.
+    BreakGlass(PlanDigest, String),
+    /// Agree to somebody else's plan, or refuse it.
+    Verdict {
+        /// Which plan.
+        digest: PlanDigest,
+        /// Yes or no.
+        approved: bool,
+        /// Why.
+        reason: Option<String>,
+    },
     /// Stop a running plan after the current step.
     Stop(PlanDigest),
     /// Read back every act of an alert whose outcome is unknown.

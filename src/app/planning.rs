@@ -148,7 +148,8 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Up => view.scroll = view.scroll.saturating_sub(1),
         Command::PageDown => view.scroll += 10,
         Command::PageUp => view.scroll = view.scroll.saturating_sub(10),
-        Command::SwitchButton => view.run_chosen = !view.run_chosen && view.stage == Stage::Preview,
+        Command::SwitchButton => view.run_chosen = !view.run_chosen && asks(&view.stage),
+        Command::BreakGlass => return alone(model, now),
         Command::Back => model.overlay = model.resting(),
         Command::Accept => return accept(model, now),
         Command::Rebuild => return rebuild(model),
@@ -188,7 +189,7 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let Overlay::Plan(view) = &mut model.overlay else {
         return Vec::new();
     };
-    if view.stage != Stage::Preview {
+    if !asks(&view.stage) {
         model.overlay = model.resting();
         return Vec::new();
     }
@@ -206,6 +207,14 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     let reason = reason_of(view, &plan).map(str::to_owned);
+    if view.stage == Stage::Judging {
+        model.overlay = model.resting();
+        return vec![Effect::Verdict {
+            digest,
+            approved: true,
+            reason,
+        }];
+    }
     view.stage = Stage::WaitingApproval;
     view.scroll = 0;
     // What was said before the key is about something else.
@@ -217,6 +226,34 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     };
     model.runs.insert(digest.clone(), run);
     vec![Effect::Run(digest, reason)]
+}
+
+/// Tells whether the overlay asks for a decision.
+fn asks(stage: &Stage) -> bool {
+    matches!(stage, Stage::Preview | Stage::Judging)
+}
+
+/// Runs the plan that waits for others without them. Why was said when it was confirmed, and is said again by the reason of
+/// a hard plan; a soft one is told by the key alone.
+fn alone(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let Overlay::Plan(view) = &model.overlay else {
+        return Vec::new();
+    };
+    let waits = view.stage == Stage::WaitingApproval;
+    let Some((digest, plan)) = view
+        .plan
+        .clone()
+        .filter(|_| waits && model.authority.is_some())
+    else {
+        model.say(now, Level::Info, "nothing waits for others here");
+        return Vec::new();
+    };
+    let reason = reason_of(view, &plan).map(str::to_owned);
+    let reason = reason.unwrap_or_else(|| "nobody could be asked in time".to_owned());
+    vec![
+        Effect::Stop(digest.clone()),
+        Effect::BreakGlass(digest, reason),
+    ]
 }
 
 fn armed(view: &PlanView, now: Timestamp) -> bool {
@@ -306,7 +343,7 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
 
 /// Tells whether printable keys are text: the name that confirms a hard-tier plan.
 pub fn takes_text(view: &PlanView) -> bool {
-    view.stage == Stage::Preview
+    asks(&view.stage)
         && view
             .plan
             .as_ref()

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::board::Side;
 use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
 use super::{
-    born, card_screen, contact, context, coverage, deciding, log_screen, map_screen, planning,
-    policy, policy_screen, readiness_screen, reload, sift,
+    board_screen, born, card_screen, contact, context, coverage, deciding, log_screen, map_screen,
+    planning, policy, policy_screen, readiness_screen, reload, sift,
 };
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
@@ -80,18 +81,16 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Timeline => return log_screen::open(model, now),
         Command::OpenMap => map_screen::open(model, now),
         Command::Readiness => return readiness_screen::open(model),
+        Command::Inbox => board_screen::open(model, Side::Approvals, now),
+        Command::Debts => board_screen::open(model, Side::Debts, now),
+        Command::Hold => deciding::ask(model, DecisionKind::Hold, now),
         Command::PlanHere => born::offer(model, None, now),
         Command::Reload => return reload::by_key(model, now),
         Command::OpenCard => card_screen::open(model, now),
         Command::Copy => return contact::copy(model, now),
         Command::Return if !model.marks.is_empty() => model.marks.clear(),
         Command::Return if model.sift.is_active() => return sift::clear(model, now),
-        Command::Return => {
-            let came = map_screen::come_back(model) || readiness_screen::come_back(model);
-            if !came {
-                log_screen::come_back(model);
-            }
-        }
+        Command::Return => come_back(model),
         Command::Filter => {
             model.focus = Some(Pane::Queue);
             model.sift.typing = true;
@@ -100,6 +99,13 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         _ => {}
     }
     Vec::new()
+}
+
+/// Goes back to the screen from which somebody came to the queue.
+fn come_back(model: &mut Model) {
+    if !map_screen::come_back(model) && !readiness_screen::come_back(model) {
+        log_screen::come_back(model);
+    }
 }
 
 /// Finds the most urgent alert shown that is about an identity.

@@ -8,8 +8,9 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    automation, born, card_screen, choosing, context, coverage, deciding, field, log_screen,
-    map_screen, palette, planning, policy_screen, readiness_screen, reload, sift, triage, views,
+    automation, board_screen, born, card_screen, choosing, context, coverage, deciding, field,
+    log_screen, map_screen, palette, planning, policy_screen, readiness_screen, reload, sift,
+    triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -180,6 +181,7 @@ fn on_journal(model: &mut Model, entries: &[Entry], now: Timestamp) -> Vec<Effec
         .collect();
     deciding::take(model, &alerts, now);
     automation::recorded(model, entries, now);
+    board_screen::tell(model, entries, now);
     model.dirty = true;
     // An act has ended, here or elsewhere: what the provider says may have changed.
     let over = model.timeline.waiting() == 0;
@@ -224,6 +226,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         }
         Overlay::Views => return views::key(model, key, now),
         Overlay::SaveView(_) => return views::name_key(model, key),
+        Overlay::Refuse(..) => return board_screen::refuse_key(model, key, now),
         Overlay::ConfirmQuit => {
             model.overlay = model.resting();
             model.quit = key == Key::char('Q');
@@ -299,6 +302,7 @@ fn carry_out(model: &mut Model, scope: Scope, command: Command, now: Timestamp) 
         Scope::Card => card_screen::command(model, command, now),
         Scope::Coverage => coverage::command(model, command, now),
         Scope::Policy => policy_screen::command(model, command, now),
+        Scope::Board => board_screen::command(model, command, now),
     }
 }
 
@@ -338,13 +342,13 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
     model.dirty = true;
     match &mut model.overlay {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
-        Overlay::SaveView(name) => field::paste(name, text),
+        Overlay::SaveView(name) | Overlay::Refuse(_, name) => field::paste(name, text),
         Overlay::Palette(_) => return palette::paste(model, text),
         Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
         Overlay::Map if model.map.typing => map_screen::paste(model, text),
         Overlay::Readiness if model.readiness.typing => readiness_screen::paste(model, text),
         Overlay::None if model.sift.typing => return sift::paste(model, text, now),
-        Overlay::Plan(view) if view.stage == Stage::Preview => {
+        Overlay::Plan(view) if matches!(view.stage, Stage::Preview | Stage::Judging) => {
             model.say(
                 now,
                 Level::Warn,

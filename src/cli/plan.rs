@@ -430,7 +430,7 @@ pub(super) fn print_plan(
 }
 
 /// Prints progress to standard error, one line a step.
-fn progress(json: bool) -> Report {
+pub(super) fn progress(json: bool) -> Report {
     Arc::new(move |msg| match msg {
         Msg::Step {
             step,

@@ -2,26 +2,23 @@
 
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::setup;
+use super::setup::{self, DrillStart, Setup};
 use super::{Global, exit};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::app::settings::SourceSettings;
-use crate::config::Config;
 use crate::domain::text::show;
 use crate::intake::receive::Receiver;
-use crate::intake::store::Store;
 use crate::runtime::duty::{self, Asked};
 use crate::runtime::intake::Intake;
-use crate::runtime::journal::{Journal, Report};
-use crate::runtime::watch::Watcher;
+use crate::runtime::journal::Report;
 
 /// Alerts that are logged one by one when they come together.
 const MOST_LINES: usize = 20;
@@ -33,40 +30,22 @@ pub fn serve(global: &Global) -> anyhow::Result<u8> {
             "`serve` takes real alerts in and has no drill; `stanch init` writes a configuration, --config names one"
         );
     }
-    let path = setup::config_path(global)?;
-    let config = Config::load(&path)?;
-    let decoders = Arc::new(setup::decoders::load(&config, &path)?);
-    let state = setup::state_dir(global)?;
-    setup::make_private(&state)?;
-    let store = Arc::new(Mutex::new(Store::open(&state)?));
-    let journal = setup::journal_config(global)?;
-    let anchoring = setup::anchoring(&config).map_err(anyhow::Error::msg)?;
-    let journal = Journal::open(journal, false, anchoring, Arc::new(|msg| log(&msg)));
-    let connectors =
-        setup::load_connectors(&config, &path).map_err(|errors| setup::all(&errors))?;
-    let watcher = Watcher {
-        connectors: Arc::new(connectors),
-        inventory: setup::load_inventory(&config, setup::cache_dir(global).as_deref()),
-        settings: config.desk().watch,
-        store: Arc::clone(&store),
-        journal: journal.clone(),
-    };
-    let intake = Intake {
-        program: "serve",
-        sources: config.source.clone(),
-        receiver: config.receiver.clone(),
-        decoders,
-        store,
-        state,
-        retention: config.retention(),
-        journal,
-        watcher: Some(watcher),
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let code = runtime.block_on(run(intake));
+    let code = runtime.block_on(async {
+        let start = DrillStart {
+            scenario: String::new(),
+            speed: 1.0,
+            seed: 1,
+            fresh: false,
+            policy: None,
+        };
+        let report: Report = Arc::new(|msg| log(&msg));
+        let setup = Setup::open(global, start, report).await?;
+        run(setup.intake("serve")).await
+    });
     // A thread that is blocked in a read does not hold up the end.
     runtime.shutdown_background();
     code

@@ -597,6 +597,7 @@ impl Setup {
                 store: self.store.clone(),
                 journal: self.services.journal.clone(),
             }),
+            services: (!self.read_only).then(|| self.services.clone()),
         }
     }
 

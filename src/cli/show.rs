@@ -22,6 +22,7 @@ pub fn keys(global: &Global, out: &mut dyn Write) -> anyhow::Result<u8> {
             Scope::Card => "card",
             Scope::Coverage => "coverage",
             Scope::Policy => "policy",
+            Scope::Board => "board",
         };
         let danger = match spec.danger {
             Danger::Safe => "safe",

@@ -367,6 +367,9 @@ impl Console {
             area,
             &mut frame,
         );
+        if std::mem::take(&mut self.model.bell) {
+            self.screen.ring()?;
+        }
         let repaint = std::mem::take(&mut self.model.repaint);
         self.model.dirty = false;
         self.answered = true;

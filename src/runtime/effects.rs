@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use super::approval::Patience;
+use super::approval::{self, Patience};
 use super::journal::Report;
 use super::services::Services;
 use super::{alone, execute, history, planner, readiness, reconcile, timeline};
@@ -17,6 +17,7 @@ use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
 use crate::app::settings::View;
 use crate::config::views;
+use crate::domain::authority::Standing;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::Decision;
 use crate::domain::identity::Identity;
@@ -77,14 +78,7 @@ impl Effects {
                 });
             }
             Effect::Record(decisions) => {
-                tokio::spawn(async move {
-                    let written = services.decide(&decisions).await;
-                    let (level, text) = match written {
-                        Ok(()) => (Level::Info, format!("recorded: {}", in_words(&decisions))),
-                        Err(error) => (Level::Error, format!("NOT recorded: {error}")),
-                    };
-                    report(Msg::Notice { level, text });
-                });
+                tokio::spawn(record(services, report, decisions));
             }
             Effect::RecordAlone(decisions) => {
                 tokio::spawn(record_alone(services, report, decisions));
@@ -98,7 +92,15 @@ impl Effects {
                     report(Msg::ViewSaved(save_view(&services, view)));
                 });
             }
-            Effect::Run(digest, reason) => self.run(digest, reason),
+            Effect::Run(digest, reason) => self.run(digest, reason, Patience::Wait),
+            Effect::BreakGlass(digest, reason) => self.run(digest, Some(reason), Patience::Alone),
+            Effect::Verdict {
+                digest,
+                approved,
+                reason,
+            } => {
+                tokio::spawn(judge(services, digest, approved, reason, report));
+            }
             Effect::Stop(digest) => {
                 if let Some(stop) = self.stops.get(&digest) {
                     stop.store(true, Ordering::SeqCst);
@@ -177,12 +179,12 @@ impl Effects {
         }));
     }
 
-    fn run(&mut self, digest: PlanDigest, reason: Option<String>) {
+    fn run(&mut self, digest: PlanDigest, reason: Option<String>, patience: Patience) {
         let stop = Arc::new(AtomicBool::new(false));
         self.stops.insert(digest.clone(), stop.clone());
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
-            let waiting = (Patience::Wait, &*stop);
+            let waiting = (patience, &*stop);
             let ended = execute::run(&services, &digest, reason.as_deref(), waiting, &report).await;
             report(Msg::RunEnded {
                 digest,
@@ -247,6 +249,16 @@ impl Effects {
     }
 }
 
+/// Writes decisions down, and says so.
+async fn record(services: Services, report: Report, decisions: Vec<Decision>) {
+    let written = services.decide(&decisions).await;
+    let (level, text) = match written {
+        Ok(()) => (Level::Info, format!("recorded: {}", in_words(&decisions))),
+        Err(error) => (Level::Error, format!("NOT recorded: {error}")),
+    };
+    report(Msg::Notice { level, text });
+}
+
 async fn record_alone(services: Services, report: Report, decisions: Vec<Decision>) {
     let Some(alert) = decisions.first().map(|d| d.alert.clone()) else {
         return;
@@ -263,6 +275,48 @@ async fn begin_alone(services: Services, report: Report, begin: Begin) {
         let text = format!("no countdown: {error}");
         report(Msg::AloneFailed { alert, text });
     }
+}
+
+/// Gives a verdict on somebody else's plan, and tells what came of it.
+async fn judge(
+    services: Services,
+    digest: PlanDigest,
+    approved: bool,
+    reason: Option<String>,
+    report: Report,
+) {
+    let said = verdict(&services, &digest, approved, reason.as_deref()).await;
+    let (level, text) = match said {
+        Ok(text) => (Level::Info, text),
+        Err(refusal) => (Level::Error, format!("NOT recorded: {refusal}")),
+    };
+    report(Msg::Notice { level, text });
+}
+
+/// Gives a verdict on somebody else's plan, and says what it now lacks.
+async fn verdict(
+    services: &Services,
+    digest: &PlanDigest,
+    approved: bool,
+    reason: Option<&str>,
+) -> Result<String, String> {
+    let found = services.journal.plan(digest.as_str()).await;
+    let (_, state) = found.ok_or("no log holds this plan")?;
+    approval::judge(services, digest, &state, approved, reason).await?;
+    let found = services.journal.plan(digest.as_str()).await;
+    let authority = approval::roster(services)?;
+    Ok(match found.map(|(_, state)| authority.standing(&state)) {
+        Some(Standing::Agreed { .. }) => {
+            format!(
+                "agreed to {}: enough people have, so it can be run",
+                digest.short()
+            )
+        }
+        Some(Standing::Waiting { missing, .. }) => {
+            format!("agreed to {}: {missing} more must", digest.short())
+        }
+        _ => format!("recorded about {}", digest.short()),
+    })
 }
 
 fn save_view(services: &Services, view: View) -> Result<(View, String), String> {

@@ -11,6 +11,8 @@ use tokio_util::task::TaskTracker;
 use super::duty::{self, Asked, Duty};
 use super::history;
 use super::journal::{Journal, Report};
+use super::services::Services;
+use super::timers;
 use super::watch::Watcher;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
@@ -54,6 +56,8 @@ pub struct Intake {
     pub journal: Journal,
     /// What looks after containments meanwhile; `None` where nobody is contained.
     pub watcher: Option<Watcher>,
+    /// What ends holds and settles silence while this process has the duty.
+    pub services: Option<Services>,
 }
 
 impl Intake {
@@ -151,6 +155,9 @@ impl Intake {
         tasks.spawn(self.clone().retain(report.clone(), cancel.clone()));
         if let Some(watcher) = self.watcher.clone() {
             tasks.spawn(watcher.run(report.clone(), cancel.clone()));
+        }
+        if let Some(services) = self.services.clone() {
+            tasks.spawn(timers::run(services, report.clone(), cancel.clone()));
         }
         tracing::debug!("{} sources", self.sources.len());
         cancel.cancelled().await;

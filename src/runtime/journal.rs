@@ -69,6 +69,7 @@ pub(super) enum Order {
     Key(oneshot::Sender<Option<String>>),
     Sign(String, oneshot::Sender<Option<String>>),
     Latest(oneshot::Sender<Decisions>),
+    Look(Box<dyn FnOnce(&Decisions) + Send>),
     /// The head over so many lines left, or could not.
     Anchored(u64, Result<Anchored, String>),
     Poll,
@@ -240,6 +241,20 @@ impl Journal {
     /// Returns the fold of all logs as they stand on the disk now, whether or not anybody told of what is new.
     pub async fn latest(&self) -> Result<Decisions, NotRecorded> {
         self.ask(Order::Latest).await
+    }
+
+    /// Asks the fold of all logs something, without a copy of it.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Decisions) -> T + Send + 'static,
+    ) -> Result<T, NotRecorded> {
+        self.ask(|answer| {
+            Order::Look(Box::new(move |decisions| {
+                // Whoever asked may be gone.
+                let _ = answer.send(look(decisions));
+            }))
+        })
+        .await
     }
 
     /// Ends the thread after everything ordered before.
@@ -420,6 +435,7 @@ impl Thread {
                     let signed = self.writer.as_ref().map(|writer| writer.sign(&text));
                     let _ = answer.send(signed);
                 }
+                Order::Look(look) => look(&self.decisions),
                 Order::Latest(answer) => {
                     self.unread = None;
                     self.poll();

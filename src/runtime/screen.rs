@@ -34,6 +34,14 @@ impl Screen {
         }
     }
 
+    /// Sounds the terminal's bell, once.
+    pub fn ring(&self) -> std::io::Result<()> {
+        match self {
+            Self::Terminal(_) => crate::term::session::ring(),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
     /// Asks the terminal to take a text.
     pub fn copy(&self, text: &str, way: Way) -> std::io::Result<()> {
         match self {

@@ -184,3 +184,10 @@ pub fn install_panic_hook() {
         eprintln!("stanch: what was decided is in the log: stanch log show");
     }));
 }
+
+/// Sounds the bell (BEL, ECMA-48).
+pub fn ring() -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(b"\x07")?;
+    out.flush()
+}

@@ -29,6 +29,7 @@ pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         (Scope::Readiness, "Readiness"),
         (Scope::Card, "Card"),
         (Scope::Policy, "Policy"),
+        (Scope::Board, "Approvals and debts"),
         (Scope::Reader, "Help, messages, score"),
     ] {
         lines.push(Line::default());
@@ -145,6 +146,7 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             "It holds: what did you look at?"
         }
         DecisionKind::Checked => "It does NOT hold: what did you see?",
+        DecisionKind::Hold => "Hold for how long, then what, and why?  (4h page month end runs)",
         _ => "Why?",
     };
     let about = match prompt.alerts.as_slice() {

@@ -23,6 +23,9 @@ pub fn render(model: &Model, view: &PlanView, ui: Ui<'_>, area: Rect, buf: &mut 
     let title = match &view.stage {
         Stage::Building => "Plan: building".to_owned(),
         Stage::Preview => "Plan: NOT SENT YET, read and confirm".to_owned(),
+        Stage::Judging => {
+            "Plan of somebody else: NOT SENT YET, read, then agree or leave".to_owned()
+        }
         Stage::WaitingApproval => "Plan: waiting for approval".to_owned(),
         Stage::Running => "Plan: running".to_owned(),
         Stage::Ended => "Plan: ended".to_owned(),
@@ -59,6 +62,18 @@ fn plan_lines(
     width: u16,
 ) -> Vec<Line<'static>> {
     let mut lines = heading(digest, plan, ui);
+    for warning in model.plan_warnings(plan) {
+        let text = format!("{} {}", ui.glyphs.high, show(&warning));
+        lines.push(Line::styled(text, ui.theme.style(Role::Warn)));
+    }
+    if let Some(glass) = model.decisions.glass(digest) {
+        let text = format!(
+            "BREAK-GLASS: {} acted alone: {}",
+            show(&glass.actor),
+            show(&glass.reason)
+        );
+        lines.push(Line::styled(text, ui.theme.style(Role::Error)));
+    }
     let running = matches!(
         stage,
         Stage::Running | Stage::Ended | Stage::WaitingApproval
@@ -433,7 +448,7 @@ pub const fn cell_role(state: CellState) -> Role {
 fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     let rule = Line::default();
     match (&view.stage, &view.plan) {
-        (Stage::Preview, Some((_, plan))) => {
+        (Stage::Preview | Stage::Judging, Some((_, plan))) => {
             let first = match &view.stale {
                 Some(stale) => Line::styled(
                     format!(" CHANGED: {stale}. ctrl-r reads it again."),
@@ -447,7 +462,7 @@ fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>, width: u16) -> Vec<Lin
             let text = if model.drill.is_some() {
                 " A simulated second analyst reads the plan and agrees in a moment (drill)."
             } else {
-                " The plan is on its way."
+                " The plan is on its way, or others have to agree; ctrl-g acts alone, which somebody reviews."
             };
             vec![rule, Line::styled(text, ui.theme.style(Role::Warn))]
         }
@@ -491,13 +506,18 @@ fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>, width: u16) -> Vec<Lin
 
 /// Between the name to type and what was typed so far.
 const AND: &str = " and why, then Enter runs it: ";
+const AND_AGREE: &str = " and why, then Enter agrees: ";
 
 fn confirm_line(view: &PlanView, plan: &Plan, ui: Ui<'_>, width: u16) -> Line<'static> {
     if plan.tier == Tier::Hard {
         let name = show_identifier(plan.identity_name.raw()).into_owned();
         let typed = show(view.typed.value());
+        let and = match view.stage {
+            Stage::Judging => AND_AGREE,
+            _ => AND,
+        };
         let room = usize::from(width)
-            .saturating_sub(" Type ".len() + name.chars().count() + AND.len() + 1);
+            .saturating_sub(" Type ".len() + name.chars().count() + and.len() + 1);
         // The end of it is where somebody types.
         let typed: String = typed
             .chars()
@@ -506,7 +526,7 @@ fn confirm_line(view: &PlanView, plan: &Plan, ui: Ui<'_>, width: u16) -> Line<'s
         Line::from(vec![
             Span::raw(" Type "),
             Span::styled(name, ui.theme.style(Role::Title)),
-            Span::raw(AND),
+            Span::raw(and),
             Span::styled(typed, ui.theme.style(Role::Title)),
             Span::styled("_", ui.theme.style(Role::Key)),
         ])
@@ -530,6 +550,10 @@ fn buttons(view: &PlanView, plan: &Plan, ui: Ui<'_>) -> Line<'static> {
         }
     };
     let mark = |chosen: bool| if chosen { ui.glyphs.cursor } else { " " };
+    let word = match view.stage {
+        Stage::Judging => "Agree",
+        _ => "Run",
+    };
     Line::from(vec![
         Span::raw(" "),
         Span::styled(
@@ -538,7 +562,7 @@ fn buttons(view: &PlanView, plan: &Plan, ui: Ui<'_>) -> Line<'static> {
         ),
         Span::raw("   "),
         Span::styled(
-            format!("{}[ Run ]", mark(view.run_chosen)),
+            format!("{}[ {word} ]", mark(view.run_chosen)),
             style(view.run_chosen),
         ),
     ])

@@ -8,6 +8,7 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use super::Ui;
 use super::theme::Role;
+use crate::app::board::Side;
 use crate::app::command::{Command, Scope, scope};
 use crate::app::model::{AnchorView, Level, Model, Overlay, Stage};
 use crate::domain::automation::left_s;
@@ -90,6 +91,11 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     }
     parts.extend(model.anchors.as_ref().map(|view| anchors(view, ui.now)));
     parts.extend(counting(model, ui));
+    match model.waiting_approvals(ui.now) {
+        (0, 0) => {}
+        (0, n) => parts.push((format!("{n} wait for approval"), Role::Base)),
+        (own, _) => parts.push((format!("{own} TO APPROVE"), Role::Warn)),
+    }
     let unknowns = model.open_unknowns().count();
     if unknowns > 0 {
         parts.push((format!("{unknowns} UNKNOWN"), Role::Error));
@@ -208,6 +214,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Command::Help,
             Command::Back,
         ],
+        (_, Scope::Board) => board_hints(model),
         (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
         _ => &[
             Command::Help,
@@ -238,7 +245,12 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         Scope::Triage => model.sift.typing,
         Scope::Map => model.map.typing,
         Scope::Readiness => model.readiness.typing,
-        Scope::Plan | Scope::Reader | Scope::Card | Scope::Coverage | Scope::Policy => false,
+        Scope::Plan
+        | Scope::Reader
+        | Scope::Card
+        | Scope::Coverage
+        | Scope::Policy
+        | Scope::Board => false,
     };
     if typing {
         let last = match scope {
@@ -398,9 +410,31 @@ const COVERAGE_HINTS: &[Command] = &[
     Command::Close,
 ];
 
+fn board_hints(model: &Model) -> &'static [Command] {
+    match model.board.side {
+        Side::Approvals => &[
+            Command::OpenRecord,
+            Command::Refuse,
+            Command::ToAlert,
+            Command::NextPane,
+            Command::Help,
+            Command::Back,
+        ],
+        Side::Debts => &[
+            Command::OpenRecord,
+            Command::Claim,
+            Command::Close,
+            Command::ToAlert,
+            Command::NextPane,
+            Command::Help,
+            Command::Back,
+        ],
+    }
+}
+
 const fn plan_hints(stage: &Stage) -> &'static [Command] {
     match stage {
-        Stage::Preview => &[
+        Stage::Preview | Stage::Judging => &[
             Command::Back,
             Command::SwitchButton,
             Command::Accept,

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
+use portable_pty::CommandBuilder;
 use serde_json::Value;
 
+use super::common::Pty;
 use super::provider::Provider;
 
 const GROUP: u32 = 61_000;
@@ -168,6 +170,27 @@ impl Host {
             text(&done.stdout),
             text(&done.stderr),
         )
+    }
+
+    /// Opens the console of a user on a terminal.
+    pub fn console(&self, uid: u32) -> Pty {
+        let mut command = CommandBuilder::new("setpriv");
+        let (user, group) = (uid.to_string(), GROUP.to_string());
+        command.args(["--reuid", &user, "--regid", &group, "--clear-groups", "--"]);
+        command.arg(self.exe());
+        command.args(self.options().split(' '));
+        command.env_clear();
+        for (key, value) in [
+            ("PATH", "/usr/bin:/bin"),
+            ("TERM", "xterm-256color"),
+            ("LANG", "C.UTF-8"),
+            ("TOKEN", "not-a-real-secret"),
+        ] {
+            command.env(key, value);
+        }
+        command.env("HOME", self.dir().join(format!("home-{uid}")));
+        command.cwd(self.dir());
+        Pty::start(command, 120, 40)
     }
 
     /// Plans to end what lives of the identity.

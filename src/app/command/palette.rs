@@ -24,4 +24,5 @@ pub(super) const ROWS: &[Spec] = &[
     row("card.palette", Scope::Card),
     row("coverage.palette", Scope::Coverage),
     row("policy.palette", Scope::Policy),
+    row("board.palette", Scope::Board),
 ];

@@ -114,6 +114,8 @@ pub struct Decisions {
     early: BTreeMap<PlanDigest, Vec<Verdict>>,
     /// Decisions about plans, or about what somebody did alone, that were not seen yet: logs have no order.
     early_said: BTreeMap<PlanDigest, Vec<(Entry, Decision)>>,
+    /// Plans that others were asked about.
+    asked: BTreeSet<PlanDigest>,
     broken: BTreeMap<PlanDigest, Glass>,
     /// What is temporary, and who is trusted again.
     pub holds: Holds,
@@ -231,6 +233,7 @@ impl Decisions {
             (DecisionKind::Ask, _) if plan.asked.is_none() => {
                 plan.needs.clone_from(&decision.needs);
                 plan.asked = Some((entry.ts, entry.signer.clone()));
+                self.asked.insert(digest.clone());
             }
             (DecisionKind::TimedOut, Some(came_to)) => {
                 plan.timed_out.get_or_insert((entry.ts, came_to));
@@ -297,10 +300,8 @@ impl Decisions {
 
     /// Returns the plans that others were asked about, that nothing was done by yet, oldest request first.
     pub fn asked(&self) -> Vec<(&PlanDigest, &PlanState)> {
-        let open = |(digest, state): &(&PlanDigest, &PlanState)| {
-            state.asked.is_some() && !self.acts_of_plan.contains_key(*digest)
-        };
-        let mut plans: Vec<_> = self.plans.iter().filter(open).collect();
+        let open = self.asked.iter().filter(|d| !self.was_run(d));
+        let mut plans: Vec<_> = open.filter_map(|d| self.plans.get_key_value(d)).collect();
         plans.sort_by_key(|(_, state)| state.asked.as_ref().map(|(at, _)| *at));
         plans
     }

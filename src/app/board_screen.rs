@@ -1,0 +1,281 @@
+//! The inbox of approvals and the debt board: going about, reading what somebody asks for, agreeing, refusing.
+
+use jiff::{Span, Timestamp};
+use tui_input::Input;
+
+use super::board::Side;
+use super::command::Command;
+use super::field;
+use super::keys::{Code, Key};
+use super::model::{Level, Model, Overlay, Pane, PlanView, Stage};
+use super::msg::Effect;
+use super::planning::ARMING_MS;
+use super::triage;
+use super::update::anywhere;
+use crate::domain::authority::{Standing, TimeOut};
+use crate::domain::debt::{Debt, DebtKind};
+use crate::domain::decision::{BreakGlass, Decision, DecisionKind, Entry, RecordType};
+use crate::domain::ids::{AlertId, PlanDigest};
+use crate::domain::text::{show, show_identifier};
+
+/// Opens the screen.
+pub fn open(model: &mut Model, side: Side, now: Timestamp) {
+    model.board.open = true;
+    model.board.side = side;
+    model.board.cursor = 0;
+    model.overlay = Overlay::Board;
+    model.refresh_debts(now);
+}
+
+/// Carries out a command of the screen.
+pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effect> {
+    let lines = model.board_lines(now);
+    if let Some(rows) = command.rows() {
+        let last = lines.saturating_sub(1);
+        model.board.cursor = model.board.cursor.saturating_add_signed(rows).min(last);
+        return Vec::new();
+    }
+    match command {
+        Command::NextPane => {
+            let side = match model.board.side {
+                Side::Approvals => Side::Debts,
+                Side::Debts => Side::Approvals,
+            };
+            open(model, side, now);
+        }
+        Command::OpenRecord => read(model, now),
+        Command::Refuse => refuse(model, now),
+        Command::Claim => return on_hold(model, DecisionKind::AgreeHold, now),
+        Command::Close => return on_hold(model, DecisionKind::EndHold, now),
+        Command::ToAlert => return to_alert(model, now),
+        Command::Back => {
+            model.board.open = false;
+            model.overlay = Overlay::None;
+        }
+        other => return anywhere(model, other),
+    }
+    Vec::new()
+}
+
+/// Returns the plan with the cursor, when the approvals show.
+fn here(model: &Model, now: Timestamp) -> Option<PlanDigest> {
+    let inbox = model.inbox(now);
+    let at = model.board.cursor.min(inbox.len().checked_sub(1)?);
+    (model.board.side == Side::Approvals).then(|| inbox[at].0.clone())
+}
+
+/// Returns the debt with the cursor, when the debts show.
+fn debt(model: &Model) -> Option<&Debt> {
+    let debts = &model.board.debts;
+    let at = model.board.cursor.min(debts.len().checked_sub(1)?);
+    (model.board.side == Side::Debts).then(|| &debts[at])
+}
+
+/// Shows the plan exactly as whoever asks read it.
+fn read(model: &mut Model, now: Timestamp) {
+    let named = match model.board.side {
+        Side::Approvals => here(model, now),
+        Side::Debts => {
+            debt(model).map(|d| PlanDigest::new(d.id.split('/').next().unwrap_or(&d.id)))
+        }
+    };
+    let Some((digest, state)) = named.and_then(|d| {
+        let (digest, state) = model.decisions.plan(d.as_str())?;
+        Some((digest.clone(), state.clone()))
+    }) else {
+        return model.say(now, Level::Info, "there is no plan to read here");
+    };
+    let running = model.runs.get(&digest).is_some_and(|run| run.running);
+    let stage = match model.standing(&state) {
+        _ if model.decisions.was_run(&digest) => Stage::Ended,
+        _ if running => Stage::WaitingApproval,
+        Standing::Agreed { .. } | Standing::Free => Stage::Preview,
+        Standing::Refused { by, reason } => {
+            Stage::Failed(format!("{} refused it: {}", show(&by), show(&reason)))
+        }
+        Standing::Waiting { missing, could, .. } => match model.can_judge(&state) {
+            Ok(()) => Stage::Judging,
+            Err(why) => Stage::Failed(format!(
+                "{missing} more must agree ({} could); {why}",
+                show(&could.join(", "))
+            )),
+        },
+    };
+    model.overlay = Overlay::Plan(Box::new(PlanView {
+        alert: state.plan.alert.clone(),
+        identity: state.plan.identity.clone(),
+        playbook: state.plan.playbook.clone(),
+        stage,
+        plan: Some((digest, std::sync::Arc::new(state.plan))),
+        typed: Input::default(),
+        run_chosen: false,
+        armed_at: now.checked_add(Span::new().milliseconds(ARMING_MS)).ok(),
+        stale: None,
+        scroll: 0,
+        ticket: 0,
+    }));
+}
+
+fn refuse(model: &mut Model, now: Timestamp) {
+    let Some(digest) = here(model, now) else {
+        return model.say(now, Level::Info, "there is no plan to refuse here");
+    };
+    let state = model.decisions.plan(digest.as_str());
+    match state.map(|(_, state)| model.can_judge(state)) {
+        Some(Ok(())) => model.overlay = Overlay::Refuse(digest, Input::default()),
+        Some(Err(why)) => model.say(now, Level::Warn, format!("not refused: {why}")),
+        None => {}
+    }
+}
+
+/// Handles a key while the reason of a refusal is typed.
+pub fn refuse_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
+    model.dirty = true;
+    let Overlay::Refuse(digest, input) = &mut model.overlay else {
+        return Vec::new();
+    };
+    match key.code {
+        Code::Esc => model.overlay = model.resting(),
+        Code::Enter => {
+            let reason = input.value().trim().to_owned();
+            if reason.is_empty() {
+                let text = "say why: whoever asked has to know; Esc leaves";
+                model.say(now, Level::Warn, text);
+                return Vec::new();
+            }
+            let digest = digest.clone();
+            model.overlay = model.resting();
+            return vec![Effect::Verdict {
+                digest,
+                approved: false,
+                reason: Some(reason),
+            }];
+        }
+        _ => field::edit(input, key),
+    }
+    Vec::new()
+}
+
+fn on_hold(model: &mut Model, kind: DecisionKind, now: Timestamp) -> Vec<Effect> {
+    let Some(debt) = debt(model).filter(|d| d.kind == DebtKind::Hold) else {
+        model.say(
+            now,
+            Level::Info,
+            "this is no hold; enter shows the plan, `stanch undo` and `stanch restore` lift it",
+        );
+        return Vec::new();
+    };
+    vec![Effect::Record(vec![Decision {
+        hold: Some(debt.id.clone()),
+        identity: debt.identity.clone(),
+        ..Decision::on(
+            debt.alert.clone(),
+            kind,
+            Some("on the debt board".to_owned()),
+        )
+    }])]
+}
+
+fn to_alert(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let alert: Option<AlertId> = match model.board.side {
+        Side::Approvals => here(model, now).and_then(|digest| {
+            let (_, state) = model.decisions.plan(digest.as_str())?;
+            Some(state.plan.alert.clone())
+        }),
+        Side::Debts => debt(model).map(|d| d.alert.clone()),
+    };
+    let Some(alert) = alert.filter(|alert| model.queue.slot(alert).is_some()) else {
+        model.say(now, Level::Info, "its alert is not in the queue");
+        return Vec::new();
+    };
+    if model.queue.position(&alert).is_none() {
+        model.queue.take_in_waiting();
+    }
+    model.board.open = false;
+    model.overlay = Overlay::None;
+    model.focus = Some(Pane::Identity);
+    triage::select(model, Some(alert))
+}
+
+/// Tells whoever sits here at once what others want of them: one line, and the bell where they can do something.
+pub fn tell(model: &mut Model, entries: &[Entry], now: Timestamp) {
+    if model.board.open {
+        model.refresh_debts(now);
+    }
+    // What stood in the log before is no news.
+    if !model.timeline.read {
+        return;
+    }
+    for entry in entries {
+        if entry.signer.is_some() && entry.signer == model.own {
+            continue;
+        }
+        let news = match entry.kind {
+            RecordType::BreakGlass => alone(entry),
+            RecordType::Decision => entry.body_as().ok().and_then(|d| wanted(model, entry, &d)),
+            _ => None,
+        };
+        if let Some((text, bell)) = news {
+            model.say(now, Level::Warn, text);
+            model.bell |= bell;
+        }
+    }
+}
+
+fn alone(entry: &Entry) -> Option<(String, bool)> {
+    let broken: BreakGlass = entry.body_as().ok()?;
+    let (who, why) = (show(&entry.actor), show(&broken.reason));
+    let text = format!(
+        "BREAK-GLASS: {who} acts alone by plan {}: {why}",
+        broken.digest.short()
+    );
+    Some((text, true))
+}
+
+fn wanted(model: &Model, entry: &Entry, decision: &Decision) -> Option<(String, bool)> {
+    let who = show(&entry.actor);
+    match decision.kind {
+        DecisionKind::Ask => {
+            let (digest, state) = model.decisions.plan(decision.plan.as_ref()?.as_str())?;
+            let mine = model.can_judge(state).is_ok();
+            let name = show_identifier(state.plan.identity_name.raw());
+            let asks = if mine {
+                "asks you to agree (A)"
+            } else {
+                "asks others to agree"
+            };
+            let text = format!(
+                "{who} {asks}: {} on {name}, plan {}",
+                show(&state.plan.playbook),
+                digest.short()
+            );
+            Some((text, mine))
+        }
+        DecisionKind::TimedOut => {
+            let came = decision.came_to?;
+            let digest = decision.plan.as_ref()?.short();
+            let text = format!(
+                "too few agreed to plan {digest} in time: {}",
+                came.as_str().replace('_', " ")
+            );
+            Some((text, came == TimeOut::Escalate))
+        }
+        DecisionKind::EndHold => {
+            let hold = model.decisions.holds.find(decision.hold.as_deref()?)?;
+            let text = format!(
+                "a hold of {} ended: {}",
+                show(&hold.by.actor),
+                show(decision.reason.as_deref().unwrap_or_default())
+            );
+            Some((text, hold.until <= entry.ts))
+        }
+        DecisionKind::Hold => {
+            let until = decision.until?.strftime("%H:%M:%SZ");
+            Some((
+                format!("{who} holds a containment until {until}: B shows it"),
+                true,
+            ))
+        }
+        _ => None,
+    }
+}

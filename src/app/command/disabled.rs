@@ -1,0 +1,64 @@
+//! Which commands cannot be carried out now, and why.
+
+use super::Command as C;
+use super::{Command, Danger, scope};
+use crate::app::model::{Model, Overlay, Stage};
+
+/// Returns why a command cannot be carried out now; `None` when it can.
+pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
+    let spec = command.spec(scope(model))?;
+    let records = spec.danger != Danger::Safe && command != Command::Accept;
+    if model.read_only && records {
+        return Some("this console is read-only".to_owned());
+    }
+    if records && let Some(reason) = model.looks_on() {
+        return Some(reason);
+    }
+    if records && let Some(problem) = &model.journal_problem {
+        return Some(format!("no act without a journal: {problem}"));
+    }
+    let needs_alert = matches!(
+        command,
+        C::Stage(_)
+            | C::DoNothing
+            | C::Claim
+            | C::Dismiss
+            | C::Close
+            | C::Note
+            | C::Assign
+            | C::Snooze
+            | C::Mark
+            | C::NarrowToIdentity
+            | C::Reconcile
+            | C::Progress
+            | C::PlanHere
+            | C::Trace
+            | C::Coverage
+    );
+    if needs_alert && model.selected.is_none() {
+        return Some("no alert is selected".to_owned());
+    }
+    match command {
+        C::Suspend if model.acting() => {
+            Some("an act is under way; suspending would freeze it half done".to_owned())
+        }
+        C::Stage(_) | C::DoNothing | C::Dismiss | C::Close if model.is_over() => {
+            Some("it is closed; claim it to open it again".to_owned())
+        }
+        C::Stage(_) if !model.marks.is_empty() => Some(
+            "alerts are marked, and a plan is for one alert; esc takes the marks off".to_owned(),
+        ),
+        C::Score if model.drill.is_none() => Some("only the drill has a score".to_owned()),
+        C::Stop => match &model.overlay {
+            Overlay::Plan(view) if view.stage == Stage::Running => None,
+            _ => Some("nothing is running".to_owned()),
+        },
+        C::Coverage => match &model.overlay {
+            Overlay::Plan(view) if !matches!(view.stage, Stage::Running | Stage::Ended) => {
+                Some("nothing was done yet".to_owned())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}

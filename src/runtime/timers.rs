@@ -1,0 +1,233 @@
+//! What time alone does: holds end, and silence comes to what was decided. Whoever has the duty does it, at the latest at the
+//! next start, and says so. It is written down before it is done, so that it is done once.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::approval::{self, Patience};
+use super::hands::{self, Taken};
+use super::journal::Report;
+use super::services::Services;
+use super::{execute, planner, silence, steady};
+use crate::app::model::Level;
+use crate::app::msg::Msg;
+use crate::domain::authority::TimeOut;
+use crate::domain::debt;
+use crate::domain::decision::{Decision, DecisionKind, Decisions, RecordType};
+use crate::domain::hold::{Ending, Hold};
+use crate::domain::identity::Identity;
+use crate::domain::ids::{AlertId, PlanDigest};
+use crate::domain::inventory::Resolution;
+
+/// How often it is looked: nothing waits longer than that beyond its time.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What ended longer ago than this ended while nobody was there, in seconds.
+const LATE_S: i64 = 30;
+
+/// What there is to do now.
+#[derive(Debug, Default)]
+struct Due {
+    holds: Vec<Hold>,
+    /// Ended with a plan by which nothing was done yet: whoever began died.
+    contain: Vec<PlanDigest>,
+    silent: Vec<PlanDigest>,
+}
+
+/// Does what time asks for until cancelled.
+pub async fn run(services: Services, report: Report, cancel: CancellationToken) {
+    let mut begun = BTreeSet::new();
+    let mut told = BTreeSet::new();
+    loop {
+        tick(&services, &report, &mut begun, &mut told).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = cancel.cancelled() => return,
+        }
+    }
+}
+
+/// Does what is due. What cannot be done is told once and tried again.
+async fn tick(
+    services: &Services,
+    report: &Report,
+    begun: &mut BTreeSet<PlanDigest>,
+    told: &mut BTreeSet<String>,
+) {
+    let authority = services.authority.clone();
+    let now = steady::now();
+    let due = services
+        .journal
+        .look(move |decisions| due(decisions, authority.as_deref(), now))
+        .await;
+    let Ok(due) = due else { return };
+    let mut problems = Vec::new();
+    for hold in due.holds {
+        match end(services, &hold, report).await {
+            Ok(Some(digest)) => contain(services, digest, begun, report),
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    for digest in due.contain {
+        contain(services, digest, begun, report);
+    }
+    for digest in due.silent {
+        let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
+            continue;
+        };
+        match silence::settle(services, &digest, &state, report).await {
+            Ok(Some((TimeOut::SoftContain, Some(instead)))) => {
+                contain(services, instead, begun, report);
+            }
+            Ok(_) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    for problem in problems {
+        if told.insert(problem.clone()) {
+            report(Msg::Notice {
+                level: Level::Error,
+                text: format!("what is due cannot be done: {problem}"),
+            });
+        }
+    }
+}
+
+fn due(
+    decisions: &Decisions,
+    authority: Option<&crate::domain::authority::Authority>,
+    now: Timestamp,
+) -> Due {
+    let open = |digest: &&PlanDigest| {
+        let state = decisions.plan(digest.as_str());
+        let waits = state.is_some_and(|(_, s)| s.plan.expires > now && s.asked.is_none());
+        waits && !decisions.was_run(digest)
+    };
+    let contain = decisions.holds.to_contain().map(|(_, digest)| digest);
+    let silent = decisions.asked().into_iter().filter(|(_, state)| {
+        let what = authority.and_then(|a| a.silence(state, now));
+        what.is_some()
+    });
+    Due {
+        holds: decisions.holds.due(now).into_iter().cloned().collect(),
+        contain: contain.filter(open).cloned().collect(),
+        silent: silent.map(|(digest, _)| digest.clone()).collect(),
+    }
+}
+
+/// Ends a hold whose time is over. Returns the plan by which it is contained now, if that is how it ends.
+async fn end(
+    services: &Services,
+    hold: &Hold,
+    report: &Report,
+) -> Result<Option<PlanDigest>, String> {
+    approval::may_decide(services).await?;
+    let about = format!("hold {}", hold.id);
+    let _hands = match hands::take(services.journal.store(), &about, "ends a hold") {
+        Ok(Taken::Here(hands)) => Some(hands),
+        Ok(Taken::Elsewhere(_)) => return Ok(None),
+        Err(_) => None,
+    };
+    let latest = services.journal.latest().await.map_err(|e| e.to_string())?;
+    let open = latest.holds.find(&hold.id).filter(|h| h.ended.is_none());
+    let Some(hold) = open.cloned() else {
+        return Ok(None);
+    };
+    let (plan, what) = match hold.ending {
+        Ending::Page => (None, "everybody is told".to_owned()),
+        Ending::ReAsk => (None, format!("{} decides anew", hold.by.actor)),
+        Ending::Contain => match planned(services, &hold).await {
+            Ok(digest) => {
+                let text = format!("plan {} contains it", digest.short());
+                (Some(digest), text)
+            }
+            Err(why) => (None, format!("it could not be contained: {why}")),
+        },
+    };
+    let late = steady::now().duration_since(hold.until).as_secs();
+    let when = match late {
+        ..LATE_S => "its time is over".to_owned(),
+        _ => format!(
+            "its time was over {} min ago, when no console was open",
+            late / 60
+        ),
+    };
+    let agreed = debt::agreed(services.authority.as_deref(), &hold);
+    let who = agreed.map_or(", which nobody had agreed to", |_| "");
+    let reason = format!("{when}{who}: {what}");
+    let ended = Decision {
+        hold: Some(hold.id.clone()),
+        identity: hold.identity.clone(),
+        plan: plan.clone(),
+        ..Decision::on(
+            hold.alert.clone(),
+            DecisionKind::EndHold,
+            Some(reason.clone()),
+        )
+    };
+    let recorded = services.journal.record(RecordType::Decision, &ended).await;
+    recorded.map_err(|e| format!("the end of hold {} was not recorded: {e}", hold.id))?;
+    report(Msg::Notice {
+        level: Level::Warn,
+        text: format!("hold {} on {}: {reason}", hold.id, hold.alert),
+    });
+    Ok(plan)
+}
+
+/// Plans what a hold put off.
+async fn planned(services: &Services, hold: &Hold) -> Result<PlanDigest, String> {
+    let playbook = hold.playbook.as_deref().ok_or("it names no playbook")?;
+    let identity = identity(services, &hold.alert)?;
+    let alerted = planner::Alerted {
+        id: &hold.alert,
+        incident: None,
+        graph: None,
+    };
+    let built = planner::build(services, &alerted, &identity, playbook, steady::now()).await;
+    built.map(|(digest, _)| digest)
+}
+
+fn identity(services: &Services, alert: &AlertId) -> Result<Identity, String> {
+    let store = services.alerts.as_ref().ok_or("there is no alert store")?;
+    let store = store.lock().unwrap_or_else(PoisonError::into_inner);
+    let stored = store.alert(alert).map_err(|e| e.to_string())?;
+    let stored = stored.ok_or_else(|| format!("alert {alert} is not stored any more"))?;
+    match services.inventory.resolve(&stored.alert) {
+        Resolution::Known(id) => services.inventory.identity(&id).cloned(),
+        Resolution::Unlisted(card) => Some(*card),
+        _ => None,
+    }
+    .ok_or_else(|| format!("alert {alert} names nobody for certain"))
+}
+
+/// Runs a plan as far as nobody must agree; else those are asked. Each only once from here.
+fn contain(
+    services: &Services,
+    digest: PlanDigest,
+    begun: &mut BTreeSet<PlanDigest>,
+    report: &Report,
+) {
+    if !begun.insert(digest.clone()) {
+        return;
+    }
+    let (services, report) = (services.clone(), report.clone());
+    tokio::spawn(async move {
+        let stop = AtomicBool::new(false);
+        let reason = Some("its hold is over, or nobody answered in time");
+        let waiting = (Patience::Leave, &stop);
+        let ended = execute::run(&services, &digest, reason, waiting, &report).await;
+        let level = if ended.all_proven() {
+            Level::Info
+        } else {
+            Level::Error
+        };
+        let text = format!("plan {}: {}", digest.short(), ended.text);
+        report(Msg::Notice { level, text });
+    });
+}
