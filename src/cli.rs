@@ -114,7 +114,7 @@ pub enum Command {
     /// Practise on an embedded attack; scored at the end.
     Drill(drill::DrillArgs),
     /// Take alerts in without a screen, until told to end.
-    Serve,
+    Serve(serve::ServeArgs),
     /// Build a plan for an alert and print exactly what it would send.
     Plan(plan::PlanArgs),
     /// Run the plan that the journal holds under a digest.
@@ -219,7 +219,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             drop(out);
             drill::run(global, &args)
         }
-        Some(Command::Serve) => {
+        Some(Command::Serve(args)) if args.print_unit => serve::print_unit(global, &mut out),
+        Some(Command::Serve(_)) => {
             drop(out);
             serve::serve(global)
         }
