@@ -12,7 +12,8 @@ use stanch::app::msg::{Effect, Msg};
 use stanch::app::update::update;
 use stanch::domain::alert::{Alert, Resource, Subject};
 use stanch::domain::decision::{Decision, DecisionKind, Entry, RecordType};
-use stanch::domain::ids::{AlertId, PlanDigest};
+use stanch::domain::hold::Ending;
+use stanch::domain::ids::{AlertId, IdentityId, PlanDigest};
 use stanch::domain::options::Capability;
 use stanch::domain::policy::lint::load;
 use stanch::domain::policy::{Finding, Source};
@@ -659,4 +660,44 @@ fn keys_of_other_screens_stop_nothing() {
     );
     desk.press("esc");
     assert_eq!(desk.told(), ["auto_begun", "auto_vetoed"]);
+}
+
+#[test]
+fn what_somebody_holds_back_waits_for_a_person_on_every_alert_about_the_identity() {
+    let mut desk = Desk::new(AUTO);
+    let until = plus(desk.now, 600);
+    desk.other(Decision {
+        identity: Some(IdentityId::new("p:svc-a")),
+        hold: Some("h-1".into()),
+        ending: Some(Ending::Page),
+        until: Some(until),
+        ..Decision::on(AlertId::new("test/svc-a#earlier"), DecisionKind::Hold, None)
+    });
+    desk.alert("svc-a");
+    assert_eq!(desk.told(), ["auto_waits"]);
+    assert!(
+        desk.why().starts_with("somebody holds it back until "),
+        "{}",
+        desk.why()
+    );
+    desk.alert("svc-b");
+    assert_eq!(desk.told(), ["auto_waits", "auto_begun"]);
+}
+
+#[test]
+fn a_hold_that_comes_during_a_countdown_ends_it() {
+    let mut desk = Desk::new(AUTO);
+    desk.alert("svc-a");
+    desk.other(Decision {
+        identity: Some(IdentityId::new("p:svc-a")),
+        hold: Some("h-1".into()),
+        ending: Some(Ending::Page),
+        until: Some(plus(desk.now, 600)),
+        ..Decision::on(AlertId::new("test/svc-a#earlier"), DecisionKind::Hold, None)
+    });
+    for _ in 0..40 {
+        desk.tick(1);
+    }
+    assert_eq!(desk.told(), ["auto_begun", "auto_stopped"]);
+    assert!(desk.ran.is_empty());
 }

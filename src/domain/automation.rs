@@ -42,6 +42,8 @@ pub struct Case<'a> {
     pub reaches: usize,
     /// Nobody took it, and it is not over.
     pub is_new: bool,
+    /// Until when somebody holds containment back, for this alert or another about the identity.
+    pub held: Option<Timestamp>,
     /// When somebody last acted on the identity.
     pub last_act: Option<Timestamp>,
     /// What happened by itself so far.
@@ -188,7 +190,12 @@ fn is_under_way(case: &Case<'_>, playbook: &str) -> bool {
 pub fn waits(case: &Case<'_>) -> Option<String> {
     let card = case.identity;
     let critical = &case.policy.file.automation.critical_kinds;
-    let why = if card.criticality == Some(Criticality::BusinessCritical) {
+    let why = if let Some(until) = case.held {
+        format!(
+            "somebody holds it back until {}",
+            until.strftime("%F %H:%MZ")
+        )
+    } else if card.criticality == Some(Criticality::BusinessCritical) {
         "it is business-critical".to_owned()
     } else if let Some(what) = &card.uninterruptible {
         format!("it is uninterruptible ({})", what.show())

@@ -107,7 +107,7 @@ pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestam
             since: said.at,
             until: *until,
             what: format!("trusted again: {}", said.reason),
-            next: "any new alert proposes to contain it again".to_owned(),
+            next: "an alert about it before then: contain it again".to_owned(),
             meanwhile: "it works, and is watched".to_owned(),
         });
     }

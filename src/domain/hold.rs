@@ -257,6 +257,18 @@ impl Holds {
         self.rows.values().find(on)
     }
 
+    /// Returns until when somebody holds containment back: of an alert, or of an identity by any alert about it.
+    pub fn held(
+        &self,
+        alert: &AlertId,
+        identity: &IdentityId,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let about = |h: &&Hold| h.alert == *alert || h.identity.as_ref() == Some(identity);
+        let runs = self.rows.values().filter(|h| h.runs(now)).filter(about);
+        runs.map(|h| h.until).max()
+    }
+
     /// Returns how far an identity is on its way back.
     pub fn way_back(&self, identity: &IdentityId) -> Option<&WayBack> {
         self.ways.get(identity)
