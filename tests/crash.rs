@@ -166,7 +166,7 @@ fn killed_between_intent_and_outcome() {
     pty.wait_for("UNKNOWN");
     pty.wait_for("1 UNKNOWN");
     pty.send("X");
-    pty.wait_for("outcome is unknown; read it back first");
+    pty.wait_for("read it back (v)");
     assert_eq!(server.revocations.load(Ordering::SeqCst), 1);
 
     // Its key reads back: the token is still active, so the act failed.
