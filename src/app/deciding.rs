@@ -155,8 +155,9 @@ pub fn not_closed(model: &Model, id: &AlertId) -> Option<String> {
         true => String::new(),
         false => format!("whoever holds it still has {}: ", held.join(", ")),
     };
+    // The way out comes first: a narrow screen cuts the end off.
     Some(format!(
-        "{held}{cells}; {way_out}, or accept the risk of each (C, A), with a reason"
+        "{way_out}, or accept the risk (C, A): {held}{cells}"
     ))
 }
 
