@@ -187,7 +187,7 @@ impl Desk {
         };
         press_until(&mut pty, "\t", &chosen);
         press_until(&mut pty, "\r", &|pty| !pty.text().contains("NOT SENT YET"));
-        pty.wait_for("ended");
+        pty.wait_for("Plan: ended");
         pty.send("\x1b");
         pty.wait_for("Alerts");
         pty.send("n");
