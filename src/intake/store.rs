@@ -255,9 +255,7 @@ impl Store {
         let shared = prepare(dir)?;
         let path = dir.join("alerts.db");
         touch(&path, shared)?;
-        let db = Connection::open(&path)?;
-        db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-        set_up(&db, path)?;
+        let db = connect(&path)?;
         let spool = Spool::open(&dir.join("spool"), shared)?;
         Ok(Self {
             db,
@@ -561,6 +559,27 @@ fn prepare(dir: &Path) -> Result<bool, StoreError> {
             Ok(false)
         }
         Err(error) => Err(StoreError::io(dir)(error)),
+    }
+}
+
+/// Opens the database. The files that SQLite puts beside it are made with the process's own mask and get the database's
+/// bits only a moment later; another account that opens them in between may not write them, and has only to come again.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(1);
+    loop {
+        let db = Connection::open(path)?;
+        db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+        let error = match set_up(&db, path.to_owned()) {
+            Ok(()) => return Ok(db),
+            Err(error) => error,
+        };
+        let StoreError::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) = &error else {
+            return Err(error);
+        };
+        if failure.code != rusqlite::ErrorCode::ReadOnly || std::time::Instant::now() > end {
+            return Err(error);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
     }
 }
 

@@ -158,7 +158,7 @@ impl Cloud {
              environment = 'production'\nbusiness_owner = 'Payments'\nconnector = 'live'\nparams = {{ {params} }}\n"
         );
         let desk = Desk::configured(&connector, &card);
-        desk.alert(&server::exposed("f-1", "svc-deployer"));
+        desk.alert(&server::misused("f-1", "svc-deployer"));
         desk.run(&["config", "check"]).ends(0);
         desk
     }

@@ -119,7 +119,7 @@ impl Broker {
         let card = "[[identity]]\nid = 'live:svc-deployer'\nname = 'svc-deployer'\nkind = 'service_account'\n\
             environment = 'production'\nbusiness_owner = 'Payments'\nconnector = 'live'\nparams = { user = 'svc-deployer' }\n";
         let desk = Desk::configured(&connector, card);
-        desk.alert(&server::exposed("f-1", "svc-deployer"));
+        desk.alert(&server::misused("f-1", "svc-deployer"));
         desk.run(&["config", "check"]).ends(0);
         desk
     }
