@@ -144,7 +144,7 @@ impl Cloud {
         Connector::new("live", &settings).unwrap()
     }
 
-    fn desk(&self, preset: &str, params: &str) -> Desk {
+    fn desk(&self, preset: &str, params: &str, alert: &str) -> Desk {
         let secret = self.secrets.put("console", &self.admin.secret);
         let connector = format!(
             "[connector.live]\npreset = '{preset}'\nbase_url = '{}'\ntimeout_s = 20\n\
@@ -158,7 +158,7 @@ impl Cloud {
              environment = 'production'\nbusiness_owner = 'Payments'\nconnector = 'live'\nparams = {{ {params} }}\n"
         );
         let desk = Desk::configured(&connector, &card);
-        desk.alert(&server::misused("f-1", "svc-deployer"));
+        desk.alert(alert);
         desk.run(&["config", "check"]).ends(0);
         desk
     }
@@ -189,7 +189,8 @@ async fn a_leaked_key_is_deactivated_and_the_whole_user_denied() {
     let cloud = Cloud::new();
     let key = cloud.user("svc-leaked").await;
     assert!(cloud.works(&key).await);
-    let desk = cloud.desk("aws_user", "user_name = 'svc-leaked'");
+    let alert = server::exposed("f-1", "svc-deployer");
+    let desk = cloud.desk("aws_user", "user_name = 'svc-leaked'", &alert);
 
     let (digest, planned) = plan(&desk, "leaked-credential");
     assert!(
@@ -219,11 +220,22 @@ async fn a_leaked_key_is_deactivated_and_the_whole_user_denied() {
         (403, true),
         "{answer}"
     );
-    for step in ["3", "2"] {
-        desk.run(&["undo", &digest, step]).ends(0);
-    }
-    assert!(cloud.works(&key).await);
+    desk.run(&["undo", &digest, "3"]).ends(0);
+    // Whoever found the key has it still.
+    desk.run(&["undo", &digest, "2"])
+        .ends(4)
+        .tells(&["its credential is exposed"]);
+    assert!(!cloud.works(&key).await);
 
+    // Somebody else brings it back behind the console's back.
+    let fields = [
+        ("Action", "UpdateAccessKey"),
+        ("UserName", "svc-leaked"),
+        ("AccessKeyId", key.id.as_str()),
+        ("Status", "Active"),
+    ];
+    cloud.admin(&fields).await;
+    assert!(cloud.works(&key).await);
     let (digest, _) = plan(&desk, "isolate-identity");
     contain(&desk, &digest);
     let (status, answer) = cloud.ask(&key, "iam", &[("Action", "ListUsers")]).await;
@@ -232,10 +244,11 @@ async fn a_leaked_key_is_deactivated_and_the_whole_user_denied() {
         (403, true),
         "{answer}"
     );
-    for step in ["3", "2"] {
-        desk.run(&["undo", &digest, step]).ends(0);
-    }
-    assert!(cloud.works(&key).await);
+    desk.run(&["undo", &digest, "3"]).ends(0);
+    desk.run(&["undo", &digest, "2"])
+        .ends(4)
+        .tells(&["rotate its secret first"]);
+    assert!(!cloud.works(&key).await);
     desk.run(&["log", "verify", "--strict"]).ends(0);
     assert_nowhere(&desk, &[&cloud.admin.secret, &key.secret]);
 }
@@ -323,7 +336,11 @@ async fn a_role_is_denied_trusted_by_nobody_and_comes_back() {
     };
     assert!(cloud.works(&session).await);
 
-    let desk = cloud.desk("aws_role", "role_name = 'deploy'");
+    let desk = cloud.desk(
+        "aws_role",
+        "role_name = 'deploy'",
+        &server::misused("f-1", "svc-deployer"),
+    );
     let (digest, _) = plan(&desk, "isolate-identity");
     assert_eq!(
         contain(&desk, &digest),

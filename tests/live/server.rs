@@ -117,6 +117,11 @@ pub fn identity(client_id: &str, token: Option<&Path>) -> Identity {
     identity
 }
 
+/// An alert that says that a credential of this identity was found where it can be read.
+pub fn exposed(uid: &str, native_id: &str) -> String {
+    super::desk::finding(uid, native_id).replace("T1550.001", "T1552.001")
+}
+
 /// An alert about the use of an identity, whose credentials nobody found: what was cut off may be taken back.
 pub fn misused(uid: &str, native_id: &str) -> String {
     super::desk::finding(uid, native_id)
