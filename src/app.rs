@@ -33,6 +33,7 @@ pub mod policy_screen;
 pub mod readiness;
 pub mod readiness_screen;
 pub mod reload;
+pub mod saying;
 pub mod settings;
 pub mod sift;
 pub mod timeline;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 pub mod alert;
 pub mod alerts;
 mod approve;
+mod campaign;
 pub mod config;
 pub mod coverage;
 pub mod doctor;
@@ -131,6 +132,8 @@ pub enum Command {
     Debts,
     /// Trust an identity again: what must hold, who vouched for it, then lift every control.
     Restore(hold::RestoreArgs),
+    /// One breach, many identities: who is to be contained, a plan each, and how far that has come.
+    Campaign(campaign::CampaignArgs),
     /// Act alone because nobody can be asked, and review what others did alone.
     BreakGlass(glass::GlassArgs),
     /// Take a step of a plan back.
@@ -232,6 +235,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Hold(args)) => hold::hold(global, &args, &mut out),
         Some(Command::Debts) => hold::list(global, &mut out),
         Some(Command::Restore(args)) => hold::restore(global, &args, &mut out),
+        Some(Command::Campaign(args)) => campaign::run(global, &args, &mut out),
         Some(Command::BreakGlass(args)) => glass::run(global, &args, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),

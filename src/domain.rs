@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod authority;
 pub mod automation;
+pub mod campaign;
 pub mod contact;
 pub mod coverage;
 pub mod debt;

@@ -3,6 +3,7 @@
 pub mod alone;
 pub mod anchor;
 pub mod approval;
+pub mod campaign;
 pub mod console;
 mod distance;
 pub mod duty;

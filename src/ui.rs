@@ -101,11 +101,13 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Map => map::screen::render(model, ui, body, buf),
         Overlay::Readiness => readiness::render(model, ui, body, buf),
         Overlay::Policy => policy::render(model, ui, body, buf),
-        Overlay::Board | Overlay::Refuse(..) => board::render(model, ui, body, buf),
+        Overlay::Board => board::render(model, ui, body, buf),
+        Overlay::Say(..) if model.board.open => board::render(model, ui, body, buf),
         Overlay::Card => card::screen::render(model, ui, body, buf),
         Overlay::Coverage => coverage::render(model, ui, body, buf),
         Overlay::Reason(_) if model.coverage.open => coverage::render(model, ui, body, buf),
         Overlay::None
+        | Overlay::Say(..)
         | Overlay::Reason(_)
         | Overlay::Views
         | Overlay::SaveView(_)
@@ -119,7 +121,7 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Overlay::Views => overlay::views(model, ui, body, buf),
         Overlay::Palette(palette) => palette::render(model, palette, ui, body, buf),
         Overlay::SaveView(name) => overlay::save_view(model, name, ui, body, buf),
-        Overlay::Refuse(digest, input) => board::refuse(digest, input, ui, body, buf),
+        Overlay::Say(saying, input) => board::say(saying, input, ui, body, buf),
         Overlay::ConfirmQuit => overlay::confirm_quit(model, ui, body, buf),
         Overlay::None => {
             if let Some(choosing) = &model.born {

@@ -15,6 +15,8 @@ mod served;
 mod alerts;
 #[path = "cli/away.rs"]
 mod away;
+#[path = "cli/campaign.rs"]
+mod campaign;
 #[path = "cli/damaged.rs"]
 mod damaged;
 #[path = "cli/doctor.rs"]

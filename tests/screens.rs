@@ -190,6 +190,21 @@ fn name(style: Style) -> Option<String> {
 #[case("coverage_reopened", 80, 24)]
 #[case("coverage_reason", 80, 24)]
 #[case("coverage_queue", 80, 24)]
+#[case("board_inbox", 80, 24)]
+#[case("board_inbox", 120, 40)]
+#[case("board_debts", 80, 24)]
+#[case("board_debts", 120, 40)]
+#[case("board_gates", 80, 24)]
+#[case("board_gates", 120, 40)]
+#[case("board_campaign", 80, 24)]
+#[case("board_campaign", 120, 40)]
+#[case("board_refuse", 80, 24)]
+#[case("board_agreed", 80, 24)]
+#[case("board_vouch", 80, 24)]
+#[case("board_lift", 80, 24)]
+#[case("board_again", 80, 24)]
+#[case("board_begin", 80, 24)]
+#[case("board_untrusted", 80, 24)]
 #[case("card_hostile_credentials", 80, 24)]
 fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u16) {
     let world = World::showing(screen);
@@ -206,6 +221,8 @@ fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u
 #[case("card_effects")]
 #[case("coverage")]
 #[case("why")]
+#[case("board_gates")]
+#[case("board_campaign")]
 fn screens_without_colour_or_unicode(#[case] screen: &str) {
     let world = World::showing(screen);
     let buffer = rendered(&world.model, "mono", true, 80, 24);
@@ -250,6 +267,8 @@ fn without_colour_the_selection_and_the_severity_can_still_be_told() {
 #[case("card_plan")]
 #[case("card_hostile")]
 #[case("card_hostile_effects")]
+#[case("board_lift")]
+#[case("board_campaign")]
 fn no_size_breaks_a_screen(#[case] screen: &str) {
     let world = World::showing(screen);
     for width in (0..=130).step_by(3).chain([60, 110]) {
@@ -262,7 +281,7 @@ fn no_size_breaks_a_screen(#[case] screen: &str) {
 #[test]
 fn keys_in_any_order_never_panic_and_never_run_a_plan_unread() {
     use proptest::prelude::*;
-    let names = "R e M f o y z N + - h l L a A i I / j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
+    let names = "K T B A y ] R e M f o y z N + - h l L a A i I / j k g G tab 1 2 3 0 c D X n r v p ? m S esc enter backspace q x y space pgdn ctrl-r ctrl-x ctrl-l left";
     let names: Vec<&str> = names.split(' ').collect();
     proptest!(ProptestConfig::with_cases(64), |(picks in proptest::collection::vec(0..names.len(), 1..60))| {
         let mut world = World::showing("triage");

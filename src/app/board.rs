@@ -1,16 +1,20 @@
-//! What the inbox of approvals and the debt board show.
+//! What the inbox of approvals, the debt board, the way back to trust and the campaigns show.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::model::Model;
 use crate::domain::authority::{Act, Standing};
-use crate::domain::debt::{Debt, debts};
+use crate::domain::campaign::{self, Campaign, Ledger};
+use crate::domain::debt::{Debt, Trust, controls, debts};
 use crate::domain::decision::PlanState;
 use crate::domain::graph::NodeKind;
-use crate::domain::ids::{NodeId, PlanDigest};
+use crate::domain::hold::WayBack;
+use crate::domain::ids::{IdentityId, NodeId, PlanDigest};
 use crate::domain::plan::Plan;
 
-/// Which of the two.
+/// Which of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Side {
     /// Plans that wait for somebody to agree.
@@ -18,6 +22,36 @@ pub enum Side {
     Approvals,
     /// What is temporary.
     Debts,
+    /// Who is not trusted, and the gates on the way back.
+    WayBack,
+    /// One breach, many identities: how far that has come.
+    Campaign,
+}
+
+impl Side {
+    /// All of them, in the order of the tab key.
+    pub const ALL: [Self; 4] = [Self::Approvals, Self::Debts, Self::WayBack, Self::Campaign];
+
+    /// Returns the next, round and round.
+    pub fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|s| *s == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+}
+
+/// Somebody on the way back to trust.
+#[derive(Clone, Debug)]
+pub struct BackRow {
+    /// Whom.
+    pub identity: IdentityId,
+    /// Whether anybody may rely on it.
+    pub trust: Trust,
+    /// Whether it is trusted again, and watched.
+    pub is_trusted: bool,
+    /// Who vouched for what.
+    pub way: WayBack,
+    /// Controls that stand, in the order in which they are lifted.
+    pub stands: Vec<String>,
 }
 
 /// The screen's own state.
@@ -31,6 +65,12 @@ pub struct Board {
     pub cursor: usize,
     /// What is temporary, as it was when the screen was opened or something changed.
     pub debts: Vec<Debt>,
+    /// Who is not trusted, or watched; those who need somebody first.
+    pub back: Vec<BackRow>,
+    /// Campaigns with their ledgers, the latest first.
+    pub campaigns: Vec<(Campaign, Ledger)>,
+    /// Which of them shows.
+    pub campaign: usize,
 }
 
 impl Model {
@@ -91,6 +131,42 @@ impl Model {
     /// Looks again at what is temporary.
     pub fn refresh_debts(&mut self, now: Timestamp) {
         self.board.debts = debts(&self.decisions, self.authority.as_deref(), now);
+        self.board.back = self.on_the_way_back(now);
+        let all = self.decisions.campaigns.all().into_iter();
+        let authority = self.authority.as_deref();
+        let kept = |c: &Campaign| {
+            let ledger = campaign::ledger(&self.decisions, authority, c, now);
+            (c.clone(), ledger)
+        };
+        self.board.campaigns = all.map(kept).collect();
+    }
+
+    fn on_the_way_back(&self, now: Timestamp) -> Vec<BackRow> {
+        let acted: BTreeSet<&IdentityId> = self
+            .decisions
+            .acts()
+            .map(|act| &act.intent.identity)
+            .collect();
+        let rows = acted.into_iter().filter_map(|identity| {
+            let trust = self.trust(identity, now);
+            trust.mark()?;
+            let stands = controls(&self.decisions, identity);
+            Some(BackRow {
+                identity: identity.clone(),
+                is_trusted: matches!(trust, Trust::Probation { .. }),
+                trust,
+                way: self
+                    .decisions
+                    .holds
+                    .way_back(identity)
+                    .cloned()
+                    .unwrap_or_default(),
+                stands: stands.map(|(_, step, _)| step.title.clone()).collect(),
+            })
+        });
+        let mut rows: Vec<BackRow> = rows.collect();
+        rows.sort_by_key(|row| !row.trust.is_loud());
+        rows
     }
 
     /// Returns how many lines the board shows.
@@ -98,6 +174,11 @@ impl Model {
         match self.board.side {
             Side::Approvals => self.inbox(now).len(),
             Side::Debts => self.board.debts.len(),
+            Side::WayBack => self.board.back.len(),
+            Side::Campaign => {
+                let shown = self.board.campaigns.get(self.board.campaign);
+                shown.map_or(0, |(_, ledger)| ledger.rows.len())
+            }
         }
     }
 }

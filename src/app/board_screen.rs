@@ -3,18 +3,19 @@
 use jiff::{Span, Timestamp};
 use tui_input::Input;
 
-use super::board::Side;
+use super::board::{BackRow, Side};
 use super::command::Command;
-use super::field;
-use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Pane, PlanView, Stage};
 use super::msg::Effect;
 use super::planning::ARMING_MS;
+use super::saying::{self, Saying};
 use super::triage;
 use super::update::anywhere;
 use crate::domain::authority::{Standing, TimeOut, who};
+use crate::domain::campaign;
 use crate::domain::debt::{Debt, DebtKind};
 use crate::domain::decision::{BreakGlass, Decision, DecisionKind, Entry, RecordType};
+use crate::domain::hold::Gate;
 use crate::domain::ids::{AlertId, PlanDigest};
 use crate::domain::text::{show, show_identifier};
 
@@ -36,15 +37,16 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         return Vec::new();
     }
     match command {
-        Command::NextPane => {
-            let side = match model.board.side {
-                Side::Approvals => Side::Debts,
-                Side::Debts => Side::Approvals,
-            };
-            open(model, side, now);
+        Command::NextPane => open(model, model.board.side.next(), now),
+        Command::NextCampaign => {
+            let several = model.board.campaigns.len().max(1);
+            model.board.campaign = (model.board.campaign + 1) % several;
+            model.board.cursor = 0;
         }
         Command::OpenRecord => read(model, now),
         Command::Refuse => refuse(model, now),
+        Command::Claim if model.board.side == Side::WayBack => vouch(model, now),
+        Command::Close if model.board.side == Side::WayBack => lift(model, now),
         Command::Claim => return on_hold(model, DecisionKind::AgreeHold, now),
         Command::Close => return on_hold(model, DecisionKind::EndHold, now),
         Command::ToAlert => return to_alert(model, now),
@@ -78,6 +80,8 @@ fn read(model: &mut Model, now: Timestamp) {
         Side::Debts => {
             debt(model).map(|d| PlanDigest::new(d.id.split('/').next().unwrap_or(&d.id)))
         }
+        Side::Campaign => target(model).and_then(|row| row.plan.clone()),
+        Side::WayBack => None,
     };
     let Some((digest, state)) = named.and_then(|d| {
         let (digest, state) = model.decisions.plan(d.as_str())?;
@@ -122,38 +126,69 @@ fn refuse(model: &mut Model, now: Timestamp) {
     };
     let state = model.decisions.plan(digest.as_str());
     match state.map(|(_, state)| model.can_judge(state)) {
-        Some(Ok(())) => model.overlay = Overlay::Refuse(digest, Input::default()),
+        Some(Ok(())) => saying::ask(model, Saying::Refuse(digest)),
         Some(Err(why)) => model.say(now, Level::Warn, format!("not refused: {why}")),
         None => {}
     }
 }
 
-/// Handles a key while the reason of a refusal is typed.
-pub fn refuse_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
-    model.dirty = true;
-    let Overlay::Refuse(digest, input) = &mut model.overlay else {
-        return Vec::new();
+/// Returns the identity of the campaign with the cursor, when that shows.
+fn target(model: &Model) -> Option<&campaign::Row> {
+    let (_, ledger) = model.board.campaigns.get(model.board.campaign)?;
+    let at = model.board.cursor.min(ledger.rows.len().checked_sub(1)?);
+    (model.board.side == Side::Campaign).then(|| &ledger.rows[at])
+}
+
+/// Returns whoever is on the way back with the cursor, when that shows.
+fn on_way(model: &Model) -> Option<&BackRow> {
+    let rows = &model.board.back;
+    let at = model.board.cursor.min(rows.len().checked_sub(1)?);
+    (model.board.side == Side::WayBack).then(|| &rows[at])
+}
+
+/// Asks how the next gate is known to hold.
+fn vouch(model: &mut Model, now: Timestamp) {
+    let Some(row) = on_way(model) else {
+        return model.say(
+            now,
+            Level::Info,
+            "everybody who was contained is trusted again",
+        );
     };
-    match key.code {
-        Code::Esc => model.overlay = model.resting(),
-        Code::Enter => {
-            let reason = input.value().trim().to_owned();
-            if reason.is_empty() {
-                let text = "say why: whoever asked has to know; Esc leaves";
-                model.say(now, Level::Warn, text);
-                return Vec::new();
-            }
-            let digest = digest.clone();
-            model.overlay = model.resting();
-            return vec![Effect::Verdict {
-                digest,
-                approved: false,
-                reason: Some(reason),
-            }];
-        }
-        _ => field::edit(input, key),
+    let next = row.way.missing().first().copied();
+    let identity = row.identity.clone();
+    match next {
+        _ if row.is_trusted => model.say(now, Level::Info, "it is trusted again already"),
+        Some(gate) => saying::ask(model, Saying::Vouch(identity, gate)),
+        None => model.say(
+            now,
+            Level::Info,
+            "every gate is passed; x lifts what stands",
+        ),
     }
-    Vec::new()
+}
+
+/// Asks why everything that stands on somebody is lifted, once every gate is passed.
+fn lift(model: &mut Model, now: Timestamp) {
+    let Some(row) = on_way(model) else {
+        return model.say(
+            now,
+            Level::Info,
+            "everybody who was contained is trusted again",
+        );
+    };
+    let missing: Vec<&str> = row.way.missing().into_iter().map(Gate::as_str).collect();
+    let identity = row.identity.clone();
+    if row.is_trusted {
+        return model.say(now, Level::Info, "it is trusted again already");
+    }
+    match missing.as_slice() {
+        [] => saying::ask(model, Saying::Lift(identity)),
+        some => {
+            let text = format!("not lifted: nobody vouched for {} yet", some.join(", "));
+            model.say(now, Level::Warn, text);
+        }
+    }
 }
 
 fn on_hold(model: &mut Model, kind: DecisionKind, now: Timestamp) -> Vec<Effect> {
@@ -183,6 +218,11 @@ fn to_alert(model: &mut Model, now: Timestamp) -> Vec<Effect> {
             Some(state.plan.alert.clone())
         }),
         Side::Debts => debt(model).map(|d| d.alert.clone()),
+        Side::Campaign => target(model).map(|row| row.alert.clone()),
+        Side::WayBack => on_way(model).and_then(|row| {
+            let last = model.decisions.acts_on(&row.identity).next_back();
+            last.map(|act| act.intent.alert.clone())
+        }),
     };
     let Some(alert) = alert.filter(|alert| model.queue.slot(alert).is_some()) else {
         model.say(now, Level::Info, "its alert is not in the queue");

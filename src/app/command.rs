@@ -158,6 +158,12 @@ pub enum Command {
     Inbox,
     /// Open the debt board.
     Debts,
+    /// Open the way back to trust.
+    WayBack,
+    /// Open the campaigns, or make one of what is marked.
+    Campaigns,
+    /// Show the next campaign.
+    NextCampaign,
     /// Refuse what somebody asks for.
     Refuse,
     /// Delay a containment.
@@ -594,7 +600,7 @@ pub fn scope(model: &Model) -> Scope {
         | Overlay::SaveView(_)
         | Overlay::Palette(_)
         | Overlay::ConfirmQuit => Scope::Triage,
-        Overlay::Board | Overlay::Refuse(..) => Scope::Board,
+        Overlay::Board | Overlay::Say(..) => Scope::Board,
         Overlay::Plan(_) => Scope::Plan,
         Overlay::Log => Scope::Log,
         Overlay::Map => Scope::Map,

@@ -16,6 +16,7 @@ use super::map::{Choosing, Deeds, MapAsk, MapScreen};
 use super::palette::Palette;
 use super::readiness::ReadinessScreen;
 use super::reload::Reload;
+use super::saying::Saying;
 use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
@@ -108,8 +109,8 @@ pub enum Overlay {
     Coverage,
     /// The inbox of approvals or the debt board; what they show is in [`Model::board`].
     Board,
-    /// Why a plan of somebody else is refused.
-    Refuse(PlanDigest, Input),
+    /// Something is typed before it counts: why a plan is refused, how a gate is known to hold.
+    Say(Saying, Input),
     /// The views to choose from.
     Views,
     /// The name under which a view is to be saved.

@@ -14,6 +14,7 @@ use super::timeline::{Found, Verdict};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Decision, Entry};
 use crate::domain::graph::Graph;
+use crate::domain::hold::Gate;
 use crate::domain::identity::{Identity, LiveContext};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
 use crate::domain::inventory::Inventory;
@@ -216,6 +217,22 @@ pub enum Effect {
     Run(PlanDigest, Option<String>),
     /// Run it without those who would have to agree.
     BreakGlass(PlanDigest, String),
+    /// Vouch for something that must hold before an identity is trusted again.
+    Vouch {
+        /// Whom.
+        identity: IdentityId,
+        /// What holds.
+        gate: Gate,
+        /// How that is known.
+        reason: String,
+    },
+    /// Lift every control on an identity and trust it again, if every gate is passed.
+    Lift {
+        /// Whom.
+        identity: IdentityId,
+        /// Why.
+        reason: String,
+    },
     /// Agree to somebody else's plan, or refuse it.
     Verdict {
         /// Which plan.

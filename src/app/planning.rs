@@ -14,6 +14,7 @@ use super::field;
 use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Phase, PlanView, RowState, Run, Stage};
 use super::msg::Effect;
+use super::saying::{self, Saying};
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::handoff::items as items_of;
 use crate::domain::identity::Identity;
@@ -233,8 +234,7 @@ fn asks(stage: &Stage) -> bool {
     matches!(stage, Stage::Preview | Stage::Judging)
 }
 
-/// Runs the plan that waits for others without them. Why was said when it was confirmed, and is said again by the reason of
-/// a hard plan; a soft one is told by the key alone.
+/// Runs the plan that waits for others without them. Why was said when a hard plan was confirmed; else it is asked for.
 fn alone(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let Overlay::Plan(view) = &model.overlay else {
         return Vec::new();
@@ -248,12 +248,17 @@ fn alone(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         model.say(now, Level::Info, "nothing waits for others here");
         return Vec::new();
     };
-    let reason = reason_of(view, &plan).map(str::to_owned);
-    let reason = reason.unwrap_or_else(|| "nobody could be asked in time".to_owned());
-    vec![
-        Effect::Stop(digest.clone()),
-        Effect::BreakGlass(digest, reason),
-    ]
+    if let Some(reason) = reason_of(view, &plan).map(str::to_owned) {
+        return vec![
+            Effect::Stop(digest.clone()),
+            Effect::BreakGlass(digest, reason),
+        ];
+    }
+    let resting = model.resting();
+    if let Overlay::Plan(view) = std::mem::replace(&mut model.overlay, resting) {
+        saying::ask(model, Saying::Alone(digest, view));
+    }
+    Vec::new()
 }
 
 fn armed(view: &PlanView, now: Timestamp) -> bool {

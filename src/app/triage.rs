@@ -8,6 +8,7 @@ use super::board::Side;
 use super::command::Command;
 use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
+use super::saying::{self, Saying};
 use super::{
     board_screen, born, card_screen, contact, context, coverage, deciding, log_screen, map_screen,
     planning, policy, policy_screen, readiness_screen, reload, sift,
@@ -83,6 +84,12 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Readiness => return readiness_screen::open(model),
         Command::Inbox => board_screen::open(model, Side::Approvals, now),
         Command::Debts => board_screen::open(model, Side::Debts, now),
+        Command::WayBack => board_screen::open(model, Side::WayBack, now),
+        Command::Campaigns if !model.marks.is_empty() => {
+            let alerts = model.marks.iter().cloned().collect();
+            saying::ask(model, Saying::Campaign(alerts));
+        }
+        Command::Campaigns => board_screen::open(model, Side::Campaign, now),
         Command::Hold => deciding::ask(model, DecisionKind::Hold, now),
         Command::PlanHere => born::offer(model, None, now),
         Command::Reload => return reload::by_key(model, now),

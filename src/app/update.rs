@@ -9,8 +9,8 @@ use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
     automation, board_screen, born, card_screen, choosing, context, coverage, deciding, field,
-    log_screen, map_screen, palette, planning, policy_screen, readiness_screen, reload, sift,
-    triage, views,
+    log_screen, map_screen, palette, planning, policy_screen, readiness_screen, reload, saying,
+    sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -226,7 +226,7 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
         }
         Overlay::Views => return views::key(model, key, now),
         Overlay::SaveView(_) => return views::name_key(model, key),
-        Overlay::Refuse(..) => return board_screen::refuse_key(model, key, now),
+        Overlay::Say(..) => return saying::key(model, key, now),
         Overlay::ConfirmQuit => {
             model.overlay = model.resting();
             model.quit = key == Key::char('Q');
@@ -342,7 +342,7 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
     model.dirty = true;
     match &mut model.overlay {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
-        Overlay::SaveView(name) | Overlay::Refuse(_, name) => field::paste(name, text),
+        Overlay::SaveView(name) | Overlay::Say(_, name) => field::paste(name, text),
         Overlay::Palette(_) => return palette::paste(model, text),
         Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
         Overlay::Map if model.map.typing => map_screen::paste(model, text),

@@ -133,6 +133,12 @@ words! {
         Restore = "restore",
         /// Proposes to contain somebody again who is trusted again, as an alert came about them while they are watched.
         Recontain = "recontain",
+        /// Took an identity into a campaign.
+        Campaign = "campaign",
+        /// Said that nobody can use an identity of a campaign; whether that is proven, `found` says.
+        CampaignUnused = "campaign_unused",
+        /// Ended a campaign.
+        CampaignEnd = "campaign_end",
         /// Told people, or said that nobody can be told, that something temporary is overdue.
         Paged = "paged",
         /// Confirmed that a plan is to run.
@@ -233,6 +239,9 @@ pub struct Decision {
     /// Which hold; for a page, which debt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<String>,
+    /// Which campaign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
     /// What happens when it ends by time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
@@ -279,6 +288,7 @@ impl Decision {
             cell: None,
             found: None,
             hold: None,
+            campaign: None,
             ending: None,
             gate: None,
             needs: None,

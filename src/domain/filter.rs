@@ -74,6 +74,8 @@ pub enum Field {
     Action,
     /// The incident that the source puts it under.
     Incident,
+    /// Whoever else has access through it: who holds its consents, who uses or keeps its credentials.
+    Vendor,
 }
 
 /// A number of an alert.
@@ -221,6 +223,7 @@ const FIELDS: &[(&str, What)] = &[
     ("title", What::Name(Field::Title)),
     ("action", What::Name(Field::Action)),
     ("incident", What::Name(Field::Incident)),
+    ("vendor", What::Name(Field::Vendor)),
 ];
 
 #[derive(Clone, Copy)]

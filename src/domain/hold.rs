@@ -80,7 +80,7 @@ pub struct Said {
 }
 
 impl Said {
-    fn of(entry: &Entry, decision: &Decision) -> Self {
+    pub(super) fn of(entry: &Entry, decision: &Decision) -> Self {
         Self {
             at: entry.ts,
             actor: entry.actor.clone(),

@@ -102,6 +102,15 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Tells whether somebody of such a name has access through it: holds a consent, or uses or keeps a credential.
+    pub fn has_vendor(&self, means: &dyn Fn(&str) -> bool) -> bool {
+        let grants = self.grants.iter().map(|grant| &grant.to);
+        let used = self.credentials.iter().flat_map(|c| &c.consumers);
+        let kept = self.credentials.iter().filter_map(|c| c.store.as_ref());
+        let mut names = grants.chain(used).chain(kept);
+        names.any(|name| means(name.raw()))
+    }
+
     /// Tells whether an inventory lists it. What depends on one that none lists is unknown, not nothing.
     pub fn is_listed(&self) -> bool {
         self.provenance != UNLISTED

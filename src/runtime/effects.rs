@@ -11,17 +11,19 @@ use tokio_util::task::TaskTracker;
 use super::approval::{self, Patience};
 use super::journal::Report;
 use super::services::Services;
-use super::{alone, execute, history, planner, readiness, reconcile, timeline};
+use super::{alone, execute, history, planner, readiness, reconcile, restore, timeline};
 use crate::app::automation::Begin;
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
+use crate::app::readiness::Judged;
 use crate::app::settings::View;
 use crate::config::views;
 use crate::domain::authority::Standing;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::Decision;
+use crate::domain::hold::Gate;
 use crate::domain::identity::Identity;
-use crate::domain::ids::{AlertId, PlanDigest};
+use crate::domain::ids::{AlertId, IdentityId, PlanDigest};
 use crate::term::clipboard;
 
 /// Running effects.
@@ -101,6 +103,16 @@ impl Effects {
             } => {
                 tokio::spawn(judge(services, digest, approved, reason, report));
             }
+            Effect::Vouch {
+                identity,
+                gate,
+                reason,
+            } => {
+                tokio::spawn(vouch(services, identity, gate, reason, report));
+            }
+            Effect::Lift { identity, reason } => {
+                self.acts.spawn(lift(services, identity, reason, report));
+            }
             Effect::Stop(digest) => {
                 if let Some(stop) = self.stops.get(&digest) {
                     stop.store(true, Ordering::SeqCst);
@@ -123,24 +135,9 @@ impl Effects {
                 });
             }
             Effect::ExportReadiness(judged) => {
-                tokio::task::spawn_blocking(move || {
-                    let (level, text) = match readiness::export(&services, &judged) {
-                        Ok(path) => (Level::Info, format!("written: {}", path.display())),
-                        Err(error) => (Level::Error, format!("not exported: {error}")),
-                    };
-                    report(Msg::Notice { level, text });
-                });
+                tokio::task::spawn_blocking(move || export(&services, &judged, &report));
             }
-            Effect::ReadInventory => {
-                let Some(sources) = services.inventory_sources else {
-                    return report(Msg::InventoryRead(None));
-                };
-                tokio::task::spawn_blocking(move || {
-                    let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
-                    let read = sources.again(Timestamp::now());
-                    report(Msg::InventoryRead(read.map(Arc::new)));
-                });
-            }
+            Effect::ReadInventory => read_inventory(services, report),
             Effect::UseInventory(inventory) => {
                 let old = std::mem::replace(&mut self.services.inventory, inventory);
                 drop(services);
@@ -275,6 +272,59 @@ async fn begin_alone(services: Services, report: Report, begin: Begin) {
         let text = format!("no countdown: {error}");
         report(Msg::AloneFailed { alert, text });
     }
+}
+
+/// Writes down how ready everybody is, and says where.
+fn export(services: &Services, judged: &Judged, report: &Report) {
+    let (level, text) = match readiness::export(services, judged) {
+        Ok(path) => (Level::Info, format!("written: {}", path.display())),
+        Err(error) => (Level::Error, format!("not exported: {error}")),
+    };
+    report(Msg::Notice { level, text });
+}
+
+/// Reads the inventory again, where it can be.
+fn read_inventory(services: Services, report: Report) {
+    let Some(sources) = services.inventory_sources else {
+        return report(Msg::InventoryRead(None));
+    };
+    tokio::task::spawn_blocking(move || {
+        let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = sources.again(Timestamp::now());
+        report(Msg::InventoryRead(read.map(Arc::new)));
+    });
+}
+
+/// Vouches for a gate, and says so.
+async fn vouch(
+    services: Services,
+    identity: IdentityId,
+    gate: Gate,
+    reason: String,
+    report: Report,
+) {
+    let said = restore::vouch(&services, &identity, gate, &reason).await;
+    let (level, text) = match said {
+        Ok(()) => (Level::Info, format!("recorded: {}", gate.says())),
+        Err(refusal) => (Level::Error, format!("NOT recorded: {refusal}")),
+    };
+    report(Msg::Notice { level, text });
+}
+
+/// Lifts what stands on an identity, and says what came of it.
+async fn lift(services: Services, identity: IdentityId, reason: String, report: Report) {
+    let lifted = restore::restore(&services, &identity, &reason, &report).await;
+    let (level, text) = match lifted {
+        Ok(lifted) => (
+            Level::Info,
+            format!(
+                "trusted again, and watched: {} controls lifted",
+                lifted.len()
+            ),
+        ),
+        Err(refusal) => (Level::Error, refusal),
+    };
+    report(Msg::Notice { level, text });
 }
 
 /// Gives a verdict on somebody else's plan, and tells what came of it.

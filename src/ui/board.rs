@@ -1,5 +1,8 @@
 //! The inbox of approvals and the debt board: one a line, and below them the one at the cursor in full.
 
+mod campaign;
+mod way;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -12,6 +15,7 @@ use super::wrap::wrap_all;
 use super::{Ui, cut_top, frame};
 use crate::app::board::Side;
 use crate::app::model::Model;
+use crate::app::saying::Saying;
 use crate::domain::alert::age;
 use crate::domain::authority::{Standing, asked_by};
 use crate::domain::debt::Debt;
@@ -26,12 +30,19 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let title = match model.board.side {
         Side::Approvals => format!("Approvals ({count})"),
         Side::Debts => format!("Debts ({count})"),
+        Side::WayBack => format!("Way back to trust ({count})"),
+        Side::Campaign => match model.board.campaigns.get(model.board.campaign) {
+            Some((_, ledger)) => format!("Campaign ({} live of {count})", ledger.live()),
+            None => "Campaigns".to_owned(),
+        },
     };
     let inside = frame(&title, true, ui, list, buf);
     let (width, height) = (usize::from(inside.width), usize::from(inside.height));
     let (mut lines, full) = match model.board.side {
         Side::Approvals => approvals(model, ui, width),
         Side::Debts => debts(model, ui, width),
+        Side::WayBack => way::lines(model, ui, width),
+        Side::Campaign => campaign::lines(model, ui, width),
     };
     if lines.is_empty() {
         let text = match model.board.side {
@@ -40,6 +51,8 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             }
             Side::Approvals => "No plan waits for anybody.",
             Side::Debts => "Nothing is temporary.",
+            Side::WayBack => "Nobody was contained who is not trusted again.",
+            Side::Campaign => "No campaign: mark alerts and press K, or `stanch campaign new`.",
         };
         lines.push(Line::raw(text));
     }
@@ -179,19 +192,23 @@ fn debts(model: &Model, ui: Ui<'_>, width: usize) -> (Lines, Lines) {
     (lines, full.unwrap_or_default())
 }
 
-/// Asks why a plan is refused.
-pub fn refuse(digest: &PlanDigest, input: &Input, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let inside = dialog("Refuse: why?", 78, 7, ui, area, buf);
+/// Asks for what has to be typed before it counts.
+pub fn say(saying: &Saying, input: &Input, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let inside = dialog(&saying.asks(), 78, 7, ui, area, buf);
+    // The end of it is where somebody types.
+    let typed = show(input.value());
+    let room = usize::from(inside.width)
+        .saturating_mul(2)
+        .saturating_sub(1);
+    let skip = typed.chars().count().saturating_sub(room);
+    let typed: String = typed.chars().skip(skip).collect();
     let text = vec![
         Line::from(vec![
-            Span::raw(show(input.value()).into_owned()),
+            Span::raw(typed),
             Span::styled("_", ui.theme.style(Role::Key)),
         ]),
         Line::default(),
-        Line::styled(
-            format!("plan {}   Enter refuses it, Esc leaves", digest.short()),
-            ui.theme.style(Role::Muted),
-        ),
+        Line::styled(saying.about(), ui.theme.style(Role::Muted)),
     ];
     Paragraph::new(text)
         .wrap(Wrap { trim: false })

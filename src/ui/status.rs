@@ -420,6 +420,22 @@ fn board_hints(model: &Model) -> &'static [Command] {
             Command::Help,
             Command::Back,
         ],
+        Side::WayBack => &[
+            Command::Claim,
+            Command::Close,
+            Command::ToAlert,
+            Command::NextPane,
+            Command::Help,
+            Command::Back,
+        ],
+        Side::Campaign => &[
+            Command::OpenRecord,
+            Command::NextCampaign,
+            Command::ToAlert,
+            Command::NextPane,
+            Command::Help,
+            Command::Back,
+        ],
         Side::Debts => &[
             Command::OpenRecord,
             Command::Claim,

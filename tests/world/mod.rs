@@ -29,6 +29,7 @@ pub fn now() -> Timestamp {
     "2026-11-21T03:14:00Z".parse().unwrap()
 }
 
+pub mod board;
 pub mod card;
 pub mod coverage;
 pub mod maps;
@@ -212,6 +213,7 @@ impl World {
                 world.type_text("planned key rotation, ticket 4711");
             }
             "help" => world.press("?"),
+            board if board.starts_with("board_") => world.board(board),
             "why" => world.press("w"),
             "why_rules" => world.press("w pgdn pgdn pgdn pgdn"),
             "messages" => world.press("m"),

@@ -95,7 +95,7 @@ fn is_meant(card: &Identity, filter: &Filter, now: Timestamp) -> anyhow::Result<
                 order.holds(&old, seconds)
             }),
             _ => bail!(
-                "--filter: only alerts have that; of identities there are identity, id, provider, key, owner, env, kind, age"
+                "--filter: only alerts have that; of identities there are identity, id, provider, key, owner, env, vendor, kind, age"
             ),
         };
         if holds == term.negated {
@@ -124,6 +124,7 @@ fn named(card: &Identity, field: Field, wanted: &Match) -> anyhow::Result<bool> 
             &card.contact,
         ]),
         Field::Environment => any(&[&card.environment]),
+        Field::Vendor => card.has_vendor(&|name| wanted.means(name)),
         Field::Source => wanted.means(&card.provenance),
         Field::Target | Field::Title | Field::Action | Field::Incident => {
             bail!("--filter: identities have no target, title, action or incident")

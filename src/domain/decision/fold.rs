@@ -10,6 +10,7 @@ use super::{
     RecordType, Verdict, Verify,
 };
 use crate::domain::authority::{Quorum, TimeOut};
+use crate::domain::campaign::Campaigns;
 use crate::domain::coverage::{CellState, WireOutcome, cell};
 use crate::domain::hold::Holds;
 use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
@@ -125,6 +126,8 @@ pub struct Decisions {
     alive: BTreeMap<String, BTreeSet<(Timestamp, PlanDigest)>>,
     /// What is temporary, and who is trusted again.
     pub holds: Holds,
+    /// One breach, many identities.
+    pub campaigns: Campaigns,
     alone: Alone,
     /// Records whose body this version cannot read, by type: shown, never guessed at.
     pub unreadable: usize,
@@ -192,6 +195,7 @@ impl Decisions {
                 self.take_request(entry, &decision);
                 self.take_review(entry, &decision);
                 self.holds.take(entry, &decision);
+                self.campaigns.take(entry, &decision);
                 let row = (entry.ts, entry.actor.clone(), decision.clone());
                 self.alerts.entry(decision.alert).or_default().push(row);
             }),
@@ -216,6 +220,17 @@ impl Decisions {
             {
                 plan.outlived = true;
             }
+        }
+    }
+
+    /// Says that a plan has expired although a clock may say otherwise, if so.
+    pub fn still_lives(&self, digest: &PlanDigest) -> Result<(), String> {
+        match self.plans.get(digest) {
+            Some(state) if state.outlived => Err(format!(
+                "the plan expired at {}: its log went on after that, so the clock was set back since; build it anew",
+                state.plan.expires
+            )),
+            _ => Ok(()),
         }
     }
 

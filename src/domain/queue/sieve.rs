@@ -227,6 +227,11 @@ fn named(field: Field, wanted: &Match, texts: &Texts, facts: &Facts<'_>) -> Any 
                     || means(identity.on_call.as_ref())
             }));
         }
+        Field::Vendor => {
+            any.whos = Some(by_identity(&|identity| {
+                identity.has_vendor(&|name| wanted.means(name))
+            }));
+        }
         Field::Environment => {
             any.whos = Some(by_identity(&|identity| {
                 means(identity.environment.as_ref())
