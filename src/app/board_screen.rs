@@ -331,7 +331,8 @@ fn wanted(model: &Model, entry: &Entry, decision: &Decision) -> Option<(String, 
         DecisionKind::Recontain => {
             let whose = show_identifier(decision.identity.as_ref()?.as_str());
             let why = show(decision.reason.as_deref().unwrap_or_default());
-            let text = format!("CONTAIN {whose} AGAIN? {why}: B shows it");
+            let alert = show_identifier(decision.alert.as_str());
+            let text = format!("CONTAIN {whose} AGAIN? alert {alert}: {why}; B shows it");
             Some((text, true))
         }
         DecisionKind::Paged => {

@@ -139,7 +139,7 @@ pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestam
             Some((alert, proposed)) => (
                 alert.clone(),
                 proposed.at,
-                format!("CONTAIN IT AGAIN: {}", proposed.reason),
+                format!("CONTAIN IT AGAIN: alert {alert}: {}", proposed.reason),
                 "it works, and an alert says that it should not",
             ),
             None => (

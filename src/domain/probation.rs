@@ -66,8 +66,7 @@ impl Watched {
             return None;
         }
         let reason = format!(
-            "alert {}: {}, {} min after it was trusted again",
-            alert.id,
+            "{}, {} min after it was trusted again",
             alert.pattern.as_str().replace('_', " "),
             at.duration_since(self.since).as_mins()
         );

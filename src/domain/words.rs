@@ -410,10 +410,12 @@ fn decision(decision: &Decision) -> String {
     )
 }
 
-/// Says what a policy did by itself, up to the alert.
+/// Says what a policy did by itself, and what is about an identity rather than its alert, up to the alert.
 fn by_policy(kind: DecisionKind, decision: &Decision) -> String {
     let book = decision.playbook.as_deref().unwrap_or("?");
     let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
+    let whom = decision.identity.as_ref().map_or("?", IdentityId::as_str);
+    let campaign = decision.campaign.as_deref().unwrap_or("?");
     match kind {
         DecisionKind::AutoBegun => {
             let until = decision
@@ -428,6 +430,16 @@ fn by_policy(kind: DecisionKind, decision: &Decision) -> String {
         DecisionKind::AutoRun => format!("the policy runs plan {plan} ({book}) for"),
         DecisionKind::AutoBraked => format!("the brake holds {book}, a person decides, for"),
         DecisionKind::AutoWaits => format!("{book} waits for a person, for"),
+        DecisionKind::Recontain => format!("proposes to contain {whom} again, by"),
+        DecisionKind::Paged => format!("told people what is overdue about {whom}, for"),
+        DecisionKind::Campaign => format!("took {whom} into campaign {campaign}, on"),
+        DecisionKind::CampaignUnused => {
+            let found = decision
+                .found
+                .map_or_else(|| "?".to_owned(), CellState::words);
+            format!("called {whom} unused ({found}) in campaign {campaign}, on")
+        }
+        DecisionKind::CampaignEnd => format!("ended campaign {campaign}, on"),
         _ => format!("in shadow, the policy would have run {book} for"),
     }
 }

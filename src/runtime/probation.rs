@@ -58,7 +58,12 @@ pub async fn look(services: &Services, seen: &mut Seen, report: &Report) -> Resu
         services.decide(std::slice::from_ref(&decision)).await?;
         report(Msg::Notice {
             level: Level::Error,
-            text: format!("CONTAIN {} AGAIN? {}", show(&whose), show(&why)),
+            text: format!(
+                "CONTAIN {} AGAIN? alert {}: {}",
+                show(&whose),
+                decision.alert,
+                show(&why)
+            ),
         });
     }
     *seen = Seen {

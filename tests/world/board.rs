@@ -166,7 +166,7 @@ impl World {
                     let until = now() + SignedDuration::from_hours(47);
                     let restore = json!({"kind": "restore", "alert": "drill/f1", "reason": "clean", "identity": "lab:svc-deploy", "until": until});
                     let again = json!({"kind": "recontain", "alert": "drill/f1", "identity": "lab:svc-deploy",
-                        "reason": "alert drill/f1: token replay, 12 min after it was trusted again"});
+                        "reason": "token replay, 12 min after it was trusted again"});
                     self.send(Msg::Journal(vec![
                         decision(ANA, 12, 20, restore),
                         decision(ANA, 13, 8, again),
