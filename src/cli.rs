@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod doctor;
 pub mod drill;
 mod glass;
+mod handoff;
 mod hold;
 pub mod identity;
 pub mod log;
@@ -138,6 +139,8 @@ pub enum Command {
     Veto(veto::VetoArgs),
     /// Take a step of a plan back.
     Undo(plan::UndoArgs),
+    /// List what other teams were asked to do for a plan, or write down that one did it.
+    HandOff(handoff::HandOffArgs),
     /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
     Reconcile(plan::ReconcileArgs),
     /// Claim, give, put off, dismiss, note or close alerts; show what of their containment is proven.
@@ -238,6 +241,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::BreakGlass(args)) => glass::run(global, &args, &mut out),
         Some(Command::Veto(args)) => veto::veto(global, &args, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
+        Some(Command::HandOff(args)) => handoff::run(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alert(args)) => alert::run(global, &args, &mut out),
         Some(Command::Alerts(args)) => {

@@ -1,5 +1,7 @@
 //! The keystroke path as a table of events over the pure state machine: what is asked for, and what never is.
 
+#[path = "flows/afterwards.rs"]
+mod afterwards;
 #[path = "flows/deciding.rs"]
 mod deciding;
 #[path = "flows/plain.rs"]
@@ -559,11 +561,19 @@ fn a_digit_without_a_playbook_does_nothing() {
 
 /// Feeds what the journal says after an act of the open plan's alert.
 fn act(desk: &mut Desk, plan: &Plan, verb: Verb, undo: bool, proof: Proof) {
+    act_as(desk, plan, ("1", verb), undo, proof);
+}
+
+fn act_on(desk: &mut Desk, plan: &Plan, step: &str, verb: Verb, undo: bool) {
+    act_as(desk, plan, (step, verb), undo, Proof::Agrees);
+}
+
+fn act_as(desk: &mut Desk, plan: &Plan, (step, verb): (&str, Verb), undo: bool, proof: Proof) {
     let n = desk.model.decisions.acts().count();
     let intent = Intent {
         intent: IntentId::new(format!("i{n}")),
         digest: plan.digest(),
-        step: StepId::new("1"),
+        step: StepId::new(step),
         verb,
         provider: None,
         identity: plan.identity.clone(),

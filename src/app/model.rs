@@ -145,6 +145,8 @@ pub enum Stage {
     Running,
     /// It ended; the cells tell how.
     Ended,
+    /// A step of it is to be taken back: what that sends can be read, and confirmed or left.
+    TakingBack(StepId),
     /// It could not be built, or was refused.
     Failed(String),
 }
@@ -187,6 +189,8 @@ pub struct ReasonPrompt {
     pub cell: Option<CellName>,
     /// What somebody found there by hand.
     pub found: Option<CellState>,
+    /// About a step of which plan that was handed over.
+    pub step: Option<(PlanDigest, StepId)>,
     /// What is typed.
     pub input: Input,
 }

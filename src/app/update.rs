@@ -8,9 +8,9 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    automation, board_screen, born, card_screen, choosing, context, coverage, deciding, field,
-    log_screen, map_screen, palette, planning, policy_screen, readiness_screen, reload, sift,
-    triage, views,
+    afterwards, automation, board_screen, born, card_screen, choosing, context, coverage, deciding,
+    field, log_screen, map_screen, palette, planning, policy_screen, readiness_screen, reload,
+    sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -99,6 +99,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::RunEnded { digest, text, ran } => {
             return planning::run_ended(model, &digest, text, ran, now);
         }
+        Msg::TakenBack(taken) => return afterwards::taken_back(model, taken, now),
         Msg::AloneFailed { alert, text } => return automation::failed(model, &alert, text, now),
         Msg::ViewSaved(result) => views::saved(model, result, now),
         Msg::Map(answer) => map_screen::take(model, *answer),
@@ -348,7 +349,12 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
         Overlay::Map if model.map.typing => map_screen::paste(model, text),
         Overlay::Readiness if model.readiness.typing => readiness_screen::paste(model, text),
         Overlay::None if model.sift.typing => return sift::paste(model, text, now),
-        Overlay::Plan(view) if matches!(view.stage, Stage::Preview | Stage::Judging) => {
+        Overlay::Plan(view)
+            if matches!(
+                view.stage,
+                Stage::Preview | Stage::Judging | Stage::TakingBack(_)
+            ) =>
+        {
             model.say(
                 now,
                 Level::Warn,

@@ -9,9 +9,11 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use super::approval::{self, Patience};
+use super::execute::Ended;
 use super::journal::Report;
 use super::services::Services;
 use super::{alone, execute, history, planner, readiness, reconcile, timeline};
+use crate::app::afterwards::TakenBack;
 use crate::app::automation::Begin;
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
@@ -19,9 +21,9 @@ use crate::app::settings::View;
 use crate::config::views;
 use crate::domain::authority::Standing;
 use crate::domain::coverage::CellState;
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::identity::Identity;
-use crate::domain::ids::{AlertId, PlanDigest};
+use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::term::clipboard;
 
 /// Running effects.
@@ -100,6 +102,18 @@ impl Effects {
                 reason,
             } => {
                 tokio::spawn(judge(services, digest, approved, reason, report));
+            }
+            Effect::TakeBack {
+                digest,
+                step,
+                alert,
+                reason,
+            } => {
+                self.acts.spawn(async move {
+                    let taken =
+                        take_back(&services, &digest, &step, (&alert, reason), &report).await;
+                    report(Msg::TakenBack(taken));
+                });
             }
             Effect::Stop(digest) => {
                 if let Some(stop) = self.stops.get(&digest) {
@@ -275,6 +289,40 @@ async fn begin_alone(services: Services, report: Report, begin: Begin) {
     if let Err(error) = alone::begin(&services, begin).await {
         let text = format!("no countdown: {error}");
         report(Msg::AloneFailed { alert, text });
+    }
+}
+
+/// Takes a step back, with the reason in the log before anything is sent.
+async fn take_back(
+    services: &Services,
+    digest: &PlanDigest,
+    step: &StepId,
+    (alert, reason): (&AlertId, Option<String>),
+    report: &Report,
+) -> TakenBack {
+    let ended = match reason {
+        None => Ok(()),
+        Some(reason) => {
+            let why = format!(
+                "takes step {step} of plan {} back: {reason}",
+                digest.short()
+            );
+            let note = Decision {
+                plan: Some(digest.clone()),
+                step: Some(step.clone()),
+                ..Decision::on(alert.clone(), DecisionKind::Note, Some(why))
+            };
+            services.decide(&[note]).await
+        }
+    };
+    let ended = match ended {
+        Ok(()) => execute::undo(services, digest, step, report).await,
+        Err(why) => Ended::refused(format!("step {step} is not taken back: {why}")),
+    };
+    TakenBack {
+        digest: digest.clone(),
+        proven: ended.all_proven(),
+        text: ended.text,
     }
 }
 
