@@ -271,7 +271,7 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
 
 /// Asks the provider about whom an alert names, as the console does before options show: order and what is left hang on what
 /// it says. Returns what of that is not known.
-async fn read_live(setup: &Setup, model: &mut Model, alert: &AlertId) -> Vec<String> {
+pub(super) async fn read_live(setup: &Setup, model: &mut Model, alert: &AlertId) -> Vec<String> {
     let Some(identity) = model.detail_of(alert).identity else {
         return Vec::new();
     };
@@ -282,7 +282,7 @@ async fn read_live(setup: &Setup, model: &mut Model, alert: &AlertId) -> Vec<Str
     let context = connector.read_context(&identity).await.context;
     let says = |(what, why): &(String, Untrusted)| {
         format!(
-            "options and order are without its {}, which the provider did not tell: {}",
+            "what follows is without its {}, which the provider did not tell: {}",
             show(what),
             why.show()
         )
