@@ -18,6 +18,7 @@ pub mod log;
 mod look;
 pub mod plan;
 pub mod policy;
+mod record;
 pub mod serve;
 pub mod setup;
 pub mod show;
