@@ -438,14 +438,18 @@ pub fn run_ended(
     let run = model.runs.entry(digest.clone()).or_default();
     run.running = false;
     run.ended = Some(text.clone());
-    if let Some(view) = shown(model, digest) {
+    let on_screen = shown(model, digest).map(|view| {
         view.stage = if ran {
             Stage::Ended
         } else {
             Stage::Failed(text.clone())
         };
-    }
+    });
     model.say(now, if ran { Level::Info } else { Level::Error }, text);
+    if on_screen.is_some() && !ran {
+        // The plan says it in full, and the line below is for the keys that lead out.
+        model.toast_until = None;
+    }
     // What the provider says has changed.
     super::context::read(model, true)
 }
