@@ -22,6 +22,7 @@ mod record;
 pub mod serve;
 pub mod setup;
 pub mod show;
+mod veto;
 
 /// Exit codes, the same everywhere.
 pub mod exit {
@@ -134,6 +135,8 @@ pub enum Command {
     Restore(hold::RestoreArgs),
     /// Act alone because nobody can be asked, and review what others did alone.
     BreakGlass(glass::GlassArgs),
+    /// Stop what counts down to run by itself for alerts; for an hour nothing of it begins about the same identity.
+    Veto(veto::VetoArgs),
     /// Take a step of a plan back.
     Undo(plan::UndoArgs),
     /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
@@ -234,6 +237,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Debts) => hold::list(global, &mut out),
         Some(Command::Restore(args)) => hold::restore(global, &args, &mut out),
         Some(Command::BreakGlass(args)) => glass::run(global, &args, &mut out),
+        Some(Command::Veto(args)) => veto::veto(global, &args, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alert(args)) => alert::run(global, &args, &mut out),

@@ -35,5 +35,7 @@ mod policy;
 mod tickets;
 #[path = "cli/twice.rs"]
 mod twice;
+#[path = "cli/unattended.rs"]
+mod unattended;
 #[path = "cli/watch.rs"]
 mod watch;

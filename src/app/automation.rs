@@ -12,7 +12,7 @@ use super::detail::Detail;
 use super::model::{Level, Model, RowState, Run};
 use super::msg::Effect;
 use crate::domain::alert::Alert;
-use crate::domain::automation::{AtEnd, Case, Next, at_end, consider, left_s};
+use crate::domain::automation::{AtEnd, Case, Next, at_end, consider, is_fresh, left_s};
 use crate::domain::decision::{ByItself, Decision, DecisionKind, Entry, RecordType};
 use crate::domain::graph::Graph;
 use crate::domain::identity::Identity;
@@ -76,7 +76,9 @@ pub fn arrived(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     let waiting = &mut model.automation.waiting;
-    waiting.extend(rows.iter().map(|row| row.alert.clone()));
+    // Old ones begin nothing, and must not push new ones out when a long history is read.
+    let fresh = rows.iter().filter(|row| is_fresh(&row.alert, now));
+    waiting.extend(fresh.map(|row| row.alert.clone()));
     let over = waiting.len().saturating_sub(WAITING);
     waiting.drain(..over);
     go_on(model, now)
@@ -290,6 +292,12 @@ fn only_looks(model: &Model) -> bool {
     model.read_only || model.looks_on().is_some()
 }
 
+/// Returns the record that stops the countdown of an alert; none when nothing counts down for it.
+pub fn stopping(model: &Model, id: &AlertId) -> Option<Decision> {
+    let count = model.countdown(id)?;
+    Some(record(id, count, DecisionKind::AutoVetoed, None))
+}
+
 /// Stops the countdown of the selected alert; nothing when there is none. Whatever the key is, it does nothing else.
 pub fn veto(model: &mut Model, now: Timestamp) -> Option<Vec<Effect>> {
     let id = model.selected.clone()?;
@@ -356,7 +364,7 @@ pub fn recorded(model: &mut Model, entries: &[Entry], now: Timestamp) {
             DecisionKind::AutoBegun => {
                 let left = model.countdown(alert).map_or(0, |count| left_s(count, now));
                 format!(
-                    "{book} runs by itself in {left} s for {alert}; any key on its row stops it"
+                    "{book} runs by itself in {left} s for {alert}; any key on its row, or `stanch veto`, stops it"
                 )
             }
             DecisionKind::AutoRun => format!("{book} runs by itself for {alert}"),

@@ -1,4 +1,4 @@
-//! `stanch serve`: taking alerts in without a screen.
+//! `stanch serve`: taking alerts in without a screen, and doing what the policy does by itself.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::setup::{self, DrillStart, Setup};
@@ -16,9 +17,11 @@ use crate::app::msg::Msg;
 use crate::app::settings::SourceSettings;
 use crate::domain::text::show;
 use crate::intake::receive::Receiver;
+use crate::runtime::console::{QUEUE, report_to};
 use crate::runtime::duty::{self, Asked};
 use crate::runtime::intake::Intake;
 use crate::runtime::journal::Report;
+use crate::runtime::unattended::{self, Unattended};
 
 /// Alerts that are logged one by one when they come together.
 const MOST_LINES: usize = 20;
@@ -42,7 +45,7 @@ pub fn print_unit(global: &Global, out: &mut dyn std::io::Write) -> anyhow::Resu
         out,
         "\
 [Unit]
-Description=stanch: takes alerts in, ends holds, asks again
+Description=stanch: takes alerts in, ends holds, asks again, does what the policy does by itself
 Wants=network-online.target
 After=network-online.target
 
@@ -111,16 +114,22 @@ pub fn serve(global: &Global) -> anyhow::Result<u8> {
             fresh: false,
             policy: None,
         };
-        let report: Report = Arc::new(|msg| log(&msg));
-        let setup = Setup::open(global, start, report).await?;
-        run(setup.intake("serve")).await
+        let (sender, inbox) = mpsc::channel(QUEUE);
+        let queue = report_to(&sender, &tokio::runtime::Handle::current());
+        let report: Report = Arc::new(move |msg| {
+            log(&msg);
+            queue(msg);
+        });
+        let setup = Setup::open(global, start, report.clone()).await?;
+        run(&setup, inbox, report).await
     });
     // A thread that is blocked in a read does not hold up the end.
     runtime.shutdown_background();
     code
 }
 
-async fn run(intake: Intake) -> anyhow::Result<u8> {
+async fn run(setup: &Setup, inbox: mpsc::Receiver<Msg>, report: Report) -> anyhow::Result<u8> {
+    let intake = setup.intake("serve");
     crate::runtime::console::survive_size_limits()?;
     let mut ends = [
         signal(SignalKind::terminate())?,
@@ -134,9 +143,9 @@ async fn run(intake: Intake) -> anyhow::Result<u8> {
         "info",
         &format!("serving {} sources: {}", names.len(), names.join(", ")),
     );
-    let report: Report = Arc::new(|msg| log(&msg));
     let journal = intake.journal.clone();
     tokio::spawn(journal.clone().follow());
+    let alone = tokio::spawn(unattended(setup, inbox, &report).run(cancel.clone()));
     let running = tokio::spawn(intake.run(report, cancel.clone()));
     tell_system("READY=1");
     let [terminate, interrupt, hang_up] = &mut ends;
@@ -149,9 +158,41 @@ async fn run(intake: Intake) -> anyhow::Result<u8> {
     say("info", "ending");
     cancel.cancel();
     running.await.context("the intake died")?;
+    alone.await.context("what the policy does by itself died")?;
     journal.end().await;
     say("info", "ended");
     Ok(exit::DONE)
+}
+
+/// Returns what runs the policy's own acts while this process has the duty.
+fn unattended(setup: &Setup, inbox: mpsc::Receiver<Msg>, report: &Report) -> Unattended {
+    let services = &setup.services;
+    let mut model = services.model();
+    model.read_only = setup.read_only;
+    model.reload.every_s = setup.config.inventory.reload_s;
+    let books = services.policy.by_themselves();
+    let books: Vec<String> = books.map(|(id, mode)| format!("{id} ({mode})")).collect();
+    if !books.is_empty() {
+        let text = format!(
+            "while this has the duty, by themselves: {}",
+            books.join(", ")
+        );
+        say("info", &text);
+        unattended::load(setup.store.clone(), report.clone());
+    }
+    for text in setup::policy::trouble(&setup.findings) {
+        say("warning", &text);
+    }
+    let say = Box::new(|level, text: &str| say(word(level), text));
+    Unattended::new(services.clone(), model, inbox, report.clone(), say)
+}
+
+const fn word(level: Level) -> &'static str {
+    match level {
+        Level::Info => "info",
+        Level::Warn => "warning",
+        Level::Error => "error",
+    }
 }
 
 /// What cannot work is told at once, as an exit code: a service manager does not read the log.
@@ -181,12 +222,7 @@ fn log(msg: &Msg) {
             }
         }
         Msg::Notice { level, text } => {
-            let level = match level {
-                Level::Info => "info",
-                Level::Warn => "warning",
-                Level::Error => "error",
-            };
-            say(level, text);
+            say(word(*level), text);
         }
         Msg::Source {
             name,
@@ -206,6 +242,9 @@ fn log(msg: &Msg) {
         ),
         Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
             say("warning", &format!("journal: {text}"));
+        }
+        Msg::RunEnded { digest, text, .. } => {
+            say("info", &format!("plan {}: {text}", digest.short()));
         }
         Msg::Duty(None) => say("info", "this process takes the alerts in"),
         _ => {}

@@ -74,7 +74,8 @@ pub async fn run(
     let Some(digest) = decision.plan.clone() else {
         return Ended::refused("a countdown without a plan");
     };
-    match services.journal.decisions().await {
+    // As it stands on the disk: a veto of another console counts although nobody was told of it yet.
+    match services.journal.latest().await {
         Err(error) => return Ended::refused(error.to_string()),
         Ok(known) => {
             if let Some(why) = stopped(&known, &decision) {
@@ -89,7 +90,7 @@ pub async fn run(
     if let Err(error) = record(services, vec![run]).await {
         return Ended::refused(format!("the run could not be recorded: {error}"));
     }
-    let vetoed = services.journal.decisions().await;
+    let vetoed = services.journal.latest().await;
     let vetoed = vetoed
         .as_ref()
         .map_or(true, |known| is_vetoed(known, &decision));
@@ -131,3 +132,6 @@ fn is_vetoed(known: &Decisions, decision: &Decision) -> bool {
     all.filter(|(_, _, d)| d.kind == DecisionKind::AutoVetoed)
         .any(|(_, _, d)| d.plan == decision.plan)
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,8 +142,9 @@ impl Effects {
                 });
             }
             Effect::UseInventory(inventory) => {
-                let old = std::mem::replace(&mut self.services.inventory, inventory);
-                drop(services);
+                let old = std::mem::replace(&mut self.services.inventory, inventory.clone());
+                let same = services.latest.set(inventory);
+                drop((services, same));
                 // A large one takes longer to give back than a key may wait.
                 tokio::task::spawn_blocking(move || drop(old));
             }

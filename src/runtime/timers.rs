@@ -44,7 +44,8 @@ pub async fn run(services: Services, report: Report, cancel: CancellationToken) 
     let mut begun = BTreeSet::new();
     let mut told = BTreeSet::new();
     loop {
-        tick(&services, &report, &mut begun, &mut told).await;
+        // What holds and silence come to is planned with what the inventory says now.
+        tick(&services.current(), &report, &mut begun, &mut told).await;
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             () = cancel.cancelled() => return,
