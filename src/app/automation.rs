@@ -124,7 +124,7 @@ impl Model {
             breaks: detail.look.impact.count(),
             reaches: detail.look.exposure.count(),
             is_new: self.row_state(&alert.id) == RowState::New,
-            held: self.decisions.holds.held(&alert.id, &identity.id, now),
+            held: self.held_until(&alert.id, &identity.id, now),
             last_act: self
                 .decisions
                 .acts_on(&identity.id)
