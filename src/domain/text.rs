@@ -67,7 +67,7 @@ pub fn show(raw: &str) -> Cow<'_, str> {
         let mark = is_mark(c);
         marks = if mark { marks + 1 } else { 0 };
         let fake_escape = c == '\\' && rest.as_str().starts_with("u{");
-        if fake_escape || must_escape(c) || marks > MOST_MARKS {
+        if fake_escape || is_unseen(c) || marks > MOST_MARKS {
             push_escape(&mut out, c);
         } else {
             out.push(c);
@@ -80,12 +80,12 @@ pub fn show(raw: &str) -> Cow<'_, str> {
 /// as it is. For the edges of the screen, where one forgotten [`show`] must not be enough to reach the terminal.
 pub fn seen(text: impl Into<String>) -> String {
     let text = text.into();
-    if !text.chars().any(must_escape) {
+    if !text.chars().any(is_unseen) {
         return text;
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if must_escape(c) {
+        if is_unseen(c) {
             push_escape(&mut out, c);
         } else {
             out.push(c);
@@ -152,7 +152,8 @@ fn is_mark(c: char) -> bool {
     )
 }
 
-fn must_escape(c: char) -> bool {
+/// Tells whether a terminal could obey a character, or nobody could see it.
+pub fn is_unseen(c: char) -> bool {
     if c == ' ' || c.is_ascii_graphic() {
         return false;
     }

@@ -7,8 +7,17 @@ use rstest::rstest;
 use super::every::{all, every_case};
 use super::payloads::PAYLOADS;
 use super::rendered;
-use super::world::{World, with_evil};
+use super::world::World;
+use super::world::evil::EVIL;
 use super::{dump, oracle};
+
+/// Runs something in a world in which whoever writes text writes this as well.
+fn with_evil<T>(text: &str, run: impl FnOnce() -> T) -> T {
+    EVIL.with_borrow_mut(|evil| text.clone_into(evil));
+    let result = run();
+    EVIL.with_borrow_mut(String::clear);
+    result
+}
 
 /// The bytes that a terminal is sent for a frame.
 fn sent(buffer: &Buffer) -> Vec<u8> {

@@ -39,7 +39,6 @@ pub mod ready;
 pub mod records;
 
 use evil::spice;
-pub use evil::with_evil;
 
 /// A console without its outside.
 pub struct World {
