@@ -21,7 +21,7 @@ use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::options::Choice;
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
-use crate::domain::text::show_identifier;
+use crate::domain::text::{seen, show_identifier};
 use crate::domain::vocabulary::Tier;
 
 /// How long after the preview appears a key cannot confirm, in milliseconds: a key meant for the queue, or the repeat
@@ -380,7 +380,7 @@ pub fn plan_built(
             model.toast_until = None;
             view.armed_at = now.checked_add(Span::new().milliseconds(ARMING_MS)).ok();
         }
-        Err(reason) => view.stage = Stage::Failed(reason),
+        Err(reason) => view.stage = Stage::Failed(seen(reason)),
     }
     model.dirty = true;
 }
@@ -418,6 +418,10 @@ pub fn started(model: &mut Model, digest: &PlanDigest) {
 
 /// A step moved on.
 pub fn step(model: &mut Model, digest: &PlanDigest, step: StepId, phase: Phase) {
+    let phase = match phase {
+        Phase::Ended(state, text) => Phase::Ended(state, seen(text)),
+        other => other,
+    };
     model
         .runs
         .entry(digest.clone())
@@ -435,6 +439,7 @@ pub fn run_ended(
     ran: bool,
     now: Timestamp,
 ) -> Vec<Effect> {
+    let text = seen(text);
     let run = model.runs.entry(digest.clone()).or_default();
     run.running = false;
     run.ended = Some(text.clone());
