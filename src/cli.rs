@@ -1,5 +1,6 @@
 //! The command line: one binary, every view and act of the console also as a subcommand.
 
+use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -15,10 +16,12 @@ mod glass;
 mod handoff;
 mod hold;
 pub mod identity;
+mod json_out;
 pub mod log;
 mod look;
 pub mod plan;
 pub mod policy;
+mod record;
 pub mod serve;
 pub mod setup;
 pub mod show;
@@ -215,7 +218,13 @@ fn with_causes(error: &anyhow::Error) -> String {
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let global = &cli.global;
-    let mut out = std::io::stdout().lock();
+    let stdout = std::io::stdout();
+    // The log's lines are signed as they are; whoever pipes them checks them.
+    let verbatim = matches!(cli.command, Some(Command::Log(_))) && !stdout.is_terminal();
+    let mut out: Box<dyn Write> = match global.json && !verbatim {
+        true => Box::new(json_out::JsonOut::new(stdout.lock())),
+        false => Box::new(stdout.lock()),
+    };
     match cli.command {
         None => {
             drop(out);

@@ -24,6 +24,7 @@ pub mod options;
 pub mod plan;
 pub mod playbook;
 pub mod policy;
+pub mod probation;
 pub mod queue;
 pub mod readiness;
 pub mod regain;

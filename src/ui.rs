@@ -10,6 +10,8 @@ use ratatui::widgets::{Block, Borders, Paragraph, Widget};
 
 use crate::app::keymap::Keymap;
 use crate::app::model::{LEAST, Model, Overlay, Pane};
+use crate::domain::debt::Trust;
+use crate::domain::ids::IdentityId;
 use crate::domain::text::{cells, fit};
 
 pub mod board;
@@ -49,6 +51,27 @@ pub struct Ui<'a> {
     pub keymap: &'a Keymap,
     /// The time for ages and countdowns.
     pub now: Timestamp,
+}
+
+/// Says of somebody who was contained that nobody may rely on them yet, or that they are watched; the same on every screen.
+fn trust_line(model: &Model, identity: &IdentityId, ui: Ui<'_>) -> Option<Line<'static>> {
+    let trust = model.trust(identity, ui.now);
+    trust.mark()?;
+    let style = ui.theme.style(trust_role(&trust));
+    Some(Line::styled(trust.to_string(), style))
+}
+
+/// The same in a word or two, for a line that has no room for more.
+fn trust_tag(model: &Model, identity: &IdentityId, ui: Ui<'_>) -> Option<(String, Role)> {
+    let trust = model.trust(identity, ui.now);
+    Some((trust.mark()?.to_owned(), trust_role(&trust)))
+}
+
+const fn trust_role(trust: &Trust) -> Role {
+    match trust.is_loud() {
+        true => Role::Error,
+        false => Role::Warn,
+    }
 }
 
 /// Draws the whole console.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use rstest::rstest;
 use serde_json::json;
 use stanch::app::keymap::Keymap;
 use stanch::app::keys::{Code, Key};
@@ -432,6 +433,30 @@ fn the_terminal_is_not_given_back_while_a_plan_runs() {
     assert!(!desk.model.quit && matches!(desk.model.overlay, Overlay::None));
     desk.press("q Q");
     assert!(desk.model.quit);
+}
+
+/// A refusal stands on the plan that it is about; the last line stays free for the key that builds the plan anew.
+#[rstest]
+#[case::on_its_plan("tab enter", false)]
+#[case::elsewhere("tab enter esc", true)]
+fn a_refusal_is_said_where_its_plan_is_not_seen(#[case] keys: &str, #[case] below: bool) {
+    let mut desk = Desk::new();
+    desk.press("1");
+    let digest = desk.build(Tier::Soft);
+    desk.pass(400);
+    desk.press(keys);
+    let text = "the plan is void".to_owned();
+    desk.send(Msg::RunEnded {
+        digest,
+        text,
+        ran: false,
+    });
+    assert_eq!(said(&desk), "the plan is void");
+    assert_eq!(desk.model.toast_until.is_some(), below);
+    if !below {
+        let effects = desk.press("ctrl-r");
+        assert!(matches!(effects.as_slice(), [Effect::BuildPlan { .. }]));
+    }
 }
 
 /// What an act came to and is not in the log is not left behind unseen.

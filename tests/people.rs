@@ -64,10 +64,15 @@ fn forge(host: &Host, uid: u32, records: &serde_json::Value) {
 fn who_asks_who_agrees_and_who_only_looks() {
     let host = Host::new("soft = { count = 1, roles = ['approver', 'commander'] }");
     let digest = host.plan(ADA);
+    let risk: Vec<&str> = "alert accept-risk siem/f-0 --layer tokens --reason x"
+        .split(' ')
+        .collect();
     // Whoever looks on can act on nothing, and hears who could.
     for args in [
         vec!["alert", "claim", "siem/f-0"],
         vec!["alert", "note", "siem/f-0", "--reason", "x"],
+        vec!["alert", "close", "siem/f-0"],
+        risk.clone(),
         vec!["plan", "siem/f-0", "--playbook", "cut-live-access"],
         vec!["contain", &digest],
         vec!["approve", &digest],
@@ -101,6 +106,9 @@ fn who_asks_who_agrees_and_who_only_looks() {
     let (code, out, err) = host.run(MIRA, &["contain", &digest]);
     assert!(code == 0, "{out}{err}");
     assert_eq!(host.provider.revocations(), 1);
+    // Now that there is something to take the risk of, they may not either.
+    let (code, out, err) = host.run(OLAF, &risk);
+    assert!(code == 4 && err.contains("olaf is observer"), "{out}{err}");
     // An approval is for one run.
     let (code, _, err) = host.run(ADA, &["contain", &digest]);
     assert!(code == 4 && err.contains("was run already"), "{err}");
@@ -452,4 +460,30 @@ fn a_hold_ends_by_time_and_an_identity_comes_back_gate_by_gate() {
         "{out}{err}"
     );
     assert!(debts().contains("probation"), "{}", debts());
+    // A new alert while it is watched: the log proposes to contain it again, and every screen says so.
+    let now = jiff::Timestamp::now().as_millisecond() + 2_000;
+    let alerts = std::fs::read_to_string(host.dir().join("alerts.jsonl")).unwrap();
+    let second = alerts
+        .replace("f-0", "f-1")
+        .replace("1794000000000", &now.to_string());
+    host.write("alerts.jsonl", &(alerts + &second));
+    let mut cleo = host.console(CLEO);
+    cleo.wait_for("CONTAIN IT AGAIN? alert siem/f-1 came while on PROBATION");
+    cleo.send("B");
+    cleo.wait_for("OVERDUE");
+    cleo.wait_for("CONTAIN IT AGAIN: alert siem/f-1");
+    // Nobody can be told by a connector, and the board says so.
+    cleo.wait_for("NOBODY CAN BE PAGED");
+    println!("{}", cleo.text());
+    drop(cleo);
+    let (_, out, _) = host.run(ADA, &["restore", "as:svc-0", "--json"]);
+    let row: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let again = &row["contain_again"];
+    assert_eq!(
+        (&again["alert"], &again["playbook"]),
+        (&json!("siem/f-1"), &json!("cut-live-access")),
+        "{row}"
+    );
+    let (_, out, _) = host.run(ADA, &["log", "show", "--kind", "recontain"]);
+    assert_eq!(out.matches("siem/f-1").count(), 1, "proposed once: {out}");
 }

@@ -1,9 +1,14 @@
 //! What whoever sits here may do, as far as the screen has to know it. What is not allowed shows disabled, with who could;
 //! the runtime refuses it all the same.
 
+use jiff::Timestamp;
+
 use super::model::Model;
 use crate::domain::authority::{Act, What};
+use crate::domain::debt::{PAGERS, Trust, agreed, trust};
+use crate::domain::hold::Hold;
 use crate::domain::identity::Identity;
+use crate::domain::ids::{AlertId, IdentityId};
 use crate::domain::options::Choice;
 use crate::domain::text::Untrusted;
 
@@ -15,6 +20,37 @@ impl Model {
     /// Returns why nothing may be written down or done from here, if so.
     pub fn looks_on(&self) -> Option<String> {
         self.authority.as_ref()?.looks_on(self.own_key())
+    }
+
+    /// Returns until when somebody holds containment back. What nobody agreed to who may delays nothing.
+    pub fn held_until(
+        &self,
+        alert: &AlertId,
+        identity: &IdentityId,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let authority = self.authority.as_deref();
+        let counts = |hold: &Hold| agreed(authority, hold).is_some();
+        self.decisions.holds.held(alert, identity, counts, now)
+    }
+
+    /// Tells whether somebody may rely on an identity now.
+    pub fn trust(&self, identity: &IdentityId, now: Timestamp) -> Trust {
+        trust(&self.decisions, identity, now)
+    }
+
+    /// Tells whether an alert came about somebody who is trusted again and watched, and nobody contained them since.
+    pub fn watched_again(&self, alert: &AlertId, now: Timestamp) -> bool {
+        let whose = self.decisions.holds.proposal(alert);
+        whose.is_some_and(|id| {
+            matches!(self.trust(id, now), Trust::Probation { again: Some(_), .. })
+        })
+    }
+
+    /// Tells whether any configured connector tells people.
+    pub fn has_pager(&self) -> bool {
+        let mut all = self.capabilities.values();
+        all.any(|c| PAGERS.iter().any(|verb| c.contains_key(verb)))
     }
 
     /// Returns why this may not be done from here, if so, and who could.

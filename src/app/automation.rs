@@ -57,6 +57,8 @@ pub fn standstill(model: &Model) -> Option<&'static str> {
         Some("no playbook runs by itself")
     } else if model.read_only {
         Some("this console is read-only")
+    } else if model.looks_on().is_some() {
+        Some("you look on here, and a start is a decision")
     } else if !model.automation.on_duty {
         Some("another process has the duty")
     } else if model.journal_problem.is_some() || model.unrecorded.is_some() {
@@ -122,7 +124,7 @@ impl Model {
             breaks: detail.look.impact.count(),
             reaches: detail.look.exposure.count(),
             is_new: self.row_state(&alert.id) == RowState::New,
-            held: self.decisions.holds.held(&alert.id, &identity.id, now),
+            held: self.held_until(&alert.id, &identity.id, now),
             last_act: self
                 .decisions
                 .acts_on(&identity.id)
@@ -285,6 +287,11 @@ fn record(id: &AlertId, count: &ByItself, kind: DecisionKind, why: Option<String
     }
 }
 
+/// Tells whether a veto from here could not be written down: then no key is taken for one.
+fn only_looks(model: &Model) -> bool {
+    model.read_only || model.looks_on().is_some()
+}
+
 /// Returns the record that stops the countdown of an alert; none when nothing counts down for it.
 pub fn stopping(model: &Model, id: &AlertId) -> Option<Decision> {
     let count = model.countdown(id)?;
@@ -295,7 +302,7 @@ pub fn stopping(model: &Model, id: &AlertId) -> Option<Decision> {
 pub fn veto(model: &mut Model, now: Timestamp) -> Option<Vec<Effect>> {
     let id = model.selected.clone()?;
     let count = model.countdown(&id)?.clone();
-    if model.read_only {
+    if only_looks(model) {
         return None;
     }
     if let Some(problem) = &model.journal_problem {
@@ -388,13 +395,14 @@ pub fn words(model: &Model, id: &AlertId, now: Timestamp) -> Option<Words> {
     let why = known.reason.as_deref().unwrap_or("");
     if let Some(count) = model.countdown(id) {
         let left = left_s(count, now);
-        let how = match model.read_only {
-            true => "read-only, another console can stop it",
-            false => "any key on the row stops it",
+        let how = match (model.read_only, only_looks(model)) {
+            (true, _) => "read-only, another console can stop it",
+            (_, true) => "you look on, another console can stop it",
+            _ => "any key on the row stops it",
         };
         let plan = count.plan.as_ref().map_or("?", |plan| plan.short());
         return Some(Words {
-            short: match model.read_only {
+            short: match only_looks(model) {
                 true => format!("runs in {left} s"),
                 false => format!("{left} s: any key stops"),
             },

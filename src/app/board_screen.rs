@@ -12,7 +12,7 @@ use super::msg::Effect;
 use super::planning::ARMING_MS;
 use super::triage;
 use super::update::anywhere;
-use crate::domain::authority::{Standing, TimeOut};
+use crate::domain::authority::{Standing, TimeOut, who};
 use crate::domain::debt::{Debt, DebtKind};
 use crate::domain::decision::{BreakGlass, Decision, DecisionKind, Entry, RecordType};
 use crate::domain::ids::{AlertId, PlanDigest};
@@ -211,7 +211,7 @@ pub fn tell(model: &mut Model, entries: &[Entry], now: Timestamp) {
             continue;
         }
         let news = match entry.kind {
-            RecordType::BreakGlass => alone(entry),
+            RecordType::BreakGlass => alone(model, entry),
             RecordType::Decision => entry.body_as().ok().and_then(|d| wanted(model, entry, &d)),
             _ => None,
         };
@@ -222,9 +222,10 @@ pub fn tell(model: &mut Model, entries: &[Entry], now: Timestamp) {
     }
 }
 
-fn alone(entry: &Entry) -> Option<(String, bool)> {
+fn alone(model: &Model, entry: &Entry) -> Option<(String, bool)> {
     let broken: BreakGlass = entry.body_as().ok()?;
-    let (who, why) = (show(&entry.actor), show(&broken.reason));
+    let who = writer(model, entry);
+    let (who, why) = (show(&who), show(&broken.reason));
     let text = format!(
         "BREAK-GLASS: {who} acts alone by plan {}: {why}",
         broken.digest.short()
@@ -232,8 +233,15 @@ fn alone(entry: &Entry) -> Option<(String, bool)> {
     Some((text, true))
 }
 
+/// Says who wrote a record: by the roster where there is one.
+fn writer(model: &Model, entry: &Entry) -> String {
+    let authority = model.authority.as_deref();
+    who(authority, entry.signer.as_deref(), &entry.actor)
+}
+
 fn wanted(model: &Model, entry: &Entry, decision: &Decision) -> Option<(String, bool)> {
-    let who = show(&entry.actor);
+    let who = writer(model, entry);
+    let who = show(&who);
     match decision.kind {
         DecisionKind::Ask => {
             let (digest, state) = model.decisions.plan(decision.plan.as_ref()?.as_str())?;
@@ -264,7 +272,11 @@ fn wanted(model: &Model, entry: &Entry, decision: &Decision) -> Option<(String, 
             let hold = model.decisions.holds.find(decision.hold.as_deref()?)?;
             let text = format!(
                 "a hold of {} ended: {}",
-                show(&hold.by.actor),
+                show(&self::who(
+                    model.authority.as_deref(),
+                    hold.by.signer.as_deref(),
+                    &hold.by.actor
+                )),
                 show(decision.reason.as_deref().unwrap_or_default())
             );
             Some((text, hold.until <= entry.ts))
@@ -275,6 +287,16 @@ fn wanted(model: &Model, entry: &Entry, decision: &Decision) -> Option<(String, 
                 format!("{who} holds a containment until {until}: B shows it"),
                 true,
             ))
+        }
+        DecisionKind::Recontain => {
+            let whose = show_identifier(decision.identity.as_ref()?.as_str());
+            let why = show(decision.reason.as_deref().unwrap_or_default());
+            let text = format!("CONTAIN {whose} AGAIN? {why}: B shows it");
+            Some((text, true))
+        }
+        DecisionKind::Paged => {
+            let why = show(decision.reason.as_deref().unwrap_or_default());
+            Some((format!("overdue: {why}"), true))
         }
         _ => None,
     }

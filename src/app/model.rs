@@ -30,7 +30,7 @@ use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
 use crate::domain::policy::Policy;
 use crate::domain::queue::Queue;
-use crate::domain::text::Untrusted;
+use crate::domain::text::{Untrusted, seen};
 use crate::domain::vocabulary::{Layer, Verb};
 
 pub use super::detail::Detail;
@@ -553,7 +553,7 @@ impl Model {
         self.messages.push(Message {
             at: now,
             level,
-            text: text.into(),
+            text: seen(text),
         });
         if self.messages.len() > KEPT {
             self.messages.remove(0);

@@ -22,7 +22,7 @@ use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::options::Choice;
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
-use crate::domain::text::show_identifier;
+use crate::domain::text::{seen, show_identifier};
 use crate::domain::vocabulary::Tier;
 
 /// How long after the preview appears a key cannot confirm, in milliseconds: a key meant for the queue, or the repeat
@@ -402,7 +402,7 @@ pub fn plan_built(
             model.toast_until = None;
             view.armed_at = now.checked_add(Span::new().milliseconds(ARMING_MS)).ok();
         }
-        Err(reason) => view.stage = Stage::Failed(reason),
+        Err(reason) => view.stage = Stage::Failed(seen(reason)),
     }
     model.dirty = true;
 }
@@ -440,6 +440,10 @@ pub fn started(model: &mut Model, digest: &PlanDigest) {
 
 /// A step moved on.
 pub fn step(model: &mut Model, digest: &PlanDigest, step: StepId, phase: Phase) {
+    let phase = match phase {
+        Phase::Ended(state, text) => Phase::Ended(state, seen(text)),
+        other => other,
+    };
     model
         .runs
         .entry(digest.clone())
@@ -457,17 +461,22 @@ pub fn run_ended(
     ran: bool,
     now: Timestamp,
 ) -> Vec<Effect> {
+    let text = seen(text);
     let run = model.runs.entry(digest.clone()).or_default();
     run.running = false;
     run.ended = Some(text.clone());
-    if let Some(view) = shown(model, digest) {
+    let on_screen = shown(model, digest).map(|view| {
         view.stage = if ran {
             Stage::Ended
         } else {
             Stage::Failed(text.clone())
         };
-    }
+    });
     model.say(now, if ran { Level::Info } else { Level::Error }, text);
+    if on_screen.is_some() && !ran {
+        // The plan says it in full, and the line below is for the keys that lead out.
+        model.toast_until = None;
+    }
     // What the provider says has changed.
     super::context::read(model, true)
 }

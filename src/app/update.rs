@@ -15,6 +15,7 @@ use super::{
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
+use crate::domain::text::seen;
 
 /// Takes in one event. Never waits, never reads a clock: `now` is when the event is handled.
 pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
@@ -51,7 +52,10 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             name,
             healthy,
             text,
-        } => source(model, name, SourceView { healthy, text }, now),
+        } => {
+            let text = seen(text);
+            source(model, name, SourceView { healthy, text }, now);
+        }
         Msg::Duty(holder) => return automation::duty(model, holder, now),
         Msg::Journal(entries) => {
             model.timeline.put_off(entries);
@@ -65,6 +69,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::VerifyProgress { done, all } => log_screen::take_progress(model, done, all),
         Msg::Verified(verdict) => log_screen::take_verdict(model, verdict),
         Msg::JournalProblem(problem) => {
+            let problem = problem.map(seen);
             if let Some(text) = &problem {
                 model.say(now, Level::Error, format!("journal: {text}"));
             }
@@ -72,6 +77,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             model.dirty = true;
         }
         Msg::Unrecorded(text) => {
+            let text = seen(text);
             model.say(now, Level::Error, text.clone());
             model.unrecorded = Some(text);
             model.dirty = true;

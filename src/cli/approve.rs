@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use super::plan::{no_plan, print_plan, refuse_blocked, refuse_read_only, silent, with_setup};
 use super::{Global, exit};
-use crate::domain::authority::Authority;
-use crate::domain::authority::Standing;
+use crate::domain::authority::{Authority, Standing, asked_by};
 use crate::domain::decision::PlanState;
 use crate::domain::graph::NodeKind;
 use crate::domain::ids::{NodeId, PlanDigest};
@@ -319,7 +318,7 @@ fn list(global: &Global, out: &mut dyn Write) -> anyhow::Result<u8> {
                 plan.tier,
                 show_identifier(plan.identity_name.raw()),
                 show(&plan.playbook),
-                show(&state.actor),
+                show(&asked_by(authority, state)),
                 plan.expires.strftime("%H:%M:%SZ"),
             )?;
         }
@@ -364,7 +363,7 @@ fn row(digest: &PlanDigest, state: &PlanState, authority: Option<&Authority>) ->
     });
     json!({
         "digest": digest.as_str(), "identity": plan.identity.as_str(), "playbook": show(&plan.playbook),
-        "tier": plan.tier, "timed_out": state.timed_out.map(|(_, what)| what), "asked_by": show(&state.actor), "asked_at": state.asked.as_ref().map(|(at, _)| at),
+        "tier": plan.tier, "timed_out": state.timed_out.map(|(_, what)| what), "asked_by": show(&asked_by(authority, state)), "asked_at": state.asked.as_ref().map(|(at, _)| at),
         "expires": plan.expires, "verdicts": verdicts, "standing": standing,
     })
 }

@@ -7,6 +7,8 @@ use anyhow::Context as _;
 
 use super::{Global, exit, setup};
 use crate::config::{Config, EXAMPLE};
+use crate::domain::authority::lint::{Doubt, World, lint};
+use crate::domain::ids::NodeId;
 use crate::domain::inventory::{Inventory, Loss, Mistake};
 use crate::domain::policy::Level;
 use crate::domain::text::show;
@@ -72,6 +74,7 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
                     None
                 }
             };
+            errors.extend(wrong_roster(&config, &path, parts.as_ref()));
             let inventory = match &parts {
                 Some(parts) => parts.inventory.clone(),
                 None => setup::load_inventory(&config, cache.as_deref()),
@@ -97,6 +100,12 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
                 return Ok(exit::USAGE);
             };
             note_unreachable(&config, &parts);
+            for doubt in roster_doubts(&config, &parts)
+                .iter()
+                .filter(|d| !d.is_error)
+            {
+                eprintln!("stanch: note: roster: {}", show(&doubt.says));
+            }
             let (sources, connectors) = (config.source.len(), config.connector.len());
             let (identities, playbooks) = (
                 parts.inventory.identities().len(),
@@ -185,6 +194,43 @@ fn wrong_inside(
         Err(error) => errors.push(error),
     }
     errors
+}
+
+/// Returns what is wrong with the roster and the rules of who must agree: a plan that nobody can ever agree to is no plan.
+pub(super) fn wrong_roster(
+    config: &Config,
+    path: &Path,
+    parts: Option<&setup::Parts>,
+) -> Vec<anyhow::Error> {
+    let blame = |text: String| Config::blame(path, &["authority", "roster"], text).into();
+    if let Err(error) = setup::authority(config) {
+        return vec![blame(format!("{error:#}"))];
+    }
+    let doubts = parts.map_or_else(Vec::new, |parts| roster_doubts(config, parts));
+    let errors = doubts.into_iter().filter(|d| d.is_error);
+    errors.map(|d| blame(d.says)).collect()
+}
+
+/// Lints the roster against everything else that the configuration names; nothing where there is none.
+fn roster_doubts(config: &Config, parts: &setup::Parts) -> Vec<Doubt> {
+    let Ok(Some(authority)) = setup::authority(config) else {
+        return Vec::new();
+    };
+    let cards = parts.inventory.identities().values();
+    let environments = cards.filter_map(|card| card.environment.as_ref());
+    let graph = parts.inventory.graph();
+    let world = World {
+        playbooks: parts
+            .rules
+            .playbooks
+            .iter()
+            .map(|b| b.id.as_str())
+            .collect(),
+        connectors: config.connector.keys().map(String::as_str).collect(),
+        environments: environments.map(|e| e.raw().to_lowercase()).collect(),
+        on_map: &|node| graph.node(&NodeId::new(node)).is_some(),
+    };
+    lint(&authority, &world)
 }
 
 /// Says which identities name a connector that this configuration lacks. Inventories are shared, so it is no error.

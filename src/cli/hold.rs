@@ -9,7 +9,7 @@ use super::{Global, exit};
 use crate::app::deciding;
 use crate::domain::authority::Role;
 use crate::domain::debt::{self, debts};
-use crate::domain::decision::{Decision, DecisionKind};
+use crate::domain::decision::{Decision, DecisionKind, Decisions};
 use crate::domain::hold::Gate;
 use crate::domain::ids::IdentityId;
 use crate::domain::text::{show, show_identifier};
@@ -144,6 +144,7 @@ pub fn list(global: &Global, out: &mut dyn Write) -> anyhow::Result<u8> {
         let now = steady::now();
         let authority = setup.services.authority.as_deref();
         let all = debts(&model.decisions, authority, now);
+        let pager = model.has_pager();
         if all.is_empty() && !global.json {
             writeln!(out, "nothing is temporary")?;
         }
@@ -154,7 +155,8 @@ pub fn list(global: &Global, out: &mut dyn Write) -> anyhow::Result<u8> {
                     "identity": debt.identity.as_ref().map(IdentityId::as_str), "owner": show(&debt.owner),
                     "since": debt.since, "age_s": now.duration_since(debt.since).as_secs(), "until": debt.until,
                     "overdue": debt.is_overdue(now), "what": show(&debt.what), "then": show(&debt.next),
-                    "meanwhile": show(&debt.meanwhile),
+                    "meanwhile": show(&debt.meanwhile), "paged_at": debt.paged.as_ref().map(|(at, _)| at),
+                    "people_told": debt.told(pager, now).map(|t| show(&t).into_owned()),
                 });
                 writeln!(out, "{row}")?;
                 continue;
@@ -165,7 +167,7 @@ pub fn list(global: &Global, out: &mut dyn Write) -> anyhow::Result<u8> {
             };
             writeln!(
                 out,
-                "{:<9} {}  {left}  {}  {}  owner {}  then: {}  meanwhile: {}",
+                "{:<9} {}  {left}  {}  {}  owner {}  then: {}  meanwhile: {}{}",
                 debt.kind,
                 show(&debt.id),
                 show_identifier(debt.identity.as_ref().map_or("-", IdentityId::as_str)),
@@ -173,10 +175,23 @@ pub fn list(global: &Global, out: &mut dyn Write) -> anyhow::Result<u8> {
                 show(&debt.owner),
                 show(&debt.next),
                 show(&debt.meanwhile),
+                debt.told(pager, now)
+                    .map_or_else(String::new, |told| format!(
+                        "  people told: {}",
+                        show(&told)
+                    )),
             )?;
         }
         Ok(exit::DONE)
     })
+}
+
+/// Returns the playbook by which an identity was contained last.
+fn contained_by(decisions: &Decisions, id: &IdentityId) -> Option<String> {
+    let mut acts = decisions.acts_on(id).rev();
+    let act = acts.find(|act| !act.intent.undo)?;
+    let (_, state) = decisions.plan(act.intent.digest.as_str())?;
+    Some(state.plan.playbook.clone())
 }
 
 /// Arguments of `stanch restore`.
@@ -256,12 +271,25 @@ pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> anyh
                 })
                 .collect();
                 let lifted = lifted.map(|l| l.iter().map(row).collect::<Vec<_>>());
-                let text = json!({ "identity": id.as_str(), "trust": trust.to_string(), "gates": gates,
+                let again = way.again(steady::now()).map(|(alert, said)| {
+                    json!({ "alert": alert.as_str(), "at": said.at, "reason": show(&said.reason), "playbook": contained_by(&decisions, &id) })
+                });
+                let text = json!({ "identity": id.as_str(), "trust": trust.to_string(), "contain_again": again, "gates": gates,
                 "controls": stands.iter().map(row).collect::<Vec<_>>(), "lifted": lifted });
                 writeln!(out, "{text}")?;
                 return Ok(exit::DONE);
             }
             writeln!(out, "{}: {trust}", show_identifier(id.as_str()))?;
+            if let Some((alert, said)) = way.again(steady::now()) {
+                let book = contained_by(&decisions, &id);
+                let book = book.map_or_else(String::new, |b| format!(" --playbook {}", show(&b)));
+                writeln!(
+                    out,
+                    "  proposed: stanch plan {}{book}  ({})",
+                    show_identifier(alert.as_str()),
+                    show(&said.reason)
+                )?;
+            }
             for gate in Gate::ALL {
                 let said = way.gates.get(gate).map_or_else(
                     || "NOBODY YET".to_owned(),

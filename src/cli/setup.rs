@@ -178,7 +178,7 @@ pub fn anchoring(config: &Config) -> Result<Anchoring, String> {
 }
 
 /// Reads who may do what, where a roster is configured.
-fn authority(config: &Config) -> anyhow::Result<Option<Authority>> {
+pub(super) fn authority(config: &Config) -> anyhow::Result<Option<Authority>> {
     let settings = &config.authority;
     let Some(path) = &settings.roster else {
         return Ok(None);

@@ -4,6 +4,7 @@
 //! counts for nothing, and neither does the environment of a process.
 
 mod force;
+pub mod lint;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use super::plan::Plan;
 use super::text::show;
 use super::vocabulary::{Tier, words};
 
-pub use force::{Authority, TimeOut, requesters};
+pub use force::{Authority, TimeOut, asked_by, requesters, who};
 
 words! {
     /// What somebody is there for. Each role may do what the one before it may.

@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::authority::{Authority, Role};
+use super::authority::{Authority, Role, who};
 use super::coverage::{CellState, WireOutcome};
 use super::decision::{Act, Decisions, PlanState};
 use super::hold::{Ending, Hold};
 use super::ids::{AlertId, IdentityId, PlanDigest};
 use super::plan::{PlanStep, Undo};
+use super::text::show_identifier;
 use super::vocabulary::{Verb, words};
 
 words! {
@@ -21,6 +22,8 @@ words! {
         Freeze = "freeze",
         /// An account or a key is off.
         Lock = "lock",
+        /// An old credential lives beside its successor until everybody uses that.
+        Overlap = "overlap",
         /// Somebody who is trusted again is watched.
         Probation = "probation",
         /// Somebody acted alone, and nobody else looked at it yet.
@@ -54,6 +57,8 @@ pub struct Debt {
     pub next: String,
     /// What is exposed, or interrupted, meanwhile.
     pub meanwhile: String,
+    /// When people were told that it is overdue, and what came of that.
+    pub paged: Option<(Timestamp, String)>,
 }
 
 impl Debt {
@@ -61,7 +66,37 @@ impl Debt {
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.until <= now
     }
+
+    /// Returns the name under which the log keeps that people were told: one of its own for each time it became due.
+    pub fn page_key(&self) -> String {
+        match self.kind {
+            DebtKind::Probation => format!("probation {} since {}", self.id, self.since),
+            kind => format!("{kind} {}", self.id),
+        }
+    }
+
+    /// Tells whether people are to be told: it is overdue, and nobody was told yet. A hold tells by how it ends.
+    pub fn is_to_page(&self, now: Timestamp) -> bool {
+        self.is_overdue(now) && self.paged.is_none() && self.kind != DebtKind::Hold
+    }
+
+    /// Says whether people were told that it is overdue, or that nobody can be; `None` while it is not. `pager` says whether
+    /// any connector tells people.
+    pub fn told(&self, pager: bool, now: Timestamp) -> Option<String> {
+        match &self.paged {
+            Some((at, what)) => Some(format!("{}: {what}", at.strftime("%F %H:%MZ"))),
+            None if !self.is_overdue(now) => None,
+            None if pager => Some("not yet".to_owned()),
+            None => Some(NOBODY.to_owned()),
+        }
+    }
 }
+
+/// What tells people, the most direct first.
+pub const PAGERS: [Verb; 2] = [Verb::NotifyOwner, Verb::OpenTicket];
+
+/// What is said where nobody can be told.
+pub const NOBODY: &str = "NOBODY CAN BE PAGED: no configured connector tells people";
 
 /// Lists them, what ends first first.
 pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestamp) -> Vec<Debt> {
@@ -72,7 +107,7 @@ pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestam
         for step in state.plan.steps.iter().filter(|s| kind_of(s).is_some()) {
             let act = decisions.act_of(digest, &step.id);
             let standing = act.filter(|act| stands(decisions, act, digest));
-            debts.extend(standing.and_then(|act| control(state, step, act)));
+            debts.extend(standing.and_then(|act| control(authority, state, step, act)));
         }
     }
     for (digest, glass) in decisions.broken() {
@@ -84,12 +119,13 @@ pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestam
                 identity: decisions
                     .plan(digest.as_str())
                     .map(|(_, s)| s.plan.identity.clone()),
-                owner: glass.actor.clone(),
+                owner: who(authority, glass.signer.as_deref(), &glass.actor),
                 since: glass.at,
                 until: glass.at,
                 what: format!("acted alone: {}", glass.reason),
                 next: "somebody else reviews it; nobody acts alone before".to_owned(),
                 meanwhile: "nobody else looked at what was done".to_owned(),
+                paged: None,
             });
         }
     }
@@ -98,18 +134,38 @@ pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestam
         let Some((said, until)) = way.and_then(|w| w.restored.as_ref()) else {
             continue;
         };
+        let again = way.and_then(|w| w.again(now));
+        let (alert, until, next, meanwhile) = match again {
+            Some((alert, proposed)) => (
+                alert.clone(),
+                proposed.at,
+                format!("CONTAIN IT AGAIN: {}", proposed.reason),
+                "it works, and an alert says that it should not",
+            ),
+            None => (
+                AlertId::new(""),
+                *until,
+                "an alert about it before then: contain it again".to_owned(),
+                "it works, and is watched",
+            ),
+        };
         debts.push(Debt {
             kind: DebtKind::Probation,
             id: id.as_str().to_owned(),
-            alert: AlertId::new(""),
+            alert,
             identity: Some(id.clone()),
-            owner: said.actor.clone(),
+            owner: who(authority, said.signer.as_deref(), &said.actor),
             since: said.at,
-            until: *until,
+            until,
             what: format!("trusted again: {}", said.reason),
-            next: "an alert about it before then: contain it again".to_owned(),
-            meanwhile: "it works, and is watched".to_owned(),
+            next,
+            meanwhile: meanwhile.to_owned(),
+            paged: None,
         });
+    }
+    for debt in &mut debts {
+        let paged = decisions.holds.paged(&debt.page_key());
+        debt.paged = paged.map(|said| (said.at, said.reason.clone()));
     }
     debts.sort_by(|a, b| (a.until, &a.id).cmp(&(b.until, &b.id)));
     debts
@@ -135,12 +191,13 @@ fn held(decisions: &Decisions, authority: Option<&Authority>, hold: &Hold) -> De
         id: hold.id.clone(),
         alert: hold.alert.clone(),
         identity: hold.identity.clone(),
-        owner: hold.by.actor.clone(),
+        owner: who(authority, hold.by.signer.as_deref(), &hold.by.actor),
         since: hold.by.at,
         until: hold.until,
         what: format!("{} ({by})", hold.by.reason),
         next,
         meanwhile,
+        paged: None,
     }
 }
 
@@ -163,6 +220,7 @@ fn kind_of(step: &PlanStep) -> Option<DebtKind> {
     }
     Some(match step.verb {
         Verb::FreezePipeline | Verb::PauseAgent => DebtKind::Freeze,
+        Verb::RotateSecret => DebtKind::Overlap,
         Verb::DisableIdentity
         | Verb::DisableCredential
         | Verb::IsolateMailbox
@@ -171,7 +229,12 @@ fn kind_of(step: &PlanStep) -> Option<DebtKind> {
     })
 }
 
-fn control(state: &PlanState, step: &PlanStep, act: &Act) -> Option<Debt> {
+fn control(
+    authority: Option<&Authority>,
+    state: &PlanState,
+    step: &PlanStep,
+    act: &Act,
+) -> Option<Debt> {
     let until = act
         .last
         .checked_add(SignedDuration::from_secs(LOOK_AGAIN_S));
@@ -184,12 +247,13 @@ fn control(state: &PlanState, step: &PlanStep, act: &Act) -> Option<Debt> {
         id: format!("{}/{}", act.intent.digest.short(), step.id),
         alert: state.plan.alert.clone(),
         identity: Some(state.plan.identity.clone()),
-        owner: act.actor.clone(),
+        owner: who(authority, act.signer.as_deref(), &act.actor),
         since: act.last,
         until: until.unwrap_or(act.last),
         what: step.title.clone(),
         next: "somebody says whether it must stand; restore or undo lifts it".to_owned(),
         meanwhile,
+        paged: None,
     })
 }
 
@@ -227,6 +291,8 @@ pub enum Trust {
     Probation {
         /// Until when.
         until: Timestamp,
+        /// By which alert it is proposed to contain it again.
+        again: Option<AlertId>,
     },
     /// Trusted again.
     Restored {
@@ -235,13 +301,44 @@ pub enum Trust {
     },
 }
 
+impl Trust {
+    /// Returns one word for a line that has no room for more; none where nobody has to know.
+    pub const fn mark(&self) -> Option<&'static str> {
+        match self {
+            Self::Untouched | Self::Restored { .. } => None,
+            Self::Untrusted { .. } => Some("UNTRUSTED"),
+            Self::Probation { again: None, .. } => Some("PROBATION"),
+            Self::Probation { again: Some(_), .. } => Some("CONTAIN AGAIN?"),
+        }
+    }
+
+    /// Tells whether it has to be heard, rather than known.
+    pub const fn is_loud(&self) -> bool {
+        matches!(
+            self,
+            Self::Untrusted { .. } | Self::Probation { again: Some(_), .. }
+        )
+    }
+}
+
 impl std::fmt::Display for Trust {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let time = |at: &Timestamp| at.strftime("%F %H:%MZ").to_string();
         match self {
             Self::Untouched => f.write_str("never contained"),
             Self::Untrusted { since } => write!(f, "UNTRUSTED since {}", time(since)),
-            Self::Probation { until } => write!(f, "on PROBATION until {}", time(until)),
+            Self::Probation { until, again: None } => {
+                write!(f, "on PROBATION until {}", time(until))
+            }
+            Self::Probation {
+                until,
+                again: Some(alert),
+            } => write!(
+                f,
+                "CONTAIN IT AGAIN? alert {} came while on PROBATION until {}",
+                show_identifier(alert.as_str()),
+                time(until)
+            ),
             Self::Restored { at } => write!(f, "trusted again since {}", time(at)),
         }
     }
@@ -260,8 +357,14 @@ pub fn trust(decisions: &Decisions, identity: &IdentityId, now: Timestamp) -> Tr
     let mut acts = decisions.acts_on(identity).filter(touches).filter(since);
     match (acts.next(), restored) {
         (Some(first), _) => Trust::Untrusted { since: first.at },
-        (None, Some((_, until))) if now < *until => Trust::Probation { until: *until },
+        (None, Some((_, until))) if now < *until => Trust::Probation {
+            until: *until,
+            again: way.and_then(|w| w.again(now)).map(|(id, _)| id.clone()),
+        },
         (None, Some((said, _))) => Trust::Restored { at: said.at },
         (None, None) => Trust::Untouched,
     }
 }
+
+#[cfg(test)]
+mod tests;

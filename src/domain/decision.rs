@@ -131,6 +131,10 @@ words! {
         Gate = "gate",
         /// Trusts an identity again.
         Restore = "restore",
+        /// Proposes to contain somebody again who is trusted again, as an alert came about them while they are watched.
+        Recontain = "recontain",
+        /// Told people, or said that nobody can be told, that something temporary is overdue.
+        Paged = "paged",
         /// Confirmed that a plan is to run.
         Confirm = "confirm",
         /// Left a step to people of another team.
@@ -228,7 +232,7 @@ pub struct Decision {
     /// What somebody found by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<CellState>,
-    /// Which hold.
+    /// Which hold; for a page, which debt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<String>,
     /// What happens when it ends by time.

@@ -125,6 +125,8 @@ pub struct WayBack {
     pub gates: BTreeMap<Gate, Said>,
     /// Trusted again, and watched until when.
     pub restored: Option<(Said, Timestamp)>,
+    /// By which alerts it was proposed to contain it again, ever.
+    pub proposed: BTreeMap<AlertId, Said>,
 }
 
 impl WayBack {
@@ -140,6 +142,16 @@ impl WayBack {
             .as_ref()
             .is_some_and(|(said, until)| said.at <= now && now < *until)
     }
+
+    /// Returns the last alert by which it is proposed to contain it again since it is trusted again, while it is watched.
+    pub fn again(&self, now: Timestamp) -> Option<(&AlertId, &Said)> {
+        let (restored, _) = self
+            .restored
+            .as_ref()
+            .filter(|_| self.is_on_probation(now))?;
+        let since = self.proposed.iter().filter(|(_, p)| p.at >= restored.at);
+        since.max_by_key(|(_, said)| said.at)
+    }
 }
 
 /// Everything temporary that people decided.
@@ -149,6 +161,10 @@ pub struct Holds {
     /// Came before the hold that it is about: logs have no order among each other.
     early: BTreeMap<String, Vec<(Entry, Decision)>>,
     ways: BTreeMap<IdentityId, WayBack>,
+    /// Whom an alert proposes to contain again.
+    proposals: BTreeMap<AlertId, IdentityId>,
+    /// What people were told of, by the name of the debt.
+    paged: BTreeMap<String, Said>,
 }
 
 impl Holds {
@@ -193,6 +209,23 @@ impl Holds {
                 // The next time begins with closed gates.
                 way.gates.retain(|_, gate| gate.at > said.at);
                 way.restored = Some((said, until));
+            }
+            DecisionKind::Recontain => {
+                let Some(identity) = decision.identity.clone() else {
+                    return;
+                };
+                let way = self.ways.entry(identity.clone()).or_default();
+                let said = Said::of(entry, decision);
+                way.proposed.insert(decision.alert.clone(), said);
+                self.proposals.insert(decision.alert.clone(), identity);
+            }
+            DecisionKind::Paged => {
+                let Some(debt) = decision.hold.clone() else {
+                    return;
+                };
+                // The first page counts; what came of it is with its plan.
+                let said = || Said::of(entry, decision);
+                self.paged.entry(debt).or_insert_with(said);
             }
             _ => {}
         }
@@ -251,22 +284,33 @@ impl Holds {
         ended.filter_map(|h| Some((h, h.ended.as_ref()?.plan.as_ref()?)))
     }
 
-    /// Returns the hold that spares an alert now, if any.
-    pub fn on(&self, alert: &AlertId, now: Timestamp) -> Option<&Hold> {
-        let on = |h: &&Hold| h.alert == *alert && h.runs(now);
-        self.rows.values().find(on)
-    }
-
-    /// Returns until when somebody holds containment back: of an alert, or of an identity by any alert about it.
+    /// Returns until when somebody holds containment back: of an alert, or of an identity by any alert about it. A hold
+    /// that does not count, as nobody agreed to it who may, delays nothing.
     pub fn held(
         &self,
         alert: &AlertId,
         identity: &IdentityId,
+        counts: impl Fn(&Hold) -> bool,
         now: Timestamp,
     ) -> Option<Timestamp> {
         let about = |h: &&Hold| h.alert == *alert || h.identity.as_ref() == Some(identity);
         let runs = self.rows.values().filter(|h| h.runs(now)).filter(about);
-        runs.map(|h| h.until).max()
+        runs.filter(|h| counts(h)).map(|h| h.until).max()
+    }
+
+    /// Returns whom an alert once proposed to contain again.
+    pub fn proposal(&self, alert: &AlertId) -> Option<&IdentityId> {
+        self.proposals.get(alert)
+    }
+
+    /// Returns when, and how, people were told that something temporary is overdue.
+    pub fn paged(&self, debt: &str) -> Option<&Said> {
+        self.paged.get(debt)
+    }
+
+    /// Returns the pages that are to be sent by a plan: whether that was run, the acts tell.
+    pub fn to_page(&self) -> impl Iterator<Item = &PlanDigest> {
+        self.paged.values().filter_map(|said| said.plan.as_ref())
     }
 
     /// Returns how far an identity is on its way back.

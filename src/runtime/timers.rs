@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::approval::{self, Patience};
 use super::hands::{self, Taken};
 use super::journal::Report;
+use super::page::{self, Overdue};
+use super::probation::{self, Seen};
 use super::services::Services;
 use super::{execute, planner, silence, steady};
 use crate::app::model::Level;
@@ -37,15 +39,24 @@ struct Due {
     /// Ended with a plan by which nothing was done yet: whoever began died.
     contain: Vec<PlanDigest>,
     silent: Vec<PlanDigest>,
+    /// Overdue, and nobody was told.
+    overdue: Vec<Overdue>,
+    /// People are to be told by these, and nothing was sent yet: whoever began died.
+    page: Vec<PlanDigest>,
 }
 
 /// Does what time asks for until cancelled.
 pub async fn run(services: Services, report: Report, cancel: CancellationToken) {
     let mut begun = BTreeSet::new();
     let mut told = BTreeSet::new();
+    let mut seen = Seen::default();
     loop {
-        // What holds and silence come to is planned with what the inventory says now.
-        tick(&services.current(), &report, &mut begun, &mut told).await;
+        // What time asks for is planned with what the inventory says now.
+        let current = services.current();
+        tick(&current, &report, &mut begun, &mut told).await;
+        if let Err(problem) = probation::look(&current, &mut seen, &report).await {
+            tell(&mut told, &problem, &report);
+        }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             () = cancel.cancelled() => return,
@@ -75,8 +86,15 @@ async fn tick(
             Err(problem) => problems.push(problem),
         }
     }
-    for digest in due.contain {
+    for digest in due.contain.into_iter().chain(due.page) {
         contain(services, digest, begun, report);
+    }
+    for overdue in due.overdue {
+        match page::page(services, &overdue, report).await {
+            Ok(Some(digest)) => contain(services, digest, begun, report),
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
     }
     for digest in due.silent {
         let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
@@ -91,12 +109,16 @@ async fn tick(
         }
     }
     for problem in problems {
-        if told.insert(problem.clone()) {
-            report(Msg::Notice {
-                level: Level::Error,
-                text: format!("what is due cannot be done: {problem}"),
-            });
-        }
+        tell(told, &problem, report);
+    }
+}
+
+fn tell(told: &mut BTreeSet<String>, problem: &str, report: &Report) {
+    if told.insert(problem.to_owned()) {
+        report(Msg::Notice {
+            level: Level::Error,
+            text: format!("what is due cannot be done: {problem}"),
+        });
     }
 }
 
@@ -119,7 +141,39 @@ fn due(
         holds: decisions.holds.due(now).into_iter().cloned().collect(),
         contain: contain.filter(open).cloned().collect(),
         silent: silent.map(|(digest, _)| digest.clone()).collect(),
+        overdue: overdue(decisions, authority, now),
+        page: decisions.holds.to_page().filter(open).cloned().collect(),
     }
+}
+
+/// Returns what people are to be told of: controls and acts alone that nobody looked at, and holds that end so.
+fn overdue(
+    decisions: &Decisions,
+    authority: Option<&crate::domain::authority::Authority>,
+    now: Timestamp,
+) -> Vec<Overdue> {
+    let all = debt::debts(decisions, authority, now);
+    let board = all.iter().filter(|d| d.is_to_page(now));
+    let mut overdue: Vec<Overdue> = board.filter_map(Overdue::of).collect();
+    for hold in decisions.holds.all() {
+        let key = format!("hold {}", hold.id);
+        let by_time = hold
+            .ended
+            .as_ref()
+            .is_some_and(|said| said.at >= hold.until);
+        let pages = hold.ending == Ending::Page && by_time;
+        let identity = hold.identity.clone();
+        if let Some(identity) = identity.filter(|_| pages && decisions.holds.paged(&key).is_none())
+        {
+            overdue.push(Overdue {
+                key,
+                alert: hold.alert.clone(),
+                identity,
+                says: format!("the time of hold {} is over: {}", hold.id, hold.by.reason),
+            });
+        }
+    }
+    overdue
 }
 
 /// Ends a hold whose time is over. Returns the plan by which it is contained now, if that is how it ends.

@@ -13,7 +13,7 @@ use super::{Ui, cut_top, frame};
 use crate::app::board::Side;
 use crate::app::model::Model;
 use crate::domain::alert::age;
-use crate::domain::authority::Standing;
+use crate::domain::authority::{Standing, asked_by};
 use crate::domain::debt::Debt;
 use crate::domain::decision::PlanState;
 use crate::domain::ids::PlanDigest;
@@ -79,7 +79,7 @@ fn approvals(model: &Model, ui: Ui<'_>, width: usize) -> (Lines, Lines) {
             state.plan.tier.as_str(),
             show_identifier(state.plan.identity_name.raw()),
             show(&state.plan.playbook),
-            show(&state.actor),
+            show(&asked_by(model.authority.as_deref(), state)),
             age(ui.now, state.plan.expires),
             digest.short(),
         );
@@ -157,13 +157,14 @@ fn debts(model: &Model, ui: Ui<'_>, width: usize) -> (Lines, Lines) {
     let lines = debts.iter().enumerate().map(line).collect();
     let full = debts.get(at).map(|debt| {
         let muted = ui.theme.style(Role::Muted);
+        let told = debt.told(model.has_pager(), ui.now);
         let row = |name: &'static str, text: &str| {
             Line::from(vec![
-                Span::styled(format!("{name:<11}"), muted),
+                Span::styled(format!("{name:<12}"), muted),
                 Span::raw(show(text).into_owned()),
             ])
         };
-        vec![
+        let mut rows = vec![
             row("what", &debt.what),
             row("owner", &debt.owner),
             row("alert", debt.alert.as_str()),
@@ -171,7 +172,9 @@ fn debts(model: &Model, ui: Ui<'_>, width: usize) -> (Lines, Lines) {
             row("then", &debt.next),
             row("meanwhile", &debt.meanwhile),
             row("name", &debt.id),
-        ]
+        ];
+        rows.extend(told.map(|told| row("people told", &told)));
+        rows
     });
     (lines, full.unwrap_or_default())
 }

@@ -48,6 +48,7 @@ fn lines(model: &Model, ui: Ui<'_>) -> Vec<Line<'static>> {
     };
     let graph = &detail.graph;
     let mut lines: Vec<Line<'static>> = newcomers(model, Joined::Born, ui).into_iter().collect();
+    lines.splice(0..0, super::trust_line(model, &card.id, ui));
     if !card.is_listed() {
         let text = "Not in the inventory: what breaks without it, and what it reaches, is unknown.";
         lines.push(Line::styled(text, ui.theme.style(Role::Warn)));

@@ -285,6 +285,11 @@ fn row(
         Some(w) => format!("watched {}, {what}", age(ui.now, w.until)),
         None => what,
     };
+    // Somebody trusted again, about whom an alert comes.
+    let what = match model.watched_again(&id, ui.now) {
+        true => format!("CONTAIN AGAIN?, {what}"),
+        false => what,
+    };
     let text = columns.line(ui, [&severity, &exposed, &who, &what, &target, &state]);
     let selected = model.selected.as_ref() == Some(&id);
     let cursor = if selected { ui.glyphs.cursor } else { " " };

@@ -36,8 +36,8 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     };
     let title = format!("Readiness {at}/{}", screen.shown());
     let inside = frame(&title, !screen.reading, ui, list, buf);
-    rows(screen, ui, inside, buf);
-    missing(screen, ui, beside, buf);
+    rows(model, ui, inside, buf);
+    missing(model, ui, beside, buf);
 }
 
 /// Says how many could be contained, as of when, and who was not asked.
@@ -97,7 +97,8 @@ fn filter(screen: &ReadinessScreen, ui: Ui<'_>, width: usize) -> Option<Line<'st
     ]))
 }
 
-fn rows(screen: &ReadinessScreen, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+fn rows(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let screen = &model.readiness;
     let all = screen.shown();
     if all == 0 {
         let text = match &screen.judged {
@@ -123,7 +124,8 @@ fn rows(screen: &ReadinessScreen, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         .min(all.saturating_sub(height));
     for place in first..(first + height).min(all) {
         if let Some(one) = screen.row(place) {
-            lines.push(row(one, place == screen.cursor(), width, ui));
+            let trust = super::trust_tag(model, &one.id, ui);
+            lines.push(row(one, trust, place == screen.cursor(), width, ui));
         }
     }
     Paragraph::new(lines).render(area, buf);
@@ -138,7 +140,13 @@ const fn verdict(verdict: Verdict, ui: Ui<'_>) -> (&'static str, Role) {
     }
 }
 
-fn row(one: &Readiness, selected: bool, width: usize, ui: Ui<'_>) -> Line<'static> {
+fn row(
+    one: &Readiness,
+    trust: Option<(String, Role)>,
+    selected: bool,
+    width: usize,
+    ui: Ui<'_>,
+) -> Line<'static> {
     let (mark, role) = verdict(one.verdict, ui);
     let (mut word, mut text) = (ui.theme.style(role), ui.theme.style(Role::Base));
     let mut gaps_style = ui.theme.style(Role::Muted);
@@ -150,7 +158,14 @@ fn row(one: &Readiness, selected: bool, width: usize, ui: Ui<'_>) -> Line<'stati
     let cursor = if selected { ui.glyphs.cursor } else { " " };
     let stand = format!("{mark} {:<6}", one.verdict.as_str());
     let left = format!("  {:>4}  ", one.risk);
-    let room = width.saturating_sub(2 + cells(&stand) + cells(&left));
+    let (trust, loud) = trust.map_or((String::new(), Role::Base), |(text, role)| {
+        (format!("{text}  "), role)
+    });
+    let mut trusted = ui.theme.style(loud);
+    if selected {
+        trusted = trusted.patch(ui.theme.style(Role::Selected));
+    }
+    let room = width.saturating_sub(2 + cells(&stand) + cells(&left) + cells(&trust));
     let who = fit(&show(one.id.as_str()), room * 3 / 5, ui.glyphs.ellipsis);
     let rest = room.saturating_sub(cells(&who) + 2);
     let gaps: Vec<String> = one
@@ -165,12 +180,14 @@ fn row(one: &Readiness, selected: bool, width: usize, ui: Ui<'_>) -> Line<'stati
         Span::styled(stand, word),
         Span::styled(left, text),
         Span::styled(format!("{who}  "), text),
+        Span::styled(trust, trusted),
         Span::styled(format!("{gaps}{fill}"), gaps_style),
     ])
 }
 
 /// Draws what is missing of the identity at the cursor, the heaviest first, each with what to do about it.
-fn missing(screen: &ReadinessScreen, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+fn missing(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let screen = &model.readiness;
     let inside = frame("What is missing", screen.reading, ui, area, buf);
     let Some(one) = screen.current() else { return };
     let (mark, role) = verdict(one.verdict, ui);
@@ -187,6 +204,7 @@ fn missing(screen: &ReadinessScreen, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Line::styled(name.into_owned(), ui.theme.style(Role::Title)),
         Line::styled(format!("{mark} {stand}"), ui.theme.style(role)),
     ];
+    lines.extend(super::trust_line(model, &one.id, ui));
     for gap in &one.gaps {
         let (mark, role) = match gap.kind.is_fatal() {
             true => (ui.glyphs.failed, Role::Error),

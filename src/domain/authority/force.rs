@@ -44,6 +44,14 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// Says who somebody is: whose key it is on the roster; else who their account says, which counts for nothing.
+    pub fn who(&self, key: Option<&str>, actor: &str) -> String {
+        match key.and_then(|key| self.roster.holder_of(key)) {
+            Some(person) => person.name.clone(),
+            None => format!("{actor} (nobody on the roster)"),
+        }
+    }
+
     /// Returns who must agree to a plan. Looking needs nobody.
     pub fn quorum(&self, plan: &Plan) -> Quorum {
         if let Some(own) = self.playbooks.get(&plan.playbook) {
@@ -208,6 +216,17 @@ impl std::fmt::Display for Quorum {
         }
         Ok(())
     }
+}
+
+/// Says who somebody is: by the roster where there is one, else by their account.
+pub fn who(authority: Option<&Authority>, key: Option<&str>, actor: &str) -> String {
+    authority.map_or_else(|| actor.to_owned(), |a| a.who(key, actor))
+}
+
+/// Says who asks for a plan: who asked others first, else who built it.
+pub fn asked_by(authority: Option<&Authority>, state: &PlanState) -> String {
+    let asked = state.asked.as_ref().and_then(|(_, key)| key.as_deref());
+    who(authority, asked.or(state.signer.as_deref()), &state.actor)
 }
 
 /// Returns the keys of who built a plan and who asked for it.

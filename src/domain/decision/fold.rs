@@ -24,6 +24,8 @@ pub struct Act {
     pub at: Timestamp,
     /// By whom.
     pub actor: String,
+    /// The key that signs the intent.
+    pub signer: Option<Arc<str>>,
     /// Which log its intent is in, and where there.
     pub place: (String, u64),
     /// What came of it; `None` is open.
@@ -140,6 +142,7 @@ impl Decisions {
                     intent,
                     at: entry.ts,
                     actor: entry.actor.clone(),
+                    signer: entry.signer.clone(),
                     place: (entry.log.clone(), entry.seq),
                     outcome: None,
                     verify: None,

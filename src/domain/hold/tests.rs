@@ -62,7 +62,12 @@ fn a_hold_ends_once(
     #[case] due: usize,
 ) {
     let holds = holds(taken);
-    assert_eq!(holds.on(&AlertId::new("s/1"), at(now)).is_some(), runs);
+    let held = |counts: bool| {
+        let (alert, other) = (AlertId::new("s/1"), IdentityId::new("p:a"));
+        holds.held(&alert, &other, |_| counts, at(now)).is_some()
+    };
+    assert_eq!(held(true), runs);
+    assert!(!held(false), "what nobody agreed to delays nothing");
     assert_eq!(holds.due(at(now)).len(), due);
 }
 
@@ -108,4 +113,37 @@ fn gates_close_again_once_somebody_is_trusted() {
     for (minute, watched) in [(19, false), (20, true), (29, true), (30, false)] {
         assert_eq!(way.is_on_probation(at(minute)), watched, "{minute}");
     }
+}
+
+#[test]
+fn an_alert_while_somebody_is_watched_proposes_to_contain_them_again() {
+    let restore = |minute, until| {
+        entry(
+            "ada",
+            minute,
+            &json!({"kind": "restore", "alert": "s/1", "reason": "clean", "identity": "p:a", "until": at(until)}),
+        )
+    };
+    let again = |minute, alert: &str| {
+        entry(
+            "duty",
+            minute,
+            &json!({"kind": "recontain", "alert": alert, "reason": "used", "identity": "p:a"}),
+        )
+    };
+    let id = IdentityId::new("p:a");
+    let taken = [restore(10, 30), again(12, "s/2"), again(14, "s/3")];
+    // Logs have no order among each other.
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let holds = holds(&order.map(|i| taken[i].clone()));
+        let way = holds.way_back(&id).unwrap();
+        let found = |minute| way.again(at(minute)).map(|(alert, _)| alert.as_str());
+        assert_eq!(found(20), Some("s/3"), "{order:?}");
+        assert_eq!(found(30), None, "it is watched no more");
+    }
+    // Trusted again after it was looked at: what came before proposes nothing any more.
+    let mut taken = taken.to_vec();
+    taken.push(restore(20, 40));
+    let holds = holds(&taken);
+    assert_eq!(holds.way_back(&id).unwrap().again(at(25)), None);
 }

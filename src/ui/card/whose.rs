@@ -10,7 +10,6 @@ use ratatui::text::{Line, Span};
 use super::{UNKNOWN, normal, opt, single, when};
 use crate::app::card::joined;
 use crate::app::model::{Live, Model};
-use crate::domain::debt::{Trust, trust};
 use crate::domain::identity::flags::Flag;
 use crate::domain::identity::{
     At, Credential, Field, Grant, Identity, Intent, RecoveryPath, RecoveryState, coarse,
@@ -60,13 +59,7 @@ pub(super) fn lines(model: &Model, card: &Identity, ui: Ui<'_>, width: u16) -> V
 
 /// Whether somebody may rely on it, where it was contained.
 fn trust_line(model: &Model, card: &Identity, ui: Ui<'_>) -> Option<Line<'static>> {
-    let trust = trust(&model.decisions, &card.id, ui.now);
-    let role = match trust {
-        Trust::Untouched | Trust::Restored { .. } => return None,
-        Trust::Untrusted { .. } => Role::Error,
-        Trust::Probation { .. } => Role::Warn,
-    };
-    Some(Line::styled(trust.to_string(), ui.theme.style(role)))
+    crate::ui::trust_line(model, &card.id, ui)
 }
 
 /// Who, what kind, whether it is enabled, whether anything is doubtful, and which sources list it.

@@ -36,6 +36,10 @@ pub fn lines(
         show(node.label.raw()).into_owned(),
         ui.theme.style(Role::Title),
     )];
+    if node.kind == NodeKind::Identity {
+        let whose = IdentityId::new(id.as_str());
+        lines.extend(crate::ui::trust_line(model, &whose, ui));
+    }
     lines.extend(facts(view, at, node, ui));
     if node.kind == NodeKind::Identity {
         lines.extend(people(model, id, ui));

@@ -5,10 +5,13 @@ use ratatui::text::{Line, Span};
 
 use crate::app::map::tree::{Tree, What};
 use crate::app::map::{Tab, View};
+use crate::app::model::Model;
 use crate::domain::alert::age;
 use crate::domain::graph::{
-    AccessLayer, Branch, EdgeKind, Graph, Joined, Node, NodeIx, NodeState, Privilege, Shared,
+    AccessLayer, Branch, EdgeKind, Graph, Joined, Node, NodeIx, NodeKind, NodeState, Privilege,
+    Shared,
 };
+use crate::domain::ids::IdentityId;
 use crate::domain::text::{cells, fit, show};
 use crate::domain::vocabulary::Criticality;
 use crate::ui::Ui;
@@ -114,8 +117,14 @@ pub fn privilege_tag(privilege: Privilege) -> Tag {
     }
 }
 
+/// Returns the identity that a node stands for, if it is one.
+pub fn whose(node: &Node) -> Option<IdentityId> {
+    (node.kind == NodeKind::Identity).then(|| IdentityId::new(node.id.as_str()))
+}
+
 /// Draws a row of a side.
 pub fn line(
+    model: &Model,
     view: &View,
     row: usize,
     marked: &[crate::domain::ids::NodeId],
@@ -129,15 +138,20 @@ pub fn line(
     let cursor = if selected { ui.glyphs.cursor } else { " " };
     let mark = if is_marked { ui.glyphs.mark } else { " " };
     let lead = vec![(format!("{cursor}{mark}"), Role::Key)];
+    let whose = node.and_then(|(_, node)| whose(node));
+    let trust = whose.and_then(|id| crate::ui::trust_tag(model, &id, ui));
     let mut parts: Vec<Tag> = Vec::new();
     match (view.tab, node) {
         (Tab::Impact | Tab::Exposure, _) => {
-            let (indent, rest) = tree_parts(view, row, ui);
+            let (indent, mut rest) = tree_parts(view, row, ui);
+            let at = 1.min(rest.len());
+            rest.splice(at..at, trust);
             let lead = lead.into_iter().chain([(indent, Role::Muted)]).collect();
             return fitted(lead, rest, selected, ui, width);
         }
         (_, Some((at, node))) => {
             parts.push((show(node.label.raw()).into_owned(), Role::Base));
+            parts.extend(trust);
             parts.extend(node_tags(&view.graph, at, node));
             parts.extend(list_tags(view, row, ui.now));
             parts.push((node.kind.as_str().into(), Role::Muted));

@@ -40,7 +40,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let (head, rest) = cut_top(inside, 2);
     Paragraph::new(vec![
         sides(view, ui, usize::from(head.width)),
-        numbers(view, ui, usize::from(head.width)),
+        numbers(model, view, ui, usize::from(head.width)),
     ])
     .render(head, buf);
     let (rest, foot) = match search_line(map, ui) {
@@ -78,11 +78,11 @@ fn body(model: &Model, map: &MapScreen, view: &View, ui: Ui<'_>, area: Rect, buf
         return;
     }
     if area.width < WIDE {
-        rows(view, map, ui, area, buf);
+        rows(model, view, map, ui, area, buf);
         return;
     }
     let (tree, beside) = cut_left(area, 60);
-    rows(view, map, ui, tree, buf);
+    rows(model, view, map, ui, tree, buf);
     let node = view.current().and_then(|at| view.graph.at(at));
     let inside = frame("Card", false, ui, beside, buf);
     let lines = match node {
@@ -125,7 +125,7 @@ fn sides(view: &View, ui: Ui<'_>, width: usize) -> Line<'static> {
 }
 
 /// Says how much of what is shown weighs how much, and whether all of it is there.
-fn numbers(view: &View, ui: Ui<'_>, width: usize) -> Line<'static> {
+fn numbers(model: &Model, view: &View, ui: Ui<'_>, width: usize) -> Line<'static> {
     let look = &view.look;
     let (counts, truncated) = match view.tab {
         Tab::Impact => (Some(&look.breaks), look.impact.truncated),
@@ -134,7 +134,10 @@ fn numbers(view: &View, ui: Ui<'_>, width: usize) -> Line<'static> {
         Tab::Siblings => (None, look.siblings.truncated),
         Tab::Users => (None, look.users.truncated),
     };
-    let mut parts: Vec<row::Tag> = Vec::new();
+    let start = look.start.and_then(|at| view.graph.at(at));
+    let whose = start.and_then(row::whose);
+    let trust = whose.and_then(|id| crate::ui::trust_tag(model, &id, ui));
+    let mut parts: Vec<row::Tag> = trust.into_iter().collect();
     if view.looking {
         parts.push(("looking, there is more".into(), Role::Key));
     } else if truncated {
@@ -204,7 +207,7 @@ fn search_line(map: &MapScreen, ui: Ui<'_>) -> Option<Line<'static>> {
     ]))
 }
 
-fn rows(view: &View, map: &MapScreen, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+fn rows(model: &Model, view: &View, map: &MapScreen, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let all = view.rows();
     if all == 0 {
         Paragraph::new(nothing(view.tab))
@@ -218,7 +221,7 @@ fn rows(view: &View, map: &MapScreen, ui: Ui<'_>, area: Rect, buf: &mut Buffer) 
         .saturating_sub(height / 2)
         .min(all.saturating_sub(height));
     let lines: Vec<Line<'static>> = (first..(first + height).min(all))
-        .map(|at| row::line(view, at, &map.marks, ui, usize::from(area.width)))
+        .map(|at| row::line(model, view, at, &map.marks, ui, usize::from(area.width)))
         .collect();
     Paragraph::new(lines).render(area, buf);
 }

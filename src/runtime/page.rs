@@ -1,0 +1,167 @@
+//! Tells people that something temporary is overdue: by the first configured connector that tells people, with its exact
+//! request in a plan of its own; else the log says that nobody can be told.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::hands::{self, Taken};
+use super::journal::Report;
+use super::planner::policy_digest;
+use super::services::Services;
+use super::{approval, planner, steady, tickets};
+use crate::app::model::Level;
+use crate::app::msg::Msg;
+use crate::domain::debt::{Debt, NOBODY, PAGERS};
+use crate::domain::decision::{Decision, DecisionKind, PlanRecord, RecordType};
+use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
+use crate::domain::plan::{PLAN_LIFETIME_S, Plan, PlanStep, Undo};
+use crate::domain::text::Untrusted;
+use crate::domain::vocabulary::{Layer, Tier};
+
+/// What a plan that only tells people has for a playbook.
+pub const PLAYBOOK: &str = "page";
+
+/// What is overdue, and whom that concerns.
+#[derive(Clone, Debug)]
+pub struct Overdue {
+    /// The name under which the log keeps that people were told.
+    pub key: String,
+    /// For which alert.
+    pub alert: AlertId,
+    /// About whom.
+    pub identity: IdentityId,
+    /// In words.
+    pub says: String,
+}
+
+impl Overdue {
+    /// Takes what has to be said from the board; nothing where it names nobody.
+    pub fn of(debt: &Debt) -> Option<Self> {
+        Some(Self {
+            key: debt.page_key(),
+            alert: debt.alert.clone(),
+            identity: debt.identity.clone()?,
+            says: format!("{} of {}: {}", debt.kind, debt.owner, debt.what),
+        })
+    }
+}
+
+/// Tells people once, whoever has the duty when it becomes due. That they are told is in the log before anything leaves.
+/// Returns the plan that tells them, to be run.
+pub async fn page(
+    services: &Services,
+    overdue: &Overdue,
+    report: &Report,
+) -> Result<Option<PlanDigest>, String> {
+    approval::may_decide(services).await?;
+    let about = format!("page {}", overdue.key);
+    let _hands = match hands::take(services.journal.store(), &about, "tells people") {
+        Ok(Taken::Here(hands)) => Some(hands),
+        Ok(Taken::Elsewhere(_)) => return Ok(None),
+        Err(_) => None,
+    };
+    let latest = services.journal.latest().await.map_err(|e| e.to_string())?;
+    if latest.holds.paged(&overdue.key).is_some() {
+        return Ok(None);
+    }
+    let (plan, what) = match by_connector(services, overdue).await {
+        Ok(plan) => {
+            let digest = plan.digest();
+            let name = plan.connectors().join(", ");
+            let recorded = PlanRecord {
+                digest: digest.clone(),
+                plan,
+            };
+            let recorded = services.journal.record(RecordType::Plan, &recorded).await;
+            recorded.map_err(|e| format!("the plan was not recorded: {e}"))?;
+            let text = format!("people are told through `{name}`, plan {}", digest.short());
+            (Some(digest), text)
+        }
+        Err(why) => (None, why),
+    };
+    let reason = format!("{}; {what}", overdue.says);
+    let paged = Decision {
+        hold: Some(overdue.key.clone()),
+        identity: Some(overdue.identity.clone()),
+        plan: plan.clone(),
+        ..Decision::on(
+            overdue.alert.clone(),
+            DecisionKind::Paged,
+            Some(reason.clone()),
+        )
+    };
+    let recorded = services.journal.record(RecordType::Decision, &paged).await;
+    recorded.map_err(|e| format!("not recorded that people are told: {e}"))?;
+    report(Msg::Notice {
+        level: Level::Warn,
+        text: format!("overdue: {reason}"),
+    });
+    Ok(plan)
+}
+
+/// Makes the plan that tells people.
+async fn by_connector(services: &Services, overdue: &Overdue) -> Result<Plan, String> {
+    let now = steady::now();
+    let mut offering = PAGERS.iter().filter_map(|verb| {
+        let mut all = services.connectors.iter();
+        all.find(|(_, c)| c.actions().contains_key(verb))
+            .map(|_| *verb)
+    });
+    let verb = offering.next().ok_or_else(|| NOBODY.to_owned())?;
+    let card = services.inventory.identity(&overdue.identity);
+    let name = card.map_or_else(
+        || Untrusted::new(overdue.identity.as_str()),
+        |c| c.name.clone(),
+    );
+    let step = PlanStep {
+        id: StepId::new("1"),
+        verb,
+        title: "Tell people".to_owned(),
+        why: overdue.says.clone(),
+        team: "soc".to_owned(),
+        tier: Tier::Monitor,
+        layer: Layer::Sessions,
+        connector: String::new(),
+        target: Untrusted::new(overdue.identity.as_str()),
+        requests: Vec::new(),
+        verify: None,
+        undo: Undo::NothingToUndo,
+        breaks: String::new(),
+        idempotent: true,
+    };
+    let mut steps = [step];
+    let identity = crate::domain::identity::Identity::not_in_inventory(
+        overdue.identity.clone(),
+        name.clone(),
+        crate::domain::vocabulary::IdentityKind::Unknown,
+    );
+    tickets::bind(services, &overdue.alert, &identity, &mut steps, now).await;
+    if steps[0].is_handed_over() {
+        return Err(format!("nobody could be told: {}", steps[0].why));
+    }
+    let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    Ok(Plan {
+        v: 1,
+        alert: overdue.alert.clone(),
+        incident: None,
+        identity: overdue.identity.clone(),
+        identity_name: name,
+        params: BTreeMap::new(),
+        environment: card.and_then(|c| c.environment.clone()),
+        playbook: PLAYBOOK.to_owned(),
+        playbook_sha256: policy_digest(&services.playbooks, &services.policy.file),
+        tier: Tier::Monitor,
+        created,
+        expires: created
+            .checked_add(SignedDuration::from_secs(PLAN_LIFETIME_S))
+            .unwrap_or(created),
+        nonce: uuid::Uuid::now_v7().to_string(),
+        drill: services.drill_speed.is_some(),
+        steps: steps.into(),
+        skipped: Vec::new(),
+        impact: planner::impact_of(services, &overdue.identity),
+        residual: Vec::new(),
+        preconditions: Vec::new(),
+    })
+}
