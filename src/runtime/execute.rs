@@ -227,6 +227,15 @@ async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<
         );
     }
     let decisions = services.journal.latest().await.map_err(|e| e.to_string())?;
+    if decisions
+        .plan(digest.as_str())
+        .is_some_and(|(_, s)| s.outlived)
+    {
+        return Err(format!(
+            "the plan expired at {}: its log went on after that, so the clock was set back since; build it anew",
+            plan.expires
+        ));
+    }
     if decisions.was_run(digest) {
         return Err("the plan was run already; a plan runs once, so build it anew".to_owned());
     }
