@@ -3,6 +3,7 @@
 //! `update(&mut Model, Msg, now) -> Vec<Effect>` is the only way state changes. Keys become [`command::Command`]s by a
 //! table lookup, so the keyboard, the help page and tests enter at the same door.
 
+pub mod afterwards;
 pub mod alerts;
 mod authority;
 pub mod automation;

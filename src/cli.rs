@@ -1,5 +1,6 @@
 //! The command line: one binary, every view and act of the console also as a subcommand.
 
+use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -13,15 +14,19 @@ pub mod coverage;
 pub mod doctor;
 pub mod drill;
 mod glass;
+mod handoff;
 mod hold;
 pub mod identity;
+mod json_out;
 pub mod log;
 mod look;
 pub mod plan;
 pub mod policy;
+mod record;
 pub mod serve;
 pub mod setup;
 pub mod show;
+mod veto;
 
 /// Exit codes, the same everywhere.
 pub mod exit {
@@ -136,8 +141,12 @@ pub enum Command {
     Campaign(campaign::CampaignArgs),
     /// Act alone because nobody can be asked, and review what others did alone.
     BreakGlass(glass::GlassArgs),
+    /// Stop what counts down to run by itself for alerts; for an hour nothing of it begins about the same identity.
+    Veto(veto::VetoArgs),
     /// Take a step of a plan back.
     Undo(plan::UndoArgs),
+    /// List what other teams were asked to do for a plan, or write down that one did it.
+    HandOff(handoff::HandOffArgs),
     /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
     Reconcile(plan::ReconcileArgs),
     /// Claim, give, put off, dismiss, note or close alerts; show what of their containment is proven.
@@ -212,7 +221,13 @@ fn with_causes(error: &anyhow::Error) -> String {
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let global = &cli.global;
-    let mut out = std::io::stdout().lock();
+    let stdout = std::io::stdout();
+    // The log's lines are signed as they are; whoever pipes them checks them.
+    let verbatim = matches!(cli.command, Some(Command::Log(_))) && !stdout.is_terminal();
+    let mut out: Box<dyn Write> = match global.json && !verbatim {
+        true => Box::new(json_out::JsonOut::new(stdout.lock())),
+        false => Box::new(stdout.lock()),
+    };
     match cli.command {
         None => {
             drop(out);
@@ -237,7 +252,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Restore(args)) => hold::restore(global, &args, &mut out),
         Some(Command::Campaign(args)) => campaign::run(global, &args, &mut out),
         Some(Command::BreakGlass(args)) => glass::run(global, &args, &mut out),
+        Some(Command::Veto(args)) => veto::veto(global, &args, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
+        Some(Command::HandOff(args)) => handoff::run(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alert(args)) => alert::run(global, &args, &mut out),
         Some(Command::Alerts(args)) => {

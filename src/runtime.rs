@@ -30,4 +30,5 @@ pub mod steady;
 mod tickets;
 pub mod timeline;
 pub mod timers;
+pub mod unattended;
 pub mod watch;

@@ -351,6 +351,25 @@ fn a_veto_holds_although_it_cannot_be_written_down() {
 }
 
 #[test]
+fn whoever_looks_on_starts_nothing_and_stops_nothing() {
+    let mut desk = Desk::new(AUTO);
+    desk.alert("svc-a");
+    // Nobody is on this roster, so whoever sits here only looks.
+    desk.model.authority = Some(Arc::default());
+    assert!(
+        desk.selected_words()
+            .contains("another console can stop it")
+    );
+    desk.press("j");
+    desk.alert("svc-b");
+    desk.tick(31);
+    assert_eq!(desk.told(), ["auto_begun"]);
+    assert!(desk.ran.is_empty());
+    let why = stanch::app::automation::standstill(&desk.model);
+    assert_eq!(why, Some("you look on here, and a start is a decision"));
+}
+
+#[test]
 fn a_key_on_another_row_stops_nothing() {
     let mut desk = Desk::new(AUTO);
     desk.send(Msg::Alerts(vec![row("svc-b", start(), 10)]));

@@ -11,6 +11,13 @@ mod common;
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod served;
 
+#[path = "common/oracle.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more")]
+mod oracle;
+
+#[path = "common/payloads.rs"]
+mod payloads;
+
 #[path = "cli/alerts.rs"]
 mod alerts;
 #[path = "cli/away.rs"]
@@ -23,6 +30,8 @@ mod damaged;
 mod doctor;
 #[path = "cli/drill.rs"]
 mod drill;
+#[path = "cli/escapes.rs"]
+mod escapes;
 #[path = "cli/fields.rs"]
 mod fields;
 #[path = "cli/identity.rs"]
@@ -37,5 +46,7 @@ mod policy;
 mod tickets;
 #[path = "cli/twice.rs"]
 mod twice;
+#[path = "cli/unattended.rs"]
+mod unattended;
 #[path = "cli/watch.rs"]
 mod watch;

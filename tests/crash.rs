@@ -114,25 +114,26 @@ fn output(home: &Path, args: &[&str]) -> (Option<i32>, String) {
     (done.status.code(), text)
 }
 
+/// Plans the cut for the alert, and returns the plan's digest.
+fn planned(home: &Path) -> String {
+    let args = [
+        "plan",
+        "siem/f-1",
+        "--playbook",
+        "cut-live-access",
+        "--json",
+    ];
+    let plan = stanch(home, &args).output().unwrap();
+    let read: Value = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
+    read["digest"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn killed_between_intent_and_outcome() {
     let server = SilentServer::start();
     let home = tempfile::tempdir().unwrap();
     write_world(home.path(), server.port);
-    let plan = stanch(
-        home.path(),
-        &[
-            "plan",
-            "siem/f-1",
-            "--playbook",
-            "cut-live-access",
-            "--json",
-        ],
-    )
-    .output()
-    .unwrap();
-    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
-    let digest = plan["digest"].as_str().unwrap().to_owned();
+    let digest = planned(home.path());
 
     let mut acting = stanch(home.path(), &["contain", &digest])
         .stdout(Stdio::null())
@@ -194,20 +195,8 @@ fn a_lost_act_ends_as_what_is_read_back(
     let server = SilentServer::start();
     let home = tempfile::tempdir().unwrap();
     write_world(home.path(), server.port);
-    let plan = stanch(
-        home.path(),
-        &[
-            "plan",
-            "siem/f-1",
-            "--playbook",
-            "cut-live-access",
-            "--json",
-        ],
-    )
-    .output()
-    .unwrap();
-    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
-    let mut acting = stanch(home.path(), &["contain", plan["digest"].as_str().unwrap()])
+    let digest = planned(home.path());
+    let mut acting = stanch(home.path(), &["contain", &digest])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -1,5 +1,7 @@
 //! The keystroke path as a table of events over the pure state machine: what is asked for, and what never is.
 
+#[path = "flows/afterwards.rs"]
+mod afterwards;
 #[path = "flows/deciding.rs"]
 mod deciding;
 #[path = "flows/plain.rs"]
@@ -9,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use rstest::rstest;
 use serde_json::json;
 use stanch::app::keymap::Keymap;
 use stanch::app::keys::{Code, Key};
@@ -432,6 +435,30 @@ fn the_terminal_is_not_given_back_while_a_plan_runs() {
     assert!(desk.model.quit);
 }
 
+/// A refusal stands on the plan that it is about; the last line stays free for the key that builds the plan anew.
+#[rstest]
+#[case::on_its_plan("tab enter", false)]
+#[case::elsewhere("tab enter esc", true)]
+fn a_refusal_is_said_where_its_plan_is_not_seen(#[case] keys: &str, #[case] below: bool) {
+    let mut desk = Desk::new();
+    desk.press("1");
+    let digest = desk.build(Tier::Soft);
+    desk.pass(400);
+    desk.press(keys);
+    let text = "the plan is void".to_owned();
+    desk.send(Msg::RunEnded {
+        digest,
+        text,
+        ran: false,
+    });
+    assert_eq!(said(&desk), "the plan is void");
+    assert_eq!(desk.model.toast_until.is_some(), below);
+    if !below {
+        let effects = desk.press("ctrl-r");
+        assert!(matches!(effects.as_slice(), [Effect::BuildPlan { .. }]));
+    }
+}
+
 /// What an act came to and is not in the log is not left behind unseen.
 #[test]
 fn nobody_leaves_an_unrecorded_outcome_unseen() {
@@ -559,11 +586,19 @@ fn a_digit_without_a_playbook_does_nothing() {
 
 /// Feeds what the journal says after an act of the open plan's alert.
 fn act(desk: &mut Desk, plan: &Plan, verb: Verb, undo: bool, proof: Proof) {
+    act_as(desk, plan, ("1", verb), undo, proof);
+}
+
+fn act_on(desk: &mut Desk, plan: &Plan, step: &str, verb: Verb, undo: bool) {
+    act_as(desk, plan, (step, verb), undo, Proof::Agrees);
+}
+
+fn act_as(desk: &mut Desk, plan: &Plan, (step, verb): (&str, Verb), undo: bool, proof: Proof) {
     let n = desk.model.decisions.acts().count();
     let intent = Intent {
         intent: IntentId::new(format!("i{n}")),
         digest: plan.digest(),
-        step: StepId::new("1"),
+        step: StepId::new(step),
         verb,
         provider: None,
         identity: plan.identity.clone(),

@@ -64,10 +64,15 @@ fn forge(host: &Host, uid: u32, records: &serde_json::Value) {
 fn who_asks_who_agrees_and_who_only_looks() {
     let host = Host::new("soft = { count = 1, roles = ['approver', 'commander'] }");
     let digest = host.plan(ADA);
+    let risk: Vec<&str> = "alert accept-risk siem/f-0 --layer tokens --reason x"
+        .split(' ')
+        .collect();
     // Whoever looks on can act on nothing, and hears who could.
     for args in [
         vec!["alert", "claim", "siem/f-0"],
         vec!["alert", "note", "siem/f-0", "--reason", "x"],
+        vec!["alert", "close", "siem/f-0"],
+        risk.clone(),
         vec!["plan", "siem/f-0", "--playbook", "cut-live-access"],
         vec!["contain", &digest],
         vec!["approve", &digest],
@@ -101,6 +106,9 @@ fn who_asks_who_agrees_and_who_only_looks() {
     let (code, out, err) = host.run(MIRA, &["contain", &digest]);
     assert!(code == 0, "{out}{err}");
     assert_eq!(host.provider.revocations(), 1);
+    // Now that there is something to take the risk of, they may not either.
+    let (code, out, err) = host.run(OLAF, &risk);
+    assert!(code == 4 && err.contains("olaf is observer"), "{out}{err}");
     // An approval is for one run.
     let (code, _, err) = host.run(ADA, &["contain", &digest]);
     assert!(code == 4 && err.contains("was run already"), "{err}");

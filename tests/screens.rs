@@ -1,5 +1,13 @@
 //! Screens as they are drawn, with their styles; and that no size can break them.
 
+#[path = "screens/escapes.rs"]
+mod escapes;
+#[path = "screens/every.rs"]
+mod every;
+#[path = "common/oracle.rs"]
+mod oracle;
+#[path = "common/payloads.rs"]
+mod payloads;
 mod world;
 
 use ratatui::buffer::Buffer;
@@ -75,31 +83,12 @@ fn name(style: Style) -> Option<String> {
 }
 
 #[rstest]
-#[case("triage", 80, 24)]
-#[case("triage", 120, 40)]
-#[case("triage", 60, 15)]
-#[case("triage", 200, 50)]
-#[case("preview_soft", 80, 24)]
-#[case("preview_soft", 120, 40)]
-#[case("preview_hard", 80, 24)]
-#[case("running", 120, 40)]
-#[case("ended", 80, 24)]
 #[case("failed", 80, 24)]
-#[case("reason", 80, 24)]
-#[case("help", 80, 24)]
-#[case("palette", 80, 24)]
-#[case("palette", 60, 15)]
 #[case("palette_typed", 120, 40)]
-#[case("messages", 80, 24)]
-#[case("score", 80, 24)]
-#[case("quit", 80, 24)]
-#[case("unrecorded", 80, 24)]
-#[case("empty", 80, 24)]
 #[case("unresolved", 80, 24)]
 #[case("hinted", 80, 24)]
 #[case("contradicted", 80, 24)]
 #[case("hostile", 120, 40)]
-#[case("read_only", 80, 24)]
 #[case("no_journal", 80, 24)]
 #[case("filtered", 80, 24)]
 #[case("filtered", 120, 40)]
@@ -108,46 +97,28 @@ fn name(style: Style) -> Option<String> {
 #[case("folded", 80, 24)]
 #[case("folded", 120, 40)]
 #[case("put_off", 80, 24)]
-#[case("views", 80, 24)]
 #[case("observed", 80, 24)]
 #[case("observed", 120, 40)]
-#[case("log", 80, 24)]
-#[case("log", 120, 40)]
 #[case("log_filtered", 80, 24)]
 #[case("log_typing", 120, 40)]
 #[case("log_broken", 80, 24)]
 #[case("log_only", 80, 24)]
-#[case("log_plan", 80, 24)]
-#[case("log_plan", 120, 40)]
 #[case("log_outcome", 80, 24)]
-#[case("map", 80, 24)]
-#[case("map", 120, 40)]
-#[case("map", 60, 15)]
-#[case("map_exposure", 80, 24)]
-#[case("map_exposure", 120, 40)]
 #[case("map_layers", 80, 24)]
 #[case("map_siblings", 80, 24)]
 #[case("map_users", 80, 24)]
-#[case("map_card", 80, 24)]
 #[case("map_paths", 80, 24)]
 #[case("map_marked", 80, 24)]
 #[case("map_folded", 80, 24)]
 #[case("map_here", 80, 24)]
 #[case("map_search", 80, 24)]
-#[case("map_plan", 80, 24)]
-#[case("map_plan", 120, 40)]
 #[case("map_large", 80, 24)]
 #[case("map_hostile", 120, 40)]
-#[case("why", 80, 24)]
-#[case("why", 120, 40)]
 #[case("why_rules", 120, 40)]
-#[case("policy", 80, 24)]
-#[case("policy", 120, 40)]
 #[case("policy_modes", 80, 24)]
 #[case("policy_modes", 120, 40)]
 #[case("policy_refused", 80, 24)]
 #[case("policy_read", 80, 24)]
-#[case("policy", 60, 15)]
 #[case("alone_counts", 80, 24)]
 #[case("alone_counts", 120, 40)]
 #[case("alone_read_only", 80, 24)]
@@ -155,37 +126,16 @@ fn name(style: Style) -> Option<String> {
 #[case("alone_waits", 80, 24)]
 #[case("alone_waits", 120, 40)]
 #[case("alone_braked", 120, 40)]
-#[case("ready", 80, 24)]
-#[case("ready", 120, 40)]
-#[case("ready", 60, 15)]
 #[case("ready_filtered", 80, 24)]
 #[case("ready_typing", 80, 24)]
 #[case("ready_reading", 80, 24)]
 #[case("ready_judging", 80, 24)]
 #[case("ready_nobody", 80, 24)]
-#[case("ready_card", 80, 24)]
 #[case("ready_hostile", 120, 40)]
-#[case("card", 80, 24)]
-#[case("card", 120, 40)]
-#[case("card", 60, 15)]
-#[case("card_sessions", 80, 24)]
-#[case("card_credentials", 80, 24)]
-#[case("card_credentials", 120, 40)]
 #[case("card_born", 80, 24)]
-#[case("card_grants", 80, 24)]
-#[case("card_effects", 80, 24)]
-#[case("card_effects", 120, 40)]
-#[case("card_effects", 60, 15)]
-#[case("card_contact", 80, 24)]
 #[case("card_row", 80, 24)]
-#[case("card_message", 80, 24)]
-#[case("card_plan", 80, 24)]
-#[case("card_plan", 120, 40)]
 #[case("card_nobody_says", 80, 24)]
 #[case("card_hostile", 120, 40)]
-#[case("coverage", 80, 24)]
-#[case("coverage", 120, 40)]
-#[case("coverage", 60, 15)]
 #[case("coverage_risk", 80, 24)]
 #[case("coverage_reopened", 80, 24)]
 #[case("coverage_reason", 80, 24)]
@@ -210,72 +160,6 @@ fn screens_in_colour(#[case] screen: &str, #[case] width: u16, #[case] height: u
     let world = World::showing(screen);
     let text = dump(&rendered(&world.model, "terminal", false, width, height));
     insta::assert_snapshot!(format!("{screen}_{width}x{height}"), text);
-}
-
-#[rstest]
-#[case("triage")]
-#[case("preview_hard")]
-#[case("log")]
-#[case("map_exposure")]
-#[case("ready")]
-#[case("card_effects")]
-#[case("coverage")]
-#[case("why")]
-#[case("board_gates")]
-#[case("board_campaign")]
-fn screens_without_colour_or_unicode(#[case] screen: &str) {
-    let world = World::showing(screen);
-    let buffer = rendered(&world.model, "mono", true, 80, 24);
-    let text = dump(&buffer);
-    assert!(text.is_ascii(), "{text}");
-    insta::assert_snapshot!(format!("{screen}_mono"), text);
-}
-
-#[test]
-fn without_colour_the_selection_and_the_severity_can_still_be_told() {
-    let mut world = World::showing("triage");
-    let text = |w: &World| dump(&rendered(&w.model, "mono", true, 80, 24));
-    let before = text(&world);
-    assert!(before.contains("CRIT") && before.contains("medium"));
-    world.press("j");
-    assert_ne!(before, text(&world));
-    assert!(before.contains("REVERSED"));
-}
-
-#[rstest]
-#[case("triage")]
-#[case("preview_hard")]
-#[case("running")]
-#[case("reason")]
-#[case("help")]
-#[case("quit")]
-#[case("hostile")]
-#[case("why_rules")]
-#[case("log")]
-#[case("log_typing")]
-#[case("log_plan")]
-#[case("log_hostile")]
-#[case("map_exposure")]
-#[case("map_card")]
-#[case("map_plan")]
-#[case("map_large")]
-#[case("map_hostile")]
-#[case("ready_typing")]
-#[case("ready_reading")]
-#[case("ready_hostile")]
-#[case("card_row")]
-#[case("card_plan")]
-#[case("card_hostile")]
-#[case("card_hostile_effects")]
-#[case("board_lift")]
-#[case("board_campaign")]
-fn no_size_breaks_a_screen(#[case] screen: &str) {
-    let world = World::showing(screen);
-    for width in (0..=130).step_by(3).chain([60, 110]) {
-        for height in 0..=50 {
-            rendered(&world.model, "terminal", false, width, height);
-        }
-    }
 }
 
 #[test]
@@ -305,29 +189,4 @@ fn years_keep_the_columns_and_what_has_no_pattern_shows_its_title() {
     assert!(old.contains("3000d"), "{old}");
     assert_eq!(head.find("identity"), old.find("svc-old"));
     assert_eq!(head.find("what happened"), old.find("bucket listed"));
-}
-
-#[test]
-fn hostile_text_reaches_no_cell() {
-    for world in [
-        "hostile",
-        "log_hostile",
-        "log_hostile_record",
-        "map_hostile",
-        "ready_hostile",
-        "card_hostile",
-        "card_hostile_credentials",
-        "card_hostile_grants",
-        "card_hostile_effects",
-    ]
-    .map(World::showing)
-    {
-        for (width, height) in [(80, 24), (120, 40), (200, 50)] {
-            let buffer = rendered(&world.model, "terminal", false, width, height);
-            for cell in &buffer.content {
-                let bad = cell.symbol().chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}'));
-                assert!(!bad, "{:?}", cell.symbol());
-            }
-        }
-    }
 }

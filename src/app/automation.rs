@@ -12,7 +12,7 @@ use super::detail::Detail;
 use super::model::{Level, Model, RowState, Run};
 use super::msg::Effect;
 use crate::domain::alert::Alert;
-use crate::domain::automation::{AtEnd, Case, Next, at_end, consider, left_s};
+use crate::domain::automation::{AtEnd, Case, Next, at_end, consider, is_fresh, left_s};
 use crate::domain::decision::{ByItself, Decision, DecisionKind, Entry, RecordType};
 use crate::domain::graph::Graph;
 use crate::domain::identity::Identity;
@@ -57,6 +57,8 @@ pub fn standstill(model: &Model) -> Option<&'static str> {
         Some("no playbook runs by itself")
     } else if model.read_only {
         Some("this console is read-only")
+    } else if model.looks_on().is_some() {
+        Some("you look on here, and a start is a decision")
     } else if !model.automation.on_duty {
         Some("another process has the duty")
     } else if model.journal_problem.is_some() || model.unrecorded.is_some() {
@@ -74,7 +76,9 @@ pub fn arrived(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     let waiting = &mut model.automation.waiting;
-    waiting.extend(rows.iter().map(|row| row.alert.clone()));
+    // Old ones begin nothing, and must not push new ones out when a long history is read.
+    let fresh = rows.iter().filter(|row| is_fresh(&row.alert, now));
+    waiting.extend(fresh.map(|row| row.alert.clone()));
     let over = waiting.len().saturating_sub(WAITING);
     waiting.drain(..over);
     go_on(model, now)
@@ -283,11 +287,22 @@ fn record(id: &AlertId, count: &ByItself, kind: DecisionKind, why: Option<String
     }
 }
 
+/// Tells whether a veto from here could not be written down: then no key is taken for one.
+fn only_looks(model: &Model) -> bool {
+    model.read_only || model.looks_on().is_some()
+}
+
+/// Returns the record that stops the countdown of an alert; none when nothing counts down for it.
+pub fn stopping(model: &Model, id: &AlertId) -> Option<Decision> {
+    let count = model.countdown(id)?;
+    Some(record(id, count, DecisionKind::AutoVetoed, None))
+}
+
 /// Stops the countdown of the selected alert; nothing when there is none. Whatever the key is, it does nothing else.
 pub fn veto(model: &mut Model, now: Timestamp) -> Option<Vec<Effect>> {
     let id = model.selected.clone()?;
     let count = model.countdown(&id)?.clone();
-    if model.read_only {
+    if only_looks(model) {
         return None;
     }
     if let Some(problem) = &model.journal_problem {
@@ -349,7 +364,7 @@ pub fn recorded(model: &mut Model, entries: &[Entry], now: Timestamp) {
             DecisionKind::AutoBegun => {
                 let left = model.countdown(alert).map_or(0, |count| left_s(count, now));
                 format!(
-                    "{book} runs by itself in {left} s for {alert}; any key on its row stops it"
+                    "{book} runs by itself in {left} s for {alert}; any key on its row, or `stanch veto`, stops it"
                 )
             }
             DecisionKind::AutoRun => format!("{book} runs by itself for {alert}"),
@@ -380,13 +395,14 @@ pub fn words(model: &Model, id: &AlertId, now: Timestamp) -> Option<Words> {
     let why = known.reason.as_deref().unwrap_or("");
     if let Some(count) = model.countdown(id) {
         let left = left_s(count, now);
-        let how = match model.read_only {
-            true => "read-only, another console can stop it",
-            false => "any key on the row stops it",
+        let how = match (model.read_only, only_looks(model)) {
+            (true, _) => "read-only, another console can stop it",
+            (_, true) => "you look on, another console can stop it",
+            _ => "any key on the row stops it",
         };
         let plan = count.plan.as_ref().map_or("?", |plan| plan.short());
         return Some(Words {
-            short: match model.read_only {
+            short: match only_looks(model) {
                 true => format!("runs in {left} s"),
                 false => format!("{left} s: any key stops"),
             },

@@ -170,6 +170,10 @@ pub enum Command {
     Hold,
     /// Act alone.
     BreakGlass,
+    /// Write down that another team did a step.
+    HandOffDone,
+    /// Take a step of the plan back, after reading what that sends.
+    TakeBack,
 }
 
 /// Where a key applies.

@@ -183,6 +183,7 @@ fn ask(
         alerts: vec![alert.clone()],
         cell: Some(cell.name),
         found,
+        step: None,
         input: Input::default(),
     });
 }

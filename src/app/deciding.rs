@@ -58,6 +58,7 @@ pub fn ask(model: &mut Model, kind: DecisionKind, now: Timestamp) {
             alerts,
             cell: None,
             found: None,
+            step: None,
             input: Input::default(),
         });
     }
@@ -271,6 +272,8 @@ fn decided(prompt: &ReasonPrompt, now: Timestamp) -> Result<Vec<Decision>, Strin
         until,
         cell: prompt.cell.clone(),
         found: prompt.found,
+        plan: prompt.step.as_ref().map(|(digest, _)| digest.clone()),
+        step: prompt.step.as_ref().map(|(_, step)| step.clone()),
         ..Decision::on(alert.clone(), prompt.kind, Some(reason.clone()))
     };
     Ok(prompt.alerts.iter().map(one).collect())
@@ -305,7 +308,11 @@ pub fn parsed(
         DecisionKind::Assign if rest.is_empty() => Err(
             "say to whom, and after a space how it stands; Esc leaves without recording".to_owned(),
         ),
-        DecisionKind::Assign => Ok((Some(first.to_owned()), None, rest.to_owned())),
+        DecisionKind::HandOverDone if rest.is_empty() => Err(
+            "say who did it, and after a space what, and how it was seen; Esc leaves without recording"
+                .to_owned(),
+        ),
+        DecisionKind::HandOverDone | DecisionKind::Assign => Ok((Some(first.to_owned()), None, rest.to_owned())),
         _ if text.is_empty() => Err("a reason is needed; Esc leaves without recording".to_owned()),
         _ => Ok((None, None, text.to_owned())),
     }

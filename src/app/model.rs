@@ -31,7 +31,7 @@ use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
 use crate::domain::policy::Policy;
 use crate::domain::queue::Queue;
-use crate::domain::text::Untrusted;
+use crate::domain::text::{Untrusted, seen};
 use crate::domain::vocabulary::{Layer, Verb};
 
 pub use super::detail::Detail;
@@ -146,6 +146,8 @@ pub enum Stage {
     Running,
     /// It ended; the cells tell how.
     Ended,
+    /// A step of it is to be taken back: what that sends can be read, and confirmed or left.
+    TakingBack(StepId),
     /// It could not be built, or was refused.
     Failed(String),
 }
@@ -188,6 +190,8 @@ pub struct ReasonPrompt {
     pub cell: Option<CellName>,
     /// What somebody found there by hand.
     pub found: Option<CellState>,
+    /// About a step of which plan that was handed over.
+    pub step: Option<(PlanDigest, StepId)>,
     /// What is typed.
     pub input: Input,
 }
@@ -550,7 +554,7 @@ impl Model {
         self.messages.push(Message {
             at: now,
             level,
-            text: text.into(),
+            text: seen(text),
         });
         if self.messages.len() > KEPT {
             self.messages.remove(0);

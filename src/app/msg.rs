@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::afterwards::TakenBack;
 use super::automation::Begin;
 use super::keys::Key;
 use super::map::{MapAnswer, MapAsk};
@@ -151,6 +152,8 @@ pub enum Msg {
         /// Whether it ran; a refusal sent nothing.
         ran: bool,
     },
+    /// A step was taken back, or was not.
+    TakenBack(TakenBack),
     /// What the policy would do by itself could not be written down, and is not done.
     AloneFailed {
         /// For which alert.
@@ -240,6 +243,17 @@ pub enum Effect {
         /// Yes or no.
         approved: bool,
         /// Why.
+        reason: Option<String>,
+    },
+    /// Take a step of a plan back.
+    TakeBack {
+        /// Which plan.
+        digest: PlanDigest,
+        /// Which step.
+        step: StepId,
+        /// For which alert.
+        alert: AlertId,
+        /// Why, where that was asked.
         reason: Option<String>,
     },
     /// Stop a running plan after the current step.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::{Span, Timestamp};
 use tui_input::Input;
 
+use super::afterwards;
 use super::born;
 use super::command::Command;
 use super::field;
@@ -22,7 +23,7 @@ use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::options::Choice;
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
-use crate::domain::text::show_identifier;
+use crate::domain::text::{seen, show_identifier};
 use crate::domain::vocabulary::Tier;
 
 /// How long after the preview appears a key cannot confirm, in milliseconds: a key meant for the queue, or the repeat
@@ -145,6 +146,11 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         return Vec::new();
     };
     match command {
+        Command::Down if taking_back(view) => afterwards::turn(model, 1, now),
+        Command::Up if taking_back(view) => afterwards::turn(model, -1, now),
+        Command::TakeBack => afterwards::open(model, now),
+        Command::HandOffDone => afterwards::ask_done(model, now),
+        Command::Back if afterwards::leave(view) => {}
         Command::Down => view.scroll += 1,
         Command::Up => view.scroll = view.scroll.saturating_sub(1),
         Command::PageDown => view.scroll += 10,
@@ -200,6 +206,9 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     if !confirmed(view, &plan, now) {
         let hard = plan.tier == Tier::Hard;
         if !hard && !view.run_chosen {
+            if afterwards::leave(view) {
+                return Vec::new();
+            }
             model.overlay = model.resting();
             return Vec::new();
         }
@@ -208,6 +217,9 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     let reason = reason_of(view, &plan).map(str::to_owned);
+    if let Stage::TakingBack(step) = view.stage.clone() {
+        return afterwards::send(model, digest, step, reason);
+    }
     if view.stage == Stage::Judging {
         model.overlay = model.resting();
         return vec![Effect::Verdict {
@@ -231,7 +243,15 @@ fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
 
 /// Tells whether the overlay asks for a decision.
 fn asks(stage: &Stage) -> bool {
-    matches!(stage, Stage::Preview | Stage::Judging)
+    matches!(
+        stage,
+        Stage::Preview | Stage::Judging | Stage::TakingBack(_)
+    )
+}
+
+/// Tells whether it asks about a step that is to be taken back.
+const fn taking_back(view: &PlanView) -> bool {
+    matches!(view.stage, Stage::TakingBack(_))
 }
 
 /// Runs the plan that waits for others without them. Why was said when a hard plan was confirmed; else it is asked for.
@@ -280,13 +300,15 @@ fn reason_of<'v>(view: &'v PlanView, plan: &Plan) -> Option<&'v str> {
 fn confirmed(view: &PlanView, plan: &Plan, now: Timestamp) -> bool {
     let named = plan.tier != Tier::Hard || reason_of(view, plan).is_some();
     let chosen = plan.tier == Tier::Hard || view.run_chosen;
-    named && chosen && armed(view, now) && view.stale.is_none() && now < plan.expires
+    // What was done can be taken back for as long as it stands.
+    let valid = now < plan.expires || taking_back(view);
+    named && chosen && armed(view, now) && view.stale.is_none() && valid
 }
 
 fn refusal(view: &PlanView, plan: &Plan, now: Timestamp) -> String {
     if let Some(stale) = &view.stale {
         format!("not run: {stale}; ctrl-r reads it again")
-    } else if now >= plan.expires {
+    } else if now >= plan.expires && !taking_back(view) {
         "not run: the plan has expired; ctrl-r builds it anew".to_owned()
     } else if plan.tier == Tier::Hard && after_name(view, plan).is_some() {
         "not run: say why after the name; it stands in the log".to_owned()
@@ -306,7 +328,7 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     };
     if matches!(
         view.stage,
-        Stage::Running | Stage::WaitingApproval | Stage::Building
+        Stage::Running | Stage::WaitingApproval | Stage::Building | Stage::TakingBack(_)
     ) {
         return Vec::new();
     }
@@ -385,7 +407,7 @@ pub fn plan_built(
             model.toast_until = None;
             view.armed_at = now.checked_add(Span::new().milliseconds(ARMING_MS)).ok();
         }
-        Err(reason) => view.stage = Stage::Failed(reason),
+        Err(reason) => view.stage = Stage::Failed(seen(reason)),
     }
     model.dirty = true;
 }
@@ -423,6 +445,10 @@ pub fn started(model: &mut Model, digest: &PlanDigest) {
 
 /// A step moved on.
 pub fn step(model: &mut Model, digest: &PlanDigest, step: StepId, phase: Phase) {
+    let phase = match phase {
+        Phase::Ended(state, text) => Phase::Ended(state, seen(text)),
+        other => other,
+    };
     model
         .runs
         .entry(digest.clone())
@@ -440,17 +466,22 @@ pub fn run_ended(
     ran: bool,
     now: Timestamp,
 ) -> Vec<Effect> {
+    let text = seen(text);
     let run = model.runs.entry(digest.clone()).or_default();
     run.running = false;
     run.ended = Some(text.clone());
-    if let Some(view) = shown(model, digest) {
+    let on_screen = shown(model, digest).map(|view| {
         view.stage = if ran {
             Stage::Ended
         } else {
             Stage::Failed(text.clone())
         };
-    }
+    });
     model.say(now, if ran { Level::Info } else { Level::Error }, text);
+    if on_screen.is_some() && !ran {
+        // The plan says it in full, and the line below is for the keys that lead out.
+        model.toast_until = None;
+    }
     // What the provider says has changed.
     super::context::read(model, true)
 }

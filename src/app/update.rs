@@ -8,13 +8,14 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    automation, board_screen, born, card_screen, choosing, context, coverage, deciding, field,
-    log_screen, map_screen, palette, planning, policy_screen, readiness_screen, reload, saying,
-    sift, triage, views,
+    afterwards, automation, board_screen, born, card_screen, choosing, context, coverage, deciding,
+    field, log_screen, map_screen, palette, planning, policy_screen, readiness_screen, reload,
+    saying, sift, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
+use crate::domain::text::seen;
 
 /// Takes in one event. Never waits, never reads a clock: `now` is when the event is handled.
 pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
@@ -51,7 +52,10 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             name,
             healthy,
             text,
-        } => source(model, name, SourceView { healthy, text }, now),
+        } => {
+            let text = seen(text);
+            source(model, name, SourceView { healthy, text }, now);
+        }
         Msg::Duty(holder) => return automation::duty(model, holder, now),
         Msg::Journal(entries) => {
             model.timeline.put_off(entries);
@@ -65,6 +69,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::VerifyProgress { done, all } => log_screen::take_progress(model, done, all),
         Msg::Verified(verdict) => log_screen::take_verdict(model, verdict),
         Msg::JournalProblem(problem) => {
+            let problem = problem.map(seen);
             if let Some(text) = &problem {
                 model.say(now, Level::Error, format!("journal: {text}"));
             }
@@ -72,6 +77,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             model.dirty = true;
         }
         Msg::Unrecorded(text) => {
+            let text = seen(text);
             model.say(now, Level::Error, text.clone());
             model.unrecorded = Some(text);
             model.dirty = true;
@@ -99,6 +105,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::RunEnded { digest, text, ran } => {
             return planning::run_ended(model, &digest, text, ran, now);
         }
+        Msg::TakenBack(taken) => return afterwards::taken_back(model, taken, now),
         Msg::AloneFailed { alert, text } => return automation::failed(model, &alert, text, now),
         Msg::ViewSaved(result) => views::saved(model, result, now),
         Msg::Map(answer) => map_screen::take(model, *answer),
@@ -348,7 +355,12 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
         Overlay::Map if model.map.typing => map_screen::paste(model, text),
         Overlay::Readiness if model.readiness.typing => readiness_screen::paste(model, text),
         Overlay::None if model.sift.typing => return sift::paste(model, text, now),
-        Overlay::Plan(view) if matches!(view.stage, Stage::Preview | Stage::Judging) => {
+        Overlay::Plan(view)
+            if matches!(
+                view.stage,
+                Stage::Preview | Stage::Judging | Stage::TakingBack(_)
+            ) =>
+        {
             model.say(
                 now,
                 Level::Warn,

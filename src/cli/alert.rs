@@ -4,16 +4,15 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::coverage::{self, AboutArgs, CellArgs, Held};
+use super::record::recording;
 use super::{Global, exit, plan};
 use crate::app::deciding;
 use crate::app::model::{Model, RowState};
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::ids::AlertId;
 use crate::domain::text::show;
-use crate::runtime::approval;
 
 /// Arguments of `stanch alert`.
 #[derive(Debug, Args)]
@@ -139,43 +138,16 @@ pub fn run(global: &Global, args: &AlertArgs, out: &mut dyn Write) -> anyhow::Re
     let Some((which, kind, text)) = args.what.parts() else {
         return Ok(exit::USAGE);
     };
-    if global.read_only {
-        eprintln!("stanch: read-only: a decision is a record, so none is made");
-        return Ok(exit::REFUSED);
-    }
-    plan::with_setup(global, plan::silent(), async |setup, mut model| {
-        let now = Timestamp::now();
-        if let Some(reason) = setup.services.journal.blocked().await {
-            return plan::refuse_blocked(&reason, global.json, out);
-        }
+    recording(global, out, |setup, model, now| {
         let mut alerts = Vec::new();
         for wanted in &which.alerts {
-            let id = plan::find(setup, &mut model, wanted)?;
-            if let Some(refusal) = refusal(&model, &id, kind) {
-                eprintln!("stanch: {}: {refusal}", show(id.as_str()));
-                return Ok(exit::REFUSED);
+            let id = plan::find(setup, model, wanted)?;
+            if let Some(refusal) = refusal(model, &id, kind) {
+                return Ok(Err(format!("{}: {refusal}", show(id.as_str()))));
             }
             alerts.push(id);
         }
-        let decisions = decisions(&alerts, kind, &text, now)?;
-        if let Err(refusal) = approval::may_decide(&setup.services).await {
-            eprintln!("stanch: not recorded: {}", show(&refusal));
-            return Ok(exit::REFUSED);
-        }
-        let journal = &setup.services.journal;
-        journal
-            .record_decisions(&decisions)
-            .await
-            .map_err(|e| anyhow::anyhow!("NOT recorded: {e}"))?;
-        for decision in &decisions {
-            if global.json {
-                writeln!(out, "{}", json!({ "recorded": decision }))?;
-            } else {
-                let word = kind.as_str().replace('_', " ");
-                writeln!(out, "recorded: {word} {}", show(decision.alert.as_str()))?;
-            }
-        }
-        Ok(exit::DONE)
+        decisions(&alerts, kind, &text, now).map(Ok)
     })
 }
 

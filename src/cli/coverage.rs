@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::setup::Setup;
+use super::record::{Chosen, recording};
 use super::{Global, exit, plan};
 use crate::app::coverage::{found, no_risk, not_by_hand};
 use crate::app::deciding;
@@ -184,7 +184,7 @@ fn print(
 
 /// `stanch alert close`.
 pub fn close(global: &Global, args: &AboutArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    recording(global, &args.alert, out, |model, alert, now| {
+    about(global, &args.alert, out, |model, alert, now| {
         model.selected = Some(alert.clone());
         model.refresh_detail();
         if let Some(refusal) = deciding::not_closed(model, alert) {
@@ -207,7 +207,7 @@ pub fn accept_risk(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let reason = said(reason)?;
-    recording(global, &args.alert, out, |model, alert, _| {
+    about(global, &args.alert, out, |model, alert, _| {
         let matrix = model.coverage_of(alert);
         let cell = args.find(&matrix)?;
         if let Some(refusal) = no_risk(cell) {
@@ -229,7 +229,7 @@ pub fn check(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let reason = said(reason)?;
-    recording(global, &args.alert, out, |model, alert, _| {
+    about(global, &args.alert, out, |model, alert, _| {
         let matrix = model.coverage_of(alert);
         let cell = args.find(&matrix)?;
         if let Some(refusal) = not_by_hand(cell) {
@@ -251,46 +251,16 @@ fn said(reason: &str) -> anyhow::Result<String> {
     Ok(reason.to_owned())
 }
 
-type Chosen = Result<Vec<Decision>, String>;
-
-fn recording(
+/// Finds the alert and writes down what is decided about it; a refusal names it.
+fn about(
     global: &Global,
     wanted: &str,
     out: &mut dyn Write,
     choose: impl FnOnce(&mut Model, &AlertId, Timestamp) -> anyhow::Result<Chosen>,
 ) -> anyhow::Result<u8> {
-    if global.read_only {
-        eprintln!("stanch: read-only: a decision is a record, so none is made");
-        return Ok(exit::REFUSED);
-    }
-    plan::with_setup(global, plan::silent(), async |setup: &Setup, mut model| {
-        if let Some(reason) = setup.services.journal.blocked().await {
-            return plan::refuse_blocked(&reason, global.json, out);
-        }
-        let alert = plan::find(setup, &mut model, wanted)?;
-        let decisions = match choose(&mut model, &alert, Timestamp::now())? {
-            Ok(decisions) => decisions,
-            Err(refusal) => {
-                if global.json {
-                    writeln!(out, "{}", json!({ "refused": refusal }))?;
-                }
-                eprintln!("stanch: {}: {refusal}", show(alert.as_str()));
-                return Ok(exit::REFUSED);
-            }
-        };
-        let journal = &setup.services.journal;
-        journal
-            .record_decisions(&decisions)
-            .await
-            .map_err(|e| anyhow::anyhow!("NOT recorded: {e}"))?;
-        for decision in &decisions {
-            if global.json {
-                writeln!(out, "{}", json!({ "recorded": decision }))?;
-            } else {
-                let word = decision.kind.as_str().replace('_', " ");
-                writeln!(out, "recorded: {word} {}", show(decision.alert.as_str()))?;
-            }
-        }
-        Ok(exit::DONE)
+    recording(global, out, |setup, model, now| {
+        let alert = plan::find(setup, model, wanted)?;
+        let chosen = choose(model, &alert, now)?;
+        Ok(chosen.map_err(|refusal| format!("{}: {refusal}", show(alert.as_str()))))
     })
 }

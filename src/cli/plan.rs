@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use super::setup::{DrillStart, Setup};
 use super::{Global, exit};
 use crate::app::deciding;
-use crate::app::model::{Detail, Model, Phase};
+use crate::app::model::{Detail, Live, Model, Phase};
 use crate::app::msg::Msg;
 use crate::domain::coverage::CellState;
 use crate::domain::handoff;
 use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::plan::{Body, Plan, Undo};
-use crate::domain::text::{show, show_identifier};
+use crate::domain::text::{Untrusted, show, show_identifier};
 use crate::domain::vocabulary::Tier;
 use crate::journal::mask_tokens;
 use crate::runtime::approval::{self, Patience};
@@ -202,7 +202,11 @@ pub fn silent() -> Report {
 pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
     with_setup(global, silent(), async |setup, mut model| {
         let alert = find(setup, &mut model, &args.alert)?;
+        let unread = read_live(setup, &mut model, &alert).await;
         let detail = model.detail_of(&alert);
+        for why in unread {
+            eprintln!("stanch: {}", show(&mask_tokens(&why)));
+        }
         if args.options {
             print_options(&detail, global.json, out)?;
             return Ok(exit::DONE);
@@ -263,6 +267,34 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
         }
         Ok(exit::DONE)
     })
+}
+
+/// Asks the provider about whom an alert names, as the console does before options show: order and what is left hang on what
+/// it says. Returns what of that is not known.
+pub(super) async fn read_live(setup: &Setup, model: &mut Model, alert: &AlertId) -> Vec<String> {
+    let Some(identity) = model.detail_of(alert).identity else {
+        return Vec::new();
+    };
+    // Who has no connector has no plan that sends anything either; the options say so.
+    let Ok(connector) = setup.services.connector_of(&identity) else {
+        return Vec::new();
+    };
+    let context = connector.read_context(&identity).await.context;
+    let says = |(what, why): &(String, Untrusted)| {
+        format!(
+            "what follows is without its {}, which the provider did not tell: {}",
+            show(what),
+            why.show()
+        )
+    };
+    let unread = context.unknown.iter().map(says).collect();
+    let live = Live {
+        at: Some(Timestamp::now()),
+        loading: false,
+        context,
+    };
+    model.live.insert(identity.id.clone(), live);
+    unread
 }
 
 /// Returns the playbook meant, or why it is refused.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::plan::{find, silent, with_setup};
+use super::plan::{find, read_live, silent, with_setup};
 use super::{Global, exit, setup};
 use crate::app::policy::Told;
 use crate::config::Config;
@@ -18,6 +18,7 @@ use crate::domain::policy::schema::FIELDS;
 use crate::domain::policy::value::{Ranks, Type};
 use crate::domain::policy::{Finding, Level, Source};
 use crate::domain::text::show;
+use crate::journal::mask_tokens;
 use crate::runtime::services::{SHIPPED, means};
 
 /// Arguments of `stanch policy`.
@@ -186,6 +187,9 @@ fn tell(findings: &[Finding], json: bool, out: &mut dyn Write) -> anyhow::Result
 fn explain(global: &Global, wanted: &str, out: &mut dyn Write) -> anyhow::Result<u8> {
     with_setup(global, silent(), async |setup, mut model| {
         let alert = find(setup, &mut model, wanted)?;
+        for why in read_live(setup, &mut model, &alert).await {
+            eprintln!("stanch: {}", show(&mask_tokens(&why)));
+        }
         let told = model.told(&alert).context("the alert is not at hand")?;
         if global.json {
             writeln!(out, "{}", as_json(&told))?;

@@ -1,4 +1,4 @@
-//! `stanch serve`: taking alerts in without a screen.
+//! `stanch serve`: taking alerts in without a screen, and doing what the policy does by itself.
 
 mod health;
 mod unit;
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::health::Health;
@@ -21,9 +22,11 @@ use crate::app::settings::SourceSettings;
 use crate::config::Config;
 use crate::domain::text::show;
 use crate::intake::receive::Receiver;
+use crate::runtime::console::{QUEUE, report_to};
 use crate::runtime::duty::{self, Asked};
 use crate::runtime::intake::Intake;
 use crate::runtime::journal::{Journal, Report};
+use crate::runtime::unattended::{self, Unattended};
 
 pub use unit::print_unit;
 
@@ -63,7 +66,7 @@ async fn run(global: &Global) -> anyhow::Result<u8> {
         signal(SignalKind::hangup())?,
     ];
     let health = Arc::new(Mutex::new(Health::default()));
-    let report = reporting(&health);
+    let (mut report, mut inbox) = reporting(&health);
     let start = DrillStart {
         scenario: String::new(),
         speed: 1.0,
@@ -74,7 +77,7 @@ async fn run(global: &Global) -> anyhow::Result<u8> {
     let mut setup = Setup::open(global, start, report.clone()).await?;
     check(&setup.intake("serve")).await?;
     loop {
-        let mut running = Running::start(&setup, &report);
+        let mut running = Running::start(&setup, inbox, &report);
         tell_system("READY=1");
         let next = loop {
             tokio::select! {
@@ -105,6 +108,7 @@ async fn run(global: &Global) -> anyhow::Result<u8> {
         let old = setup.config.clone();
         drop(setup);
         lock(&health).begin();
+        (report, inbox) = reporting(&health);
         setup = match Setup::open_checked(global, config, parts, report.clone()).await {
             Ok(new) => {
                 lock(&health).configured(None);
@@ -114,6 +118,7 @@ async fn run(global: &Global) -> anyhow::Result<u8> {
             Err(error) => {
                 let problem = format!("what it names could not be opened: {error:#}");
                 keep(&health, vec![problem]);
+                (report, inbox) = reporting(&health);
                 Setup::reopen(global, old, report.clone()).await?
             }
         };
@@ -123,13 +128,14 @@ async fn run(global: &Global) -> anyhow::Result<u8> {
 /// Parts that run.
 struct Running {
     intake: tokio::task::JoinHandle<()>,
+    alone: tokio::task::JoinHandle<()>,
     follow: tokio::task::JoinHandle<()>,
     journal: Journal,
     cancel: CancellationToken,
 }
 
 impl Running {
-    fn start(setup: &Setup, report: &Report) -> Self {
+    fn start(setup: &Setup, inbox: mpsc::Receiver<Msg>, report: &Report) -> Self {
         let intake = setup.intake("serve");
         let names: Vec<&str> = intake.sources.iter().map(SourceSettings::name).collect();
         say(
@@ -140,6 +146,7 @@ impl Running {
         let cancel = CancellationToken::new();
         Self {
             follow: tokio::spawn(journal.clone().follow()),
+            alone: tokio::spawn(unattended(setup, inbox, report).run(cancel.clone())),
             intake: tokio::spawn(intake.run(report.clone(), cancel.clone())),
             journal,
             cancel,
@@ -150,6 +157,9 @@ impl Running {
     async fn end(self) -> anyhow::Result<()> {
         self.cancel.cancel();
         self.intake.await.context("the intake died")?;
+        self.alone
+            .await
+            .context("what the policy does by itself died")?;
         self.follow.abort();
         self.journal.end().await;
         Ok(())
@@ -195,13 +205,49 @@ fn ended(health: &Mutex<Health>) -> u8 {
     exit::FAILED
 }
 
-fn reporting(health: &Arc<Mutex<Health>>) -> Report {
+/// Returns where to report to, which writes lines, and what comes of it to those who do something by themselves.
+fn reporting(health: &Arc<Mutex<Health>>) -> (Report, mpsc::Receiver<Msg>) {
     let health = health.clone();
-    Arc::new(move |msg| {
+    let (sender, inbox) = mpsc::channel(QUEUE);
+    let queue = report_to(&sender, &tokio::runtime::Handle::current());
+    let report: Report = Arc::new(move |msg| {
         log(&msg);
         lock(&health).note(&msg);
         tell_health(&health);
-    })
+        queue(msg);
+    });
+    (report, inbox)
+}
+
+/// Returns what runs the policy's own acts while this process has the duty.
+fn unattended(setup: &Setup, inbox: mpsc::Receiver<Msg>, report: &Report) -> Unattended {
+    let services = &setup.services;
+    let mut model = services.model();
+    model.read_only = setup.read_only;
+    model.reload.every_s = setup.config.inventory.reload_s;
+    let books = services.policy.by_themselves();
+    let books: Vec<String> = books.map(|(id, mode)| format!("{id} ({mode})")).collect();
+    if !books.is_empty() {
+        let text = format!(
+            "while this has the duty, by themselves: {}",
+            books.join(", ")
+        );
+        say("info", &text);
+        unattended::load(setup.store.clone(), report.clone());
+    }
+    for text in setup::policy::trouble(&setup.findings) {
+        say("warning", &text);
+    }
+    let say = Box::new(|level, text: &str| say(word(level), text));
+    Unattended::new(services.clone(), model, inbox, report.clone(), say)
+}
+
+const fn word(level: Level) -> &'static str {
+    match level {
+        Level::Info => "info",
+        Level::Warn => "warning",
+        Level::Error => "error",
+    }
 }
 
 /// Writes how it is, when that changed.
@@ -245,12 +291,7 @@ fn log(msg: &Msg) {
             }
         }
         Msg::Notice { level, text } => {
-            let level = match level {
-                Level::Info => "info",
-                Level::Warn => "warning",
-                Level::Error => "error",
-            };
-            say(level, text);
+            say(word(*level), text);
         }
         Msg::Source {
             name,
@@ -270,6 +311,9 @@ fn log(msg: &Msg) {
         ),
         Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
             say("warning", &format!("journal: {text}"));
+        }
+        Msg::RunEnded { digest, text, .. } => {
+            say("info", &format!("plan {}: {text}", digest.short()));
         }
         Msg::Duty(None) => say("info", "this process takes the alerts in"),
         _ => {}

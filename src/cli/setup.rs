@@ -34,7 +34,7 @@ use crate::runtime::approval;
 use crate::runtime::intake::Intake;
 use crate::runtime::journal::{Journal, Report};
 use crate::runtime::planner;
-use crate::runtime::services::{Services, means};
+use crate::runtime::services::{Latest, Services, means};
 use crate::runtime::watch::Watcher;
 
 fn dirs() -> anyhow::Result<ProjectDirs> {
@@ -568,6 +568,7 @@ impl Setup {
             connectors: parts.connectors,
             playbooks: parts.rules.playbooks,
             policy: parts.rules.policy,
+            latest: Latest::new(parts.inventory.clone()),
             inventory: parts.inventory,
             inventory_sources: parts.sources.map(|sources| Arc::new(Mutex::new(sources))),
             journal: Journal::open(journal, global.read_only, anchoring, report.clone()),
@@ -611,7 +612,7 @@ impl Setup {
             // Whoever only looks cannot write down what a watch finds.
             watcher: (!self.read_only).then(|| Watcher {
                 connectors: self.services.connectors.clone(),
-                inventory: self.services.inventory.clone(),
+                inventory: self.services.latest.clone(),
                 settings: self.services.desk.watch,
                 store: self.store.clone(),
                 journal: self.services.journal.clone(),

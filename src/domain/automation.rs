@@ -102,7 +102,7 @@ impl Proposal {
 
 /// Returns what is to be done by itself about an alert, in shadow and in fact.
 pub fn consider(case: &Case<'_>) -> Vec<Next> {
-    if !case.policy.does_anything_alone() || !case.is_new || !is_fresh(case) {
+    if !case.policy.does_anything_alone() || !case.is_new || !is_fresh(case.alert, case.now) {
         return Vec::new();
     }
     let shadow = shadow(case);
@@ -110,9 +110,10 @@ pub fn consider(case: &Case<'_>) -> Vec<Next> {
     shadow.into_iter().chain(real).collect()
 }
 
-fn is_fresh(case: &Case<'_>) -> bool {
-    let when = case.alert.time.unwrap_or(case.alert.observed);
-    seconds(when, case.now).abs() <= FRESH_S
+/// Tells whether an alert is about what happened just now, so that something may begin by itself about it.
+pub fn is_fresh(alert: &Alert, now: Timestamp) -> bool {
+    let when = alert.time.unwrap_or(alert.observed);
+    seconds(when, now).abs() <= FRESH_S
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> i64 {

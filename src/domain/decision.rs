@@ -145,6 +145,8 @@ words! {
         Confirm = "confirm",
         /// Left a step to people of another team.
         HandOver = "hand_over",
+        /// Wrote down that such a step was done, by whom, and what they say of it.
+        HandOverDone = "hand_over_done",
         /// Wrote something down.
         Note = "note",
         /// Took a cell of the coverage on as a risk, instead of a proof.
@@ -212,10 +214,10 @@ pub struct Decision {
     /// Which plan, for a request, a confirmation or a hand-over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanDigest>,
-    /// Which of its steps, for a hand-over.
+    /// Which of its steps, for a hand-over and for what came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
-    /// To whom it was given.
+    /// To whom it was given; who did a step that was handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// Until when it is put off, held or watched, or a countdown runs.

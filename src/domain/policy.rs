@@ -153,6 +153,14 @@ impl Policy {
         self.is_armed() && self.modes.iter().any(|m| m.mode != Mode::Ask)
     }
 
+    /// Returns what does not ask, with its mode; nothing while this policy is not armed.
+    pub fn by_themselves(&self) -> impl Iterator<Item = (&str, Mode)> {
+        let modes = self.modes.iter().filter(|_| self.is_armed());
+        modes
+            .filter(|m| m.mode != Mode::Ask)
+            .map(|m| (m.playbook.as_str(), m.mode))
+    }
+
     /// Returns the thresholds for a kind of identity; nothing is ever reached where none are given.
     pub fn threshold(&self, kind: IdentityKind) -> (u8, u8) {
         let all = &self.file.thresholds;

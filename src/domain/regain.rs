@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::alert::Alert;
 use super::coverage::CellState;
 use super::decision::{DecisionKind, Decisions};
+use super::hold::Gate;
 use super::ids::{AlertId, IdentityId};
 use super::vocabulary::{ActionPattern, Verb};
 
@@ -35,7 +36,8 @@ pub fn asked(decisions: &Decisions, identity: &IdentityId) -> Vec<AlertId> {
 /// Says why a step is not taken back, and what to do instead; `None` when it may be.
 ///
 /// Only what lets a credential be used again is held back. An undo of `disable_credential` brings back that very
-/// credential, so nothing makes it safe; one of `disable_identity` is safe once the secret is a new one, by proof.
+/// credential, so nothing makes it safe; one of `disable_identity` is safe once the secret is a new one, by proof or, where there
+/// is none that this console could rotate, by the word of somebody who vouches for that after the exposure.
 pub fn refusal(
     decisions: &Decisions,
     identity: &IdentityId,
@@ -72,10 +74,15 @@ pub fn refusal(
         let rotates = act.intent.verb == Verb::RotateSecret && !act.intent.undo;
         rotates && act.at > since && act.cell() == CellState::Proven
     });
-    (!rotated).then(|| {
+    // What has no secret of its own, as a role, or whose secret lies elsewhere, is replaced by people, and they answer for it.
+    let vouched = decisions.holds.way_back(identity);
+    let vouched = vouched.and_then(|way| way.gates.get(&Gate::Credentials));
+    let vouched = vouched.is_some_and(|said| said.at > since);
+    (!rotated && !vouched).then(|| {
         format!(
             "{says} could log in again; rotate its secret first, by a plan with `rotate_secret`, and take this back once that \
-             is proven"
+             is proven; where this console rotates nothing, somebody vouches for it: `stanch restore {identity} --gate \
+             credentials --reason '...'`"
         )
     })
 }
@@ -171,6 +178,32 @@ mod tests {
         let told = refusal(&decisions, &identity, verb, &[Told::Alert(&alert)]);
         assert_eq!(told.is_some(), want.is_some(), "{told:?}");
         assert!(told.unwrap_or_default().contains(want.unwrap_or_default()));
+    }
+
+    #[rstest]
+    #[case::before_the_exposure(-5, "credentials", true)]
+    #[case::for_something_else(9, "siblings", true)]
+    #[case::for_this(9, "credentials", false)]
+    fn somebody_may_vouch_for_what_this_console_cannot_rotate(
+        #[case] s: i64,
+        #[case] gate: &str,
+        #[case] refused: bool,
+    ) {
+        let mut decisions = Decisions::default();
+        acted(&mut decisions, 5, Verb::DisableIdentity, "agrees");
+        let said = Decision {
+            gate: Gate::parse(gate),
+            identity: Some(IdentityId::new("p:a")),
+            ..Decision::on(AlertId::new(""), DecisionKind::Gate, Some("at AWS".into()))
+        };
+        let body = serde_json::to_value(said).unwrap();
+        record(&mut decisions, s, RecordType::Decision, &body);
+        let (identity, alert) = (IdentityId::new("p:a"), alert("credential_exposed"));
+        let told = [Told::Alert(&alert)];
+        let key = refusal(&decisions, &identity, Verb::DisableCredential, &told);
+        assert!(key.is_some(), "the leaked key itself is never revived");
+        let told = refusal(&decisions, &identity, Verb::DisableIdentity, &told);
+        assert_eq!(told.is_some(), refused, "{told:?}");
     }
 
     #[test]

@@ -67,13 +67,31 @@ pub fn show(raw: &str) -> Cow<'_, str> {
         let mark = is_mark(c);
         marks = if mark { marks + 1 } else { 0 };
         let fake_escape = c == '\\' && rest.as_str().starts_with("u{");
-        if fake_escape || must_escape(c) || marks > MOST_MARKS {
+        if fake_escape || is_unseen(c) || marks > MOST_MARKS {
             push_escape(&mut out, c);
         } else {
             out.push(c);
         }
     }
     Cow::Owned(out)
+}
+
+/// Returns text that should be shown text already with whatever is not escaped yet; unlike [`show`] it leaves shown text
+/// as it is. For the edges of the screen, where one forgotten [`show`] must not be enough to reach the terminal.
+pub fn seen(text: impl Into<String>) -> String {
+    let text = text.into();
+    if !text.chars().any(is_unseen) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unseen(c) {
+            push_escape(&mut out, c);
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Returns `raw` with every non-ASCII character escaped as well: for names that an action targets, where a Cyrillic
@@ -134,7 +152,8 @@ fn is_mark(c: char) -> bool {
     )
 }
 
-fn must_escape(c: char) -> bool {
+/// Tells whether a terminal could obey a character, or nobody could see it.
+pub fn is_unseen(c: char) -> bool {
     if c == ' ' || c.is_ascii_graphic() {
         return false;
     }
@@ -193,6 +212,15 @@ mod tests {
     #[case("hangul\u{3164}filler", r"hangul\u{3164}filler")]
     fn shows_what_is_there(#[case] raw: &str, #[case] shown: &str) {
         assert_eq!(show(raw), shown);
+    }
+
+    #[test]
+    fn what_is_shown_already_stays_as_it_is() {
+        for raw in ["a\x1b]0;x\x07\u{202e}b\u{2028}", r"\u{202e}", "Grüße 東京"] {
+            let shown = show(raw).into_owned();
+            assert_eq!(seen(shown.as_str()), shown);
+        }
+        assert_eq!(seen("a\u{202e}b"), r"a\u{202e}b");
     }
 
     #[test]

@@ -321,7 +321,7 @@ fn cell_of(decision: &Decision) -> String {
 fn decision(decision: &Decision) -> String {
     let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
     let step = decision.step.as_ref().map_or("?", StepId::as_str);
-    let (asked, handed, confirmed, given, put_off, taken, looked, by_itself);
+    let (asked, handed, did, confirmed, given, put_off, taken, looked, by_itself);
     let (silent, reviewed, held, vouched, restored);
     let verb = match decision.kind {
         DecisionKind::Ask => {
@@ -335,6 +335,11 @@ fn decision(decision: &Decision) -> String {
         DecisionKind::HandOver => {
             handed = format!("handed over step {step} of plan {plan} for");
             &handed
+        }
+        DecisionKind::HandOverDone => {
+            let who = decision.to.as_deref().unwrap_or("?");
+            did = format!("wrote down that {who} did step {step} of plan {plan} for");
+            &did
         }
         DecisionKind::Assign => {
             given = format!("gave {}", decision.to.as_deref().unwrap_or("?"));

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::approval::Patience;
 use super::execute::{self, Ended};
-use super::journal::{NotRecorded, Report};
+use super::journal::Report;
 use super::planner::{self, Alerted, policy_digest};
 use super::services::Services;
 use crate::app::automation::Begin;
@@ -14,21 +14,22 @@ use crate::domain::automation::not_routine;
 use crate::domain::decision::{Decision, DecisionKind, Decisions};
 
 /// Writes down what is done, or not done, by itself, with the digest of the policy that says so.
-pub async fn record(services: &Services, decisions: Vec<Decision>) -> Result<(), NotRecorded> {
+///
+/// # Errors
+///
+/// The log cannot be written, or whoever runs this process only looks on: what runs by itself runs in somebody's name.
+pub async fn record(services: &Services, decisions: Vec<Decision>) -> Result<(), String> {
     let digest = policy_digest(&services.playbooks, &services.policy.file);
     let signed = decisions.into_iter().map(|decision| Decision {
         by_policy: Some(digest.clone()),
         ..decision
     });
-    services
-        .journal
-        .record_decisions(&signed.collect::<Vec<_>>())
-        .await
+    services.decide(&signed.collect::<Vec<_>>()).await
 }
 
 /// Builds the plan of a countdown and writes down that it counts, from now on and for its whole length. A plan that is not
 /// routine in every step, or that cannot be built, waits for a person.
-pub async fn begin(services: &Services, begin: Begin) -> Result<(), NotRecorded> {
+pub async fn begin(services: &Services, begin: Begin) -> Result<(), String> {
     let Begin {
         mut decision,
         incident,
@@ -73,7 +74,8 @@ pub async fn run(
     let Some(digest) = decision.plan.clone() else {
         return Ended::refused("a countdown without a plan");
     };
-    match services.journal.decisions().await {
+    // As it stands on the disk: a veto of another console counts although nobody was told of it yet.
+    match services.journal.latest().await {
         Err(error) => return Ended::refused(error.to_string()),
         Ok(known) => {
             if let Some(why) = stopped(&known, &decision) {
@@ -88,7 +90,7 @@ pub async fn run(
     if let Err(error) = record(services, vec![run]).await {
         return Ended::refused(format!("the run could not be recorded: {error}"));
     }
-    let vetoed = services.journal.decisions().await;
+    let vetoed = services.journal.latest().await;
     let vetoed = vetoed
         .as_ref()
         .map_or(true, |known| is_vetoed(known, &decision));
@@ -130,3 +132,6 @@ fn is_vetoed(known: &Decisions, decision: &Decision) -> bool {
     all.filter(|(_, _, d)| d.kind == DecisionKind::AutoVetoed)
         .any(|(_, _, d)| d.plan == decision.plan)
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ pub const QUEUE: usize = 1_024;
 const BATCH: usize = 256;
 
 /// How long a console that was told to end waits for a running step, at most.
-const LAST_STEP: Duration = Duration::from_secs(20);
+pub(super) const LAST_STEP: Duration = Duration::from_secs(20);
 
 /// How the console looks.
 pub struct Look {

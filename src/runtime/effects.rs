@@ -9,9 +9,11 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use super::approval::{self, Patience};
+use super::execute::Ended;
 use super::journal::Report;
 use super::services::Services;
 use super::{alone, execute, history, planner, readiness, reconcile, restore, timeline};
+use crate::app::afterwards::TakenBack;
 use crate::app::automation::Begin;
 use crate::app::model::Level;
 use crate::app::msg::{Effect, Msg};
@@ -20,10 +22,10 @@ use crate::app::settings::View;
 use crate::config::views;
 use crate::domain::authority::Standing;
 use crate::domain::coverage::CellState;
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::hold::Gate;
 use crate::domain::identity::Identity;
-use crate::domain::ids::{AlertId, IdentityId, PlanDigest};
+use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
 use crate::term::clipboard;
 
 /// Running effects.
@@ -113,6 +115,18 @@ impl Effects {
             Effect::Lift { identity, reason } => {
                 self.acts.spawn(lift(services, identity, reason, report));
             }
+            Effect::TakeBack {
+                digest,
+                step,
+                alert,
+                reason,
+            } => {
+                self.acts.spawn(async move {
+                    let taken =
+                        take_back(&services, &digest, &step, (&alert, reason), &report).await;
+                    report(Msg::TakenBack(taken));
+                });
+            }
             Effect::Stop(digest) => {
                 if let Some(stop) = self.stops.get(&digest) {
                     stop.store(true, Ordering::SeqCst);
@@ -139,8 +153,9 @@ impl Effects {
             }
             Effect::ReadInventory => read_inventory(services, report),
             Effect::UseInventory(inventory) => {
-                let old = std::mem::replace(&mut self.services.inventory, inventory);
-                drop(services);
+                let old = std::mem::replace(&mut self.services.inventory, inventory.clone());
+                let same = services.latest.set(inventory);
+                drop((services, same));
                 // A large one takes longer to give back than a key may wait.
                 tokio::task::spawn_blocking(move || drop(old));
             }
@@ -325,6 +340,40 @@ async fn lift(services: Services, identity: IdentityId, reason: String, report: 
         Err(refusal) => (Level::Error, refusal),
     };
     report(Msg::Notice { level, text });
+}
+
+/// Takes a step back, with the reason in the log before anything is sent.
+async fn take_back(
+    services: &Services,
+    digest: &PlanDigest,
+    step: &StepId,
+    (alert, reason): (&AlertId, Option<String>),
+    report: &Report,
+) -> TakenBack {
+    let ended = match reason {
+        None => Ok(()),
+        Some(reason) => {
+            let why = format!(
+                "takes step {step} of plan {} back: {reason}",
+                digest.short()
+            );
+            let note = Decision {
+                plan: Some(digest.clone()),
+                step: Some(step.clone()),
+                ..Decision::on(alert.clone(), DecisionKind::Note, Some(why))
+            };
+            services.decide(&[note]).await
+        }
+    };
+    let ended = match ended {
+        Ok(()) => execute::undo(services, digest, step, report).await,
+        Err(why) => Ended::refused(format!("step {step} is not taken back: {why}")),
+    };
+    TakenBack {
+        digest: digest.clone(),
+        proven: ended.all_proven(),
+        text: ended.text,
+    }
 }
 
 /// Gives a verdict on somebody else's plan, and tells what came of it.

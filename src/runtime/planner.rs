@@ -124,7 +124,13 @@ async fn draft(
             step.why = format!("{}; {said}", step.why);
         }
     }
-    residual.extend(untouched(services, identity, &steps));
+    for open in untouched(services, identity, &steps) {
+        // A step that says what stays open in a layer, and for good, says it better than "not touched".
+        let said = |r: &Residual| r.layer == open.layer && r.at_most_s.is_none();
+        if !residual.iter().any(said) {
+            residual.push(open);
+        }
+    }
     // What tells people closes no layer, so it comes after what is left open was found.
     tickets::bind(services, alert.id, identity, &mut steps, now).await;
     let impact = ImpactSnapshot {

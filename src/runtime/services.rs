@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::model::Model;
 use crate::app::reload::{Reload, troubles};
@@ -39,6 +39,31 @@ pub const SHIPPED: [Source<'static>; 2] = [
     },
 ];
 
+/// The inventory as it was read last, for what outlives a reading: watches, and what time alone does.
+#[derive(Clone, Debug, Default)]
+pub struct Latest(Arc<Mutex<Arc<Inventory>>>);
+
+impl Latest {
+    /// Begins with this one.
+    pub fn new(inventory: Arc<Inventory>) -> Self {
+        Self(Arc::new(Mutex::new(inventory)))
+    }
+
+    /// Returns it.
+    pub fn get(&self) -> Arc<Inventory> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes in what was read; returns what was known before.
+    pub fn set(&self, inventory: Arc<Inventory>) -> Arc<Inventory> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut known, inventory)
+    }
+}
+
 /// The parts behind the keystroke path.
 #[derive(Clone)]
 pub struct Services {
@@ -54,6 +79,8 @@ pub struct Services {
     pub own: Option<Arc<str>>,
     /// What is known about identities.
     pub inventory: Arc<Inventory>,
+    /// The same as it was read last, in whichever copy of these services.
+    pub latest: Latest,
     /// Where that comes from; `None` where it is read once, as in the drill.
     pub inventory_sources: Option<Arc<Mutex<crate::inventory::Sources>>>,
     /// The decision log.
@@ -78,6 +105,14 @@ impl Services {
     /// Reads the shipped policy.
     pub fn shipped_policy() -> Arc<Policy> {
         Arc::new(crate::domain::policy::lint::load(SHIPPED[0], &[], None).policy)
+    }
+
+    /// Returns these services with the inventory as it was read last.
+    pub fn current(&self) -> Self {
+        Self {
+            inventory: self.latest.get(),
+            ..self.clone()
+        }
     }
 
     /// Returns what each connector can do, for the options.

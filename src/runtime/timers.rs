@@ -68,8 +68,10 @@ pub async fn run(services: Services, report: Report, cancel: CancellationToken) 
     let mut told = BTreeSet::new();
     let mut seen = Seen::default();
     loop {
-        tick(&services, &report, &mut begun, &mut told).await;
-        if let Err(problem) = probation::look(&services, &mut seen, &report).await {
+        // What time asks for is planned with what the inventory says now.
+        let current = services.current();
+        tick(&current, &report, &mut begun, &mut told).await;
+        if let Err(problem) = probation::look(&current, &mut seen, &report).await {
             tell(&mut told, &problem, &report);
         }
         tokio::select! {

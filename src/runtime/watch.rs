@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::journal::{Journal, Report};
+use super::services::Latest;
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::app::settings;
@@ -41,7 +42,7 @@ pub struct Watcher {
     /// Providers by name.
     pub connectors: Arc<Connectors>,
     /// Whom alerts mean.
-    pub inventory: Arc<Inventory>,
+    pub inventory: Latest,
     /// For how long, and how closely.
     pub settings: settings::Watch,
     /// Where alerts are.
@@ -140,7 +141,7 @@ impl Watcher {
             .cloned()
             .collect();
         let (store, mark) = (self.store.clone(), seen.mark);
-        let (inventory, windows) = (self.inventory.clone(), windows.to_vec());
+        let (inventory, windows) = (self.inventory.get(), windows.to_vec());
         let looked =
             tokio::task::spawn_blocking(move || look(&store, mark, &inventory, &windows, &fresh));
         let died = |e: &dyn std::fmt::Display| format!("alerts cannot be looked through: {e}");
@@ -182,7 +183,7 @@ impl Watcher {
 
     /// Returns the card of whom to ask about: the inventory's, else what its plan was made with.
     async fn card(&self, watched: &Watched) -> Option<Identity> {
-        if let Some(card) = self.inventory.identity(&watched.identity) {
+        if let Some(card) = self.inventory.get().identity(&watched.identity) {
             return Some(card.clone());
         }
         let decisions = self.journal.decisions().await.ok()?;

@@ -146,12 +146,19 @@ pub fn reason(prompt: &ReasonPrompt, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             "It holds: what did you look at?"
         }
         DecisionKind::Checked => "It does NOT hold: what did you see?",
+        DecisionKind::HandOverDone => {
+            "Done by whom, what, and how was it seen?  (bob agent paused, its queue is empty)"
+        }
         DecisionKind::Hold => "Hold for how long, then what, and why?  (4h page month end runs)",
         _ => "Why?",
     };
     let about = match prompt.alerts.as_slice() {
         [one] => show(one.as_str()).into_owned(),
         many => format!("{} ALERTS", many.len()),
+    };
+    let about = match &prompt.step {
+        Some((digest, step)) => format!("step {step} of plan {}, {about}", digest.short()),
+        None => about,
     };
     let about = match &prompt.cell {
         Some(cell) => format!("{} of {}, {about}", cell.layer, cell.node),

@@ -18,6 +18,8 @@ use crate::domain::plan::{Body, ImpactNode, Plan, PlanStep, RenderedRequest, Und
 use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::{Layer, Tier, Verb};
 
+mod back;
+
 /// Draws the overlay.
 pub fn render(model: &Model, view: &PlanView, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let title = match &view.stage {
@@ -30,6 +32,7 @@ pub fn render(model: &Model, view: &PlanView, ui: Ui<'_>, area: Rect, buf: &mut 
         Stage::Running => "Plan: running".to_owned(),
         Stage::Ended => "Plan: ended".to_owned(),
         Stage::Failed(_) => "Plan: not run".to_owned(),
+        Stage::TakingBack(step) => format!("Take step {step} back: NOT SENT YET, read and confirm"),
     };
     let (body, foot) = cut_bottom(area, 3);
     let inside = frame(&title, true, ui, body, buf);
@@ -38,6 +41,7 @@ pub fn render(model: &Model, view: &PlanView, ui: Ui<'_>, area: Rect, buf: &mut 
         None => Vec::new(),
     };
     let lines = match &view.stage {
+        Stage::TakingBack(step) => back::lines(model, view, step, ui),
         Stage::Building => vec![Line::raw(format!(
             "asking the provider what {} is bound to",
             view.identity
@@ -397,6 +401,9 @@ fn progress_line(model: &Model, digest: &PlanDigest, step: &PlanStep, ui: Ui<'_>
             Span::raw(format!("{} {}", step.id, show(&step.title))),
         ]);
     }
+    if let Some(line) = back::told(model, digest, step, ui) {
+        return line;
+    }
     let run = model.runs.get(digest);
     let phase = run.and_then(|r| r.phases.get(&step.id));
     let running = run.is_some_and(|r| r.running);
@@ -449,7 +456,7 @@ pub const fn cell_role(state: CellState) -> Role {
 fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
     let rule = Line::default();
     match (&view.stage, &view.plan) {
-        (Stage::Preview | Stage::Judging, Some((_, plan))) => {
+        (Stage::Preview | Stage::Judging | Stage::TakingBack(_), Some((_, plan))) => {
             let first = match &view.stale {
                 Some(stale) => Line::styled(
                     format!(" CHANGED: {stale}. ctrl-r reads it again."),
@@ -508,6 +515,7 @@ fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>, width: u16) -> Vec<Lin
 /// Between the name to type and what was typed so far.
 const AND: &str = " and why, then Enter runs it: ";
 const AND_AGREE: &str = " and why, then Enter agrees: ";
+const AND_BACK: &str = " and why, then Enter takes it back: ";
 
 fn confirm_line(view: &PlanView, plan: &Plan, ui: Ui<'_>, width: u16) -> Line<'static> {
     if plan.tier == Tier::Hard {
@@ -515,6 +523,7 @@ fn confirm_line(view: &PlanView, plan: &Plan, ui: Ui<'_>, width: u16) -> Line<'s
         let typed = show(view.typed.value());
         let and = match view.stage {
             Stage::Judging => AND_AGREE,
+            Stage::TakingBack(_) => AND_BACK,
             _ => AND,
         };
         let room = usize::from(width)
@@ -553,6 +562,7 @@ fn buttons(view: &PlanView, plan: &Plan, ui: Ui<'_>) -> Line<'static> {
     let mark = |chosen: bool| if chosen { ui.glyphs.cursor } else { " " };
     let word = match view.stage {
         Stage::Judging => "Agree",
+        Stage::TakingBack(_) => "Take back",
         _ => "Run",
     };
     Line::from(vec![

@@ -464,7 +464,19 @@ const fn plan_hints(stage: &Stage) -> &'static [Command] {
             Command::Back,
         ],
         Stage::Failed(_) => &[Command::Rebuild, Command::Back],
-        Stage::Ended => &[Command::Coverage, Command::PageDown, Command::Back],
+        Stage::TakingBack(_) => &[
+            Command::Back,
+            Command::SwitchButton,
+            Command::Accept,
+            Command::Down,
+        ],
+        Stage::Ended => &[
+            Command::Coverage,
+            Command::TakeBack,
+            Command::HandOffDone,
+            Command::PageDown,
+            Command::Back,
+        ],
         Stage::Building => &[Command::PageDown, Command::Back],
     }
 }

@@ -49,6 +49,34 @@ fn plan_contain_undo_and_the_log_of_it() {
     desk.drill(&["contain", &digest]).ends(4);
     desk.drill(&["log", "verify"]).ends(0);
 
+    let of_others = |done: &Done| done.json()["hand_off"].as_array().unwrap().clone();
+    let asked = of_others(&desk.drill(&["hand-off", &digest, "--json"]).ends(3));
+    let waits = asked.iter().find(|i| i["state"] == "handed_over").unwrap();
+    let step = waits["step"].as_str().unwrap();
+    let done = [
+        "hand-off",
+        &digest,
+        "--done",
+        step,
+        "--by",
+        "bob",
+        "--reason",
+        "told them by phone",
+    ];
+    desk.drill(&done).ends(0);
+    desk.drill(&done).ends(4).tells(&["done by bob"]);
+    desk.drill(&[
+        "hand-off", &digest, "--done", "1", "--by", "bob", "--reason", "x",
+    ])
+    .ends(4)
+    .tells(&["step 1 is for no other team"]);
+    let asked = of_others(&desk.drill(&["hand-off", &digest, "--json"]).ends(0));
+    let told = asked.iter().find(|i| i["step"] == step).unwrap();
+    assert_eq!(
+        (&told["state"], &told["done"]["by"]),
+        (&"done".into(), &"bob".into())
+    );
+
     let step = acting[0]["id"].as_str().unwrap();
     desk.drill(&["undo", &digest, step]).ends(0);
     desk.drill(&["undo", &digest, "99"])

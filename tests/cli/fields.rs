@@ -61,6 +61,35 @@ fn framed(records: &[Value]) {
     }
 }
 
+/// What a plan leaves open is said once per layer: with the reason where there is one.
+#[test]
+fn a_layer_that_stays_open_is_named_once() {
+    let desk = Desk::new();
+    let alerts = desk.drill(&["alerts", "list", "--json"]).ends(0).rows();
+    let about = |row: &&Value| row["pattern"] == "secret_read";
+    let alert = alerts.iter().find(about).unwrap()["key"].as_str().unwrap();
+    let plan = desk
+        .drill(&["plan", alert, "--playbook", "cut-live-access", "--json"])
+        .ends(0)
+        .json();
+    let left = plan
+        .pointer("/plan/residual")
+        .and_then(Value::as_array)
+        .unwrap();
+    let told: Vec<_> = left
+        .iter()
+        .map(|r| (r["layer"].as_str().unwrap(), r["text"].as_str().unwrap()))
+        .collect();
+    let again = "whoever holds the client's secret or keys can log in again";
+    assert_eq!(
+        told,
+        [
+            ("credentials", again),
+            ("permissions", "not touched by this plan")
+        ]
+    );
+}
+
 /// A hard plan in the drill: who, what, when, why, on what evidence, and what it came to.
 #[test]
 fn an_act_in_the_drill_leaves_every_field() {

@@ -4,11 +4,12 @@ use jiff::SignedDuration;
 use stanch::app::msg::Msg;
 use stanch::domain::identity::{Credential, LiveContext, Session};
 
+use super::evil::{self, spice};
 use super::{World, held, now};
 
 /// Everything that text from outside can try, in every place that is shown.
 fn hostile() -> String {
-    let bad = "\\u001b]0;pwned\\u0007 \\u202egpj.exe\\u200b\\r\\nrow";
+    let bad = &evil::toml();
     format!(
         "[[identity]]\nid = 'lab:svc-deploy'\nname = 'svc-deploy'\nkind = 'oauth_client'\nconnector = 'lab'\n\
          on_call = \"{bad}\"\ntechnical_owner = \"{bad}\"\n\
@@ -23,7 +24,8 @@ fn hostile() -> String {
 
 /// What a provider of strange names says.
 fn strange() -> LiveContext {
-    let bad = "\u{1b}[2J\u{202e}s\u{200b}\r\n1";
+    let bad = spice("\u{1b}[2J\u{202e}s\u{200b}\r\n1");
+    let bad = bad.as_str();
     LiveContext {
         sessions: vec![Session {
             id: bad.into(),

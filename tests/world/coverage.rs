@@ -6,6 +6,7 @@ use stanch::domain::decision::{Entry, RecordType};
 use stanch::domain::plan::{Plan, PlanStep, Residual};
 use stanch::domain::vocabulary::{Layer, Tier, Verb};
 
+use super::evil::spice;
 use super::records::entry;
 use super::{World, plan, step};
 
@@ -18,7 +19,7 @@ fn acting() -> Plan {
     };
     let left = |layer, text: &str, at_most_s| Residual {
         layer,
-        text: text.into(),
+        text: spice(text),
         at_most_s,
     };
     Plan {
@@ -59,8 +60,8 @@ pub fn records(minutes: i64) -> Vec<Entry> {
             "alert": "drill/f1", "undo": false, "process": {"pid": 7, "start": 1, "boot": "b"},
         })
     };
-    let outcome = |id: &str, word: &str, error: Option<&str>| json!({"intent": id, "outcome": word, "http_status": null, "attempts": 1, "error": error});
-    let proven = json!({"intent": "i-1", "proof": "agrees", "says": "no credential of the client is enabled", "tries": 1});
+    let outcome = |id: &str, word: &str, error: Option<&str>| json!({"intent": id, "outcome": word, "http_status": null, "attempts": 1, "error": error.map(spice)});
+    let proven = json!({"intent": "i-1", "proof": "agrees", "says": spice("no credential of the client is enabled"), "tries": 1});
     let at = |seq: u64, kind, body: Value| entry(ANA, seq, minutes, kind, body);
     vec![
         at(
@@ -87,7 +88,7 @@ pub fn records(minutes: i64) -> Vec<Entry> {
 /// That an analyst took on a cell, or found it to be so.
 pub fn decided(seq: u64, kind: &str, layer: &str, found: Option<&str>) -> Entry {
     let mut body = json!({
-        "kind": kind, "alert": "drill/f1", "reason": "the window is short and the owner agrees",
+        "kind": kind, "alert": "drill/f1", "reason": spice("the window is short and the owner agrees"),
         "cell": {"node": "lab:svc-deploy", "layer": layer},
     });
     if let Some(found) = found {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stanch::app::msg::Msg;
 
+use super::evil;
 use super::{World, finding, now, rows};
 
 /// An alert that the intruder made something.
@@ -35,7 +36,7 @@ fn hub() -> String {
 
 /// Everything that text from outside can try.
 fn hostile() -> String {
-    let bad = "\\u001b]0;pwned\\u0007 \\u202egpj.exe\\u200b\\r\\nrow";
+    let bad = &evil::toml();
     format!(
         "[[identity]]\nid = 'lab:svc-deploy'\nname = 'svc-deploy'\nkind = 'oauth_client'\n\
          [[identity.credential]]\nid = \"k{bad}\"\nkind = 'key'\nstore = \"vault{bad}\"\n\

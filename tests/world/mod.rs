@@ -32,10 +32,14 @@ pub fn now() -> Timestamp {
 pub mod board;
 pub mod card;
 pub mod coverage;
+pub mod evil;
 pub mod maps;
 pub mod modes;
 pub mod ready;
 pub mod records;
+pub mod standing;
+
+use evil::spice;
 
 /// A console without its outside.
 pub struct World {
@@ -63,8 +67,8 @@ fn finding(uid: &str, who: &str, title: &str, pattern: &str, severity: u8, minut
         "class_uid": 2004, "category_uid": 2, "activity_id": 1, "type_uid": 200_401, "time": at,
         "severity_id": severity, "confidence_score": 91,
         "metadata": {"version": "1.5.0", "product": {"name": "Lab Identity", "vendor_name": "Lab"}},
-        "finding_info": {"uid": uid, "title": title, "types": [pattern], "first_seen_time": at},
-        "resources": [{"uid": "prod/payments-db", "type": "Secret"}],
+        "finding_info": {"uid": uid, "title": spice(title), "types": [pattern], "first_seen_time": at},
+        "resources": [{"uid": spice("prod/payments-db"), "type": "Secret"}],
         "evidences": [{"actor": {"user": {"uid": who, "name": who, "type_id": 4}, "idp": {"uid": "lab", "name": "lab"}}}],
     })
 }
@@ -108,7 +112,7 @@ fn drill_findings() -> Vec<Value> {
 
 fn held(name: &str, privileged: bool) -> Scope {
     Scope {
-        name: name.into(),
+        name: spice(name).as_str().into(),
         privileged,
         ..Scope::default()
     }
@@ -137,7 +141,7 @@ impl World {
         let capability = |title: &str, layer, breaks: &str| Capability {
             title: title.to_owned(),
             layer,
-            breaks: breaks.to_owned(),
+            breaks: spice(breaks),
             irreversible: None,
             residual: Vec::new(),
         };
@@ -186,7 +190,7 @@ impl World {
         world.send(Msg::Source {
             name: "drill".into(),
             healthy: true,
-            text: "following".into(),
+            text: spice("following"),
         });
         world
     }
@@ -213,7 +217,7 @@ impl World {
                 world.type_text("planned key rotation, ticket 4711");
             }
             "help" => world.press("?"),
-            board if board.starts_with("board_") => world.board(board),
+            board if board.starts_with("board_") => world.standing(board),
             "why" => world.press("w"),
             "why_rules" => world.press("w pgdn pgdn pgdn pgdn"),
             "messages" => world.press("m"),
@@ -255,6 +259,12 @@ impl World {
                 world.type_text("4h vendor rotates at noon");
             }
             "views" => world.press("V"),
+            "save_view" => {
+                world.press("/");
+                world.type_text("sev>=high");
+                world.press("enter V s");
+            }
+            "inbox" | "debts" | "judging" | "refuse" => world.board(screen),
             "observed" => world.press("tab pgdn"),
             alone if alone.starts_with("alone") || alone.starts_with("policy") => {
                 world.modes(alone);
@@ -296,8 +306,9 @@ impl World {
     fn alerts(&mut self, screen: &str) {
         let mut findings = drill_findings();
         if screen == "hostile" || screen == "log_hostile" {
-            let title =
-                "\u{1b}]0;pwned\u{7}Quarterly \u{202e}gpj.exe\u{200b} \u{9b}31m report\r\nrow";
+            let title = &spice(
+                "\u{1b}]0;pwned\u{7}Quarterly \u{202e}gpj.exe\u{200b} \u{9b}31m report\r\nrow",
+            );
             findings.push(finding(
                 "f5",
                 "svc-dep\u{202e}loy\u{430}",
@@ -340,23 +351,23 @@ impl World {
         self.send(Msg::Malformed {
             source: "drill".into(),
             total: 1,
-            reason: "not JSON".into(),
+            reason: spice("not JSON"),
         });
         if let Some(card) = self.model.detail.identity.clone() {
             let context = LiveContext {
                 enabled: Some(true),
                 sessions: vec![Session {
-                    id: Untrusted::from("s-4a0a7401a4"),
-                    kind: Untrusted::from("access_token"),
+                    id: Untrusted::new(spice("s-4a0a7401a4")),
+                    kind: Untrusted::new(spice("access_token")),
                     started: now().checked_sub(SignedDuration::from_mins(12)).ok(),
                     last_seen: None,
                     expires: now().checked_add(SignedDuration::from_mins(9)).ok(),
-                    origin: Some(Untrusted::from("203.0.113.66 python-requests/2.32.4")),
+                    origin: Some(Untrusted::new(spice("203.0.113.66 python-requests/2.32.4"))),
                 }],
                 scopes: vec![held("deploy", false), held("secrets.read", true)],
                 unknown: vec![(
                     "grants".into(),
-                    Untrusted::from("the provider answered 503"),
+                    Untrusted::new(spice("the provider answered 503")),
                 )],
                 ..LiveContext::default()
             };
@@ -440,7 +451,7 @@ impl World {
         self.press("tab enter");
         self.clock = now();
         if how == "failed" {
-            let text = "cannot check the plan against the provider: connection refused".to_owned();
+            let text = spice("cannot check the plan against the provider: connection refused");
             self.send(Msg::RunEnded {
                 digest,
                 text,
@@ -462,7 +473,7 @@ impl World {
             "1",
             Phase::Ended(
                 CellState::Proven,
-                "6 documents stored beside the log".into(),
+                spice("6 documents stored beside the log"),
             ),
         );
         if how == "running" {
@@ -471,13 +482,13 @@ impl World {
         }
         step(
             "2",
-            Phase::Ended(CellState::Failed, "introspection still says active".into()),
+            Phase::Ended(CellState::Failed, spice("introspection still says active")),
         );
         step(
             "3",
             Phase::Ended(
                 CellState::Unknown,
-                "timed out after the request was sent".into(),
+                spice("timed out after the request was sent"),
             ),
         );
         let text = "ended: 1 proven, 1 failed, 1 unknown".to_owned();
@@ -509,13 +520,13 @@ fn step(id: &str, verb: Verb, title: &str, tier: Tier, path: &str) -> PlanStep {
     PlanStep {
         id: StepId::new(id),
         verb,
-        title: title.to_owned(),
-        why: "what is there now may be gone in a minute".to_owned(),
+        title: spice(title),
+        why: spice("what is there now may be gone in a minute"),
         team: "IAM".to_owned(),
         tier,
         layer: Layer::Sessions,
         connector: "lab".to_owned(),
-        target: Untrusted::from("client svc-deploy"),
+        target: Untrusted::new(spice("client svc-deploy")),
         requests: if acts {
             vec![request("act", "POST", path)]
         } else {
@@ -524,19 +535,19 @@ fn step(id: &str, verb: Verb, title: &str, tier: Tier, path: &str) -> PlanStep {
         verify: acts.then(|| RenderedVerify {
             requests: vec![request("read", "GET", "/admin/clients/c-1/sessions")],
             proven_if: "true".into(),
-            says: "the client has no live session".into(),
+            says: spice("the client has no live session"),
             interval_ms: 500,
             deadline_ms: 10_000,
         }),
         undo: if acts {
             Undo::Irreversible {
-                reason: "tokens cannot be reissued".into(),
+                reason: spice("tokens cannot be reissued"),
             }
         } else {
             Undo::NothingToUndo
         },
         breaks: if acts {
-            "whoever works with these tokens must log in again".into()
+            spice("whoever works with these tokens must log in again")
         } else {
             String::new()
         },
@@ -547,7 +558,7 @@ fn step(id: &str, verb: Verb, title: &str, tier: Tier, path: &str) -> PlanStep {
 fn plan(tier: Tier) -> Plan {
     let node = |label: &str, criticality| ImpactNode {
         node: stanch::domain::ids::NodeId::new(label),
-        label: Untrusted::from(label),
+        label: Untrusted::new(spice(label)),
         criticality,
         depth: 1,
     };
@@ -558,7 +569,7 @@ fn plan(tier: Tier) -> Plan {
         identity: stanch::domain::ids::IdentityId::new("lab:svc-deploy"),
         identity_name: Untrusted::from("svc-deploy"),
         params: BTreeMap::new(),
-        environment: Some(Untrusted::from("production")),
+        environment: Some(Untrusted::new(spice("production"))),
         playbook: "cut-live-access".into(),
         playbook_sha256: "0".repeat(64),
         tier,
@@ -604,7 +615,7 @@ fn plan(tier: Tier) -> Plan {
         },
         residual: vec![Residual {
             layer: Layer::Credentials,
-            text: "the secret still works".into(),
+            text: spice("the secret still works"),
             at_most_s: None,
         }],
         preconditions: Vec::new(),

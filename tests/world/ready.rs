@@ -6,11 +6,12 @@ use stanch::app::msg::Msg;
 use stanch::app::readiness::Judged;
 use stanch::domain::readiness::{Means, of_all};
 
+use super::evil;
 use super::{World, now};
 
 /// Everything that text from outside can try, in every place that is shown.
 fn hostile() -> String {
-    let bad = "\\u001b]0;pwned\\u0007 \\u202egpj.exe\\u200b\\r\\nrow";
+    let bad = &evil::toml();
     format!(
         "[[identity]]\nid = \"lab:a{bad}\"\nname = \"{bad}\"\nkind = 'oauth_client'\nconnector = \"c{bad}\"\n\
          [[identity.credential]]\nid = \"k{bad}\"\nkind = 'key'\nhard_coded = [\"{bad}\"]\n\

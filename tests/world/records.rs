@@ -8,6 +8,7 @@ use stanch::app::timeline::{Found, Stored, Verdict};
 use stanch::domain::decision::{Entry, Outcome, RecordType};
 use stanch::domain::vocabulary::Tier;
 
+use super::evil::spice;
 use super::{World, now, plan};
 
 const ANA: &str = "soc.example/jump-1/ana";
@@ -45,7 +46,7 @@ fn intent(id: &str, step: &str, verb: &str, digest: &str) -> Value {
 fn outcome(id: &str, word: &str, status: Option<u16>, error: Option<&str>) -> Value {
     json!({
         "intent": id, "outcome": word, "http_status": status, "provider_request_id": "req-7",
-        "attempts": 1, "error": error, "body_sha256": null,
+        "attempts": 1, "error": error.map(spice), "body_sha256": null,
     })
 }
 
@@ -68,7 +69,7 @@ pub fn records() -> Vec<Entry> {
             2,
             40,
             T::Decision,
-            json!({"kind": "note", "alert": "drill/f3", "reason": "vendor says the key is theirs"}),
+            json!({"kind": "note", "alert": "drill/f3", "reason": spice("vendor says the key is theirs")}),
         ),
         entry(
             ANA,
@@ -89,7 +90,7 @@ pub fn records() -> Vec<Entry> {
             3,
             9,
             T::Approval,
-            json!({"digest": digest, "approved": true, "by": null, "reason": "read it"}),
+            json!({"digest": digest, "approved": true, "by": null, "reason": spice("read it")}),
         ),
         entry(
             ANA,
@@ -118,7 +119,7 @@ pub fn records() -> Vec<Entry> {
             8,
             6,
             T::Verify,
-            json!({"intent": "i-2", "proof": "agrees", "says": "the client has no live session", "tries": 2,
+            json!({"intent": "i-2", "proof": "agrees", "says": spice("the client has no live session"), "tries": 2,
                    "evidence_sha256": "ab".repeat(32)}),
         ),
         entry(
@@ -234,7 +235,8 @@ impl World {
     }
 
     pub(super) fn hostile_log(&mut self, screen: &str) {
-        let evil = "\u{1b}]0;pwned\u{7}\u{202e}gpj\u{200b}\u{9b}31m\r\nrow\u{2066}";
+        let evil = spice("\u{1b}]0;pwned\u{7}\u{202e}gpj\u{200b}\u{9b}31m\r\nrow\u{2066}");
+        let evil = evil.as_str();
         let mut records = vec![
             entry(
                 &format!("site/host/{evil}"),

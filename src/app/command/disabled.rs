@@ -53,6 +53,17 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
             Overlay::Plan(view) if view.stage == Stage::Running => None,
             _ => Some("nothing is running".to_owned()),
         },
+        C::TakeBack => match &model.overlay {
+            Overlay::Plan(view) if view.stage == Stage::Ended => None,
+            Overlay::Plan(view) if view.stage == Stage::Running => {
+                Some("the plan is running".to_owned())
+            }
+            _ => Some("nothing was done yet".to_owned()),
+        },
+        C::HandOffDone => match &model.overlay {
+            Overlay::Plan(view) if matches!(view.stage, Stage::Running | Stage::Ended) => None,
+            _ => Some("nothing was handed over yet".to_owned()),
+        },
         C::Coverage => match &model.overlay {
             Overlay::Plan(view) if !matches!(view.stage, Stage::Running | Stage::Ended) => {
                 Some("nothing was done yet".to_owned())

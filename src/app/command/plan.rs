@@ -1,7 +1,7 @@
 //! The keys of a plan: preview, confirmation, progress.
 
 use super::Command as C;
-use super::Danger::{Acts, Safe};
+use super::Danger::{Acts, Records, Safe};
 use super::Scope::Plan;
 use super::{Spec, spec};
 
@@ -77,6 +77,24 @@ pub(super) const ROWS: &[Spec] = &[
         Safe,
         Plan,
         "Copy a message for every step that another team does.",
+    ),
+    spec(
+        C::HandOffDone,
+        "plan.done",
+        "hand-off done",
+        &["d"],
+        Records,
+        Plan,
+        "Write down that another team did its step: who, what, and how it was seen.",
+    ),
+    spec(
+        C::TakeBack,
+        "plan.take_back",
+        "take back",
+        &["u"],
+        Acts,
+        Plan,
+        "Take a step back: shows what that sends; up and down choose the step.",
     ),
     spec(
         C::Stop,

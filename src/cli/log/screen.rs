@@ -17,7 +17,7 @@ use crate::journal::JournalConfig;
 use crate::runtime::console::{Console, QUEUE, report_to};
 use crate::runtime::journal::Journal;
 use crate::runtime::screen::Screen;
-use crate::runtime::services::Services;
+use crate::runtime::services::{Latest, Services};
 use crate::term::session::{Session, install_panic_hook};
 
 /// Said where there is no terminal.
@@ -64,6 +64,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
             playbooks: Arc::new([]),
             policy: Arc::default(),
             inventory: Arc::new(Inventory::default()),
+            latest: Latest::default(),
             inventory_sources: None,
             journal: Journal::open(
                 journal,

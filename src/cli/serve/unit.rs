@@ -24,7 +24,7 @@ pub fn print_unit(global: &Global, out: &mut dyn std::io::Write) -> anyhow::Resu
         out,
         "\
 [Unit]
-Description=stanch: takes alerts in, ends holds, asks again
+Description=stanch: takes alerts in, ends holds, asks again, does what the policy does by itself
 Wants=network-online.target
 After=network-online.target
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::linked::{self, Linked};
 use super::{CellName, CellState};
 use crate::domain::decision::{Act, Decision, DecisionKind, Decisions};
+use crate::domain::handoff;
 use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest};
 use crate::domain::inventory::Inventory;
 use crate::domain::plan::{Plan, PlanStep, Residual};
@@ -374,9 +375,14 @@ fn handed(facts: &Facts<'_>, node: &NodeId, drafts: &mut Drafts) {
         else {
             continue;
         };
+        let answer = decision.plan.as_ref();
+        let answer = answer.and_then(|d| handoff::answer(d, plan, step, facts.decisions));
+        let answer = answer.map(|done| done.line());
+        let title = show(&step.title);
         let draft = Draft {
             state: CellState::HandedOff,
-            says: show(&step.title).into_owned(),
+            // Whoever looks says whether it holds; what the team says is no proof.
+            says: answer.map_or_else(|| title.clone().into_owned(), |a| format!("{a} ({title})")),
             until: None,
             at: *at,
         };

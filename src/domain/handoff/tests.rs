@@ -78,3 +78,62 @@ fn items_of_other_teams_stand_as_the_log_says(
     );
     assert!(message.contains(digest.short()));
 }
+
+fn told(decisions: &mut Decisions, seq: u64, decision: &Decision) {
+    decisions.apply(&Entry {
+        signer: None,
+        log: "l".into(),
+        seq,
+        kind: RecordType::Decision,
+        ts: Timestamp::from_second(seq.cast_signed()).unwrap(),
+        actor: "alice@soc".into(),
+        body: serde_json::to_value(decision)
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .clone(),
+    });
+}
+
+#[test]
+fn who_did_it_and_when_and_who_says_so_is_kept_until_they_are_asked_anew() {
+    let plan = plan();
+    let digest = plan.digest();
+    let mut decisions = Decisions::default();
+    let said = ("bob", " agent paused, queue empty ");
+    let early = done(&digest, &plan, &decisions, "3", said);
+    assert!(early.unwrap_err().contains("was not handed over yet"));
+    let handed = Decision {
+        plan: Some(digest.clone()),
+        step: Some(crate::domain::ids::StepId::new("3")),
+        ..Decision::on(plan.alert.clone(), DecisionKind::HandOver, None)
+    };
+    told(&mut decisions, 1, &handed);
+    for (step, said, why) in [
+        (
+            "9",
+            said,
+            "step 9 is for no other team; these wait for another team: 3",
+        ),
+        ("1", said, "step 1 is for no other team"),
+        ("3", ("", "x"), "say who did it"),
+        ("3", ("bob", " "), "say who did it"),
+    ] {
+        let refused = done(&digest, &plan, &decisions, step, said).unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+    }
+    let record = done(&digest, &plan, &decisions, "3", said).unwrap();
+    told(&mut decisions, 2, &record);
+    let all = items(&digest, &plan, &decisions);
+    assert_eq!(all[1].state, Standing::Done);
+    let line = all[1].done.as_ref().unwrap().line();
+    assert_eq!(
+        line,
+        "done by bob, as alice@soc says: agent paused, queue empty"
+    );
+    let again = done(&digest, &plan, &decisions, "3", said).unwrap_err();
+    assert!(again.contains("done by bob"), "{again}");
+    told(&mut decisions, 3, &handed);
+    let all = items(&digest, &plan, &decisions);
+    assert_eq!((all[1].state, &all[1].done), (Standing::HandedOver, &None));
+}

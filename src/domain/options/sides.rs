@@ -7,6 +7,7 @@ use super::{Capability, Situation};
 use crate::domain::alert::age;
 use crate::domain::identity::Session;
 use crate::domain::playbook::{Playbook, StepTemplate};
+use crate::domain::policy::modes::needs_no_undo;
 use crate::domain::urgency::Exposure;
 use crate::domain::vocabulary::{IdentityKind, Layer, Tier, Verb, words};
 
@@ -264,8 +265,16 @@ fn undo(situation: &Situation<'_>, book: &Playbook) -> String {
             !session && (s.irreversible.is_some() || says)
         });
     let never: Vec<String> = never.map(|s| s.verb.as_str().replace('_', " ")).collect();
+    let ends = book.steps.iter().filter(|s| does(situation, s));
+    let ends = ends.filter(|s| Slice::of(s.verb) == Slice::Session);
+    let acts = book.steps.iter().filter(|s| does(situation, s));
+    let acts = acts.filter(|s| !needs_no_undo(s.verb)).count();
     match (book.tier(), never.is_empty()) {
         (Tier::Monitor, _) => "changes nothing".to_owned(),
+        // What ended stays ended; nobody waits for it.
+        (_, true) if acts == 0 && ends.count() > 0 => {
+            "nothing to take back: whoever may logs in anew".to_owned()
+        }
         (_, true) => "can be taken back".to_owned(),
         (_, false) => format!("cannot be taken back: {}", never.join(", ")),
     }

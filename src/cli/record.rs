@@ -1,0 +1,61 @@
+//! What a subcommand writes down about alerts: who may, that the log can be written, and what the caller hears.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::plan::{refuse_blocked, refuse_read_only, silent, with_setup};
+use super::setup::Setup;
+use super::{Global, exit};
+use crate::app::model::Model;
+use crate::domain::decision::Decision;
+use crate::domain::text::show;
+use crate::runtime::approval;
+
+/// What is to be written down, or why not.
+pub(super) type Chosen = Result<Vec<Decision>, String>;
+
+/// Writes down what `choose` decides on what is known now, all of it or nothing.
+///
+/// Whoever looks on is told before anything is looked up: what else is in the way does not matter to them.
+pub(super) fn recording(
+    global: &Global,
+    out: &mut dyn Write,
+    choose: impl FnOnce(&Setup, &mut Model, Timestamp) -> anyhow::Result<Chosen>,
+) -> anyhow::Result<u8> {
+    if let Some(code) = refuse_read_only(global) {
+        return Ok(code);
+    }
+    with_setup(global, silent(), async |setup: &Setup, mut model| {
+        if let Some(reason) = setup.services.journal.blocked().await {
+            return refuse_blocked(&reason, global.json, out);
+        }
+        let allowed = approval::may_decide(&setup.services).await;
+        let chosen = match allowed {
+            Err(refusal) => Err(format!("not recorded: {}", show(&refusal))),
+            Ok(()) => choose(setup, &mut model, Timestamp::now())?,
+        };
+        let decisions = match chosen {
+            Ok(decisions) => decisions,
+            Err(refusal) => {
+                if global.json {
+                    writeln!(out, "{}", json!({ "refused": refusal }))?;
+                }
+                eprintln!("stanch: {refusal}");
+                return Ok(exit::REFUSED);
+            }
+        };
+        let written = setup.services.decide(&decisions).await;
+        written.map_err(|e| anyhow::anyhow!("NOT recorded: {e}"))?;
+        for decision in &decisions {
+            if global.json {
+                writeln!(out, "{}", json!({ "recorded": decision }))?;
+            } else {
+                let word = decision.kind.as_str().replace('_', " ");
+                writeln!(out, "recorded: {word} {}", show(decision.alert.as_str()))?;
+            }
+        }
+        Ok(exit::DONE)
+    })
+}
