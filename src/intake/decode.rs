@@ -505,7 +505,13 @@ impl Opening<'_> {
                 self.secrets.push(key.to_owned());
             }
         });
-        for decoded in kind.decode(value, &origin) {
+        let results = kind.decode(value, &origin);
+        // Most lines hold one, and a list makes room for four when it is not told.
+        self.contents.alerts.reserve_exact(match results.len() {
+            1 if self.contents.alerts.is_empty() => 1,
+            _ => 0,
+        });
+        for decoded in results {
             match decoded {
                 Ok(decoded) => self.contents.alerts.push(decoded),
                 Err(reason) => self.reject(reason, place),
@@ -592,12 +598,11 @@ fn into_bounded_id(id: String) -> String {
 /// Writes bytes as lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = |byte: &u8| {
-        let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-        [char::from(DIGITS[high]), char::from(DIGITS[low])]
-    };
     let mut out = String::with_capacity(bytes.len() * 2);
-    out.extend(bytes.iter().flat_map(digits));
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
     out
 }
 

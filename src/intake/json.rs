@@ -140,7 +140,7 @@ impl Json<'_> {
     /// Returns a string that is not blank.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Self::Text(text) if !text.trim().is_empty() => Some(text),
+            Self::Text(text) if !is_blank(text) => Some(text),
             _ => None,
         }
     }
@@ -186,6 +186,12 @@ impl Json<'_> {
             Self::Object(_) => "an object",
         }
     }
+}
+
+/// Tells whether text is nothing but blanks.
+pub fn is_blank(text: &str) -> bool {
+    // Nearly all begins with a letter or digit.
+    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.trim().is_empty()
 }
 
 /// Writes a number as JSON does.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 
 use crate::domain::text::{fit, show};
-use crate::intake::json::{Json, Keys};
+use crate::intake::json::{Json, Keys, is_blank};
 use crate::intake::time;
 
 /// A value of the wrong type.
@@ -90,7 +90,7 @@ impl<'v, 'a> Fields<'v, 'a> {
     /// Returns an object inside as fields of the same alert.
     pub fn object(&self, path: &str) -> Option<Self> {
         match self.value(path)? {
-            Json::Text(text) if text.trim().is_empty() => None,
+            Json::Text(text) if is_blank(text) => None,
             object @ Json::Object(_) => Some(self.inside(object, Place::At(path.to_owned()))),
             other => self.refuse(path, other, "an object"),
         }
@@ -153,7 +153,7 @@ impl<'v, 'a> Fields<'v, 'a> {
     /// Returns the first text that is not blank.
     pub fn text(&self, paths: &[&str]) -> Option<&'v str> {
         paths.iter().find_map(|path| match self.leaf(path)? {
-            Json::Text(text) => Some(&**text).filter(|t| !t.trim().is_empty()),
+            Json::Text(text) => Some(&**text).filter(|t| !is_blank(t)),
             other => self.refuse(path, other, "text"),
         })
     }
@@ -198,7 +198,7 @@ impl<'v, 'a> Fields<'v, 'a> {
     /// Returns the first text, number or boolean as it stands.
     pub fn scalar(&self, paths: &[&str]) -> Option<&'v Json<'a>> {
         paths.iter().find_map(|path| match self.leaf(path)? {
-            Json::Text(text) if text.trim().is_empty() => None,
+            Json::Text(text) if is_blank(text) => None,
             value @ (Json::Text(_) | Json::Number(_) | Json::Bool(_)) => Some(value),
             other => self.refuse(path, other, "text or a number"),
         })
@@ -220,7 +220,7 @@ impl<'v, 'a> Fields<'v, 'a> {
             None => &[],
             Some(Json::List(items)) => items,
             Some(object @ Json::Object(_)) => std::slice::from_ref(object),
-            Some(Json::Text(text)) if text.trim().is_empty() => &[],
+            Some(Json::Text(text)) if is_blank(text) => &[],
             Some(other) => self.refuse(path, other, "an array").unwrap_or(&[]),
         }
     }
@@ -228,7 +228,7 @@ impl<'v, 'a> Fields<'v, 'a> {
     /// Returns the texts of an array, or one text.
     pub fn texts(&self, path: &str) -> Vec<&'v str> {
         match self.value(path) {
-            Some(Json::Text(text)) if !text.trim().is_empty() => vec![text],
+            Some(Json::Text(text)) if !is_blank(text) => vec![text],
             Some(Json::List(items)) => items.iter().filter_map(Json::text).collect(),
             _ => Vec::new(),
         }
@@ -280,7 +280,7 @@ fn walk<'p, 'v, 'a>(
     if !matches!(value, Json::Object(_)) {
         return match value {
             Json::Null => Ok(None),
-            Json::Text(text) if text.trim().is_empty() => Ok(None),
+            Json::Text(text) if is_blank(text) => Ok(None),
             Json::List(items) if items.is_empty() => Ok(None),
             Json::List(items) if arrays => walk(&items[0], path, from, arrays),
             other => Err((path[..from].trim_end_matches('.'), other.type_name())),

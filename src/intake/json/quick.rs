@@ -2,6 +2,7 @@
 //! wrong, it leaves to the other way, which also says what is wrong.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use serde_json::Number;
 
@@ -13,27 +14,46 @@ const MOST_LEVELS: usize = 100;
 /// Objects up to this many keys are searched for duplicates by what their keys look like; larger ones are sorted.
 const MOST_MARKED: usize = 64;
 
+/// Most members for which room is kept from one text to the next: 56 KiB.
+const MOST_SPARE: usize = 1_024;
+
+/// A member of an object; an element of a list has no key.
+type Member<'a> = (Cow<'a, str>, Json<'a>);
+
+thread_local! {
+    /// Room for members: as much as any text needs is more than an allocator gives quickly.
+    static SPARE: Cell<Vec<Member<'static>>> = const { Cell::new(Vec::new()) };
+}
+
 /// Reads a value that fills the text. Nothing means that the other way must be gone.
 pub(super) fn parse(text: &str) -> Option<Json<'_>> {
     let mut reader = Reader {
         text,
         bytes: text.as_bytes(),
         at: 0,
-        members: Vec::with_capacity(32),
-        items: Vec::new(),
+        open: SPARE.take(),
     };
-    let value = reader.value(0)?;
+    reader.open.push((Cow::Borrowed(""), Json::Null));
+    let is_read = reader.value(0, 0).is_some();
     reader.blanks();
-    (reader.at == text.len()).then_some(value)
+    let is_whole = is_read && reader.at == text.len();
+    reader.open.truncate(1);
+    let value = reader.open.pop().map(|(_, value)| value);
+    if reader.open.capacity() <= MOST_SPARE {
+        // Nothing is in it: what is collected is the room.
+        let room = reader.open.into_iter().map_while(|_| None);
+        SPARE.set(room.collect());
+    }
+    value.filter(|_| is_whole)
 }
 
 struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    /// Members of the objects that are being read, the innermost last: each object takes its own in one piece.
-    members: Vec<(Cow<'a, str>, Json<'a>)>,
-    items: Vec<Json<'a>>,
+    /// Members and elements of what is being read, the innermost last: each object and list takes its own in one piece.
+    /// A value is written where it stays, as moving one takes longer than reading it.
+    open: Vec<Member<'a>>,
 }
 
 impl<'a> Reader<'a> {
@@ -59,17 +79,26 @@ impl<'a> Reader<'a> {
         Some(byte)
     }
 
-    fn value(&mut self, level: usize) -> Option<Json<'a>> {
-        match self.next()? {
-            b'"' => self.string().map(Json::Text),
-            b'{' if level < MOST_LEVELS => self.object(level),
-            b'[' if level < MOST_LEVELS => self.list(level),
-            b't' => self.word("rue", Json::Bool(true)),
-            b'f' => self.word("alse", Json::Bool(false)),
-            b'n' => self.word("ull", Json::Null),
-            b'-' | b'0'..=b'9' => self.number(),
-            _ => None,
-        }
+    /// Reads a value into a place of what is open.
+    fn value(&mut self, level: usize, to: usize) -> Option<()> {
+        let value = match self.next()? {
+            b'"' => Json::Text(self.string()?),
+            b'{' if level < MOST_LEVELS => return self.object(level, to),
+            b'[' if level < MOST_LEVELS => return self.list(level, to),
+            b't' => self.word("rue", Json::Bool(true))?,
+            b'f' => self.word("alse", Json::Bool(false))?,
+            b'n' => self.word("ull", Json::Null)?,
+            b'-' | b'0'..=b'9' => Json::Number(self.number()?),
+            _ => return None,
+        };
+        self.put(to, value)
+    }
+
+    /// Writes a value into its place. What stands there is [`Json::Null`], so there is nothing to drop.
+    #[inline]
+    fn put(&mut self, to: usize, value: Json<'a>) -> Option<()> {
+        std::mem::forget(std::mem::replace(&mut self.open.get_mut(to)?.1, value));
+        Some(())
     }
 
     fn word(&mut self, rest: &str, value: Json<'a>) -> Option<Json<'a>> {
@@ -78,8 +107,8 @@ impl<'a> Reader<'a> {
         (found == rest.as_bytes()).then_some(value)
     }
 
-    fn object(&mut self, level: usize) -> Option<Json<'a>> {
-        let from = self.members.len();
+    fn object(&mut self, level: usize, to: usize) -> Option<()> {
+        let from = self.open.len();
         let mut byte = self.next()?;
         while byte != b'}' {
             if byte != b'"' {
@@ -89,8 +118,9 @@ impl<'a> Reader<'a> {
             if self.next()? != b':' {
                 return None;
             }
-            let value = self.value(level + 1)?;
-            self.members.push((key, value));
+            let member = self.open.len();
+            self.open.push((key, Json::Null));
+            self.value(level + 1, member)?;
             byte = self.next()?;
             if byte == b',' {
                 byte = self.next()?;
@@ -101,29 +131,33 @@ impl<'a> Reader<'a> {
                 return None;
             }
         }
-        let members = match level {
-            0 => std::mem::take(&mut self.members),
-            _ => self.members.split_off(from),
-        };
-        (!is_repetitive(&members)).then_some(Json::Object(members))
+        let members = self.open.split_off(from);
+        if is_repetitive(&members) {
+            return None;
+        }
+        self.put(to, Json::Object(members))
     }
 
-    fn list(&mut self, level: usize) -> Option<Json<'a>> {
-        let from = self.items.len();
+    fn list(&mut self, level: usize, to: usize) -> Option<()> {
+        let from = self.open.len();
         self.blanks();
         if self.peek()? == b']' {
             self.at += 1;
-            return Some(Json::List(Vec::new()));
-        }
-        loop {
-            let value = self.value(level + 1)?;
-            self.items.push(value);
-            match self.next()? {
-                b',' => {}
-                b']' => return Some(Json::List(self.items.split_off(from))),
-                _ => return None,
+        } else {
+            loop {
+                let element = self.open.len();
+                self.open.push((Cow::Borrowed(""), Json::Null));
+                self.value(level + 1, element)?;
+                match self.next()? {
+                    b',' => {}
+                    b']' => break,
+                    _ => return None,
+                }
             }
         }
+        let elements = self.open.drain(from..).map(|(_, value)| value);
+        let elements = elements.collect();
+        self.put(to, Json::List(elements))
     }
 
     /// Reads a string whose first quote was taken.
@@ -179,7 +213,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number whose first byte was taken.
-    fn number(&mut self) -> Option<Json<'a>> {
+    fn number(&mut self) -> Option<Number> {
         let from = self.at - 1;
         let is_negative = self.bytes.get(from) == Some(&b'-');
         let begin = from + usize::from(is_negative);
@@ -195,14 +229,14 @@ impl<'a> Reader<'a> {
             return self.other_number(from);
         }
         self.at = at;
-        Some(Json::Number(match is_negative {
+        Some(match is_negative {
             false => Number::from(value),
             true => Number::from(-value.cast_signed()),
-        }))
+        })
     }
 
     /// Reads what begins like a number as the other way takes it alone.
-    fn other_number(&mut self, from: usize) -> Option<Json<'a>> {
+    fn other_number(&mut self, from: usize) -> Option<Number> {
         let is_number = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-');
         self.at = from;
         while self.peek().is_some_and(is_number) {
@@ -210,7 +244,7 @@ impl<'a> Reader<'a> {
         }
         let text = self.text.get(from..self.at)?;
         match serde_json::from_str::<Json<'_>>(text).ok()? {
-            Json::Number(number) => Some(Json::Number(number)),
+            Json::Number(number) => Some(number),
             _ => None,
         }
     }
