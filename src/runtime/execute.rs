@@ -226,8 +226,13 @@ async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<
             "the plan was made on the drill and this is not it, or the other way round".to_owned(),
         );
     }
-    let decisions = services.journal.latest().await.map_err(|e| e.to_string())?;
-    if decisions.was_run(digest) {
+    let known = digest.clone();
+    let was_run = services
+        .journal
+        .look_now(move |decisions| decisions.was_run(&known))
+        .await
+        .map_err(|e| e.to_string())?;
+    if was_run {
         return Err("the plan was run already; a plan runs once, so build it anew".to_owned());
     }
     Ok(())
@@ -303,7 +308,7 @@ impl Run<'_> {
         }
         let intent = self.intent(plan, step, false).await?;
         // Between the look whether it ran already and this record, another console may have begun the same plan.
-        if !*begun && !self.services.journal.decisions().await?.may_go_on(&intent) {
+        if !*begun && !self.may_go_on(&intent).await? {
             self.not_sent(step, &intent, GAVE_WAY.to_owned()).await?;
             return Ok(None);
         }
@@ -333,6 +338,12 @@ impl Run<'_> {
             }
         };
         Ok(Some(state))
+    }
+
+    async fn may_go_on(&self, intent: &IntentId) -> Result<bool, NotRecorded> {
+        let intent = intent.clone();
+        let look = move |decisions: &Decisions| decisions.may_go_on(&intent);
+        self.services.journal.look(look).await
     }
 
     async fn intent(
