@@ -15,3 +15,5 @@ mod kill;
 mod retain;
 #[path = "common/served.rs"]
 mod served;
+#[path = "intake/timers.rs"]
+mod timers;

@@ -62,50 +62,18 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
             }
         }
         ConfigAction::Check => {
-            let mut errors_told = 0;
-            let config = Config::load(&path)?;
-            let cache = setup::cache_dir(global);
-            let parts = setup::load_parts(&config, &path, cache.as_deref());
-            let mut errors = wrong_inside(&config, &path, super::look::themes(global));
-            let parts = match parts {
-                Ok(parts) => Some(parts),
-                Err(more) => {
-                    errors.splice(0..0, more);
-                    None
-                }
-            };
-            errors.extend(wrong_roster(&config, &path, parts.as_ref()));
-            let inventory = match &parts {
-                Some(parts) => parts.inventory.clone(),
-                None => setup::load_inventory(&config, cache.as_deref()),
-            };
-            let findings = parts.iter().flat_map(|parts| &parts.rules.findings);
-            for finding in findings {
-                match finding.level {
-                    Level::Error => errors.push(anyhow::anyhow!("{finding}")),
-                    Level::Warning => eprintln!("stanch: note: {finding}"),
-                }
+            let checked = examine(global, &path)?;
+            for error in &checked.errors {
+                eprintln!("stanch: {error}");
             }
-            let mistakes = inventory.background().mistakes.iter();
-            for error in mistakes
-                .filter(|m| m.loss > Loss::None)
-                .map(|m| wrong_inventory(&path, &inventory, m))
-                .chain(errors.iter().map(|e| format!("{e:#}")))
-            {
-                eprintln!("stanch: {}", crate::journal::mask_tokens(&error));
-                errors_told += 1;
+            for note in &checked.notes {
+                eprintln!("stanch: note: {note}");
             }
-            note_doubts(&inventory);
-            let Some(parts) = parts.filter(|_| errors_told == 0) else {
+            let Checked { config, parts, .. } = checked;
+            let Some(parts) = parts else {
                 return Ok(exit::USAGE);
             };
             note_unreachable(&config, &parts);
-            for doubt in roster_doubts(&config, &parts)
-                .iter()
-                .filter(|d| !d.is_error)
-            {
-                eprintln!("stanch: note: roster: {}", show(&doubt.says));
-            }
             let (sources, connectors) = (config.source.len(), config.connector.len());
             let (identities, playbooks) = (
                 parts.inventory.identities().len(),
@@ -128,6 +96,71 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
     Ok(exit::DONE)
 }
 
+/// A configuration that was read with everything that it names.
+struct Checked {
+    config: Config,
+    /// What it names; `None` where something is wrong.
+    parts: Option<setup::Parts>,
+    /// What is wrong, masked.
+    errors: Vec<String>,
+    /// What is doubtful, masked.
+    notes: Vec<String>,
+}
+
+/// Reads a configuration as `stanch config check` does, to be put in force; else says everything that is wrong.
+pub(super) fn read_checked(
+    global: &Global,
+    path: &Path,
+) -> Result<(Config, setup::Parts), Vec<String>> {
+    let checked = examine(global, path);
+    let checked = checked.map_err(|error| vec![format!("{error:#}")])?;
+    match checked.parts {
+        Some(parts) => Ok((checked.config, parts)),
+        None => Err(checked.errors),
+    }
+}
+
+fn examine(global: &Global, path: &Path) -> anyhow::Result<Checked> {
+    let config = Config::load(path)?;
+    let cache = setup::cache_dir(global);
+    let parts = setup::load_parts(&config, path, cache.as_deref());
+    let mut notes = Vec::new();
+    let mut errors = wrong_inside(&config, path, super::look::themes(global), &mut notes);
+    let parts = match parts {
+        Ok(parts) => Some(parts),
+        Err(more) => {
+            errors.splice(0..0, more);
+            None
+        }
+    };
+    errors.extend(wrong_roster(&config, path, parts.as_ref(), &mut notes));
+    let inventory = match &parts {
+        Some(parts) => parts.inventory.clone(),
+        None => setup::load_inventory(&config, cache.as_deref()),
+    };
+    for finding in parts.iter().flat_map(|parts| &parts.rules.findings) {
+        match finding.level {
+            Level::Error => errors.push(anyhow::anyhow!("{finding}")),
+            Level::Warning => notes.push(finding.to_string()),
+        }
+    }
+    let mistakes = inventory.background().mistakes.iter();
+    let masked = |text: String| crate::journal::mask_tokens(&text).into_owned();
+    let errors: Vec<String> = mistakes
+        .filter(|m| m.loss > Loss::None)
+        .map(|m| wrong_inventory(path, &inventory, m))
+        .chain(errors.iter().map(|e| format!("{e:#}")))
+        .map(masked)
+        .collect();
+    notes.extend(doubts_of(&inventory));
+    Ok(Checked {
+        config,
+        parts: parts.filter(|_| errors.is_empty()),
+        errors,
+        notes: notes.into_iter().map(masked).collect(),
+    })
+}
+
 /// Says what is wrong with the inventory: of a source that cannot be read at all, where the configuration names it.
 fn wrong_inventory(path: &Path, inventory: &Inventory, mistake: &Mistake) -> String {
     let source = inventory.background().sources.get(mistake.source);
@@ -140,18 +173,16 @@ fn wrong_inventory(path: &Path, inventory: &Inventory, mistake: &Mistake) -> Str
 }
 
 /// Says what is doubtful about the inventory. All of it is used, so it is no error.
-fn note_doubts(inventory: &Inventory) {
-    for source in &inventory.background().sources {
-        if let Some(trouble) = source.trouble.as_ref().filter(|_| source.identities > 0) {
-            eprintln!("stanch: note: inventory {}: {trouble}", source.shown());
-        }
-    }
-    for mistake in &inventory.background().mistakes {
-        if mistake.loss == Loss::None {
-            let text = mistake.to_string();
-            eprintln!("stanch: note: {}", crate::journal::mask_tokens(&text));
-        }
-    }
+fn doubts_of(inventory: &Inventory) -> Vec<String> {
+    let sources = inventory.background().sources.iter();
+    let used = sources.filter(|source| source.identities > 0);
+    let troubles = used.filter_map(|source| {
+        let trouble = source.trouble.as_ref()?;
+        Some(format!("inventory {}: {trouble}", source.shown()))
+    });
+    let mistakes = inventory.background().mistakes.iter();
+    let doubts = mistakes.filter(|m| m.loss == Loss::None);
+    troubles.chain(doubts.map(ToString::to_string)).collect()
 }
 
 /// Returns what is wrong with the secrets of the console's own and with the screen.
@@ -159,6 +190,7 @@ fn wrong_inside(
     config: &Config,
     path: &Path,
     themes: anyhow::Result<Themes>,
+    notes: &mut Vec<String>,
 ) -> Vec<anyhow::Error> {
     let mut errors = Vec::new();
     for (name, connector) in &config.connector {
@@ -185,7 +217,7 @@ fn wrong_inside(
     match themes.map(|themes| themes.named(&config.ui.theme)) {
         Ok(Ok(theme)) => {
             for doubt in theme.doubts() {
-                eprintln!("stanch: note: theme `{}`: {doubt}", show(&config.ui.theme));
+                notes.push(format!("theme `{}`: {doubt}", show(&config.ui.theme)));
             }
         }
         Ok(Err(error)) => {
@@ -197,18 +229,25 @@ fn wrong_inside(
 }
 
 /// Returns what is wrong with the roster and the rules of who must agree: a plan that nobody can ever agree to is no plan.
-pub(super) fn wrong_roster(
+fn wrong_roster(
     config: &Config,
     path: &Path,
     parts: Option<&setup::Parts>,
+    notes: &mut Vec<String>,
 ) -> Vec<anyhow::Error> {
     let blame = |text: String| Config::blame(path, &["authority", "roster"], text).into();
     if let Err(error) = setup::authority(config) {
         return vec![blame(format!("{error:#}"))];
     }
     let doubts = parts.map_or_else(Vec::new, |parts| roster_doubts(config, parts));
-    let errors = doubts.into_iter().filter(|d| d.is_error);
-    errors.map(|d| blame(d.says)).collect()
+    let (wrong, doubtful): (Vec<Doubt>, Vec<Doubt>) = doubts.into_iter().partition(|d| d.is_error);
+    notes.extend(
+        doubtful
+            .iter()
+            .map(|d| format!("roster: {}", show(&d.says))),
+    );
+    let says = wrong.iter().map(|d| show(&d.says).into_owned());
+    says.map(blame).collect()
 }
 
 /// Lints the roster against everything else that the configuration names; nothing where there is none.

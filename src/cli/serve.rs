@@ -1,8 +1,11 @@
 //! `stanch serve`: taking alerts in without a screen, and doing what the policy does by itself.
 
+mod health;
+mod unit;
+
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -10,18 +13,22 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::health::Health;
 use super::setup::{self, DrillStart, Setup};
 use super::{Global, exit};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::app::settings::SourceSettings;
+use crate::config::Config;
 use crate::domain::text::show;
 use crate::intake::receive::Receiver;
 use crate::runtime::console::{QUEUE, report_to};
 use crate::runtime::duty::{self, Asked};
 use crate::runtime::intake::Intake;
-use crate::runtime::journal::Report;
+use crate::runtime::journal::{Journal, Report};
 use crate::runtime::unattended::{self, Unattended};
+
+pub use unit::print_unit;
 
 /// Alerts that are logged one by one when they come together.
 const MOST_LINES: usize = 20;
@@ -34,68 +41,7 @@ pub struct ServeArgs {
     pub print_unit: bool,
 }
 
-/// Prints the unit. What it forbids is what a service that reads files, keeps a state folder and asks providers never does.
-pub fn print_unit(global: &Global, out: &mut dyn std::io::Write) -> anyhow::Result<u8> {
-    let own = std::env::current_exe().context("cannot tell where this program lies")?;
-    let config = std::path::absolute(setup::config_path(global)?)?;
-    let state = std::path::absolute(setup::state_dir(global)?)?;
-    let word = |path: &std::path::Path| unit_word(&path.display().to_string());
-    let (own, config, state) = (word(&own)?, word(&config)?, word(&state)?);
-    writeln!(
-        out,
-        "\
-[Unit]
-Description=stanch: takes alerts in, ends holds, asks again, does what the policy does by itself
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-Type=notify
-ExecStart={own} --config {config} --state-dir {state} serve
-Restart=on-failure
-RestartSec=1
-# User=stanch                    somebody on the roster; Group= the group that shares the state folder
-UMask=0007
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-ProtectSystem=strict
-ReadWritePaths={state}
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-# No RestrictSUIDSGID: folders of a shared state folder are set-group-id.
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
-RestrictRealtime=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-
-[Install]
-WantedBy=multi-user.target"
-    )?;
-    Ok(exit::DONE)
-}
-
-/// Writes a word of a command line as systemd reads it (systemd.service(5)): quoted, with its own signs doubled.
-fn unit_word(text: &str) -> anyhow::Result<String> {
-    if text.chars().any(char::is_control) {
-        anyhow::bail!("a path with control characters cannot stand in a unit");
-    }
-    let text = text.replace('%', "%%").replace('$', "$$");
-    Ok(match text.contains([' ', '"', '\'', '\\']) {
-        true => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
-        false => text,
-    })
-}
-
-/// Takes alerts in until SIGTERM, SIGINT or SIGHUP.
+/// Takes alerts in until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 pub fn serve(global: &Global) -> anyhow::Result<u8> {
     if setup::is_drill(global)? {
         anyhow::bail!(
@@ -106,62 +52,171 @@ pub fn serve(global: &Global) -> anyhow::Result<u8> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let code = runtime.block_on(async {
-        let start = DrillStart {
-            scenario: String::new(),
-            speed: 1.0,
-            seed: 1,
-            fresh: false,
-            policy: None,
-        };
-        let (sender, inbox) = mpsc::channel(QUEUE);
-        let queue = report_to(&sender, &tokio::runtime::Handle::current());
-        let report: Report = Arc::new(move |msg| {
-            log(&msg);
-            queue(msg);
-        });
-        let setup = Setup::open(global, start, report.clone()).await?;
-        run(&setup, inbox, report).await
-    });
+    let code = runtime.block_on(run(global));
     // A thread that is blocked in a read does not hold up the end.
     runtime.shutdown_background();
     code
 }
 
-async fn run(setup: &Setup, inbox: mpsc::Receiver<Msg>, report: Report) -> anyhow::Result<u8> {
-    let intake = setup.intake("serve");
+async fn run(global: &Global) -> anyhow::Result<u8> {
     crate::runtime::console::survive_size_limits()?;
-    let mut ends = [
+    let [mut terminate, mut interrupt, mut hang_up] = [
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
         signal(SignalKind::hangup())?,
     ];
-    check(&intake).await?;
-    let cancel = CancellationToken::new();
-    let names: Vec<&str> = intake.sources.iter().map(SourceSettings::name).collect();
-    say(
-        "info",
-        &format!("serving {} sources: {}", names.len(), names.join(", ")),
-    );
-    let journal = intake.journal.clone();
-    tokio::spawn(journal.clone().follow());
-    let alone = tokio::spawn(unattended(setup, inbox, &report).run(cancel.clone()));
-    let running = tokio::spawn(intake.run(report, cancel.clone()));
-    tell_system("READY=1");
-    let [terminate, interrupt, hang_up] = &mut ends;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = hang_up.recv() => {}
+    let health = Arc::new(Mutex::new(Health::default()));
+    let (mut report, mut inbox) = reporting(&health);
+    let start = DrillStart {
+        scenario: String::new(),
+        speed: 1.0,
+        seed: 1,
+        fresh: false,
+        policy: None,
+    };
+    let mut setup = Setup::open(global, start, report.clone()).await?;
+    check(&setup.intake("serve")).await?;
+    loop {
+        let mut running = Running::start(&setup, inbox, &report);
+        tell_system("READY=1");
+        let next = loop {
+            tokio::select! {
+                _ = terminate.recv() => break None,
+                _ = interrupt.recv() => break None,
+                _ = hang_up.recv() => {
+                    tell_system("RELOADING=1");
+                    match reload(global, &setup).await {
+                        Ok(next) => break Some(next),
+                        Err(problem) => keep(&health, problem),
+                    }
+                    tell_system("READY=1");
+                }
+                died = &mut running.intake => {
+                    died.context("the intake died")?;
+                    anyhow::bail!("the intake ended by itself");
+                }
+            }
+        };
+        let Some((config, parts)) = next else {
+            tell_system("STOPPING=1");
+            say("info", "ending");
+            running.end().await?;
+            return Ok(ended(&health));
+        };
+        running.end().await?;
+        // The log is closed by now: what is written from here on names the new policy.
+        let old = setup.config.clone();
+        drop(setup);
+        lock(&health).begin();
+        (report, inbox) = reporting(&health);
+        setup = match Setup::open_checked(global, config, parts, report.clone()).await {
+            Ok(new) => {
+                lock(&health).configured(None);
+                say("info", "the configuration was read again and is in force");
+                new
+            }
+            Err(error) => {
+                let problem = format!("what it names could not be opened: {error:#}");
+                keep(&health, vec![problem]);
+                (report, inbox) = reporting(&health);
+                Setup::reopen(global, old, report.clone()).await?
+            }
+        };
     }
-    tell_system("STOPPING=1");
-    say("info", "ending");
-    cancel.cancel();
-    running.await.context("the intake died")?;
-    alone.await.context("what the policy does by itself died")?;
-    journal.end().await;
-    say("info", "ended");
-    Ok(exit::DONE)
+}
+
+/// Parts that run.
+struct Running {
+    intake: tokio::task::JoinHandle<()>,
+    alone: tokio::task::JoinHandle<()>,
+    follow: tokio::task::JoinHandle<()>,
+    journal: Journal,
+    cancel: CancellationToken,
+}
+
+impl Running {
+    fn start(setup: &Setup, inbox: mpsc::Receiver<Msg>, report: &Report) -> Self {
+        let intake = setup.intake("serve");
+        let names: Vec<&str> = intake.sources.iter().map(SourceSettings::name).collect();
+        say(
+            "info",
+            &format!("serving {} sources: {}", names.len(), names.join(", ")),
+        );
+        let journal = intake.journal.clone();
+        let cancel = CancellationToken::new();
+        Self {
+            follow: tokio::spawn(journal.clone().follow()),
+            alone: tokio::spawn(unattended(setup, inbox, report).run(cancel.clone())),
+            intake: tokio::spawn(intake.run(report.clone(), cancel.clone())),
+            journal,
+            cancel,
+        }
+    }
+
+    /// Ends them after what is under way, and closes the log.
+    async fn end(self) -> anyhow::Result<()> {
+        self.cancel.cancel();
+        self.intake.await.context("the intake died")?;
+        self.alone
+            .await
+            .context("what the policy does by itself died")?;
+        self.follow.abort();
+        self.journal.end().await;
+        Ok(())
+    }
+}
+
+/// Reads the configuration again, with everything it names, as `stanch config check` does. What that refuses is not taken.
+async fn reload(global: &Global, setup: &Setup) -> Result<(Config, setup::Parts), Vec<String>> {
+    let path = setup::config_path(global).map_err(|e| vec![format!("{e:#}")])?;
+    let read = tokio::task::block_in_place(|| super::config::read_checked(global, &path));
+    let (config, parts) = read?;
+    let settings = &config.receiver;
+    let received = config.source.iter().any(SourceSettings::is_received);
+    if received && *settings != setup.config.receiver {
+        let bound = Receiver::bind(settings, &config.source, &parts.decoders).await;
+        bound.map_err(|error| vec![error.to_string()])?;
+    }
+    Ok((config, parts))
+}
+
+/// Says why the old configuration stays in force.
+fn keep(health: &Mutex<Health>, problems: Vec<String>) {
+    for problem in &problems {
+        say("error", &format!("configuration: {problem}"));
+    }
+    say(
+        "error",
+        "the configuration was NOT taken over; the one before stays in force",
+    );
+    let first = problems.into_iter().next();
+    lock(health).configured(first.map(|p| format!("not taken over: {p}")));
+    tell_health(health);
+}
+
+/// Returns the exit code: a failure where the log could not take everything down.
+fn ended(health: &Mutex<Health>) -> u8 {
+    let health = lock(health);
+    if health.recorded() {
+        say("info", "ended");
+        return exit::DONE;
+    }
+    say("error", &format!("ended; {}", health.line()));
+    exit::FAILED
+}
+
+/// Returns where to report to, which writes lines, and what comes of it to those who do something by themselves.
+fn reporting(health: &Arc<Mutex<Health>>) -> (Report, mpsc::Receiver<Msg>) {
+    let health = health.clone();
+    let (sender, inbox) = mpsc::channel(QUEUE);
+    let queue = report_to(&sender, &tokio::runtime::Handle::current());
+    let report: Report = Arc::new(move |msg| {
+        log(&msg);
+        lock(&health).note(&msg);
+        tell_health(&health);
+        queue(msg);
+    });
+    (report, inbox)
 }
 
 /// Returns what runs the policy's own acts while this process has the duty.
@@ -193,6 +248,20 @@ const fn word(level: Level) -> &'static str {
         Level::Warn => "warning",
         Level::Error => "error",
     }
+}
+
+/// Writes how it is, when that changed.
+fn tell_health(health: &Mutex<Health>) {
+    let mut health = lock(health);
+    if let Some(line) = health.news() {
+        let level = if health.is_good() { "info" } else { "warning" };
+        say(level, &format!("health: {line}"));
+        tell_system(&format!("STATUS={line}"));
+    }
+}
+
+fn lock(health: &Mutex<Health>) -> MutexGuard<'_, Health> {
+    health.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What cannot work is told at once, as an exit code: a service manager does not read the log.
@@ -278,26 +347,5 @@ fn tell_system(state: &str) {
             "warning",
             &format!("the service manager cannot be told {state}: {error}"),
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("/opt/stanch", "/opt/stanch")]
-    #[case("/opt/my stanch", "\"/opt/my stanch\"")]
-    #[case("/opt/100%$x", "/opt/100%%$$x")]
-    #[case("/a\"b\\c", "\"/a\\\"b\\\\c\"")]
-    fn a_path_stays_one_word_of_a_unit(#[case] path: &str, #[case] word: &str) {
-        assert_eq!(unit_word(path).unwrap(), word);
-    }
-
-    #[test]
-    fn a_path_begins_no_line_of_its_own() {
-        assert!(unit_word("/opt\nExecStartPost=/bin/sh").is_err());
     }
 }

@@ -455,6 +455,25 @@ impl Setup {
         Self::assemble(global, state, config, parts, keys, None, report).await
     }
 
+    /// Puts the parts of a configuration together that was read and checked.
+    pub async fn open_checked(
+        global: &Global,
+        config: Config,
+        parts: Parts,
+        report: Report,
+    ) -> anyhow::Result<Self> {
+        let (state, keys) = (state_dir(global)?, keys_dir(global)?);
+        Self::assemble(global, state, config, parts, keys, None, report).await
+    }
+
+    /// Puts the parts of a configuration together that was in force, reading anew what it names.
+    pub async fn reopen(global: &Global, config: Config, report: Report) -> anyhow::Result<Self> {
+        let path = config_path(global)?;
+        let parts = load_parts(&config, &path, cache_dir(global).as_deref())
+            .map_err(|errors| all(&errors))?;
+        Self::open_checked(global, config, parts, report).await
+    }
+
     async fn open_drill(
         global: &Global,
         state: PathBuf,

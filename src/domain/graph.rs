@@ -383,16 +383,13 @@ impl Graph {
         self.each_later(node, (out, into), look)
     }
 
-    /// Shows the edges along which somebody gets on from a node.
-    fn each_onward(
-        &self,
-        node: NodeIx,
-        mut look: impl FnMut(Half) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        for half in self.sealed.onward.of(node) {
-            look(*half)?;
+    /// Fetches what [`Self::each`] will show of some nodes.
+    fn fetch(&self, keyed: &[u64], (out, into): (u16, u16)) {
+        for (packed, kinds) in [(&self.sealed.out, out), (&self.sealed.into, into)] {
+            if kinds != 0 {
+                packed.fetch(keyed);
+            }
         }
-        self.each_later(node, (REACH_OUT, REACH_IN), look)
     }
 
     /// Shows those that were added since the map was sealed.

@@ -74,6 +74,9 @@ pub struct Said {
     pub reason: String,
     /// By which plan, where time ended a hold and something is to be contained.
     pub plan: Option<PlanDigest>,
+    /// Whether time said it, and nobody: then the record names the ending. What the clock says of it decides nothing, as it
+    /// may have been set back.
+    pub by_time: bool,
 }
 
 impl Said {
@@ -84,6 +87,7 @@ impl Said {
             signer: entry.signer.clone(),
             reason: decision.reason.clone().unwrap_or_default(),
             plan: decision.plan.clone(),
+            by_time: decision.kind == DecisionKind::EndHold && decision.ending.is_some(),
         }
     }
 }

@@ -227,11 +227,18 @@ async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<
         );
     }
     let known = digest.clone();
-    let was_run = services
-        .journal
-        .look_now(move |decisions| decisions.was_run(&known))
-        .await
-        .map_err(|e| e.to_string())?;
+    let look = move |decisions: &Decisions| {
+        let (was_run, plan) = (decisions.was_run(&known), decisions.plan(known.as_str()));
+        (was_run, plan.is_some_and(|(_, state)| state.outlived))
+    };
+    let looked = services.journal.look_now(look).await;
+    let (was_run, outlived) = looked.map_err(|e| e.to_string())?;
+    if outlived {
+        return Err(format!(
+            "the plan expired at {}: its log went on after that, so the clock was set back since; build it anew",
+            plan.expires
+        ));
+    }
     if was_run {
         return Err("the plan was run already; a plan runs once, so build it anew".to_owned());
     }

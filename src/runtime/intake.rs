@@ -156,9 +156,10 @@ impl Intake {
         if let Some(watcher) = self.watcher.clone() {
             tasks.spawn(watcher.run(report.clone(), cancel.clone()));
         }
-        if let Some(services) = self.services.clone() {
-            tasks.spawn(timers::run(services, report.clone(), cancel.clone()));
-        }
+        let timers = self
+            .services
+            .clone()
+            .map(|services| tokio::spawn(timers::run(services, report.clone(), cancel.clone())));
         tracing::debug!("{} sources", self.sources.len());
         cancel.cancelled().await;
         tasks.close();
@@ -170,6 +171,12 @@ impl Intake {
                 level: Level::Warn,
                 text: "a source did not end in time".to_owned(),
             });
+        }
+        // An act that is under way is not left without its outcome.
+        if let Some(timers) = timers
+            && timers.await.is_err()
+        {
+            tracing::error!("what time asks for died");
         }
     }
 

@@ -1,13 +1,14 @@
 //! What time alone does: holds end, and silence comes to what was decided. Whoever has the duty does it, at the latest at the
 //! next start, and says so. It is written down before it is done, so that it is done once.
 
-use std::collections::BTreeSet;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::approval::{self, Patience};
 use super::hands::{self, Taken};
@@ -29,6 +30,9 @@ use crate::domain::inventory::Resolution;
 /// How often it is looked: nothing waits longer than that beyond its time.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How long what could not be begun waits before it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// What ended longer ago than this ended while nobody was there, in seconds.
 const LATE_S: i64 = 30;
 
@@ -45,9 +49,22 @@ struct Due {
     page: Vec<PlanDigest>,
 }
 
-/// Does what time asks for until cancelled.
+type Plans = Arc<Mutex<BTreeMap<PlanDigest, Option<Instant>>>>;
+
+/// What was begun from here.
+#[derive(Default)]
+struct Begun {
+    /// Each once; what could not be begun may be tried again from then on.
+    plans: Plans,
+    acts: TaskTracker,
+    /// What was said of those: each once, as they are tried again.
+    told: Arc<Mutex<BTreeSet<String>>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Does what time asks for until cancelled; ends when what is under way came to its outcome.
 pub async fn run(services: Services, report: Report, cancel: CancellationToken) {
-    let mut begun = BTreeSet::new();
+    let mut begun = Begun::default();
     let mut told = BTreeSet::new();
     let mut seen = Seen::default();
     loop {
@@ -59,16 +76,19 @@ pub async fn run(services: Services, report: Report, cancel: CancellationToken) 
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = cancel.cancelled() => return,
+            () = cancel.cancelled() => break,
         }
     }
+    begun.stop.store(true, Ordering::SeqCst);
+    begun.acts.close();
+    begun.acts.wait().await;
 }
 
 /// Does what is due. What cannot be done is told once and tried again.
 async fn tick(
     services: &Services,
     report: &Report,
-    begun: &mut BTreeSet<PlanDigest>,
+    begun: &mut Begun,
     told: &mut BTreeSet<String>,
 ) {
     let authority = services.authority.clone();
@@ -157,10 +177,7 @@ fn overdue(
     let mut overdue: Vec<Overdue> = board.filter_map(Overdue::of).collect();
     for hold in decisions.holds.all() {
         let key = format!("hold {}", hold.id);
-        let by_time = hold
-            .ended
-            .as_ref()
-            .is_some_and(|said| said.at >= hold.until);
+        let by_time = hold.ended.as_ref().is_some_and(|said| said.by_time);
         let pages = hold.ending == Ending::Page && by_time;
         let identity = hold.identity.clone();
         if let Some(identity) = identity.filter(|_| pages && decisions.holds.paged(&key).is_none())
@@ -220,6 +237,7 @@ async fn end(
         hold: Some(hold.id.clone()),
         identity: hold.identity.clone(),
         plan: plan.clone(),
+        ending: Some(hold.ending),
         ..Decision::on(
             hold.alert.clone(),
             DecisionKind::EndHold,
@@ -261,21 +279,33 @@ fn identity(services: &Services, alert: &AlertId) -> Result<Identity, String> {
     .ok_or_else(|| format!("alert {alert} names nobody for certain"))
 }
 
+fn lock(plans: &Plans) -> MutexGuard<'_, BTreeMap<PlanDigest, Option<Instant>>> {
+    plans.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells whether a plan may be begun from here now, and notes that it is.
+fn may_begin(plans: &Plans, digest: &PlanDigest) -> bool {
+    let mut plans = lock(plans);
+    let may = match plans.get(digest) {
+        None => true,
+        Some(again) => again.is_some_and(|at| at <= Instant::now()),
+    };
+    if may {
+        plans.insert(digest.clone(), None);
+    }
+    may
+}
+
 /// Runs a plan as far as nobody must agree; else those are asked. Each only once from here.
-fn contain(
-    services: &Services,
-    digest: PlanDigest,
-    begun: &mut BTreeSet<PlanDigest>,
-    report: &Report,
-) {
-    if !begun.insert(digest.clone()) {
+fn contain(services: &Services, digest: PlanDigest, begun: &mut Begun, report: &Report) {
+    if !may_begin(&begun.plans, &digest) {
         return;
     }
     let (services, report) = (services.clone(), report.clone());
-    tokio::spawn(async move {
-        let stop = AtomicBool::new(false);
+    let (stop, plans, told) = (begun.stop.clone(), begun.plans.clone(), begun.told.clone());
+    begun.acts.spawn(async move {
         let reason = Some("its hold is over, or nobody answered in time");
-        let waiting = (Patience::Leave, &stop);
+        let waiting = (Patience::Leave, &*stop);
         let ended = execute::run(&services, &digest, reason, waiting, &report).await;
         let level = if ended.all_proven() {
             Level::Info
@@ -283,6 +313,17 @@ fn contain(
             Level::Error
         };
         let text = format!("plan {}: {}", digest.short(), ended.text);
-        report(Msg::Notice { level, text });
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(text.clone()) {
+            report(Msg::Notice { level, text });
+        }
+        drop(told);
+        // Somebody else was at it, or the provider away: as long as it was not begun and lives, it is tried again.
+        if !ended.ran && !stop.load(Ordering::SeqCst) {
+            lock(&plans).insert(digest, Some(Instant::now() + AGAIN));
+        }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,6 +100,7 @@ fn request(text: &str) -> anyhow::Result<Pasted> {
         needs: None,
         timed_out: None,
         verdicts: Vec::new(),
+        outlived: false,
         plan: request.plan,
     };
     Ok(Pasted::Request(digest, Box::new(state)))

@@ -204,6 +204,7 @@ fn asked_about(verdicts: &[(&str, bool, i64)], timed_out: Option<(i64, TimeOut)>
         signer: Some("h/ada".into()),
         asked: Some((plan.created, Some("h/ada".into()))),
         needs: None,
+        outlived: false,
         timed_out: timed_out.map(|(minute, what)| (at(minute), what)),
         verdicts: verdicts
             .iter()

@@ -70,6 +70,8 @@ pub struct PlanState {
     pub timed_out: Option<(Timestamp, TimeOut)>,
     /// Verdicts on it.
     pub verdicts: Vec<Verdict>,
+    /// Whether its log goes on after it has expired: then it has, whatever a clock that was set back says.
+    pub outlived: bool,
 }
 
 /// Somebody acted alone.
@@ -119,6 +121,8 @@ pub struct Decisions {
     /// Plans that others were asked about.
     asked: BTreeSet<PlanDigest>,
     broken: BTreeMap<PlanDigest, Glass>,
+    /// By log, plans in it that nothing later than their end was written after yet.
+    alive: BTreeMap<String, BTreeSet<(Timestamp, PlanDigest)>>,
     /// What is temporary, and who is trusted again.
     pub holds: Holds,
     alone: Alone,
@@ -129,6 +133,7 @@ pub struct Decisions {
 impl Decisions {
     /// Takes in one record. Order between logs does not matter as long as each log is in order.
     pub fn apply(&mut self, entry: &Entry) {
+        self.note_time(entry);
         let read = match entry.kind {
             RecordType::Plan => entry
                 .body_as::<PlanRecord>()
@@ -194,6 +199,23 @@ impl Decisions {
         };
         if read.is_err() {
             self.unreadable += 1;
+        }
+    }
+
+    /// Ends plans that a record of their own log was written after: the order of a log is no matter of clocks.
+    fn note_time(&mut self, entry: &Entry) {
+        let Some(alive) = self.alive.get_mut(&entry.log) else {
+            return;
+        };
+        while alive
+            .first()
+            .is_some_and(|(expires, _)| *expires <= entry.ts)
+        {
+            if let Some((_, digest)) = alive.pop_first()
+                && let Some(plan) = self.plans.get_mut(&digest)
+            {
+                plan.outlived = true;
+            }
         }
     }
 
@@ -328,7 +350,10 @@ impl Decisions {
             needs: None,
             timed_out: None,
             verdicts: self.early.remove(&record.digest).unwrap_or_default(),
+            outlived: false,
         };
+        let alive = self.alive.entry(entry.log.clone()).or_default();
+        alive.insert((state.plan.expires, record.digest.clone()));
         self.plans_of_alert
             .entry(state.plan.alert.clone())
             .or_default()

@@ -7,7 +7,8 @@
 use std::ops::ControlFlow;
 
 use super::kinds::{EdgeKind as E, NodeIx};
-use super::walk::{Found, Search, along};
+use super::links::FETCHED;
+use super::walk::{Found, Search, along, node_of};
 use super::{Graph, Limits, Walk};
 use crate::domain::ids::NodeId;
 
@@ -43,65 +44,66 @@ impl Graph {
 
 /// Lets end what ends with the start, level by level.
 fn ending(search: &mut Search<'_>) {
-    let mut level = vec![0];
+    let mut level = search.since(0);
     while !level.is_empty() && !search.truncated {
-        let first = search.found.len() as u32;
-        search.in_order(&mut level);
-        for place in &level {
-            step(search, *place, (ENDS_OUT, ENDS_IN), true);
-        }
-        level.clear();
-        level.extend(first..search.found.len() as u32);
+        let first = search.found.len();
+        level.sort_unstable();
+        step(search, &level, (ENDS_OUT, ENDS_IN), true);
+        level = search.since(first);
     }
 }
 
 /// Lets stop what depends on what ended or stopped, level by level.
 fn stopping(search: &mut Search<'_>) {
-    let ended = search.found.len() as u32;
-    let (mut next, mut stopped) = (0, Vec::new());
+    let ended = search.since(0);
+    let depth_of = |search: &Search<'_>, key: &u64| search.found[*key as u32 as usize].depth;
+    let (mut ended, mut stopped) = (ended.iter().copied().peekable(), Vec::new());
     while !search.truncated {
-        let nearest = [Some(&next).filter(|at| **at < ended), stopped.first()];
-        let depths = nearest
-            .into_iter()
-            .flatten()
-            .map(|at| search.found[*at as usize].depth);
-        let Some(depth) = depths.min() else { return };
-        let mut level: Vec<u32> = Vec::new();
-        while next < ended && search.found[next as usize].depth == depth {
-            level.push(next);
-            next += 1;
+        let nearest = [ended.peek(), stopped.first()].into_iter().flatten();
+        let Some(depth) = nearest.map(|key| depth_of(search, key)).min() else {
+            return;
+        };
+        let mut level: Vec<u64> = Vec::new();
+        while let Some(key) = ended.next_if(|key| depth_of(search, key) == depth) {
+            level.push(key);
         }
         if stopped
             .first()
-            .is_some_and(|at: &u32| search.found[*at as usize].depth == depth)
+            .is_some_and(|key| depth_of(search, key) == depth)
         {
             level.append(&mut stopped);
         }
-        let first = search.found.len() as u32;
-        search.in_order(&mut level);
-        for place in level {
-            step(search, place, (0, STOPS_IN), false);
-        }
-        stopped.extend(first..search.found.len() as u32);
+        let first = search.found.len();
+        level.sort_unstable();
+        step(search, &level, (0, STOPS_IN), false);
+        stopped.extend(search.since(first));
     }
 }
 
-fn step(search: &mut Search<'_>, place: u32, kinds: (u16, u16), aside: bool) {
-    let (graph, at) = (search.graph, search.found[place as usize]);
-    let _ = graph.each(at.node, kinds, |half| {
-        if !search.may_look() {
-            return ControlFlow::Break(());
+/// Finds what is one edge further.
+fn step(search: &mut Search<'_>, level: &[u64], kinds: (u16, u16), aside: bool) {
+    let graph = search.graph;
+    for some in level.chunks(FETCHED) {
+        graph.fetch(some, kinds);
+        for key in some {
+            let place = *key as u32;
+            let depth = search.found[place as usize].depth + 1;
+            let _ = graph.each(node_of(*key), kinds, |half| {
+                if search.may_look(&[half]).is_empty() {
+                    return ControlFlow::Break(());
+                }
+                if search.is_found(half.to) {
+                    return ControlFlow::Continue(());
+                }
+                let found = Found {
+                    aside,
+                    ..along(half, place, depth)
+                };
+                match search.find(found) {
+                    Some(_) => ControlFlow::Continue(()),
+                    None => ControlFlow::Break(()),
+                }
+            });
         }
-        if search.is_found(half.to) {
-            return ControlFlow::Continue(());
-        }
-        let found = Found {
-            aside,
-            ..along(half, place, at.depth + 1)
-        };
-        match search.find(found) {
-            Some(_) => ControlFlow::Continue(()),
-            None => ControlFlow::Break(()),
-        }
-    });
+    }
 }

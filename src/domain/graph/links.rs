@@ -4,9 +4,13 @@ use std::collections::HashMap;
 
 use super::few::Few;
 use super::kinds::{EdgeKind, NodeIx, Privilege};
+use super::walk::node_of;
 
 /// Marks the end of a chain, and a node that has no number.
 pub(super) const NONE: u32 = u32::MAX;
+
+/// Nodes whose edges are fetched at a time.
+pub(super) const FETCHED: usize = 16;
 
 /// One end of an edge as the node at the other end sees it: 8 bytes, as a walk over a million of them waits for memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,17 @@ impl Packed {
             _ => return &[],
         };
         self.halves.get(range).unwrap_or(&[])
+    }
+
+    /// Fetches the edges of nodes, made by [`keyed`](super::walk::keyed), before they are looked at: none of these waits
+    /// for the one before it, as looking at the edges of one node after the other does.
+    pub fn fetch(&self, keyed: &[u64]) {
+        let ends = |key: &u64| match self.of(node_of(*key)) {
+            [first, .., last] => first.to.0 ^ last.to.0,
+            [one] => one.to.0,
+            [] => 0,
+        };
+        std::hint::black_box(keyed.iter().map(ends).fold(0, std::ops::BitXor::bitxor));
     }
 
     /// Finds an edge. They are sorted by kind, then by where they lead.

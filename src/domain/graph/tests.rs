@@ -2,6 +2,7 @@ use rstest::rstest;
 
 use super::*;
 
+mod exact;
 mod model;
 
 fn graph(edges: &[(&str, EdgeKind, &str)]) -> Graph {

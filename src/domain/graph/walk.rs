@@ -199,13 +199,15 @@ impl<'g> Search<'g> {
         self.seen.has(node)
     }
 
-    /// Counts an edge that is looked at; false when no more may be.
-    pub const fn may_look(&mut self) -> bool {
-        match self.edges_left.checked_sub(1) {
-            Some(left) => self.edges_left = left,
-            None => self.truncated = true,
+    /// Counts edges that are looked at, and returns as many of them as may be.
+    pub fn may_look<'e>(&mut self, edges: &'e [Half]) -> &'e [Half] {
+        if self.truncated {
+            return &[];
         }
-        !self.truncated
+        let some = edges.len().min(self.edges_left);
+        self.edges_left -= some;
+        self.truncated = some < edges.len();
+        &edges[..some]
     }
 
     /// Notes a node that was not found before and returns its place; `None` when there is no room.
@@ -221,18 +223,12 @@ impl<'g> Search<'g> {
         Some(place)
     }
 
-    /// Puts places in the order of their nodes: the edges of a graph lie in that order, and fetching them so is several
-    /// times as fast as in any other.
-    pub fn in_order(&self, places: &mut [u32]) {
-        if places.len() < 2 {
-            return;
-        }
-        let key = |at: &u32| u64::from(self.found[*at as usize].node.0) << 32 | u64::from(*at);
-        let mut keyed: Vec<u64> = places.iter().map(key).collect();
-        keyed.sort_unstable();
-        for (place, key) in places.iter_mut().zip(keyed) {
-            *place = key as u32;
-        }
+    /// Returns what was found from a place on, keyed.
+    pub fn since(&self, first: usize) -> Vec<u64> {
+        let later = self.found.iter().enumerate().skip(first);
+        later
+            .map(|(place, one)| keyed(one.node, place as u32))
+            .collect()
     }
 
     /// Forgets what stands aside and leads to nothing that counts. Call it when all is found.
@@ -341,6 +337,17 @@ impl<'g> Search<'g> {
         }
         keyed.into_iter().map(|(_, _, at)| at).collect()
     }
+}
+
+/// A node and its place among the found in one number, whose order is that of the nodes: the edges of a graph lie in that
+/// order too, and fetching them so is several times as fast as in any other.
+pub(super) const fn keyed(node: NodeIx, place: u32) -> u64 {
+    (node.0 as u64) << 32 | place as u64
+}
+
+/// Returns the node of what [`keyed`] made; the place is its low half.
+pub(super) const fn node_of(keyed: u64) -> NodeIx {
+    NodeIx((keyed >> 32) as u32)
 }
 
 /// Makes what is found at the end of an edge.
