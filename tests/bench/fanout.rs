@@ -63,10 +63,13 @@ fn connector() -> String {
 }
 
 fn playbook() -> String {
-    let steps: String = VERBS
-        .iter()
-        .map(|(verb, _)| format!(", {{ do = \"{verb}\", team = \"IAM\", tier = \"soft\" }}"))
-        .collect();
+    let mut steps = String::new();
+    for (verb, _) in VERBS {
+        let _ = write!(
+            steps,
+            ", {{ do = \"{verb}\", team = \"IAM\", tier = \"soft\" }}"
+        );
+    }
     format!(
         "[[playbook]]\nid = \"all\"\ntitle = \"All\"\nwhen = {{}}\nas_written = \"a bench\"\nstep = [{{ do = \"preserve_evidence\", team = \"SOC\", tier = \"monitor\" }}{steps}]\n"
     )
@@ -277,7 +280,7 @@ fn lines(dir: &Path) -> usize {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "jsonl") {
                 let text = std::fs::read(&path).unwrap_or_default();
-                found += text.iter().filter(|b| **b == b'\n').count();
+                found += memchr::memchr_iter(b'\n', &text).count();
             }
         }
     }
