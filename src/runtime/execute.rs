@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
+mod revives;
+
+use self::revives::revives;
 use super::approval::{self, Go, Patience};
 use super::hands::{self, Hands, Taken};
 use super::journal::{NotRecorded, Report};
@@ -21,9 +24,8 @@ use crate::domain::decision::{
     PlanState, RecordType, Verify,
 };
 use crate::domain::identity::Identity;
-use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
+use crate::domain::ids::{IntentId, PlanDigest, StepId};
 use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
-use crate::domain::regain::{self, Told};
 use crate::domain::vocabulary::{IdentityKind, Tier, Verb};
 
 /// Why a run ends before it sent anything.
@@ -609,35 +611,6 @@ fn summary(cells: &[(StepId, CellState)]) -> String {
         }
     }
     format!("ended: {}", parts.join(", "))
-}
-
-/// Says why a step is not taken back: it would revive a credential that is known to be leaked.
-async fn revives(
-    services: &Services,
-    decisions: &Decisions,
-    identity: &IdentityId,
-    verb: Verb,
-) -> Option<String> {
-    let asked = regain::asked(decisions, identity);
-    let (store, ids) = (services.alerts.clone()?, asked.clone());
-    let read = tokio::task::spawn_blocking(move || {
-        let store = store
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let one = |id: &AlertId| store.alert(id).ok().flatten().map(|stored| stored.alert);
-        ids.iter().map(one).collect::<Vec<_>>()
-    });
-    // An alert that cannot be read is as one that is gone.
-    let read = read.await.unwrap_or_default();
-    let told: Vec<Told<'_>> = asked
-        .iter()
-        .enumerate()
-        .map(|(at, id)| match read.get(at).and_then(Option::as_ref) {
-            Some(alert) => Told::Alert(alert),
-            None => Told::Gone(id),
-        })
-        .collect();
-    regain::refusal(decisions, identity, verb, &told)
 }
 
 /// Takes one proven step of a plan back, as an act of its own with intent, outcome and read-back.
