@@ -61,25 +61,8 @@ impl Effects {
             }
             Effect::ReadContext(identity) => self.read(*identity),
             Effect::StopReading => self.stop_reading(),
-            Effect::BuildPlan {
-                ticket,
-                alert,
-                incident,
-                identity,
-                graph,
-                playbook,
-            } => {
-                tokio::spawn(async move {
-                    let alerted = planner::Alerted {
-                        id: &alert,
-                        incident: incident.as_ref(),
-                        graph: Some(&graph),
-                    };
-                    let now = Timestamp::now();
-                    let result =
-                        planner::build(&services, &alerted, &identity, &playbook, now).await;
-                    report(Msg::PlanBuilt { ticket, result });
-                });
+            asked @ Effect::BuildPlan { .. } => {
+                tokio::spawn(build(services, report, asked));
             }
             Effect::Record(decisions) => {
                 tokio::spawn(record(services, report, decisions));
@@ -120,13 +103,7 @@ impl Effects {
                 step,
                 alert,
                 reason,
-            } => {
-                self.acts.spawn(async move {
-                    let taken =
-                        take_back(&services, &digest, &step, (&alert, reason), &report).await;
-                    report(Msg::TakenBack(taken));
-                });
-            }
+            } => self.take_back((digest, step), alert, reason),
             Effect::Stop(digest) => {
                 if let Some(stop) = self.stops.get(&digest) {
                     stop.store(true, Ordering::SeqCst);
@@ -223,6 +200,19 @@ impl Effects {
         });
     }
 
+    fn take_back(
+        &self,
+        (digest, step): (PlanDigest, StepId),
+        alert: AlertId,
+        reason: Option<String>,
+    ) {
+        let (services, report) = (self.services.clone(), self.report.clone());
+        self.acts.spawn(async move {
+            let taken = take_back(&services, &digest, &step, (&alert, reason), &report).await;
+            report(Msg::TakenBack(taken));
+        });
+    }
+
     fn reconcile(&self, alert: AlertId) {
         let (services, report) = (self.services.clone(), self.report.clone());
         self.acts.spawn(async move {
@@ -259,6 +249,29 @@ impl Effects {
         self.acts.close();
         self.acts.wait().await;
     }
+}
+
+/// Builds the plan that was asked for.
+async fn build(services: Services, report: Report, asked: Effect) {
+    let Effect::BuildPlan {
+        ticket,
+        alert,
+        incident,
+        identity,
+        graph,
+        playbook,
+    } = asked
+    else {
+        return;
+    };
+    let alerted = planner::Alerted {
+        id: &alert,
+        incident: incident.as_ref(),
+        graph: Some(&graph),
+    };
+    let now = Timestamp::now();
+    let result = planner::build(&services, &alerted, &identity, &playbook, now).await;
+    report(Msg::PlanBuilt { ticket, result });
 }
 
 /// Writes decisions down, and says so.

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
+mod revives;
+
+use self::revives::revives;
 use super::approval::{self, Go, Patience};
 use super::hands::{self, Hands, Taken};
 use super::journal::{NotRecorded, Report};
@@ -21,9 +24,8 @@ use crate::domain::decision::{
     PlanState, RecordType, Verify,
 };
 use crate::domain::identity::Identity;
-use crate::domain::ids::{AlertId, IdentityId, IntentId, PlanDigest, StepId};
+use crate::domain::ids::{IntentId, PlanDigest, StepId};
 use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
-use crate::domain::regain::{self, Told};
 use crate::domain::vocabulary::{IdentityKind, Tier, Verb};
 
 /// Why a run ends before it sent anything.
@@ -226,9 +228,13 @@ async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<
             "the plan was made on the drill and this is not it, or the other way round".to_owned(),
         );
     }
-    let decisions = services.journal.latest().await.map_err(|e| e.to_string())?;
-    decisions.still_lives(digest)?;
-    if decisions.was_run(digest) {
+    let known = digest.clone();
+    let look =
+        move |decisions: &Decisions| (decisions.was_run(&known), decisions.still_lives(&known));
+    let looked = services.journal.look_now(look).await;
+    let (was_run, lives) = looked.map_err(|e| e.to_string())?;
+    lives?;
+    if was_run {
         return Err("the plan was run already; a plan runs once, so build it anew".to_owned());
     }
     Ok(())
@@ -304,7 +310,7 @@ impl Run<'_> {
         }
         let intent = self.intent(plan, step, false).await?;
         // Between the look whether it ran already and this record, another console may have begun the same plan.
-        if !*begun && !self.services.journal.decisions().await?.may_go_on(&intent) {
+        if !*begun && !self.may_go_on(&intent).await? {
             self.not_sent(step, &intent, GAVE_WAY.to_owned()).await?;
             return Ok(None);
         }
@@ -334,6 +340,12 @@ impl Run<'_> {
             }
         };
         Ok(Some(state))
+    }
+
+    async fn may_go_on(&self, intent: &IntentId) -> Result<bool, NotRecorded> {
+        let intent = intent.clone();
+        let look = move |decisions: &Decisions| decisions.may_go_on(&intent);
+        self.services.journal.look(look).await
     }
 
     async fn intent(
@@ -592,35 +604,6 @@ fn summary(cells: &[(StepId, CellState)]) -> String {
         }
     }
     format!("ended: {}", parts.join(", "))
-}
-
-/// Says why a step is not taken back: it would revive a credential that is known to be leaked.
-async fn revives(
-    services: &Services,
-    decisions: &Decisions,
-    identity: &IdentityId,
-    verb: Verb,
-) -> Option<String> {
-    let asked = regain::asked(decisions, identity);
-    let (store, ids) = (services.alerts.clone()?, asked.clone());
-    let read = tokio::task::spawn_blocking(move || {
-        let store = store
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let one = |id: &AlertId| store.alert(id).ok().flatten().map(|stored| stored.alert);
-        ids.iter().map(one).collect::<Vec<_>>()
-    });
-    // An alert that cannot be read is as one that is gone.
-    let read = read.await.unwrap_or_default();
-    let told: Vec<Told<'_>> = asked
-        .iter()
-        .enumerate()
-        .map(|(at, id)| match read.get(at).and_then(Option::as_ref) {
-            Some(alert) => Told::Alert(alert),
-            None => Told::Gone(id),
-        })
-        .collect();
-    regain::refusal(decisions, identity, verb, &told)
 }
 
 /// Takes one proven step of a plan back, as an act of its own with intent, outcome and read-back.

@@ -70,6 +70,7 @@ pub(super) enum Order {
     Sign(String, oneshot::Sender<Option<String>>),
     Latest(oneshot::Sender<Decisions>),
     Look(Box<dyn FnOnce(&Decisions) + Send>),
+    LookNow(Box<dyn FnOnce(&Decisions) + Send>),
     /// The head over so many lines left, or could not.
     Anchored(u64, Result<Anchored, String>),
     Poll,
@@ -243,6 +244,20 @@ impl Journal {
         self.ask(Order::Latest).await
     }
 
+    /// Asks the fold of all logs something as they stand on the disk now, without a copy of it.
+    pub async fn look_now<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Decisions) -> T + Send + 'static,
+    ) -> Result<T, NotRecorded> {
+        self.ask(|answer| {
+            Order::LookNow(Box::new(move |decisions| {
+                // Whoever asked may be gone.
+                let _ = answer.send(look(decisions));
+            }))
+        })
+        .await
+    }
+
     /// Asks the fold of all logs something, without a copy of it.
     pub async fn look<T: Send + 'static>(
         &self,
@@ -391,14 +406,13 @@ impl Thread {
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
             let late = self.unread.is_some_and(|at| at.elapsed() > READ_LATEST);
-            if late || !matches!(order, Order::Append(..) | Order::Poll) {
+            let writes = matches!(order, Order::Append(..) | Order::Reserve(..));
+            if late || !(writes || matches!(order, Order::Poll)) {
                 self.catch_up();
             }
             match order {
                 Order::Append(records, answer) => self.append((records, answer), inbox),
-                Order::Reserve(in_flight, answer) => {
-                    let _ = answer.send(self.with_writer(|writer| writer.reserve(in_flight)));
-                }
+                Order::Reserve(in_flight, answer) => self.reserve(in_flight, answer),
                 Order::Blob(name, source, bytes, answer) => {
                     let stored = self.with_writer(|writer| writer.put_blob(&bytes));
                     let evidence = stored.map(|b| Evidence {
@@ -436,6 +450,11 @@ impl Thread {
                     let _ = answer.send(signed);
                 }
                 Order::Look(look) => look(&self.decisions),
+                Order::LookNow(look) => {
+                    self.unread = None;
+                    self.poll();
+                    look(&self.decisions);
+                }
                 Order::Latest(answer) => {
                     self.unread = None;
                     self.poll();
@@ -499,6 +518,8 @@ impl Thread {
             match inbox.recv_timeout(left) {
                 Ok(Order::Append(records, answer)) => lot.push((records, answer)),
                 Ok(Order::Poll) => self.unread(),
+                // Whoever begins an act asks for room first: that must not part those who write.
+                Ok(Order::Reserve(in_flight, answer)) => self.reserve(in_flight, answer),
                 Ok(other) => self.next = Some(other),
                 Err(_) => break,
             }
@@ -536,6 +557,12 @@ impl Thread {
         for (answer, written) in answered {
             let _ = answer.send(written);
         }
+    }
+
+    fn reserve(&mut self, in_flight: usize, answer: oneshot::Sender<Result<(), NotRecorded>>) {
+        let reserved = self.with_writer(|writer| writer.reserve(in_flight));
+        // Whoever asked may be gone.
+        let _ = answer.send(reserved);
     }
 
     fn blocked(&self) -> Option<String> {

@@ -27,7 +27,7 @@ use crate::intake::store::Store;
 const LATELY_S: i64 = 24 * 3_600;
 
 /// How often what is older is forgotten.
-const FORGET: Duration = Duration::from_secs(60);
+const FORGET: Duration = Duration::from_mins(1);
 
 /// Tells what a console would show at its bottom.
 pub type Say = Box<dyn Fn(Level, &str) + Send>;

@@ -85,7 +85,10 @@ fn row38_reversibility_and_who_agrees_are_told_for_each() {
         .with("criticality = 'business_critical'")
         .judge();
     let replay = made.option("token-replay");
-    assert_eq!(replay.undo, "can be taken back", "nothing to rotate here");
+    assert_eq!(
+        replay.undo, "nothing to take back: whoever may logs in anew",
+        "nothing to rotate here"
+    );
     assert!(
         replay
             .approval
