@@ -23,10 +23,11 @@ fn desk() -> Desk {
     );
     for (n, (_, text)) in PAYLOADS.iter().enumerate() {
         let text = quoted(text);
-        inventory += &format!(
+        let node = format!(
             "[[node]]\nid = 'n{n}'\nkind = 'workload'\nlabel = {text}\nowner = {text}\n\
              [[edge]]\nfrom = 'n{n}'\nkind = 'depends_on'\nto = 'siem:svc-a'\n"
         );
+        inventory.push_str(&node);
     }
     let desk = Desk::configured("", &inventory);
     for (n, (_, text)) in PAYLOADS.iter().enumerate() {
