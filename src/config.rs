@@ -4,6 +4,7 @@ mod alerts;
 mod desk;
 mod inventory;
 pub mod put;
+pub mod remembered;
 mod sources;
 pub mod views;
 

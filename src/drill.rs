@@ -18,6 +18,7 @@
 //! holds a lock beside it, any other attaches. Secrets are made up for each lab and open nothing else.
 
 mod attack;
+pub mod debrief;
 mod error;
 mod finding;
 mod http;

@@ -23,6 +23,7 @@ pub mod map;
 pub mod options;
 pub mod overlay;
 pub mod palette;
+pub mod picture;
 pub mod plain;
 pub mod plan;
 pub mod policy;
@@ -31,6 +32,7 @@ pub mod readiness;
 pub mod record;
 pub mod status;
 pub mod theme;
+pub mod tour;
 pub mod trace;
 pub mod wrap;
 
@@ -88,12 +90,14 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let head = status::head_lines(model, ui, area.width);
     let (top, rest) = cut_top(area, head.len() as u16);
     Paragraph::new(head).render(top, buf);
+    let (tour, rest) = cut_top(rest, tour::height(model, ui, area));
+    tour::render(model, ui, tour, buf);
     let (body, bottom) = cut_bottom(rest, 1);
     // The palette lies over a screen, which goes on being drawn.
     let screen = model.overlay.screen();
     match screen {
         Overlay::Plan(view) => plan::render(model, view, ui, body, buf),
-        Overlay::Help { scroll } => overlay::help(*scroll, ui, body, buf),
+        Overlay::Help { scroll } => overlay::help(model, *scroll, ui, body, buf),
         Overlay::Messages { scroll } => overlay::messages(model, *scroll, ui, body, buf),
         Overlay::Score { scroll } => overlay::score(model, *scroll, ui, body, buf),
         Overlay::Trace { told, scroll } => trace::render(told, *scroll, ui, body, buf),
@@ -140,7 +144,10 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             area,
             options::height(model, area.width, area.height / 3, ui.now),
         );
-        let (queue, panes) = cut_left(area, 52);
+        if zoomed(model, ui, area, buf) {
+            return options::render(model, ui, options, buf);
+        }
+        let (queue, panes) = cut_left(area, u16::from(model.layout.queue_percent));
         queue::render(model, ui, queue, buf);
         let card_height = (panes.height * 2 / 5).clamp(6, 15).min(panes.height);
         let (identity, rest) = cut_top(panes, card_height);
@@ -152,7 +159,12 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     } else {
         let options_height = options::height(model, area.width, area.height / 3, ui.now);
         let (above, options) = cut_bottom(area, options_height);
-        let (queue, pane) = cut_top(above, (above.height * 2 / 5).max(4));
+        if zoomed(model, ui, above, buf) {
+            return options::render(model, ui, options, buf);
+        }
+        let percent = u32::from(model.layout.queue_percent.saturating_sub(12));
+        let height = u32::from(above.height) * percent / 100;
+        let (queue, pane) = cut_top(above, (height as u16).max(4));
         queue::render(model, ui, queue, buf);
         match model.focus.unwrap_or(Pane::Queue) {
             Pane::Queue | Pane::Identity => card::identity(model, ui, pane, buf),
@@ -161,6 +173,19 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         }
         options::render(model, ui, options, buf);
     }
+}
+
+/// Draws the pane in focus alone, where that is asked for; tells whether it was.
+fn zoomed(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) -> bool {
+    if model.layout.zoomed {
+        match model.focus.unwrap_or(Pane::Queue) {
+            Pane::Queue => queue::render(model, ui, area, buf),
+            Pane::Identity => card::identity(model, ui, area, buf),
+            Pane::Sessions => card::sessions(model, ui, area, buf),
+            Pane::Map => map::render(model, ui, area, buf),
+        }
+    }
+    model.layout.zoomed
 }
 
 /// Draws a titled frame and returns the room inside.

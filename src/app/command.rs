@@ -5,6 +5,7 @@ mod card;
 mod coverage;
 mod decide;
 mod disabled;
+mod layout;
 mod log;
 mod map;
 mod palette;
@@ -174,6 +175,16 @@ pub enum Command {
     HandOffDone,
     /// Take a step of the plan back, after reading what that sends.
     TakeBack,
+    /// Give the pane in focus the others' place, or give it back.
+    Zoom,
+    /// Make the queue wider.
+    Wider,
+    /// Make the queue narrower.
+    Narrower,
+    /// The next step of the tour.
+    TourNext,
+    /// End the tour.
+    TourEnd,
 }
 
 /// Where a key applies.
@@ -262,6 +273,7 @@ pub const REGISTRY: &[Spec] = &flat::<{ count(TABLES) }>(TABLES);
 const TABLES: &[&[Spec]] = &[
     CONSOLE,
     decide::ROWS,
+    layout::ROWS,
     plan::ROWS,
     coverage::ROWS,
     log::ROWS,

@@ -12,8 +12,11 @@ use super::board::Board;
 use super::card::CardScreen;
 use super::coverage::CoverageScreen;
 use super::keys::Key;
+use super::layout::Layout;
 use super::map::{Choosing, Deeds, MapAsk, MapScreen};
+use super::pace::Pace;
 use super::palette::Palette;
+use super::reader::Reader;
 use super::readiness::ReadinessScreen;
 use super::reload::Reload;
 use super::saying::Saying;
@@ -440,6 +443,8 @@ pub struct Model {
     pub runs: BTreeMap<PlanDigest, Run>,
     /// Alert sources.
     pub sources: BTreeMap<String, SourceView>,
+    /// How many alerts each of them brought lately.
+    pub pace: Pace,
     /// The other process that takes the alerts in, if it is another one.
     pub duty: Option<String>,
     /// By source, how much input could not be read, and why the last of it could not.
@@ -450,6 +455,14 @@ pub struct Model {
     pub automation: Automation,
     /// What lies over the screen.
     pub overlay: Overlay,
+    /// What is searched for in help or messages.
+    pub reader: Reader,
+    /// How the triage screen is divided.
+    pub layout: Layout,
+    /// The step of the tour that is shown, while there is one.
+    pub tour: Option<usize>,
+    /// How many warnings and errors came since somebody last looked at the messages.
+    pub unread: usize,
     /// Messages, oldest first.
     pub messages: Vec<Message>,
     /// Until when the last message is shown at the bottom.
@@ -550,6 +563,9 @@ impl Model {
     pub fn say(&mut self, now: Timestamp, level: Level, text: impl Into<String>) {
         /// Enough to look back over a night; the log holds the rest.
         const KEPT: usize = 500;
+        if level != Level::Info && !matches!(self.overlay, Overlay::Messages { .. }) {
+            self.unread += 1;
+        }
         let shown_s = if level == Level::Info { 5 } else { 15 };
         self.messages.push(Message {
             at: now,

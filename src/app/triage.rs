@@ -10,8 +10,8 @@ use super::model::{Level, Model, Overlay, Pane, RowState};
 use super::msg::Effect;
 use super::saying::{self, Saying};
 use super::{
-    board_screen, born, card_screen, contact, context, coverage, deciding, log_screen, map_screen,
-    planning, policy, policy_screen, readiness_screen, reload, sift,
+    board_screen, born, card_screen, contact, context, coverage, deciding, layout, log_screen,
+    map_screen, planning, policy, policy_screen, readiness_screen, reload, sift,
 };
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
@@ -38,6 +38,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
             let last = model.queue.at(model.queue.len().saturating_sub(1));
             return select(model, last);
         }
+        about_screen if layout::command(model, about_screen) => {}
         Command::NextPane => turn(model, 1),
         Command::PrevPane => turn(model, -1),
         Command::Stage(n) => return planning::stage(model, usize::from(n), now),

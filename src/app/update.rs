@@ -9,8 +9,8 @@ use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
     afterwards, automation, board_screen, born, card_screen, choosing, context, coverage, deciding,
-    field, log_screen, map_screen, palette, planning, policy_screen, readiness_screen, reload,
-    saying, sift, triage, views,
+    field, log_screen, map_screen, palette, planning, policy_screen, reader, readiness_screen,
+    reload, saying, sift, tour, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -20,7 +20,16 @@ use crate::domain::text::seen;
 /// Takes in one event. Never waits, never reads a clock: `now` is when the event is handled.
 pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
     model.now = now;
+    // What is said in answer to a key is read by whoever pressed it.
+    let (unread, by_hand) = (model.unread, matches!(msg, Msg::Key(_) | Msg::Paste(_)));
     let mut effects = handle(model, keymap, msg, now);
+    if by_hand {
+        model.unread = unread;
+    }
+    tour::follow(model);
+    if matches!(model.overlay, Overlay::Messages { .. }) {
+        model.unread = 0;
+    }
     effects.extend(model.asks.drain(..).map(Effect::AskMap));
     effects
 }
@@ -35,7 +44,12 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             model.dirty = true;
         }
         Msg::Tick => return tick(model, now),
-        Msg::Alerts(rows) => return came(model, &rows, now, triage::take_alerts),
+        Msg::Alerts(rows) => {
+            for row in &rows {
+                model.pace.came(&row.alert.source, now);
+            }
+            return came(model, &rows, now, triage::take_alerts);
+        }
         Msg::Stored(rows) => return came(model, &rows, now, triage::take_stored),
         Msg::Deleted => return triage::read_again(model),
         Msg::Removed(ids) => triage::remove(model, &ids),
@@ -240,6 +254,10 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
             model.dirty = true;
             return Vec::new();
         }
+        Overlay::Help { .. } | Overlay::Messages { .. } if model.reader.typing => {
+            reader::key(model, key);
+            return Vec::new();
+        }
         Overlay::Log if model.timeline.typing => return log_screen::filter_key(model, key, now),
         Overlay::Map if model.map.choosing.is_some() => {
             return choosing::key(model, |model| &mut model.map.choosing, key, now);
@@ -302,7 +320,7 @@ fn carry_out(model: &mut Model, scope: Scope, command: Command, now: Timestamp) 
     match scope {
         Scope::Triage => triage::command(model, command, now),
         Scope::Plan => planning::command(model, command, now),
-        Scope::Reader => reader(model, command),
+        Scope::Reader => reader::command(model, command),
         Scope::Log => log_screen::command(model, command, now),
         Scope::Map => map_screen::command(model, command, now),
         Scope::Readiness => readiness_screen::command(model, command, now),
@@ -324,26 +342,6 @@ fn born_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
     choosing::key(model, |model| &mut model.born, key, now)
 }
 
-/// Text that scrolls and closes.
-fn reader(model: &mut Model, command: Command) -> Vec<Effect> {
-    let (Overlay::Help { scroll }
-    | Overlay::Messages { scroll }
-    | Overlay::Score { scroll }
-    | Overlay::Trace { scroll, .. }) = &mut model.overlay
-    else {
-        return Vec::new();
-    };
-    match command {
-        Command::Down => *scroll += 1,
-        Command::Up => *scroll = scroll.saturating_sub(1),
-        Command::PageDown => *scroll += 10,
-        Command::PageUp => *scroll = scroll.saturating_sub(10),
-        Command::Redraw => model.repaint = true,
-        _ => model.overlay = model.resting(),
-    }
-    Vec::new()
-}
-
 /// A paste is text for a text field, never a row of key presses.
 fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
     model.dirty = true;
@@ -351,6 +349,9 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
         Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
         Overlay::SaveView(name) | Overlay::Say(_, name) => field::paste(name, text),
         Overlay::Palette(_) => return palette::paste(model, text),
+        Overlay::Help { .. } | Overlay::Messages { .. } if model.reader.typing => {
+            reader::paste(model, text);
+        }
         Overlay::Log if model.timeline.typing => log_screen::paste(model, text, now),
         Overlay::Map if model.map.typing => map_screen::paste(model, text),
         Overlay::Readiness if model.readiness.typing => readiness_screen::paste(model, text),

@@ -1,5 +1,6 @@
 //! The console itself, and the drill: on a terminal, or played from a script without one.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
@@ -14,13 +15,15 @@ use tokio_util::sync::CancellationToken;
 use super::look::look;
 use super::setup::{self, DrillStart, Setup};
 use super::{Global, exit};
+use crate::app::layout::Layout;
 use crate::app::model::{DrillView, Level, Model};
 use crate::app::msg::Msg;
-use crate::config::Config;
+use crate::config::{Config, remembered};
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
 use crate::domain::text::show;
 use crate::domain::vocabulary::Verb;
+use crate::drill::debrief::{Chosen, Debrief, debrief};
 use crate::drill::score::{Marks, score};
 use crate::drill::{LabHandle, LabStatus, scenarios};
 use crate::runtime::console::{Console, Look, Played, QUEUE, report_to};
@@ -133,8 +136,26 @@ pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> 
         install_panic_hook();
         let session = Session::enter().context("cannot take the terminal over")?;
         let screen = Screen::Terminal(Box::new(session));
-        let mut console = running.console(screen, look, global)?;
+        let remembered = setup::remembered(global)?;
+        let (layout, ignored) = remembered::load(&remembered);
+        let mut console = running.console(screen, look, global, layout)?;
+        if let Some(text) = ignored {
+            (running.report)(Msg::Notice {
+                level: Level::Warn,
+                text: show(&text).into_owned(),
+            });
+        }
         let result = console.run().await;
+        let now = console.model().layout;
+        if let Some(folder) = remembered.parent() {
+            // Where it cannot be made, keeping says so.
+            let _ = setup::make_private(folder);
+        }
+        if now != layout
+            && let Err(error) = remembered::keep(&remembered, now)
+        {
+            tracing::warn!("the screen is not remembered: {error}");
+        }
         let unrecorded = console.model().unrecorded.clone();
         drop(console);
         running.end().await;
@@ -181,7 +202,11 @@ fn headless(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
         let mut running = Running::open(global, start(global, Some(args))).await?;
         let look = look(global, &running.setup.config)?;
         let screen = Screen::Memory(Buffer::empty(HEADLESS));
-        let mut console = running.console(screen, look, global)?;
+        let layout = Layout {
+            tour_done: true,
+            ..Layout::default()
+        };
+        let mut console = running.console(screen, look, global, layout)?;
         let played = console.play(steps).await?;
         drop(console);
         let status = running.end().await;
@@ -222,6 +247,8 @@ struct Running {
     cancel: CancellationToken,
     /// Follows the lab, and hands it back at the end.
     lab: Option<JoinHandle<LabHandle>>,
+    /// What the drill teaches.
+    lesson: Option<Debrief>,
 }
 
 impl Running {
@@ -235,12 +262,21 @@ impl Running {
             queue: Some(queue),
             cancel: CancellationToken::new(),
             lab: None,
+            lesson: None,
         })
     }
 
     /// Puts the console on the screen.
-    fn console(&mut self, screen: Screen, look: Look, global: &Global) -> anyhow::Result<Console> {
-        let model = self.begin(global)?;
+    fn console(
+        &mut self,
+        screen: Screen,
+        look: Look,
+        global: &Global,
+        layout: Layout,
+    ) -> anyhow::Result<Console> {
+        let mut model = self.begin(global)?;
+        model.layout = layout;
+        model.tour = (model.drill.is_some() && !layout.tour_done).then_some(0);
         Ok(Console::new(
             self.setup.services.clone(),
             model,
@@ -306,10 +342,12 @@ impl Running {
         }
         let (report, journal) = (self.report.clone(), self.setup.services.journal.clone());
         let (mut lab, cancel) = (drill.lab, self.cancel.clone());
+        let lesson = drill.scenario.debrief().clone();
+        self.lesson = Some(lesson.clone());
         self.lab = Some(tokio::spawn(async move {
             loop {
                 let status = lab.status();
-                let score = scored(&journal, &status).await;
+                let score = scored(&journal, &status, &lesson, false).await;
                 report(Msg::Drill(DrillView {
                     title: title.clone(),
                     intruder_in: status.intruder_in,
@@ -332,9 +370,9 @@ impl Running {
         };
         let journal = &self.setup.services.journal;
         let status = lab.as_ref().map(LabHandle::status);
-        if let Some(status) = &status {
+        if let Some((status, lesson)) = status.as_ref().zip(self.lesson.as_ref()) {
             println!("The drill is over.");
-            for line in scored(journal, status).await {
+            for line in scored(journal, status, lesson, true).await {
                 println!("  {line}");
             }
             println!(
@@ -350,19 +388,24 @@ impl Running {
     }
 }
 
-async fn scored(journal: &Journal, status: &LabStatus) -> Vec<String> {
+async fn scored(
+    journal: &Journal,
+    status: &LabStatus,
+    lesson: &Debrief,
+    is_over: bool,
+) -> Vec<String> {
     let Ok(decisions) = journal.decisions().await else {
         return vec!["The journal cannot be read.".to_owned()];
     };
-    let mut result = score(
-        &marks(&decisions, status),
-        status.legit_failed,
-        status.secrets_read,
-    );
+    let marks = marks(&decisions, status);
+    let chosen = chosen(&decisions);
+    let mut result = score(&marks, status.legit_failed, status.secrets_read);
     // The drill may end before the work that was cut off comes round again.
     let cut =
         |a: &Act| a.intent.verb.cuts_everybody() && !a.intent.undo && a.cell() == CellState::Proven;
-    if status.legit_failed == 0 && decisions.acts().any(cut) {
+    // Where nothing narrower would do, cutting everybody off is no fault.
+    let had_to = chosen.iter().any(|c| c.playbook == lesson.playbook);
+    if status.legit_failed == 0 && !had_to && decisions.acts().any(cut) {
         result.points = result.points.saturating_sub(10);
         let text = "Everybody who uses the identity was cut off; a narrower cut would have spared them. 10 less.";
         result.lines.push(text.to_owned());
@@ -370,7 +413,29 @@ async fn scored(journal: &Journal, status: &LabStatus) -> Vec<String> {
     result
         .lines
         .insert(0, format!("Score: {} of 100.", result.points));
+    result
+        .lines
+        .extend(debrief(lesson, &marks, &chosen, is_over));
     result.lines
+}
+
+/// Returns the plans that were run, in the order in which they began.
+fn chosen(decisions: &Decisions) -> Vec<Chosen> {
+    let mut begun: BTreeMap<&str, Chosen> = BTreeMap::new();
+    for act in decisions.acts().filter(|act| !act.intent.undo) {
+        let digest = act.intent.digest.as_str();
+        let Some((_, state)) = decisions.plan(digest) else {
+            continue;
+        };
+        let chosen = begun.entry(digest).or_insert_with(|| Chosen {
+            at: act.at,
+            playbook: state.plan.playbook.clone(),
+        });
+        chosen.at = chosen.at.min(act.at);
+    }
+    let mut all: Vec<Chosen> = begun.into_values().collect();
+    all.sort_by_key(|c| c.at);
+    all
 }
 
 /// Takes the moments of the drill from the journal, so that the score is what the log can show.

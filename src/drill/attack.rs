@@ -100,7 +100,7 @@ impl Attack {
         let token = self.shared.look(|w| w.intruder.tokens.last().cloned());
         match (act.act, token) {
             (ActKind::UseKey, _) => {
-                self.use_key().await?;
+                self.log_in().await?;
             }
             (ActKind::ReadSecret, Some(token)) => {
                 self.read_secret(&token, &act.secret).await?;
@@ -118,7 +118,7 @@ impl Attack {
 
     /// Tries everything held; the intruder is out when all of it fails in one round.
     async fn round(&self, round: u64) -> Tried<()> {
-        let by_key = self.use_key().await?;
+        let by_key = self.log_in().await?;
         let by_token = self.use_tokens().await?;
         let mut inside = by_key || by_token;
         let childless = self.shared.look(|w| w.intruder.children.is_empty());
@@ -134,6 +134,28 @@ impl Attack {
             record_round(&mut w.status, inside, now);
         })?;
         Ok(())
+    }
+
+    /// Logs in with everything that leaked.
+    async fn log_in(&self) -> Tried<bool> {
+        let by_key = self.use_key().await?;
+        let by_secret = self.use_secret().await?;
+        Ok(by_key || by_secret)
+    }
+
+    async fn use_secret(&self) -> Tried<bool> {
+        let Some(secret) = self.shared.look(|w| w.intruder.secret.clone()) else {
+            return Ok(false);
+        };
+        let request = self
+            .request(Method::POST, "oauth/token")
+            .basic_auth(&self.part().client, Some(secret.expose()))
+            .form(&[("grant_type", "client_credentials")]);
+        let Some(token) = token_in(self.attempt(request).await?) else {
+            return Ok(false);
+        };
+        self.shared.act(|w, _, _| w.intruder.keep(token))?;
+        Ok(true)
     }
 
     async fn use_key(&self) -> Tried<bool> {

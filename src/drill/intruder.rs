@@ -16,6 +16,9 @@ const MOST_HELD: usize = 12;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Intruder {
     pub key: Option<LabSecret>,
+    /// The client's own secret, as it was when it leaked.
+    #[serde(default)]
+    pub secret: Option<LabSecret>,
     /// Newest last.
     pub tokens: Vec<LabSecret>,
     pub children: Vec<Child>,
@@ -37,10 +40,11 @@ pub(super) struct Child {
 }
 
 impl Intruder {
-    /// Starts with the leaked key.
-    pub fn holding(key: Option<LabSecret>) -> Self {
+    /// Starts with what leaked: a key, the client's secret, or both.
+    pub fn holding(key: Option<LabSecret>, secret: Option<LabSecret>) -> Self {
         Self {
             key,
+            secret,
             ..Self::default()
         }
     }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use super::debrief::Debrief;
 use super::error::DrillError;
 
 /// One embedded drill.
@@ -15,11 +16,28 @@ pub struct ScenarioInfo {
     text: &'static str,
 }
 
-static SCENARIOS: [ScenarioInfo; 1] = [ScenarioInfo {
-    id: "leaked-deploy-key",
-    title: "Leaked deploy key",
-    text: include_str!("scenarios/leaked-deploy-key.toml"),
-}];
+static SCENARIOS: [ScenarioInfo; 4] = [
+    ScenarioInfo {
+        id: "leaked-deploy-key",
+        title: "Leaked deploy key",
+        text: include_str!("scenarios/leaked-deploy-key.toml"),
+    },
+    ScenarioInfo {
+        id: "agent-beyond-intent",
+        title: "Agent beyond intent",
+        text: include_str!("scenarios/agent-beyond-intent.toml"),
+    },
+    ScenarioInfo {
+        id: "ci-token",
+        title: "CI token in a build log",
+        text: include_str!("scenarios/ci-token.toml"),
+    },
+    ScenarioInfo {
+        id: "vendor-breach",
+        title: "Vendor breach",
+        text: include_str!("scenarios/vendor-breach.toml"),
+    },
+];
 
 /// The scenario that opens when none is named.
 pub const DEFAULT: &str = "leaked-deploy-key";
@@ -67,6 +85,11 @@ impl Scenario {
     /// Returns what the analyst is told at the start, a paragraph an item.
     pub fn story(&self) -> &[String] {
         &self.file.story
+    }
+
+    /// Returns what it teaches.
+    pub fn debrief(&self) -> &Debrief {
+        &self.file.debrief
     }
 
     /// Returns what a second source says of the same identities, which is older and does not agree everywhere.
@@ -140,6 +163,7 @@ pub(super) fn offset(text: &str, now: Timestamp) -> Option<Timestamp> {
 pub(super) struct ScenarioFile {
     title: String,
     story: Vec<String>,
+    debrief: Debrief,
     pub lab: LabPart,
     pub attack: AttackPart,
     #[serde(default)]
@@ -156,11 +180,9 @@ impl ScenarioFile {
     fn check(&self) -> Result<(), String> {
         let client = |id: &str| self.lab.client.iter().find(|c| c.client_id == id);
         let victim = client(&self.attack.client).ok_or("attack.client is not a lab client")?;
-        if !victim
-            .credentials
-            .iter()
-            .any(|c| c.id == self.attack.credential)
-        {
+        let wanted = &self.attack.credential;
+        let by_secret_alone = wanted.is_empty() && self.attack.holds_secret;
+        if !by_secret_alone && !victim.credentials.iter().any(|c| c.id == *wanted) {
             return Err("attack.credential is not a credential of attack.client".to_owned());
         }
         for workload in &self.workload {
@@ -283,7 +305,12 @@ pub(super) struct CredentialDef {
 #[serde(deny_unknown_fields)]
 pub(super) struct AttackPart {
     pub client: String,
+    /// The key that leaked, if one did.
+    #[serde(default)]
     pub credential: String,
+    /// Whether the client's own secret leaked.
+    #[serde(default)]
+    pub holds_secret: bool,
     pub source_ip: String,
     pub user_agent: String,
     /// Seconds between two rounds of trying everything, once the script is through.
@@ -414,11 +441,18 @@ mod tests {
     }
 
     /// The map must hang together: a misspelt id would silently hide who breaks.
-    #[test]
-    fn the_inventory_speaks_the_domains_words_and_its_edges_lead_somewhere() {
-        let text = Scenario::load("leaked-deploy-key")
-            .unwrap()
-            .inventory_toml(noon());
+    #[rstest]
+    #[case("leaked-deploy-key", 12)]
+    #[case("agent-beyond-intent", 6)]
+    #[case("ci-token", 6)]
+    #[case("vendor-breach", 4)]
+    fn the_inventory_speaks_the_domains_words_and_its_edges_lead_somewhere(
+        #[case] id: &str,
+        #[case] nodes: usize,
+    ) {
+        let scenario = Scenario::load(id).unwrap();
+        assert!(scenario.story().len() >= 4);
+        let text = scenario.inventory_toml(noon());
         let inventory: toml::Table = toml::from_str(&text).unwrap();
         let list = |key: &str| inventory[key].as_array().unwrap().clone();
         let word = |v: &toml::Value, key: &str| v[key].as_str().unwrap().to_owned();
@@ -446,6 +480,6 @@ mod tests {
                 assert!(ids.contains(&word(&edge, end)), "{edge}");
             }
         }
-        assert!(list("node").len() >= 12);
+        assert!(list("node").len() >= nodes);
     }
 }

@@ -145,6 +145,10 @@ impl World {
             .flat_map(|c| &c.credentials)
             .find(|c| c.id == attack.credential)
             .map(|c| c.value.clone());
+        let victim = clients.iter().find(|c| c.client_id == attack.client);
+        let secret = victim
+            .filter(|_| attack.holds_secret)
+            .map(|c| c.secret.clone());
         Ok(Self {
             v: STATE_VERSION,
             lab_id: random_hex(8)?,
@@ -157,7 +161,7 @@ impl World {
             secrets,
             made: 0,
             status: LabStatus::at_start(now),
-            intruder: Intruder::holding(leaked),
+            intruder: Intruder::holding(leaked, secret),
             noise_written: 0,
             noticed: Vec::new(),
         })

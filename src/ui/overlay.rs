@@ -5,55 +5,98 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Padding, Paragraph, Widget, Wrap};
 
+use super::picture::sparkline;
 use super::theme::Role;
 use super::{Ui, frame, scrolled};
 use crate::app::command::{REGISTRY, Scope};
-use crate::app::model::{Level, Model, ReasonPrompt};
+use crate::app::model::{Level, Model, ReasonPrompt, SourceView};
 use crate::domain::alert::age;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::DecisionKind;
 use crate::domain::text::show;
 
-/// Draws all keys, by scope.
-pub fn help(scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let inside = frame("Help", true, ui, area, buf);
-    let mut lines = vec![Line::raw(
-        "The way: select an alert, read whose it is, press the number of an option, read the plan, confirm.",
-    )];
-    for (scope, title) in [
-        (Scope::Triage, "Triage"),
-        (Scope::Plan, "Plan"),
-        (Scope::Coverage, "Coverage"),
-        (Scope::Log, "Log"),
-        (Scope::Map, "Map"),
-        (Scope::Readiness, "Readiness"),
-        (Scope::Card, "Card"),
-        (Scope::Policy, "Policy"),
-        (Scope::Board, "Approvals and debts"),
-        (Scope::Reader, "Help, messages, score"),
-    ] {
-        lines.push(Line::default());
-        lines.push(Line::styled(title, ui.theme.style(Role::Title)));
-        for spec in REGISTRY.iter().filter(|s| s.scope == scope) {
-            lines.push(Line::from(vec![
-                Span::styled(
-                    format!("  {:<18}", ui.keymap.keys(spec).join("  ")),
-                    ui.theme.style(Role::Key),
-                ),
+/// By scope, what its keys are headed with.
+const SCOPES: [(Scope, &str); 10] = [
+    (Scope::Triage, "Triage"),
+    (Scope::Plan, "Plan"),
+    (Scope::Coverage, "Coverage"),
+    (Scope::Log, "Log"),
+    (Scope::Map, "Map"),
+    (Scope::Readiness, "Readiness"),
+    (Scope::Card, "Card"),
+    (Scope::Policy, "Policy"),
+    (Scope::Board, "Approvals and debts"),
+    (Scope::Reader, "Help, messages, score"),
+];
+
+/// Draws all keys in force, by scope; while words are searched for, only the lines that have them.
+pub fn help(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let reader = &model.reader;
+    let mut lines = Vec::new();
+    let (mut shown, mut all) = (0, 0);
+    for (scope, title) in SCOPES {
+        let rows = REGISTRY.iter().filter(|s| s.scope == scope);
+        let mut found = Vec::new();
+        for spec in rows {
+            all += 1;
+            let keys = ui.keymap.keys(spec).join("  ");
+            let keys = if keys.is_empty() {
+                "no key".to_owned()
+            } else {
+                keys
+            };
+            let text = format!("{keys} {title} {} {} {}", spec.title, spec.id, spec.help);
+            if reader.is_active() && !reader.wants(&text) {
+                continue;
+            }
+            shown += 1;
+            found.push(Line::from(vec![
+                Span::styled(format!("  {keys:<18}"), ui.theme.style(Role::Key)),
                 Span::raw(spec.help),
             ]));
         }
+        if !found.is_empty() {
+            lines.push(Line::default());
+            lines.push(Line::styled(title, ui.theme.style(Role::Title)));
+            lines.extend(found);
+        }
+    }
+    let title = searched("Help", model, shown, all);
+    let inside = frame(&title, true, ui, area, buf);
+    let first = match (reader.is_active(), shown) {
+        (true, 0) => "No key and no command has these words. Esc shows all of them.",
+        (true, _) => "",
+        (false, _) => {
+            "The way: select an alert, read whose it is, press the number of an option, read the plan, confirm. / searches."
+        }
+    };
+    if first.is_empty() {
+        lines.remove(0);
+    } else {
+        lines.insert(0, Line::raw(first));
     }
     scrolled(lines, scroll, ui, inside, buf);
 }
 
+/// Returns a title with what is searched for and how much of it there is.
+fn searched(title: &str, model: &Model, shown: usize, all: usize) -> String {
+    if !model.reader.is_active() {
+        return title.to_owned();
+    }
+    let end = if model.reader.typing { "_" } else { "" };
+    let words = show(model.reader.input.value()).into_owned();
+    format!("{title} /{words}{end}  {shown} of {all}")
+}
+
 /// Draws the messages so far, newest first.
 pub fn messages(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let inside = frame("Messages", true, ui, area, buf);
+    let reader = &model.reader;
+    let wanted = |text: &str| !reader.is_active() || reader.wants(text);
     let mut lines: Vec<Line<'static>> = model
         .messages
         .iter()
         .rev()
+        .filter(|m| wanted(&m.text))
         .map(|m| {
             let (word, role) = match m.level {
                 Level::Info => ("info ", Role::Base),
@@ -70,6 +113,8 @@ pub fn messages(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut 
             ])
         })
         .collect();
+    let title = searched("Messages", model, lines.len(), model.messages.len());
+    let inside = frame(&title, true, ui, area, buf);
     for (source, (total, reason)) in &model.malformed {
         let text = format!(
             "{source}: {total} malformed inputs kept; the last one: {}",
@@ -77,12 +122,43 @@ pub fn messages(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut 
         );
         lines.insert(0, Line::styled(text, ui.theme.style(Role::Warn)));
     }
+    if !reader.is_active() && !model.sources.is_empty() {
+        lines.push(Line::default());
+        lines.push(Line::styled("Sources", ui.theme.style(Role::Title)));
+        lines.extend(
+            model
+                .sources
+                .iter()
+                .map(|(name, view)| source(model, name, view, ui)),
+        );
+    }
     if lines.is_empty() {
-        lines.push(Line::raw(
-            "Nothing has gone wrong, and nothing else was said.",
-        ));
+        let text = match reader.is_active() {
+            true => "No message has these words. Esc shows all of them.",
+            false => "Nothing has gone wrong, and nothing else was said.",
+        };
+        lines.push(Line::raw(text));
     }
     scrolled(lines, scroll, ui, inside, buf);
+}
+
+/// Says how a source is and how much it brought, as a picture and in words.
+fn source(model: &Model, name: &str, view: &SourceView, ui: Ui<'_>) -> Line<'static> {
+    let numbers = model.pace.of(name, ui.now);
+    let (all, last) = (numbers.iter().sum::<u32>(), numbers[numbers.len() - 1]);
+    let (word, role) = match view.healthy {
+        true => ("ok  ", Role::Good),
+        false => ("SICK", Role::Error),
+    };
+    Line::from(vec![
+        Span::styled(format!("  {word}  "), ui.theme.style(role)),
+        Span::raw(format!("{}: {}  ", show(name), view.text)),
+        Span::styled(sparkline(&numbers, ui), ui.theme.style(Role::Key)),
+        Span::styled(
+            format!("  {all} in 2 h, {last} in the last minutes"),
+            ui.theme.style(Role::Muted),
+        ),
+    ])
 }
 
 /// Draws the drill's score.

@@ -61,13 +61,17 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         let text = if model.queue.is_looking() {
             ""
         } else {
-            "No alert matches. Esc shows all."
+            "No alert matches the filter. Esc shows all, / changes it."
         };
         Paragraph::new(text).render(inside, buf);
         return;
     }
     if shown == 0 {
-        let text = "No alerts. They appear here as soon as a source has one; the line above says how the sources are.";
+        let text = if model.sources.is_empty() {
+            "No alerts, and no source that could bring any. Name one under [[source]] in the configuration (`stanch config example`), or try the drill: stanch drill."
+        } else {
+            "No alerts. They appear here as soon as a source has one; the line above says how the sources are. `stanch alerts import FILE` brings in some by hand."
+        };
         Paragraph::new(text)
             .wrap(ratatui::widgets::Wrap { trim: true })
             .render(inside, buf);

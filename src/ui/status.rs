@@ -11,6 +11,7 @@ use super::theme::Role;
 use crate::app::board::Side;
 use crate::app::command::{Command, Scope, scope};
 use crate::app::model::{AnchorView, Level, Model, Overlay, Stage};
+use crate::app::reader::is_searchable;
 use crate::domain::automation::left_s;
 use crate::domain::text::{cells, fit, show};
 
@@ -82,6 +83,9 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     if total > 0 {
         parts.push((format!("{total} malformed kept"), Role::Warn));
     }
+    if model.unread > 0 {
+        parts.push((unread(model, ui), Role::Warn));
+    }
     match &model.journal_problem {
         Some(problem) => parts.push((format!("JOURNAL {problem}"), Role::Error)),
         None => parts.push(match model.journal_space {
@@ -101,6 +105,17 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         parts.push((format!("{unknowns} UNKNOWN"), Role::Error));
     }
     fit_parts(parts, ui, width)
+}
+
+/// Says how many warnings nobody has read yet, and by which key they are read.
+fn unread(model: &Model, ui: Ui<'_>) -> String {
+    let spec = Command::Messages.spec(Scope::Triage);
+    let key = spec.and_then(|spec| ui.keymap.first(spec));
+    let n = model.unread;
+    key.map_or_else(
+        || format!("{n} unread"),
+        |key| format!("{n} unread ({key})"),
+    )
 }
 
 /// Says what is about to run by itself, and when the next of it does.
@@ -215,7 +230,15 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
             Command::Back,
         ],
         (_, Scope::Board) => board_hints(model),
-        (_, Scope::Reader) => &[Command::Down, Command::PageDown, Command::Back],
+        (overlay, Scope::Reader) if !is_searchable(overlay) => {
+            &[Command::Down, Command::PageDown, Command::Back]
+        }
+        (_, Scope::Reader) => &[
+            Command::Down,
+            Command::PageDown,
+            Command::Filter,
+            Command::Back,
+        ],
         _ => &[
             Command::Help,
             Command::Filter,
@@ -245,16 +268,13 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         Scope::Triage => model.sift.typing,
         Scope::Map => model.map.typing,
         Scope::Readiness => model.readiness.typing,
-        Scope::Plan
-        | Scope::Reader
-        | Scope::Card
-        | Scope::Coverage
-        | Scope::Policy
-        | Scope::Board => false,
+        Scope::Reader => model.reader.typing,
+        Scope::Plan | Scope::Card | Scope::Coverage | Scope::Policy | Scope::Board => false,
     };
     if typing {
         let last = match scope {
             Scope::Map => ("up/down", "next match"),
+            Scope::Reader => ("up/down", "scroll"),
             _ => ("up/down", "move"),
         };
         for (key, title) in [("enter", "keep"), ("esc", "clear"), last] {

@@ -1,5 +1,6 @@
 //! The whole path on the drill, one subcommand after the other.
 
+use rstest::rstest;
 use serde_json::Value;
 
 use super::desk::{Desk, Done};
@@ -154,4 +155,55 @@ fn what_is_not_there_is_named() {
         .tells(told);
     desk.drill(&["contain", "0"]).ends(2).tells(told);
     desk.drill(&["undo", "0", "1"]).ends(2).tells(told);
+}
+
+fn played(scenario: &str, script: &str) -> (Done, u32) {
+    let desk = Desk::new();
+    let script = format!("{}/tests/scripts/{script}.keys", env!("CARGO_MANIFEST_DIR"));
+    let state = desk.path("state").display().to_string();
+    let done = desk.bare(&[
+        "--state-dir",
+        &state,
+        "drill",
+        scenario,
+        "--headless",
+        "--speed",
+        "5",
+        "--script",
+        &script,
+    ]);
+    let over = done.out.split("The drill is over.").nth(1).unwrap();
+    let points = over.split("Score: ").nth(1).unwrap();
+    let points = points.split(' ').next().unwrap().parse().unwrap();
+    (done, points)
+}
+
+#[rstest]
+#[case("leaked-deploy-key")]
+#[case("agent-beyond-intent")]
+#[case("ci-token")]
+#[case("vendor-breach")]
+fn every_drill_can_be_won_with_its_own_choice(#[case] scenario: &str) {
+    let (done, points) = played(scenario, scenario);
+    let done = done.ends(0);
+    assert!(points >= 80, "{}", done.out);
+    for part in ["intruder was out", "Your first choice was the one to make"] {
+        assert!(done.out.contains(part), "{}", done.out);
+    }
+}
+
+#[rstest]
+#[case("agent-beyond-intent", "the lease mints the next token")]
+#[case("ci-token", "the key did not leak")]
+#[case("vendor-breach", "the secret is a way in as good as the key was")]
+fn whoever_plays_badly_is_told_what_was_wrong_and_what_is_better(
+    #[case] scenario: &str,
+    #[case] wrong: &str,
+) {
+    let (done, points) = played(scenario, &format!("{scenario}-badly"));
+    let done = done.ends(1);
+    assert!(points <= 50, "{}", done.out);
+    for part in ["The better choice", "the intruder is in", wrong] {
+        assert!(done.out.contains(part), "no `{part}`: {}", done.out);
+    }
 }

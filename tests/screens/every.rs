@@ -9,7 +9,11 @@ use super::world::World;
 use super::{dump, rendered};
 
 /// Every screen and whatever can lie over one, each once.
-pub const SCREENS: [&str; 39] = [
+pub const SCREENS: [&str; 43] = [
+    "help_searched",
+    "tour",
+    "zoomed",
+    "wider",
     "triage",
     "views",
     "save_view",

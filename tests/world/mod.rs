@@ -220,6 +220,13 @@ impl World {
             board if board.starts_with("board_") => world.standing(board),
             "why" => world.press("w"),
             "why_rules" => world.press("w pgdn pgdn pgdn pgdn"),
+            "help_searched" => {
+                world.press("? /");
+                world.type_text("hold");
+            }
+            "tour" => world.model.tour = Some(1),
+            "zoomed" => world.press("tab Z"),
+            "wider" => world.press("> > >"),
             "messages" => world.press("m"),
             "palette" => world.press(":"),
             "palette_typed" => {

@@ -1,8 +1,9 @@
 //! Which commands cannot be carried out now, and why.
 
 use super::Command as C;
-use super::{Command, Danger, scope};
+use super::{Command, Danger, Scope, scope};
 use crate::app::model::{Model, Overlay, Stage};
+use crate::app::reader::is_searchable;
 
 /// Returns why a command cannot be carried out now; `None` when it can.
 pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
@@ -48,6 +49,10 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
         C::Stage(_) if !model.marks.is_empty() => Some(
             "alerts are marked, and a plan is for one alert; esc takes the marks off".to_owned(),
         ),
+        C::TourNext | C::TourEnd if model.tour.is_none() => Some("no tour is on".to_owned()),
+        C::Filter if scope(model) == Scope::Reader && !is_searchable(&model.overlay) => {
+            Some("help and messages can be searched, this cannot".to_owned())
+        }
         C::Score if model.drill.is_none() => Some("only the drill has a score".to_owned()),
         C::Stop => match &model.overlay {
             Overlay::Plan(view) if view.stage == Stage::Running => None,

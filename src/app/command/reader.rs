@@ -43,6 +43,15 @@ pub(super) const ROWS: &[Spec] = &[
         "Scroll up a page.",
     ),
     spec(
+        C::Filter,
+        "reader.search",
+        "search",
+        &["/"],
+        Safe,
+        Reader,
+        "Show only the lines of help or messages with these words; esc shows all again.",
+    ),
+    spec(
         C::Redraw,
         "reader.redraw",
         "redraw",

@@ -1,0 +1,148 @@
+//! Small pictures of numbers over time. Each comes with the same in words, for whoever cannot or would not look.
+
+use jiff::Timestamp;
+use ratatui::text::{Line, Span};
+
+use super::Ui;
+use super::theme::Role;
+
+/// Levels of a bar, from nothing to full; the second set is for terminals without Unicode.
+const BARS: [[char; 9]; 2] = [
+    [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+    [' ', '.', '.', ':', ':', '|', '|', '#', '#'],
+];
+
+/// Returns a bar for each number, the highest of them full. Whatever is not nothing shows.
+pub fn sparkline(numbers: &[u32], ui: Ui<'_>) -> String {
+    let bars = &BARS[usize::from(ui.glyphs.ellipsis.is_ascii())];
+    let most = u64::from(numbers.iter().copied().max().unwrap_or(0)).max(1);
+    let level = |n: &u32| (u64::from(*n) * 8).div_ceil(most).min(8) as usize;
+    numbers.iter().map(|n| bars[level(n)]).collect()
+}
+
+/// Draws how much is left of something at each time, oldest first, `width` columns wide, and says it in words: how much is
+/// left of the most there was, and when it ends if it goes on like this.
+pub fn burn_down(series: &[(Timestamp, u32)], width: usize, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let words = burn_words(series);
+    if series.len() < 2 || width == 0 {
+        return vec![Line::raw(words)];
+    }
+    let bars = sparkline(&spread(series, width.min(60)), ui);
+    vec![
+        Line::from(Span::styled(bars, ui.theme.style(Role::Key))),
+        Line::raw(words),
+    ]
+}
+
+/// Spreads a series over columns of equal time; a column shows what was left at its end.
+fn spread(series: &[(Timestamp, u32)], columns: usize) -> Vec<u32> {
+    let (Some((first, _)), Some((last, _))) = (series.first(), series.last()) else {
+        return Vec::new();
+    };
+    let (from, span) = (
+        first.as_second(),
+        (last.as_second() - first.as_second()).max(1),
+    );
+    let end = |column: usize| from + span * (column as i64 + 1) / columns.max(1) as i64;
+    let left_at = |second: i64| {
+        let before = series.iter().take_while(|(at, _)| at.as_second() <= second);
+        before
+            .last()
+            .or(series.first())
+            .map_or(0, |(_, left)| *left)
+    };
+    (0..columns).map(|column| left_at(end(column))).collect()
+}
+
+/// Says a series in words.
+pub fn burn_words(series: &[(Timestamp, u32)]) -> String {
+    let (Some((first, begun)), Some((last, left))) = (series.first(), series.last()) else {
+        return "nothing counted yet".to_owned();
+    };
+    let most = series.iter().map(|(_, left)| *left).max().unwrap_or(0);
+    if *left == 0 {
+        return format!("0 of {most} left: done");
+    }
+    let (done, took) = (
+        i64::from(begun.saturating_sub(*left)),
+        last.as_second() - first.as_second(),
+    );
+    if done == 0 || took <= 0 {
+        return format!("{left} of {most} left, none done since it began");
+    }
+    let rest_s = took.saturating_mul(i64::from(*left)) / done;
+    let rest = match rest_s {
+        0..5_400 => format!("{} min", rest_s.div_euclid(60).max(1)),
+        5_400..172_800 => format!("{} h", (rest_s + 1_800) / 3_600),
+        _ => format!("{} d", (rest_s + 43_200) / 86_400),
+    };
+    format!("{left} of {most} left; at this pace another {rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::app::keymap::Keymap;
+    use crate::ui::glyphs::{ASCII, Glyphs, UNICODE};
+    use crate::ui::theme::Theme;
+
+    fn with<T>(glyphs: &'static Glyphs, run: impl FnOnce(Ui<'_>) -> T) -> T {
+        let (theme, keymap) = (Theme::named("terminal").unwrap(), Keymap::default());
+        run(Ui {
+            theme: &theme,
+            glyphs,
+            keymap: &keymap,
+            now: Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(minutes * 60).unwrap()
+    }
+
+    #[rstest]
+    #[case(&[], "")]
+    #[case(&[0, 0], "  ")]
+    #[case(&[0, 1, 1000], " ▁█")]
+    #[case(&[5, 5], "██")]
+    #[case(&[1, 2, 4, 8], "▁▂▄█")]
+    fn bars(#[case] numbers: &[u32], #[case] want: &str) {
+        assert_eq!(with(&UNICODE, |ui| sparkline(numbers, ui)), want);
+        assert!(with(&ASCII, |ui| sparkline(numbers, ui)).is_ascii());
+    }
+
+    #[rstest]
+    #[case(&[], "nothing counted yet")]
+    #[case(&[(0, 40)], "40 of 40 left, none done since it began")]
+    #[case(&[(0, 40), (10, 20)], "20 of 40 left; at this pace another 10 min")]
+    #[case(&[(0, 40), (60, 39)], "39 of 40 left; at this pace another 39 h")]
+    #[case(&[(0, 40), (5, 44), (9, 0)], "0 of 44 left: done")]
+    #[case(&[(0, 40), (5, 44)], "44 of 44 left, none done since it began")]
+    fn words(#[case] series: &[(i64, u32)], #[case] want: &str) {
+        let series: Vec<_> = series.iter().map(|(m, n)| (at(*m), *n)).collect();
+        assert_eq!(burn_words(&series), want);
+    }
+
+    #[test]
+    fn what_is_left_goes_down_from_left_to_right() {
+        let series = [(at(0), 8), (at(5), 4), (at(10), 0)];
+        let drawn = with(&UNICODE, |ui| burn_down(&series, 4, ui));
+        assert_eq!(drawn[0].to_string(), "█▄▄ ");
+        assert_eq!(drawn[1].to_string(), "0 of 8 left: done");
+    }
+
+    proptest! {
+        #[test]
+        fn no_series_breaks_it(
+            series in proptest::collection::vec((-1_000_000_i64..1_000_000, any::<u32>()), 0..20),
+            width in 0_usize..200,
+        ) {
+            let series: Vec<_> = series.into_iter().map(|(m, n)| (at(m), n)).collect();
+            let drawn = with(&UNICODE, |ui| burn_down(&series, width, ui));
+            prop_assert!(drawn.iter().all(|line| line.width() <= width.max(80)));
+        }
+    }
+}
