@@ -108,15 +108,12 @@ pub fn keys_dir(global: &Global) -> anyhow::Result<PathBuf> {
 
 /// Returns where the console remembers what is about one person's own screen, in the drill and out of it.
 pub fn remembered(global: &Global) -> anyhow::Result<PathBuf> {
-    let folder = match own_folder(global) {
-        Some(dir) => dir.clone(),
-        None => {
-            let dirs = dirs()?;
-            let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
-            state.to_owned()
-        }
+    let own = match own_folder(global) {
+        Some(dir) => return Ok(crate::config::remembered::path(dir)),
+        None => dirs()?,
     };
-    Ok(crate::config::remembered::path(&folder))
+    let folder = own.state_dir().unwrap_or_else(|| own.data_local_dir());
+    Ok(crate::config::remembered::path(folder))
 }
 
 /// Returns the state folder if it was given and is nobody else's: what is one person's stays out of a shared one.

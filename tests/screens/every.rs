@@ -9,7 +9,7 @@ use super::world::World;
 use super::{dump, rendered};
 
 /// Every screen and whatever can lie over one, each once.
-pub const SCREENS: [&str; 43] = [
+pub const SCREENS: [&str; 46] = [
     "help_searched",
     "tour",
     "zoomed",
@@ -31,6 +31,9 @@ pub const SCREENS: [&str; 43] = [
     "refuse",
     "inbox",
     "debts",
+    "board_gates",
+    "board_vouch",
+    "board_campaign",
     "why",
     "policy",
     "log",
@@ -56,7 +59,7 @@ pub const SCREENS: [&str; 43] = [
 ];
 
 /// The same in further states.
-pub const STATES: [&str; 57] = [
+pub const STATES: [&str; 62] = [
     "failed",
     "palette_typed",
     "unresolved",
@@ -113,6 +116,11 @@ pub const STATES: [&str; 57] = [
     "log_hostile_record",
     "card_hostile_grants",
     "card_hostile_effects",
+    "board_agreed",
+    "board_lift",
+    "board_again",
+    "board_begin",
+    "board_untrusted",
     "old",
 ];
 
@@ -174,8 +182,8 @@ fn kind(overlay: &Overlay) -> &'static str {
 
 #[test]
 fn no_screen_is_left_out() {
-    let worlds = SCREENS.map(World::showing);
-    let shown: BTreeSet<&str> = worlds.iter().map(|w| kind(&w.model.overlay)).collect();
+    let shown = SCREENS.map(|screen| kind(&World::showing(screen).model.overlay));
+    let shown = BTreeSet::from(shown);
     assert_eq!(shown.len(), 19, "{shown:?}");
     let names: BTreeSet<&str> = all().collect();
     assert_eq!(names.len(), SCREENS.len() + STATES.len(), "named twice");
