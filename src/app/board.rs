@@ -71,6 +71,8 @@ pub struct Board {
     pub campaigns: Vec<(Campaign, Ledger)>,
     /// Which of them shows.
     pub campaign: usize,
+    /// How many of the one that shows were live over time.
+    pub burned: Vec<(Timestamp, u32)>,
 }
 
 impl Model {
@@ -139,6 +141,14 @@ impl Model {
             (c.clone(), ledger)
         };
         self.board.campaigns = all.map(kept).collect();
+        self.refresh_burned(now);
+    }
+
+    /// Looks again at how the campaign that shows went.
+    pub fn refresh_burned(&mut self, now: Timestamp) {
+        let shown = self.board.campaigns.get(self.board.campaign);
+        let series = shown.map(|(c, _)| campaign::burn_down(&self.decisions, c, now));
+        self.board.burned = series.unwrap_or_default();
     }
 
     fn on_the_way_back(&self, now: Timestamp) -> Vec<BackRow> {

@@ -42,6 +42,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
             let several = model.board.campaigns.len().max(1);
             model.board.campaign = (model.board.campaign + 1) % several;
             model.board.cursor = 0;
+            model.refresh_burned(now);
         }
         Command::OpenRecord => read(model, now),
         Command::Refuse => refuse(model, now),

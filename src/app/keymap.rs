@@ -287,16 +287,16 @@ mod tests {
 
     #[test]
     fn a_changed_key_takes_the_place_of_the_default_ones() {
-        let map = changed(&[("triage.claim", &["K", "' c"]), ("triage.down", &[])]).unwrap();
+        let map = changed(&[("triage.claim", &["U", "' c"]), ("triage.down", &[])]).unwrap();
         let means = |keys: &str| map.resolve(Scope::Triage, &pressed(keys));
-        assert_eq!(means("K"), Meaning::Command(Command::Claim));
+        assert_eq!(means("U"), Meaning::Command(Command::Claim));
         assert_eq!(means("'"), Meaning::Begun);
         assert_eq!(means("' c"), Meaning::Command(Command::Claim));
         assert_eq!(means("' x"), Meaning::Nothing);
         assert_eq!(means("c"), Meaning::Nothing);
         assert_eq!(means("j"), Meaning::Nothing);
         let claim = Command::Claim.spec(Scope::Triage).unwrap();
-        assert_eq!(map.first(claim), Some("K"));
+        assert_eq!(map.first(claim), Some("U"));
         let onward = map.onward(Scope::Triage, &pressed("'"));
         assert_eq!(onward.len(), 1);
         assert_eq!(onward[0].0, "c");

@@ -22,6 +22,7 @@ use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Tier;
 use crate::runtime::planner::{self, Alerted};
 use crate::runtime::{approval, campaign as unused, history, steady};
+use crate::ui::picture::burn_words;
 
 /// Alerts read at a time.
 const PAGE: usize = 1_024;
@@ -223,6 +224,7 @@ fn status(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let ledger = ledger(setup, model, campaign);
+    let series = campaign::burn_down(&model.decisions, campaign, steady::now());
     if json {
         let row = |row: &Row| {
             json!({
@@ -230,7 +232,6 @@ fn status(
                 "plan": row.plan.as_ref().map(crate::domain::ids::PlanDigest::as_str), "says": show(&row.says),
             })
         };
-        let series = campaign::burn_down(&model.decisions, campaign, steady::now());
         let series = series
             .iter()
             .map(|(at, live)| json!({ "at": at, "live": live }));
@@ -242,6 +243,7 @@ fn status(
     }
     writeln!(out, "{}  {}", campaign.id, show(&campaign.by.reason))?;
     writeln!(out, "{}", ledger.says())?;
+    writeln!(out, "{}", burn_words(&series))?;
     if let Some(said) = &campaign.ended {
         let (who, why) = (show(&said.actor), show(&said.reason));
         writeln!(out, "ended by {who}: {why}")?;

@@ -248,12 +248,15 @@ pub fn ledger(
     Ledger { rows }
 }
 
-/// Returns how many were live over time: at the beginning, at each change, and now. Pure, for a burn-down.
+/// Most times that a burn-down looks at: more than a terminal has columns for it.
+const LOOKS: usize = 240;
+
+/// Returns how many were live over time: at the beginning, at changes (a share of them where there are many), and now.
 pub fn burn_down(
     decisions: &Decisions,
     campaign: &Campaign,
     now: Timestamp,
-) -> Vec<(Timestamp, usize)> {
+) -> Vec<(Timestamp, u32)> {
     let mut times: Vec<Timestamp> = Vec::new();
     for (identity, target) in &campaign.targets {
         times.push(target.since);
@@ -268,14 +271,20 @@ pub fn burn_down(
     times.retain(|at| *at <= now);
     times.sort();
     times.dedup();
+    // Each look goes through all identities, so a long history is looked at here and there; the ends always are.
+    let step = times.len().div_ceil(LOOKS).max(1);
+    let last = times.len().saturating_sub(1);
+    let times = times.into_iter().enumerate();
+    let times = times.filter(|(n, _)| n % step == 0 || *n == last);
+    let times: Vec<Timestamp> = times.map(|(_, at)| at).collect();
     let live_at = |at: Timestamp| {
         let joined = campaign.targets.iter().filter(|(_, t)| t.since <= at);
         let live = joined.filter(|(identity, target)| {
             stand(decisions, identity, target, at).is_none_or(|(stand, _)| stand.is_live())
         });
-        live.count()
+        u32::try_from(live.count()).unwrap_or(u32::MAX)
     };
-    let mut series: Vec<(Timestamp, usize)> = Vec::new();
+    let mut series: Vec<(Timestamp, u32)> = Vec::new();
     for at in times {
         let live = live_at(at);
         let is_last = at == now;

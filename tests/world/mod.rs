@@ -205,6 +205,12 @@ impl World {
             world.contradict();
         }
         world.alerts(screen);
+        world.show(screen);
+        world
+    }
+
+    fn show(&mut self, screen: &str) {
+        let world = self;
         match screen {
             "preview_soft" => world.preview("1", Tier::Soft),
             "preview_hard" => {
@@ -297,7 +303,6 @@ impl World {
             }
             _ => {}
         }
-        world
     }
 
     /// Reads a second source that does not agree with the first.

@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Spec] = &[
         C::TourEnd,
         "tour.end",
         "tour: end",
-        &["T"],
+        &["ctrl-t"],
         Safe,
         Triage,
         "End the tour; it does not come back.",

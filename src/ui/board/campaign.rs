@@ -7,6 +7,7 @@ use crate::app::model::Model;
 use crate::domain::campaign::{Row, Stand};
 use crate::domain::text::{show, show_identifier};
 use crate::ui::Ui;
+use crate::ui::picture::burn_down;
 use crate::ui::theme::Role;
 
 /// Returns the list, and the one at the cursor in full.
@@ -44,16 +45,17 @@ pub fn lines(model: &Model, ui: Ui<'_>, width: usize) -> (Lines, Lines) {
             ui.theme.style(Role::Title),
         ),
         Line::styled(ledger.says(), ui.theme.style(count)),
-        Line::styled(
-            format!(
-                "{}, begun by {} at {}{filter}",
-                campaign.id,
-                show(&campaign.by.actor),
-                campaign.by.at.strftime("%F %H:%MZ")
-            ),
-            muted,
-        ),
     ];
+    full.extend(burn_down(&model.board.burned, width.min(60), ui));
+    full.push(Line::styled(
+        format!(
+            "{}, begun by {} at {}{filter}",
+            campaign.id,
+            show(&campaign.by.actor),
+            campaign.by.at.strftime("%F %H:%MZ")
+        ),
+        muted,
+    ));
     if let Some(said) = &campaign.ended {
         let text = format!("ended by {}: {}", show(&said.actor), show(&said.reason));
         full.push(Line::styled(text, ui.theme.style(Role::Warn)));
