@@ -74,6 +74,7 @@ pub fn parse_all(texts: &[(&str, &str)]) -> Inventory {
             text: (*text).to_owned(),
             at: None,
             trouble: None,
+            copy: None,
         };
         read_source(rank, &source, limits, (*name).to_owned(), Ok(fetched))
     });
@@ -147,6 +148,7 @@ fn read_file(path: &Path) -> Result<Fetched, String> {
         text: utf8(bytes)?,
         at: at.and_then(|at| Timestamp::try_from(at).ok()),
         trouble: None,
+        copy: None,
     })
 }
 

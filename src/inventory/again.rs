@@ -115,21 +115,36 @@ fn one(
     rank: usize,
     source: &InventorySource,
     limits: Limits,
-    text: Result<Fetched, String>,
+    mut text: Result<Fetched, String>,
     kept: &mut Option<Kept>,
     now: Timestamp,
 ) -> (Reading, SourceState, Came) {
     let place = place(source);
+    let mut copy = text.as_mut().ok().and_then(|fetched| fetched.copy.take());
+    if kept.is_none() {
+        // What another process was told is as good as what this one was.
+        let before = copy.as_mut().and_then(|copy| copy.before.take());
+        *kept = before.map(|(text, at)| Kept {
+            text: text.into(),
+            at: Some(at),
+            read: at,
+        });
+    }
     let new = text.as_ref().ok().map(|fetched| Kept {
         text: fetched.text.as_str().into(),
         at: fetched.at,
         read: now,
     });
-    let (reading, state) = read_source(rank, source, limits, place.clone(), text);
-    let is_lost = reading.mistakes.iter().any(|m| m.loss == Loss::Source);
+    let (reading, mut state) = read_source(rank, source, limits, place.clone(), text);
+    let lost = reading.mistakes.iter().find(|m| m.loss == Loss::Source);
+    // An address that answers with nothing that can be used was not asked in vain before.
+    let is_blank = new.as_ref().is_some_and(|new| new.text.trim().is_empty());
+    let is_empty = state.identities == 0 && (is_blank || !reading.mistakes.is_empty());
+    let is_lost = lost.is_some() || copy.is_some() && is_empty;
     if let (true, Some(kept)) = (is_lost, kept.as_ref()) {
-        let why = reading.mistakes.iter().find(|m| m.loss == Loss::Source);
-        let why = why.map_or_else(String::new, |m| match m.line {
+        let why = lost.or(reading.mistakes.first());
+        let nothing = || "its answer is empty".to_owned();
+        let why = why.map_or_else(nothing, |m| match m.line {
             0 => m.problem.clone(),
             line => format!("line {line}: {}", m.problem),
         });
@@ -140,6 +155,7 @@ fn one(
                 "{why}; what was read {} ago is used",
                 age(kept.read, now)
             )),
+            copy: None,
         };
         // The reason stands there without the age, which changes with every look.
         let came = Came {
@@ -149,6 +165,10 @@ fn one(
         };
         let (reading, state) = read_source(rank, source, limits, place, Ok(before));
         return (reading, state, came);
+    }
+    if let (false, Some(copy), Some(new)) = (is_lost, copy, new.as_ref()) {
+        // An answer that says nothing must not push out one that did.
+        state.trouble = state.trouble.or_else(|| copy.keep(&new.text));
     }
     let came = Came {
         text: new.as_ref().map(|new| Arc::clone(&new.text)),

@@ -1,4 +1,4 @@
-//! Asking addresses for lists: bounded in time and size, page after page, with the last good copy kept.
+//! Asking addresses for lists: bounded in time and size, page after page, with a copy of the last answer that could be read.
 //!
 //! A copy is used without asking while it is fresh, so that every subcommand does not ask anew; and with its age said when
 //! the address cannot be reached: what was known yesterday is better than nothing at three in the morning.
@@ -37,6 +37,25 @@ pub(super) struct Fetched {
     pub at: Option<Timestamp>,
     /// Why it is not what the source says now.
     pub trouble: Option<String>,
+    /// Where a copy of it belongs once it could be read, and the copy of before that is there.
+    pub copy: Option<Copied>,
+}
+
+/// The place of a copy.
+#[derive(Debug)]
+pub(super) struct Copied {
+    path: PathBuf,
+    /// What is there, and since when.
+    pub before: Option<(String, Timestamp)>,
+}
+
+impl Copied {
+    /// Puts a text in the place of what is there; says why it could not.
+    pub fn keep(&self, text: &str) -> Option<String> {
+        let why = write_copy(&self.path, text).err()?;
+        let path = self.path.display();
+        Some(format!("its copy cannot be kept in {path}: {why}"))
+    }
 }
 
 /// Asks every source that is an address, all at once; the answers come in the order of the sources. `anew` asks also where
@@ -92,30 +111,24 @@ async fn fetch(
             text: text.clone(),
             at: Some(*at),
             trouble: None,
+            copy: None,
         });
     }
     let limit = Duration::from_secs(source.timeout_s);
     let asked = tokio::time::timeout(limit, ask(source)).await;
     let asked = asked.unwrap_or_else(|_| Err(format!("no answer within {} s", source.timeout_s)));
     match (asked, copy) {
-        (Ok(text), _) => {
-            let trouble = kept.and_then(|path| {
-                let why = write_copy(&path, &text).err()?;
-                Some(format!(
-                    "its copy cannot be kept in {}: {why}",
-                    path.display()
-                ))
-            });
-            Ok(Fetched {
-                text,
-                at: Some(now),
-                trouble,
-            })
-        }
+        (Ok(text), before) => Ok(Fetched {
+            text,
+            at: Some(now),
+            trouble: None,
+            copy: kept.map(|path| Copied { path, before }),
+        }),
         (Err(why), Some((text, at))) => Ok(Fetched {
             text,
             at: Some(at),
             trouble: Some(format!("{why}; what it said {} ago is used", age(at, now))),
+            copy: None,
         }),
         (Err(why), None) => Err(why),
     }

@@ -38,6 +38,35 @@ async fn answer(server: &MockServer, at: &str, template: ResponseTemplate, times
         .await;
 }
 
+#[rstest]
+#[case::a_page_to_log_in("<html><body>Please log in</body></html>")]
+#[case::cut_off(r#"[{"id": "lab:a", "na"#)]
+#[case::nothing("")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_cannot_be_read_pushes_no_good_copy_out(#[case] rubbish: &str) {
+    let server = MockServer::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    let good = ResponseTemplate::new(200).set_body_json(json!([{ "id": "lab:a", "name": "a" }]));
+    answer(&server, "/list", good, 1).await;
+    let bad = ResponseTemplate::new(200).set_body_string(rubbish);
+    answer(&server, "/list", bad, 1).await;
+    answer(&server, "/list", ResponseTemplate::new(503), 9).await;
+    let source = source(&server, "/list");
+    assert_eq!(
+        load(source.clone(), cache.path(), later(0))
+            .identities()
+            .len(),
+        1
+    );
+    // The second is rubbish, the third no answer: each of them another process, which knows only what lies on the disk.
+    for seconds in [7_260, 14_520] {
+        let inventory = load(source.clone(), cache.path(), later(seconds));
+        assert_eq!(inventory.identities().len(), 1, "after {seconds} s");
+        let told = inventory.background().sources[0].trouble.clone().unwrap();
+        assert!(told.contains("ago is used"), "{told}");
+    }
+}
+
 /// The runtime of the caller must not matter: the real caller stands in one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_good_answer_is_used_with_its_age() {
