@@ -9,6 +9,7 @@ use crate::domain::debt::{PAGERS, Trust, agreed, trust};
 use crate::domain::hold::Hold;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, IdentityId};
+use crate::domain::inventory::Resolution;
 use crate::domain::options::Choice;
 use crate::domain::text::Untrusted;
 
@@ -37,6 +38,19 @@ impl Model {
     /// Tells whether somebody may rely on an identity now.
     pub fn trust(&self, identity: &IdentityId, now: Timestamp) -> Trust {
         trust(&self.decisions, identity, now)
+    }
+
+    /// Tells whether an alert is about somebody who was contained and whom nobody trusts again yet.
+    pub fn is_about_untrusted(&self, alert: &AlertId, now: Timestamp) -> bool {
+        // Whom it means costs a look into the inventory, which says nothing while nobody was contained.
+        let known = self.decisions.acts().next().and(self.alerts.read(alert));
+        let whose = known.map(|alert| self.inventory.resolve(alert));
+        match whose {
+            Some(Resolution::Known(id)) => {
+                matches!(self.trust(&id, now), Trust::Untrusted { .. })
+            }
+            _ => false,
+        }
     }
 
     /// Tells whether an alert came about somebody who is trusted again and watched, and nobody contained them since.

@@ -11,12 +11,12 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use super::plan::cell_role;
 use super::theme::Role;
-use super::{Ui, cut_bottom, cut_top, frame};
+use super::{Ui, cut_bottom, cut_top, frame, trust_tag};
 use crate::app::model::{Model, RowState};
 use crate::domain::alert::age;
 use crate::domain::coverage::CellState;
 use crate::domain::coverage::matrix::{Cell, Coverage};
-use crate::domain::ids::AlertId;
+use crate::domain::ids::{AlertId, IdentityId};
 use crate::domain::text::{cells, fit, show};
 use crate::domain::vocabulary::Layer;
 
@@ -44,7 +44,13 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let mut head = vec![watch(model, alert, ui, width)];
-    head.extend(matrix(&coverage, ui, width, usize::from(inside.height) / 3));
+    head.extend(matrix(
+        model,
+        &coverage,
+        ui,
+        width,
+        usize::from(inside.height) / 3,
+    ));
     head.push(legend(&coverage, ui, width));
     let (top, rest) = cut_top(inside, head.len() as u16);
     Paragraph::new(head).render(top, buf);
@@ -81,7 +87,13 @@ fn watch(model: &Model, alert: &AlertId, ui: Ui<'_>, width: usize) -> Line<'stat
 }
 
 /// A node a line, a layer a column, with what is left in the cell where it ends by itself.
-fn matrix(coverage: &Coverage, ui: Ui<'_>, width: usize, height: usize) -> Vec<Line<'static>> {
+fn matrix(
+    model: &Model,
+    coverage: &Coverage,
+    ui: Ui<'_>,
+    width: usize,
+    height: usize,
+) -> Vec<Line<'static>> {
     let layers: Vec<Layer> = Layer::ALL
         .iter()
         .copied()
@@ -112,6 +124,11 @@ fn matrix(coverage: &Coverage, ui: Ui<'_>, width: usize, height: usize) -> Vec<L
             let pad = LAYER.saturating_sub(cells(&text));
             spans.push(Span::styled(text, ui.theme.style(role)));
             spans.push(Span::raw(" ".repeat(pad)));
+        }
+        if let Some((tag, role)) = trust_tag(model, &IdentityId::new(node.as_str()), ui) {
+            let room = width.saturating_sub(NAME + 1 + layers.len() * LAYER);
+            let tag = fit(&tag, room, ui.glyphs.ellipsis);
+            spans.push(Span::styled(tag, ui.theme.style(role)));
         }
         lines.push(Line::from(spans));
     }

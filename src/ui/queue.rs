@@ -235,6 +235,7 @@ fn row(
 ) -> Line<'static> {
     let (id, row) = (model.queue.id(slot), model.queue.shown(slot));
     let state = model.row_state(&id);
+    let is_open = matches!(state, RowState::New | RowState::Claimed);
     let severity = format!(
         "{} {}",
         ui.glyphs.severity(row.severity),
@@ -292,6 +293,11 @@ fn row(
     // Somebody trusted again, about whom an alert comes.
     let what = match model.watched_again(&id, ui.now) {
         true => format!("CONTAIN AGAIN?, {what}"),
+        false => what,
+    };
+    // Something new about somebody who was contained: who acts is not to be relied on.
+    let what = match is_open && model.is_about_untrusted(&id, ui.now) {
+        true => format!("UNTRUSTED, {what}"),
         false => what,
     };
     let text = columns.line(ui, [&severity, &exposed, &who, &what, &target, &state]);
