@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::plan::step_lines;
 use super::theme::Role;
-use super::{Ui, frame, scrolled};
+use super::{Ui, frame, scrolled, trust_tag};
 use crate::app::model::Model;
 use crate::app::timeline::{Found, RecordView, Stored};
 use crate::domain::decision::{Entry, Intent, PlanRecord, RecordType};
@@ -42,7 +42,12 @@ fn lines(model: &Model, found: &Found, ui: Ui<'_>) -> Vec<Line<'static>> {
         lines.push(field("alert", alert.as_str(), ui));
     }
     if let Some(identity) = words::identity_of(entry, &model.decisions) {
-        lines.push(field("identity", identity.as_str(), ui));
+        let mut line = field("identity", identity.as_str(), ui);
+        if let Some((tag, role)) = trust_tag(model, &identity, ui) {
+            line.push_span(Span::raw("  "));
+            line.push_span(Span::styled(tag, ui.theme.style(role)));
+        }
+        lines.push(line);
     }
     lines.extend(evidence(found, ui));
     lines.extend(requests(model, entry, ui));
