@@ -445,11 +445,7 @@ pub(super) fn print_plan(
         writeln!(out, "may break: {}{critical}", node.label.show())?;
     }
     for residual in &plan.residual {
-        let until = residual
-            .at_most_s
-            .map_or("until somebody ends it".to_owned(), |s| {
-                format!("for at most {s} s")
-            });
+        let until = residual.lasts();
         writeln!(
             out,
             "still held: {}: {}, {until}",

@@ -148,6 +148,14 @@ fn hours(s: u64) -> String {
     }
 }
 
+/// Returns a bound in words, rounded up to the minute so that it stays one: `1m`, `45m`, `2h05m`, `9d03h`.
+pub fn bound(s: u64) -> String {
+    match s.div_ceil(60) {
+        minutes @ 0..60 => format!("{}m", minutes.max(1)),
+        minutes => hours(minutes.saturating_mul(60)),
+    }
+}
+
 /// Returns a span to the second, for what is measured once and not repainted: `4s`, `3m12s`, `2h05m`. Negative spans,
 /// from clocks that disagree, show as `0s`.
 pub fn span(from: Timestamp, to: Timestamp) -> String {
@@ -171,6 +179,17 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case(0, "1m")]
+    #[case(61, "2m")]
+    #[case(2_700, "45m")]
+    #[case(3_541, "1h00m")]
+    #[case(2_204_666_225, "25516d")]
+    #[case(u64::MAX, "213503982334601d")]
+    fn bounds(#[case] seconds: u64, #[case] want: &str) {
+        assert_eq!(bound(seconds), want);
+    }
 
     #[rstest]
     #[case(0, "0s")]

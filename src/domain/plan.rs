@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::alert::bound;
 use super::ids::{AlertId, IdentityId, NodeId, PlanDigest, StepId};
 use super::text::Untrusted;
 use super::vocabulary::{Criticality, Layer, Tier, Verb};
@@ -313,6 +314,16 @@ pub struct Residual {
     pub text: String,
     /// For how long at most, in seconds from the last act; `None` is *until somebody ends it*.
     pub at_most_s: Option<u64>,
+}
+
+impl Residual {
+    /// Says for how long it stays open, in words that fit a line whatever a provider says.
+    pub fn lasts(&self) -> String {
+        self.at_most_s.map_or_else(
+            || "until somebody ends it".to_owned(),
+            |s| format!("for at most {}", bound(s)),
+        )
+    }
 }
 
 /// Returns canonical bytes of a value: JSON without spaces, object keys sorted, ASCII only.

@@ -210,15 +210,7 @@ fn acting_side(plan: &Plan, running: bool, ui: Ui<'_>) -> Vec<(String, Role)> {
         ));
     }
     for residual in &plan.residual {
-        let until = residual.at_most_s.map_or_else(
-            || "until somebody ends it".to_owned(),
-            |s| {
-                format!(
-                    "for at most {}",
-                    age(ui.now, ui.now + jiff::SignedDuration::from_secs(s as i64))
-                )
-            },
-        );
+        let until = residual.lasts();
         rows.push((
             format!("   {}: {}, {until}", residual.layer, show(&residual.text)),
             Role::Warn,

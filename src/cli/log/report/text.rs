@@ -209,10 +209,7 @@ fn residual(incident: &Incident<'_>, text: &mut String) {
             continue;
         }
         for rest in &plan.residual {
-            let until = rest.at_most_s.map_or_else(
-                || "until somebody ends it".to_owned(),
-                |s| format!("for at most {}", span(s.cast_signed())),
-            );
+            let until = rest.lasts();
             line(
                 text,
                 format!("{}: {} ({until})", rest.layer, escape(&rest.text)),
