@@ -27,6 +27,7 @@ pub mod services;
 pub mod silence;
 mod space;
 pub mod steady;
+mod stored;
 mod tickets;
 pub mod timeline;
 pub mod timers;

@@ -1,12 +1,13 @@
 //! Looks through the alerts that come for those about somebody on probation, and proposes in the log to contain them again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 
 use super::journal::Report;
 use super::services::Services;
 use super::steady;
+use super::stored::{Read, go_through};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::Decision;
@@ -15,12 +16,6 @@ use crate::domain::inventory::{Inventory, Resolution};
 use crate::domain::probation::{Watched, watched};
 use crate::domain::text::show;
 use crate::intake::store::{Mark, Store, StoreError, StoredAlert};
-
-/// Alerts read at a time.
-const PAGE: usize = 1_024;
-
-/// Most pages read when somebody is seen first.
-const PAGES: usize = 64;
 
 /// What was looked at so far.
 #[derive(Debug, Default)]
@@ -81,48 +76,16 @@ fn found(
     all: &[Watched],
     fresh: &[Watched],
 ) -> Result<(Vec<Decision>, Mark), StoreError> {
-    let lock = || store.lock().unwrap_or_else(PoisonError::into_inner);
     let mut found: Vec<Decision> = Vec::new();
-    let take = |found: &mut Vec<Decision>, row: &StoredAlert, people: &[Watched]| {
-        let proposal = proposed(inventory, row, people);
+    let back = fresh.iter().map(|w| w.since).min();
+    let mark = go_through(store, mark, back, |row, read| {
+        let of = if read == Read::Back { fresh } else { all };
         let told = |p: &Decision| found.iter().any(|f| f.alert == p.alert);
-        if let Some(proposal) = proposal.filter(|p| !told(p)) {
+        if let Some(proposal) = proposed(inventory, row, of).filter(|p| !told(p)) {
             found.push(proposal);
         }
-    };
-    // What comes while the pages are read is after this mark.
-    let mut mark = match mark {
-        Some(mark) => mark,
-        None => lock().mark()?,
-    };
-    if let Some(since) = fresh.iter().map(|w| w.since).min() {
-        let mut before = None;
-        for _ in 0..PAGES {
-            let (rows, next) = lock().page(before, PAGE)?;
-            let over = rows.last().is_none_or(|row| row.last_seen < since);
-            for row in &rows {
-                take(&mut found, row, fresh);
-            }
-            before = next;
-            if over || before.is_none() {
-                break;
-            }
-        }
-    }
-    loop {
-        let changes = {
-            let store = lock();
-            store.settle()?;
-            store.changes(mark, PAGE)?
-        };
-        for row in &changes.rows {
-            take(&mut found, row, all);
-        }
-        mark = changes.mark;
-        if !changes.is_more {
-            return Ok((found, mark));
-        }
-    }
+    })?;
+    Ok((found, mark))
 }
 
 fn proposed(inventory: &Inventory, row: &StoredAlert, people: &[Watched]) -> Option<Decision> {

@@ -2,7 +2,7 @@
 //! down that a use opened an alert again. Which windows are open follows from the journal, so a restart loses none.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::journal::{Journal, Report};
 use super::services::Latest;
+use super::stored::{Read, go_through};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::app::settings;
@@ -29,12 +30,6 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// How late an alert may come that tells of a use within a window, in seconds.
 const LATE_S: i64 = 3_600;
-
-/// Alerts read at a time.
-const PAGE: usize = 1_024;
-
-/// Most pages read when a window is seen first.
-const PAGES: usize = 64;
 
 /// What watching needs.
 #[derive(Clone)]
@@ -255,38 +250,13 @@ fn look(
     windows: &[Watched],
     fresh: &[Watched],
 ) -> Result<Looked, StoreError> {
-    let lock = || store.lock().unwrap_or_else(PoisonError::into_inner);
     let mut used = Vec::new();
-    // What comes while the pages are read is after this mark.
-    let mut mark = match mark {
-        Some(mark) => mark,
-        None => lock().mark()?,
-    };
-    if let Some(since) = fresh.iter().map(|w| w.since).min() {
-        let mut before = None;
-        for _ in 0..PAGES {
-            let (rows, next) = lock().page(before, PAGE)?;
-            let over = rows.last().is_none_or(|row| row.last_seen < since);
-            used.extend(rows.iter().flat_map(|row| tells(inventory, row, fresh)));
-            before = next;
-            if over || before.is_none() {
-                break;
-            }
-        }
-    }
-    loop {
-        let changes = {
-            let store = lock();
-            store.settle()?;
-            store.changes(mark, PAGE)?
-        };
-        let rows = changes.rows.iter();
-        used.extend(rows.flat_map(|row| tells(inventory, row, windows)));
-        mark = changes.mark;
-        if !changes.is_more {
-            return Ok((used, mark));
-        }
-    }
+    let back = fresh.iter().map(|w| w.since).min();
+    let mark = go_through(store, mark, back, |row, read| {
+        let of = if read == Read::Back { fresh } else { windows };
+        used.extend(tells(inventory, row, of));
+    })?;
+    Ok((used, mark))
 }
 
 /// Finds the windows in which an alert tells of a use.
