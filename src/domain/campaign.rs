@@ -16,7 +16,7 @@ use super::decision::{Act, Decision, DecisionKind, Decisions, Entry, PlanState};
 use super::hold::Said;
 use super::identity::{Credential, LiveContext};
 use super::ids::{AlertId, IdentityId, PlanDigest};
-use super::vocabulary::{Verb, words};
+use super::vocabulary::words;
 
 /// Most identities of one campaign.
 pub const MOST: usize = 1_000;
@@ -306,7 +306,7 @@ fn last_plan<'d>(
     };
     let acts = |(_, state): &(&PlanDigest, &PlanState)| {
         let mut steps = state.plan.steps.iter();
-        steps.any(|step| contains(step.verb))
+        steps.any(|step| step.verb.contains())
     };
     let all = decisions.plans().filter(about).filter(acts);
     all.max_by_key(|(digest, state)| (state.at, *digest))
@@ -330,7 +330,7 @@ fn stand(
     }
     let acts = decisions.acts_on(identity);
     let acts: Vec<&Act> = acts
-        .filter(|act| act.at >= target.since && act.at <= at && contains(act.intent.verb))
+        .filter(|act| act.at >= target.since && act.at <= at && act.intent.verb.contains())
         .collect();
     let by_plan = acts.last().map(|act| done(decisions, act, &acts, at));
     let unused = target.unused.as_ref().filter(|(said, _)| said.at <= at);
@@ -366,7 +366,7 @@ fn done(decisions: &Decisions, last: &Act, acts: &[&Act], at: Timestamp) -> (Sta
         return (Stand::TakenBack, "what was done was taken back".to_owned());
     }
     let steps = state.plan.steps.iter();
-    let steps = steps.filter(|step| contains(step.verb) && !step.is_handed_over());
+    let steps = steps.filter(|step| step.verb.contains() && !step.is_handed_over());
     let mut worst: Option<(Stand, String)> = None;
     for step in steps {
         let act = of_plan().rfind(|act| act.intent.step == step.id && !act.intent.undo);
@@ -386,7 +386,7 @@ fn done(decisions: &Decisions, last: &Act, acts: &[&Act], at: Timestamp) -> (Sta
         return worst;
     }
     let handed = state.plan.steps.iter().find(|step| {
-        let by_hand = step.is_handed_over() && contains(step.verb);
+        let by_hand = step.is_handed_over() && step.verb.contains();
         by_hand && !step.verb.is_manual()
     });
     let open = state.plan.residual.iter().find(|r| r.at_most_s.is_none());
@@ -479,11 +479,6 @@ pub fn shows_unused(context: &LiveContext, now: Timestamp) -> Result<String, Str
         )),
         (n, live) => Err(format!("{live} of its {n} credentials can be used")),
     }
-}
-
-/// Tells whether an act contains anything: evidence, messages and looks do not.
-const fn contains(verb: Verb) -> bool {
-    !matches!(verb, Verb::PreserveEvidence) && !verb.is_manual()
 }
 
 #[cfg(test)]

@@ -350,8 +350,7 @@ pub fn trust(decisions: &Decisions, identity: &IdentityId, now: Timestamp) -> Tr
     let restored = way.and_then(|way| way.restored.as_ref());
     let touches = |act: &&Act| {
         let sent = act.outcome.as_ref().map(|o| o.outcome) != Some(WireOutcome::NotSent);
-        let contains = act.intent.verb != Verb::PreserveEvidence && !act.intent.verb.is_manual();
-        sent && contains && !act.intent.undo
+        sent && act.intent.verb.contains() && !act.intent.undo
     };
     let since = |act: &&Act| restored.is_none_or(|(said, _)| act.at > said.at);
     let mut acts = decisions.acts_on(identity).filter(touches).filter(since);

@@ -10,7 +10,7 @@ use super::alert::Alert;
 use super::graph::Walk;
 use super::identity::Identity;
 use super::plan::Residual;
-use super::playbook::{Playbook, StepTemplate};
+use super::playbook::Playbook;
 use super::policy::{Assessment, Facts, Outcome};
 use super::vocabulary::{Layer, Tier, Verb};
 
@@ -138,8 +138,8 @@ fn choice(situation: &Situation<'_>, at: usize, book: &Playbook, unsure: Option<
 }
 
 fn acting(book: &Playbook) -> impl Iterator<Item = Verb> {
-    let acts = |s: &&StepTemplate| !s.verb.is_manual() && s.verb != Verb::PreserveEvidence;
-    book.steps.iter().filter(acts).map(|s| s.verb)
+    let verbs = book.steps.iter().map(|s| s.verb);
+    verbs.filter(|verb| verb.contains())
 }
 
 fn closes(situation: &Situation<'_>, book: &Playbook) -> Vec<Layer> {

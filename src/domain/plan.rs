@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -18,6 +18,13 @@ use super::vocabulary::{Criticality, Layer, Tier, Verb};
 /// How long a plan may be run after it was built, in seconds: long enough to be read and approved, short enough that
 /// what it was built from still holds (`LOG` §4.2: 15 minutes).
 pub const PLAN_LIFETIME_S: i64 = 15 * 60;
+
+/// Returns when a plan that is built now was built, to the millisecond as its record keeps it, and when it expires.
+pub fn lifetime(now: Timestamp) -> (Timestamp, Timestamp) {
+    let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    let expires = created.checked_add(SignedDuration::from_secs(PLAN_LIFETIME_S));
+    (created, expires.unwrap_or(created))
+}
 
 /// A frozen plan. Its field order is irrelevant: the digest is over [`canonical`] bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -193,16 +193,15 @@ impl StepTemplate {
         if self.team.trim().is_empty() {
             found.push(("team", "a step has no owning team; set `team`".to_owned()));
         }
-        let looks = self.verb.is_manual() || self.verb == Verb::PreserveEvidence;
-        if looks && self.tier > Tier::Monitor {
+        if !self.verb.contains() && self.tier > Tier::Monitor {
             let problem = format!("{} only looks or tells; its tier is `monitor`", self.verb);
             found.push(("tier", problem));
         }
-        if !looks && self.tier == Tier::Monitor {
+        if self.verb.contains() && self.tier == Tier::Monitor {
             let problem = format!("{} acts; its tier is `soft` or `hard`", self.verb);
             found.push(("tier", problem));
         }
-        if self.by_hand && !looks {
+        if self.by_hand && self.verb.contains() {
             let verb = self.verb;
             if blank(&self.verify) {
                 let problem = format!(

@@ -212,6 +212,11 @@ impl Verb {
         )
     }
 
+    /// Tells whether this takes something from whoever holds the identity: evidence, messages and looks do not.
+    pub const fn contains(self) -> bool {
+        !matches!(self, Self::PreserveEvidence) && !self.is_manual()
+    }
+
     /// Tells whether people do this, not a provider: the step becomes a hand-off item.
     pub const fn is_manual(self) -> bool {
         matches!(

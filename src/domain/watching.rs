@@ -147,7 +147,7 @@ pub fn windows(decisions: &Decisions, window_s: u32, since: Timestamp) -> Vec<Wa
     let mut found: Vec<Watched> = acts
         .into_iter()
         .filter_map(|((alert, identity), newest_first)| {
-            let contains = |act: &&Act| contains(act.intent.verb);
+            let contains = |act: &&Act| act.intent.verb.contains();
             let last = newest_first.iter().copied().find(contains)?;
             let proven = newest_first
                 .iter()
@@ -170,11 +170,6 @@ pub fn windows(decisions: &Decisions, window_s: u32, since: Timestamp) -> Vec<Wa
         .collect();
     found.sort_by_key(|w| std::cmp::Reverse(w.since));
     found
-}
-
-/// Tells whether an act contains anything: evidence, messages and looks do not.
-const fn contains(verb: Verb) -> bool {
-    !matches!(verb, Verb::PreserveEvidence) && !verb.is_manual()
 }
 
 /// Tells whether a use was recorded since the window began, or the alert was judged no case.
@@ -202,7 +197,7 @@ pub fn reopened<'d>(decisions: &'d Decisions, alert: &AlertId) -> Option<(Timest
         .any(|(_, _, d)| matches!(d.kind, DecisionKind::Dismiss | DecisionKind::CloseContained));
     let anew = decisions
         .acts_for(alert)
-        .any(|act| act.at > *when && contains(act.intent.verb));
+        .any(|act| act.at > *when && act.intent.verb.contains());
     (!over && !anew).then(|| (*when, decision.reason.as_deref().unwrap_or_default()))
 }
 

@@ -39,6 +39,16 @@ struct Holder {
     what: String,
 }
 
+/// Takes the lock for what must be done once, whoever does it: `None` while another process is at it, which shows in its
+/// log. Where nobody can tell who has it, only the records do, as between hosts.
+pub fn unless_elsewhere(store: &Path, about: &str, what: &str) -> Option<Option<Hands>> {
+    match take(store, about, what) {
+        Ok(Taken::Here(hands)) => Some(Some(hands)),
+        Ok(Taken::Elsewhere(_)) => None,
+        Err(_) => Some(None),
+    }
+}
+
 /// Takes the lock on `about` in a store, unless somebody has it. `what` says what for, for whoever finds it taken.
 pub fn take(store: &Path, about: &str, what: &str) -> io::Result<Taken> {
     let (path, shared) = place(store, about)?;

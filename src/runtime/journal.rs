@@ -49,6 +49,9 @@ const READ_LATEST: Duration = Duration::from_millis(100);
 /// Why a console that only looks cannot write.
 const NO_WRITER: &str = "this console has no journal to write to";
 
+/// What looks at the fold.
+type Look = Box<dyn FnOnce(&Decisions) + Send>;
+
 pub(super) enum Order {
     Append(
         Vec<(RecordType, Value)>,
@@ -69,8 +72,8 @@ pub(super) enum Order {
     Key(oneshot::Sender<Option<String>>),
     Sign(String, oneshot::Sender<Option<String>>),
     Latest(oneshot::Sender<Decisions>),
-    Look(Box<dyn FnOnce(&Decisions) + Send>),
-    LookNow(Box<dyn FnOnce(&Decisions) + Send>),
+    Look(Look),
+    LookNow(Look),
     /// The head over so many lines left, or could not.
     Anchored(u64, Result<Anchored, String>),
     Poll,
@@ -249,13 +252,7 @@ impl Journal {
         &self,
         look: impl FnOnce(&Decisions) -> T + Send + 'static,
     ) -> Result<T, NotRecorded> {
-        self.ask(|answer| {
-            Order::LookNow(Box::new(move |decisions| {
-                // Whoever asked may be gone.
-                let _ = answer.send(look(decisions));
-            }))
-        })
-        .await
+        self.asked(Order::LookNow, look).await
     }
 
     /// Asks the fold of all logs something, without a copy of it.
@@ -263,8 +260,16 @@ impl Journal {
         &self,
         look: impl FnOnce(&Decisions) -> T + Send + 'static,
     ) -> Result<T, NotRecorded> {
+        self.asked(Order::Look, look).await
+    }
+
+    async fn asked<T: Send + 'static>(
+        &self,
+        order: fn(Look) -> Order,
+        look: impl FnOnce(&Decisions) -> T + Send + 'static,
+    ) -> Result<T, NotRecorded> {
         self.ask(|answer| {
-            Order::Look(Box::new(move |decisions| {
+            order(Box::new(move |decisions| {
                 // Whoever asked may be gone.
                 let _ = answer.send(look(decisions));
             }))

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
-
-use super::hands::{self, Taken};
+use super::hands;
 use super::journal::Report;
 use super::planner::policy_digest;
 use super::services::Services;
@@ -15,7 +13,7 @@ use crate::app::msg::Msg;
 use crate::domain::debt::{Debt, NOBODY, PAGERS};
 use crate::domain::decision::{Decision, DecisionKind, PlanRecord, RecordType};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
-use crate::domain::plan::{PLAN_LIFETIME_S, Plan, PlanStep, Undo};
+use crate::domain::plan::{Plan, PlanStep, Undo, lifetime};
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{Layer, Tier};
 
@@ -56,10 +54,9 @@ pub async fn page(
 ) -> Result<Option<PlanDigest>, String> {
     approval::may_decide(services).await?;
     let about = format!("page {}", overdue.key);
-    let _hands = match hands::take(services.journal.store(), &about, "tells people") {
-        Ok(Taken::Here(hands)) => Some(hands),
-        Ok(Taken::Elsewhere(_)) => return Ok(None),
-        Err(_) => None,
+    let Some(_hands) = hands::unless_elsewhere(services.journal.store(), &about, "tells people")
+    else {
+        return Ok(None);
     };
     let latest = services.journal.latest().await.map_err(|e| e.to_string())?;
     if latest.holds.paged(&overdue.key).is_some() {
@@ -140,7 +137,7 @@ async fn by_connector(services: &Services, overdue: &Overdue) -> Result<Plan, St
     if steps[0].is_handed_over() {
         return Err(format!("nobody could be told: {}", steps[0].why));
     }
-    let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    let (created, expires) = lifetime(now);
     Ok(Plan {
         v: 1,
         alert: overdue.alert.clone(),
@@ -153,9 +150,7 @@ async fn by_connector(services: &Services, overdue: &Overdue) -> Result<Plan, St
         playbook_sha256: policy_digest(&services.playbooks, &services.policy.file),
         tier: Tier::Monitor,
         created,
-        expires: created
-            .checked_add(SignedDuration::from_secs(PLAN_LIFETIME_S))
-            .unwrap_or(created),
+        expires,
         nonce: uuid::Uuid::now_v7().to_string(),
         drill: services.drill_speed.is_some(),
         steps: steps.into(),

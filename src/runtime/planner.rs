@@ -4,7 +4,7 @@ mod facts;
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::approval;
 use super::services::Services;
@@ -16,8 +16,8 @@ use crate::domain::graph::{Graph, Limits, Look, Walk};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest, StepId};
 use crate::domain::plan::{
-    ImpactNode, ImpactSnapshot, PLAN_LIFETIME_S, Plan, PlanStep, Residual, Skipped, Undo,
-    canonical, sha256_hex,
+    ImpactNode, ImpactSnapshot, Plan, PlanStep, Residual, Skipped, Undo, canonical, lifetime,
+    sha256_hex,
 };
 use crate::domain::playbook::{Playbook, StepTemplate};
 use crate::domain::policy::PolicyFile;
@@ -137,7 +137,7 @@ async fn draft(
         order: said,
         ..impact_of(services, &identity.id)
     };
-    let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    let (created, expires) = lifetime(now);
     Ok(Plan {
         v: 1,
         alert: alert.id.clone(),
@@ -153,9 +153,7 @@ async fn draft(
         playbook_sha256: playbook_digest(book),
         tier: steps.iter().map(|s| s.tier).max().unwrap_or(Tier::Monitor),
         created,
-        expires: created
-            .checked_add(SignedDuration::from_secs(PLAN_LIFETIME_S))
-            .unwrap_or(created),
+        expires,
         nonce: uuid::Uuid::now_v7().to_string(),
         drill: services.drill_speed.is_some(),
         steps,

@@ -1,9 +1,9 @@
 //! What comes of it when those who were asked say nothing in time: decided beforehand, written down before it is done, and
 //! done by whichever console is first.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::hands::{self, Taken};
+use super::hands;
 use super::journal::Report;
 use super::services::Services;
 use super::{approval, steady};
@@ -12,8 +12,8 @@ use crate::app::msg::Msg;
 use crate::domain::authority::TimeOut;
 use crate::domain::decision::{Decision, DecisionKind, PlanRecord, PlanState, RecordType};
 use crate::domain::ids::PlanDigest;
-use crate::domain::plan::{PLAN_LIFETIME_S, Plan};
-use crate::domain::vocabulary::{Tier, Verb};
+use crate::domain::plan::{Plan, lifetime};
+use crate::domain::vocabulary::Tier;
 
 /// Settles the silence about a plan if it is due. Returns what it came to, and the plan that is run in its place.
 pub async fn settle(
@@ -30,11 +30,10 @@ pub async fn settle(
     }
     approval::may_decide(services).await?;
     let about = format!("silence about {}", digest.as_str());
-    let _hands = match hands::take(services.journal.store(), &about, "settles a silence") {
-        Ok(Taken::Here(hands)) => Some(hands),
-        // Somebody else is doing it: that shows in their log.
-        Ok(Taken::Elsewhere(_)) => return Ok(None),
-        Err(_) => None,
+    let Some(_hands) =
+        hands::unless_elsewhere(services.journal.store(), &about, "settles a silence")
+    else {
+        return Ok(None);
     };
     // Another console may have settled it since.
     let decisions = services.journal.latest().await;
@@ -95,17 +94,12 @@ pub async fn settle(
 fn soft_part(plan: &Plan, now: Timestamp) -> Option<Plan> {
     let mut part = plan.clone();
     part.steps.retain(|step| step.tier <= Tier::Soft);
-    let acts = |verb: Verb| !verb.is_manual() && verb != Verb::PreserveEvidence;
-    let acting = part.steps.iter().any(|step| acts(step.verb));
+    let acting = part.steps.iter().any(|step| step.verb.contains());
     if !acting || plan.tier <= Tier::Soft {
         return None;
     }
-    let created = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     part.tier = Tier::Soft;
-    part.created = created;
-    part.expires = created
-        .checked_add(SignedDuration::from_secs(PLAN_LIFETIME_S))
-        .unwrap_or(created);
+    (part.created, part.expires) = lifetime(now);
     part.nonce = uuid::Uuid::now_v7().to_string();
     Some(part)
 }

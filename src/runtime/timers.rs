@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::approval::{self, Patience};
-use super::hands::{self, Taken};
+use super::hands;
 use super::journal::Report;
 use super::page::{self, Overdue};
 use super::probation::{self, Seen};
@@ -201,10 +201,9 @@ async fn end(
 ) -> Result<Option<PlanDigest>, String> {
     approval::may_decide(services).await?;
     let about = format!("hold {}", hold.id);
-    let _hands = match hands::take(services.journal.store(), &about, "ends a hold") {
-        Ok(Taken::Here(hands)) => Some(hands),
-        Ok(Taken::Elsewhere(_)) => return Ok(None),
-        Err(_) => None,
+    let Some(_hands) = hands::unless_elsewhere(services.journal.store(), &about, "ends a hold")
+    else {
+        return Ok(None);
     };
     let latest = services.journal.latest().await.map_err(|e| e.to_string())?;
     let open = latest.holds.find(&hold.id).filter(|h| h.ended.is_none());

@@ -200,8 +200,7 @@ type Drafts = BTreeMap<(NodeId, Layer), Draft>;
 pub fn coverage(facts: &Facts<'_>) -> Coverage {
     let mut of: Vec<(&IdentityId, Vec<&Act>)> = Vec::new();
     for act in facts.decisions.acts_for(facts.alert) {
-        // Evidence and messages contain nothing.
-        if act.intent.verb == Verb::PreserveEvidence || act.intent.verb.is_manual() {
+        if !act.intent.verb.contains() {
             continue;
         }
         match of.iter_mut().find(|(id, _)| **id == act.intent.identity) {
