@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::plan::{no_plan, print_plan, refuse_blocked, refuse_read_only, silent, with_setup};
+use super::record::{not_recorded, refuse};
 use super::{Global, exit};
 use crate::domain::authority::{Authority, Standing, asked_by};
 use crate::domain::decision::PlanState;
@@ -176,8 +177,8 @@ async fn judged(
         }
         let name = show_identifier(state.plan.identity_name.raw()).into_owned();
         if state.plan.tier == Tier::Hard && confirm != Some(&name) {
-            eprintln!("stanch: this plan is of the hard tier; agree to it with --confirm '{name}'");
-            return Ok(exit::REFUSED);
+            let why = format!("this plan is of the hard tier; agree to it with --confirm '{name}'");
+            return refuse(json, &why, out);
         }
     }
     let given = match block {
@@ -190,10 +191,7 @@ async fn judged(
     };
     let block = match given {
         Ok(block) => block,
-        Err(refusal) => {
-            eprintln!("stanch: not recorded: {}", show(&refusal));
-            return Ok(exit::REFUSED);
-        }
+        Err(refusal) => return not_recorded(json, &refusal, out),
     };
     // What it now lacks is part of the answer.
     let found = services.journal.plan(digest.as_str()).await;
@@ -236,10 +234,7 @@ async fn taken(
     };
     let who = match approval::take_block(services, &digest, &state, (block, signed)).await {
         Ok(who) => who,
-        Err(refusal) => {
-            eprintln!("stanch: not recorded: {}", show(&refusal));
-            return Ok(exit::REFUSED);
-        }
+        Err(refusal) => return not_recorded(json, &refusal, out),
     };
     let found = services.journal.plan(digest.as_str()).await;
     let state = found.as_ref().map_or(&state, |(_, state)| state);

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::plan::{find, refuse_blocked, refuse_read_only, silent, with_setup};
+use super::record::{not_recorded, refuse};
 use super::setup::Setup;
 use super::{Global, exit};
 use crate::app::model::Model;
@@ -16,7 +17,7 @@ use crate::domain::campaign::{self, Campaign, Ledger, Row, Stand};
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::filter::Filter;
-use crate::domain::ids::{AlertId, IdentityId};
+use crate::domain::ids::{AlertId, IdentityId, PlanDigest};
 use crate::domain::inventory::Resolution;
 use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Tier;
@@ -118,12 +119,16 @@ pub fn run(global: &Global, args: &CampaignArgs, out: &mut dyn Write) -> anyhow:
         if writes && let Some(reason) = setup.services.journal.blocked().await {
             return refuse_blocked(&reason, global.json, out);
         }
+        let mut told = Told {
+            json: global.json,
+            out,
+        };
         match &args.what {
-            What::List => list(&model, global.json, out),
-            What::New { .. } => begin(setup, &mut model, &args.what, global.json, out).await,
+            What::List => list(setup, &model, &mut told),
+            What::New { .. } => begin(setup, &mut model, &args.what, &mut told).await,
             What::Status { campaign } => {
                 let campaign = named(&model, campaign)?;
-                status(setup, &model, &campaign, global.json, out)
+                status(setup, &model, &campaign, &mut told)
             }
             What::Plan {
                 campaign,
@@ -133,7 +138,7 @@ pub fn run(global: &Global, args: &CampaignArgs, out: &mut dyn Write) -> anyhow:
             } => {
                 let mut campaign = named(&model, campaign)?;
                 campaign.playbook = playbook.clone().or(campaign.playbook);
-                plan(setup, &model, &campaign, (*limit, *ask), out).await
+                plan(setup, &model, &campaign, (*limit, *ask), &mut told).await
             }
             What::Unused {
                 campaign,
@@ -142,7 +147,7 @@ pub fn run(global: &Global, args: &CampaignArgs, out: &mut dyn Write) -> anyhow:
             } => {
                 let campaign = named(&model, campaign)?;
                 let identity = IdentityId::new(identity.clone());
-                nobody_uses(setup, &campaign, &identity, reason, out).await
+                nobody_uses(setup, &campaign, &identity, reason, &mut told).await
             }
             What::End {
                 campaign,
@@ -150,10 +155,65 @@ pub fn run(global: &Global, args: &CampaignArgs, out: &mut dyn Write) -> anyhow:
                 reason,
             } => {
                 let campaign = named(&model, campaign)?;
-                end(setup, &model, &campaign, (*cancel, reason), out).await
+                end(setup, &model, &campaign, (*cancel, reason), &mut told).await
             }
         }
     })
+}
+
+/// Where answers go, and whether as JSON rows.
+struct Told<'o> {
+    json: bool,
+    out: &'o mut dyn Write,
+}
+
+impl Told<'_> {
+    fn row(&mut self, text: &str, json: impl FnOnce() -> Value) -> anyhow::Result<()> {
+        match self.json {
+            true => writeln!(self.out, "{}", json())?,
+            false => writeln!(self.out, "{text}")?,
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, why: &str) -> anyhow::Result<u8> {
+        refuse(self.json, why, self.out)
+    }
+
+    fn not_recorded(&mut self, why: &str) -> anyhow::Result<u8> {
+        not_recorded(self.json, why, self.out)
+    }
+
+    fn planned(&mut self, row: &Row, digest: &PlanDigest, run: &str) -> anyhow::Result<()> {
+        let (id, short) = (show_identifier(row.identity.as_str()), digest.short());
+        self.row(&format!("{id}  plan {short}: {run}"), || {
+            json!({ "identity": row.identity.as_str(), "alert": row.alert.as_str(), "plan": digest.as_str(), "run": run })
+        })
+    }
+
+    fn no_plan(&mut self, row: &Row, why: &str) -> anyhow::Result<()> {
+        let (id, why) = (show_identifier(row.identity.as_str()), show(why));
+        self.row(&format!("{id}  no plan: {why}"), || {
+            json!({ "identity": row.identity.as_str(), "alert": row.alert.as_str(), "plan": Value::Null, "refused": why })
+        })
+    }
+
+    fn asked(
+        &mut self,
+        row: &Row,
+        digest: &PlanDigest,
+        done: Result<(), String>,
+    ) -> anyhow::Result<()> {
+        let (id, short) = (show_identifier(row.identity.as_str()), digest.short());
+        let refused = done.err().map(|why| show(&why).into_owned());
+        let text = match &refused {
+            None => format!("{id}  asked: stanch approve {short}"),
+            Some(why) => format!("{id}  not asked: {why}"),
+        };
+        self.row(&text, || {
+            json!({ "identity": row.identity.as_str(), "plan": digest.as_str(), "asked": refused.is_none(), "refused": refused })
+        })
+    }
 }
 
 fn named(model: &Model, name: &str) -> anyhow::Result<Campaign> {
@@ -171,32 +231,22 @@ fn ledger(setup: &Setup, model: &Model, campaign: &Campaign) -> Ledger {
     campaign::ledger(&model.decisions, authority, campaign, steady::now())
 }
 
-fn list(model: &Model, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+fn list(setup: &Setup, model: &Model, told: &mut Told<'_>) -> anyhow::Result<u8> {
     let all = model.decisions.campaigns.all();
-    if all.is_empty() && !json {
-        writeln!(
-            out,
-            "there is no campaign; `stanch campaign new` begins one"
-        )?;
+    if all.is_empty() && !told.json {
+        let text = "there is no campaign; `stanch campaign new` begins one";
+        writeln!(told.out, "{text}")?;
     }
     for campaign in all {
-        let ledger = campaign::ledger(
-            &model.decisions,
-            model.authority.as_deref(),
-            campaign,
-            steady::now(),
-        );
-        if json {
-            writeln!(out, "{}", head(campaign, &ledger))?;
-            continue;
-        }
+        let ledger = ledger(setup, model, campaign);
         let state = match &campaign.ended {
             Some(said) => format!("ended by {}: {}", show(&said.actor), show(&said.reason)),
             None => ledger.says(),
         };
         let begun = campaign.by.at.strftime("%F %H:%MZ");
         let what = show(&campaign.by.reason);
-        writeln!(out, "{}  {begun}  {what}  {state}", campaign.id)?;
+        let text = format!("{}  {begun}  {what}  {state}", campaign.id);
+        told.row(&text, || head(campaign, &ledger))?;
     }
     Ok(exit::DONE)
 }
@@ -220,12 +270,12 @@ fn status(
     setup: &Setup,
     model: &Model,
     campaign: &Campaign,
-    json: bool,
-    out: &mut dyn Write,
+    told: &mut Told<'_>,
 ) -> anyhow::Result<u8> {
+    let Told { json, out } = told;
     let ledger = ledger(setup, model, campaign);
     let series = campaign::burn_down(&model.decisions, campaign, steady::now());
-    if json {
+    if *json {
         let row = |row: &Row| {
             json!({
                 "identity": row.identity.as_str(), "alert": row.alert.as_str(), "stand": row.stand, "live": row.stand.is_live(),
@@ -266,8 +316,7 @@ async fn begin(
     setup: &Setup,
     model: &mut Model,
     what: &What,
-    json: bool,
-    out: &mut dyn Write,
+    told: &mut Told<'_>,
 ) -> anyhow::Result<u8> {
     let What::New {
         filter,
@@ -316,8 +365,7 @@ async fn begin(
         whom.entry(id).or_insert(cause);
     }
     if whom.is_empty() {
-        eprintln!("stanch: nobody is meant by this, so there is no campaign");
-        return Ok(exit::REFUSED);
+        return told.refuse("nobody is meant by this, so there is no campaign");
     }
     if whom.len() > campaign::MOST {
         anyhow::bail!(
@@ -328,7 +376,11 @@ async fn begin(
     }
     if *dry_run {
         for (id, alert) in &whom {
-            writeln!(out, "{}  on {alert}", show_identifier(id.as_str()))?;
+            let text = format!("{}  on {alert}", show_identifier(id.as_str()));
+            told.row(
+                &text,
+                || json!({ "identity": id.as_str(), "alert": alert.as_str() }),
+            )?;
         }
         return Ok(exit::DONE);
     }
@@ -337,21 +389,13 @@ async fn begin(
     let name = records.first().and_then(|d| d.campaign.clone());
     let name = name.unwrap_or_default();
     if let Err(refusal) = setup.services.decide(&records).await {
-        eprintln!("stanch: not recorded: {}", show(&refusal));
-        return Ok(exit::REFUSED);
+        return told.not_recorded(&refusal);
     }
-    match json {
-        true => writeln!(
-            out,
-            "{}",
-            json!({ "campaign": name, "identities": records.len() })
-        )?,
-        false => writeln!(
-            out,
-            "campaign {name} of {} identities; `stanch campaign plan {name}` makes a plan for each",
-            records.len()
-        )?,
-    }
+    let n = records.len();
+    let text = format!(
+        "campaign {name} of {n} identities; `stanch campaign plan {name}` makes a plan for each"
+    );
+    told.row(&text, || json!({ "campaign": name, "identities": n }))?;
     Ok(exit::DONE)
 }
 
@@ -385,11 +429,10 @@ async fn plan(
     model: &Model,
     campaign: &Campaign,
     (limit, ask): (usize, bool),
-    out: &mut dyn Write,
+    told: &mut Told<'_>,
 ) -> anyhow::Result<u8> {
     if campaign.ended.is_some() {
-        eprintln!("stanch: campaign {} has ended", campaign.id);
-        return Ok(exit::REFUSED);
+        return told.refuse(&format!("campaign {} has ended", campaign.id));
     }
     let services = &setup.services;
     let book = campaign.playbook.as_deref();
@@ -398,12 +441,8 @@ async fn plan(
     let open = |row: &&Row| matches!(row.stand, Stand::Unplanned | Stand::Refused);
     let mut failed = 0;
     for row in ledger.rows.iter().filter(open).take(limit) {
-        let id = show_identifier(row.identity.as_str());
         let Some(card) = services.inventory.identity(&row.identity) else {
-            writeln!(
-                out,
-                "{id}  no plan: the inventory does not list it any more"
-            )?;
+            told.no_plan(row, "the inventory does not list it any more")?;
             failed += 1;
             continue;
         };
@@ -419,27 +458,28 @@ async fn plan(
                     Tier::Hard => format!(" --confirm '{name}' --reason '...'"),
                     _ => String::new(),
                 };
-                let short = digest.short();
-                writeln!(out, "{id}  plan {short}: stanch contain {short}{more}")?;
+                let run = format!("stanch contain {}{more}", digest.short());
+                told.planned(row, &digest, &run)?;
             }
             Err(why) => {
-                writeln!(out, "{id}  no plan: {}", show(&why))?;
+                told.no_plan(row, &why)?;
                 failed += 1;
             }
         }
     }
     if ask {
-        asked(setup, campaign, out).await?;
+        asked(setup, campaign, told).await?;
     }
     let code = if failed > 0 { exit::FAILED } else { exit::DONE };
     Ok(code)
 }
 
 /// Asks for every plan of the campaign that waits, one after the other: each is agreed to by its own digest.
-async fn asked(setup: &Setup, campaign: &Campaign, out: &mut dyn Write) -> anyhow::Result<()> {
+async fn asked(setup: &Setup, campaign: &Campaign, told: &mut Told<'_>) -> anyhow::Result<()> {
     let services = &setup.services;
     let Some(authority) = &services.authority else {
-        writeln!(out, "no roster is configured, so nobody is asked")?;
+        let why = "no roster is configured, so nobody is asked";
+        told.row(why, || json!({ "asked": Value::Null, "refused": why }))?;
         return Ok(());
     };
     let decisions = services.journal.latest().await?;
@@ -458,11 +498,7 @@ async fn asked(setup: &Setup, campaign: &Campaign, out: &mut dyn Write) -> anyho
             Ok(()) => approval::ask(services, authority, digest, state).await,
             Err(why) => Err(why),
         };
-        let id = show_identifier(row.identity.as_str());
-        match done {
-            Ok(()) => writeln!(out, "{id}  asked: stanch approve {}", digest.short())?,
-            Err(why) => writeln!(out, "{id}  not asked: {}", show(&why))?,
-        }
+        told.asked(row, digest, done)?;
     }
     Ok(())
 }
@@ -472,7 +508,7 @@ async fn nobody_uses(
     campaign: &Campaign,
     identity: &IdentityId,
     reason: &str,
-    out: &mut dyn Write,
+    told: &mut Told<'_>,
 ) -> anyhow::Result<u8> {
     let Some(target) = campaign.targets.get(identity) else {
         anyhow::bail!("{} does not belong to it", show(identity.as_str()));
@@ -493,15 +529,20 @@ async fn nobody_uses(
         )
     };
     if let Err(refusal) = setup.services.decide(&[said]).await {
-        eprintln!("stanch: not recorded: {}", show(&refusal));
-        return Ok(exit::REFUSED);
+        return told.not_recorded(&refusal);
     }
     let (word, code) = match found {
         Ok(_) => ("proven unused", exit::DONE),
         Err(_) => ("counts as LIVE", exit::NOT_PROVEN),
     };
-    let id = show_identifier(identity.as_str());
-    writeln!(out, "{id}: {word}: {}", show(&says))?;
+    let text = format!(
+        "{}: {word}: {}",
+        show_identifier(identity.as_str()),
+        show(&says)
+    );
+    told.row(&text, || {
+        json!({ "campaign": campaign.id, "identity": identity.as_str(), "state": state, "says": show(&says) })
+    })?;
     Ok(code)
 }
 
@@ -510,19 +551,15 @@ async fn end(
     model: &Model,
     campaign: &Campaign,
     (cancel, reason): (bool, &str),
-    out: &mut dyn Write,
+    told: &mut Told<'_>,
 ) -> anyhow::Result<u8> {
     let ledger = ledger(setup, model, campaign);
     if campaign.ended.is_some() {
-        eprintln!("stanch: campaign {} has ended already", campaign.id);
-        return Ok(exit::REFUSED);
+        return told.refuse(&format!("campaign {} has ended already", campaign.id));
     }
     if ledger.live() > 0 && !cancel {
-        eprintln!(
-            "stanch: not ended, {}; --cancel ends it all the same",
-            ledger.says()
-        );
-        return Ok(exit::REFUSED);
+        let says = ledger.says();
+        return told.refuse(&format!("not ended, {says}; --cancel ends it all the same"));
     }
     let alert = ledger.rows.first().map(|row| row.alert.clone());
     let alert = alert.context("nobody belongs to it")?;
@@ -535,9 +572,13 @@ async fn end(
         )
     };
     if let Err(refusal) = setup.services.decide(&[ended]).await {
-        eprintln!("stanch: not recorded: {}", show(&refusal));
-        return Ok(exit::REFUSED);
+        return told.not_recorded(&refusal);
     }
-    writeln!(out, "campaign {} ended: {}", campaign.id, ledger.says())?;
+    let text = format!("campaign {} ended: {}", campaign.id, ledger.says());
+    let live = ledger.live();
+    told.row(
+        &text,
+        || json!({ "campaign": campaign.id, "ended": true, "live": live }),
+    )?;
     Ok(exit::DONE)
 }

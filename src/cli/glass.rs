@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::json;
 
 use super::plan::{ContainArgs, contain_with, no_plan, refuse_read_only, silent, with_setup};
+use super::record::not_recorded;
 use super::{Global, exit};
 use crate::domain::text::show;
 use crate::runtime::approval::{self, Patience};
@@ -66,10 +67,7 @@ fn review(global: &Global, digest: &str, reason: &str, out: &mut dyn Write) -> a
         match approval::review(services, &digest, reason).await {
             Ok(()) if global.json => writeln!(out, "{}", json!({ "reviewed": digest.as_str() }))?,
             Ok(()) => writeln!(out, "reviewed {}", digest.short())?,
-            Err(refusal) => {
-                eprintln!("stanch: not recorded: {}", show(&refusal));
-                return Ok(exit::REFUSED);
-            }
+            Err(refusal) => return not_recorded(global.json, &refusal, out),
         }
         Ok(exit::DONE)
     })

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::json;
 
 use super::plan::{no_plan, refuse_blocked, refuse_read_only, silent, with_setup};
+use super::record::not_recorded;
 use super::{Global, exit};
 use crate::domain::handoff::{Item, Standing, done, items};
 use crate::domain::ids::PlanDigest;
@@ -51,14 +52,10 @@ pub fn run(global: &Global, args: &HandOffArgs, out: &mut dyn Write) -> anyhow::
         );
         let decision = match done(&digest, &state.plan, &model.decisions, step, said) {
             Ok(decision) => decision,
-            Err(why) => {
-                eprintln!("stanch: not recorded: {why}");
-                return Ok(exit::REFUSED);
-            }
+            Err(why) => return not_recorded(global.json, &why, out),
         };
         if let Err(why) = services.decide(std::slice::from_ref(&decision)).await {
-            eprintln!("stanch: not recorded: {}", show(&why));
-            return Ok(exit::REFUSED);
+            return not_recorded(global.json, &why, out);
         }
         if global.json {
             writeln!(out, "{}", json!({ "recorded": decision }))?;

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::json;
 
 use super::plan::{find, refuse_blocked, refuse_read_only, silent, with_setup};
+use super::record::{not_recorded, refuse};
 use super::{Global, exit};
 use crate::app::deciding;
 use crate::domain::authority::Role;
@@ -95,8 +96,8 @@ pub fn hold(global: &Global, args: &HoldArgs, out: &mut dyn Write) -> anyhow::Re
                     _ => (DecisionKind::AgreeHold, None),
                 };
                 if found.ended.is_some() {
-                    eprintln!("stanch: hold {} has ended already", found.id);
-                    return Ok(exit::REFUSED);
+                    let why = format!("hold {} has ended already", found.id);
+                    return refuse(global.json, &why, out);
                 }
                 if kind == DecisionKind::AgreeHold
                     && let Some(authority) = &services.authority
@@ -112,8 +113,7 @@ pub fn hold(global: &Global, args: &HoldArgs, out: &mut dyn Write) -> anyhow::Re
                         false => may,
                     };
                     if let Err(refusal) = may {
-                        eprintln!("stanch: not recorded: {}", show(&refusal));
-                        return Ok(exit::REFUSED);
+                        return not_recorded(global.json, &refusal, out);
                     }
                 }
                 Decision {
@@ -124,8 +124,7 @@ pub fn hold(global: &Global, args: &HoldArgs, out: &mut dyn Write) -> anyhow::Re
             }
         };
         if let Err(refusal) = services.decide(std::slice::from_ref(&decision)).await {
-            eprintln!("stanch: not recorded: {}", show(&refusal));
-            return Ok(exit::REFUSED);
+            return not_recorded(global.json, &refusal, out);
         }
         let name = decision.hold.as_deref().unwrap_or_default();
         if global.json {
@@ -249,10 +248,7 @@ pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> anyh
             };
             let lifted = match done {
                 Ok(lifted) => lifted,
-                Err(refusal) => {
-                    eprintln!("stanch: {}", show(&refusal));
-                    return Ok(exit::REFUSED);
-                }
+                Err(refusal) => return refuse(global.json, &show(&refusal), out),
             };
             let stands = way_back::standing(services, &id)
                 .await

@@ -16,6 +16,20 @@ use crate::runtime::approval;
 /// What is to be written down, or why not.
 pub(super) type Chosen = Result<Vec<Decision>, String>;
 
+/// Says why nothing was done, to people and with `--json` as a row. `why` was escaped already.
+pub(super) fn refuse(json: bool, why: &str, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if json {
+        writeln!(out, "{}", json!({ "refused": why }))?;
+    }
+    eprintln!("stanch: {why}");
+    Ok(exit::REFUSED)
+}
+
+/// Says why something was not written down, as [`refuse`] does.
+pub(super) fn not_recorded(json: bool, why: &str, out: &mut dyn Write) -> anyhow::Result<u8> {
+    refuse(json, &format!("not recorded: {}", show(why)), out)
+}
+
 /// Writes down what `choose` decides on what is known now, all of it or nothing.
 ///
 /// Whoever looks on is told before anything is looked up: what else is in the way does not matter to them.
@@ -38,13 +52,7 @@ pub(super) fn recording(
         };
         let decisions = match chosen {
             Ok(decisions) => decisions,
-            Err(refusal) => {
-                if global.json {
-                    writeln!(out, "{}", json!({ "refused": refusal }))?;
-                }
-                eprintln!("stanch: {refusal}");
-                return Ok(exit::REFUSED);
-            }
+            Err(refusal) => return refuse(global.json, &refusal, out),
         };
         let written = setup.services.decide(&decisions).await;
         written.map_err(|e| anyhow::anyhow!("NOT recorded: {e}"))?;

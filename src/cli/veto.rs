@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::plan::{self, silent, with_setup};
+use super::record::{not_recorded, refuse};
 use super::{Global, exit};
 use crate::app::automation::{stopping, words};
 use crate::domain::decision::{Decision, DecisionKind, Decisions};
@@ -39,12 +40,9 @@ pub fn veto(global: &Global, args: &VetoArgs, out: &mut dyn Write) -> anyhow::Re
             let Some(veto) = stopping(&model, &id) else {
                 let known = words(&model, &id, Timestamp::now());
                 let known = known.map_or_else(String::new, |words| format!(": {}", words.long));
-                eprintln!(
-                    "stanch: nothing counts down for {}{}",
-                    show(id.as_str()),
-                    show(&known)
-                );
-                return Ok(exit::REFUSED);
+                let (id, known) = (show(id.as_str()), show(&known));
+                let why = format!("nothing counts down for {id}{known}");
+                return refuse(global.json, &why, out);
             };
             let reason = args.reason.as_deref().map(str::trim);
             vetoes.push(Decision {
@@ -53,8 +51,7 @@ pub fn veto(global: &Global, args: &VetoArgs, out: &mut dyn Write) -> anyhow::Re
             });
         }
         if let Err(refusal) = approval::may_decide(&setup.services).await {
-            eprintln!("stanch: not recorded: {}", show(&refusal));
-            return Ok(exit::REFUSED);
+            return not_recorded(global.json, &refusal, out);
         }
         alone::record(&setup.services, vetoes.clone())
             .await

@@ -229,8 +229,10 @@ pub fn ledger(
     campaign: &Campaign,
     now: Timestamp,
 ) -> Ledger {
+    let plans = last_plans(decisions, campaign);
     let row = |(identity, target): (&IdentityId, &Target)| {
-        let plan = last_plan(decisions, identity, target);
+        let plan = plans.get(identity).copied();
+        let plan = plan.filter(|(_, state)| state.at >= target.since);
         let (stand, says) = match stand(decisions, identity, target, now) {
             Some(found) => found,
             None => unrun(authority, plan.map(|(_, state)| state), target, now),
@@ -295,21 +297,24 @@ pub fn burn_down(
     series
 }
 
-/// Returns the last plan about an identity that was made since it was taken in.
-fn last_plan<'d>(
+/// Returns the last plan about each identity of a campaign that contains anything.
+fn last_plans<'d>(
     decisions: &'d Decisions,
-    identity: &IdentityId,
-    target: &Target,
-) -> Option<(&'d PlanDigest, &'d PlanState)> {
-    let about = |(_, state): &(&PlanDigest, &PlanState)| {
-        state.plan.identity == *identity && state.at >= target.since
-    };
-    let acts = |(_, state): &(&PlanDigest, &PlanState)| {
+    campaign: &Campaign,
+) -> BTreeMap<&'d IdentityId, (&'d PlanDigest, &'d PlanState)> {
+    let mut last: BTreeMap<&IdentityId, (&PlanDigest, &PlanState)> = BTreeMap::new();
+    for (digest, state) in decisions.plans() {
         let mut steps = state.plan.steps.iter();
-        steps.any(|step| step.verb.contains())
-    };
-    let all = decisions.plans().filter(about).filter(acts);
-    all.max_by_key(|(digest, state)| (state.at, *digest))
+        let about = &state.plan.identity;
+        if !campaign.targets.contains_key(about) || !steps.any(|step| step.verb.contains()) {
+            continue;
+        }
+        let kept = last.entry(about).or_insert((digest, state));
+        if (state.at, digest) > (kept.1.at, kept.0) {
+            *kept = (digest, state);
+        }
+    }
+    last
 }
 
 /// Says how an identity stands by what was done about it, as of a time; `None` while nothing was.

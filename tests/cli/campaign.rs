@@ -80,7 +80,20 @@ async fn one_breach_many_identities_one_plan_each() {
         .ends(2)
         .tells(&["a severity is about alerts"]);
     new(&["--filter", "vendor:nobody", "--alert", "f-1"]).ends(4);
-    let dry = new(&["--filter", "vendor:acme", "--alert", "f-1", "--dry-run"]).ends(0);
+    let rows = |json: &str| -> Vec<Value> {
+        let rows = json.lines().map(serde_json::from_str);
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    let none = ["--filter", "vendor:nobody", "--alert", "f-1", "--json"];
+    let none = rows(&new(&none).ends(4).out);
+    assert!(none[0]["refused"].as_str().unwrap().contains("nobody"));
+    let dry = ["--filter", "vendor:acme", "--alert", "f-1", "--dry-run"];
+    let told = rows(&new(&[&dry[..], &["--json"]].concat()).ends(0).out);
+    assert_eq!(
+        told[1],
+        json!({"identity": "idp:svc-b", "alert": "siem/f-1"})
+    );
+    let dry = new(&dry).ends(0);
     assert_eq!(dry.out, "idp:svc-a  on siem/f-1\nidp:svc-b  on siem/f-1\n");
     let begun = new(&[
         "--filter",
@@ -96,15 +109,14 @@ async fn one_breach_many_identities_one_plan_each() {
     let name = begun["campaign"].as_str().unwrap();
     assert_eq!(stand(&desk, name, "idp:svc-a"), ("unplanned".into(), true));
     // One plan each, and a second call makes no second one.
-    let planned = desk.run(&["campaign", "plan", name]).ends(0).out;
-    assert_eq!(planned.matches("stanch contain ").count(), 2, "{planned}");
+    let planned = ["campaign", "plan", name, "--json"];
+    let planned = rows(&desk.run(&planned).ends(0).out);
+    assert_eq!(planned.len(), 2, "{planned:?}");
     assert_eq!(desk.run(&["campaign", "plan", name]).ends(0).out, "");
     assert_eq!(stand(&desk, name, "idp:svc-b"), ("planned".into(), true));
-    let line = planned
-        .lines()
-        .find(|l| l.starts_with("idp:svc-a"))
-        .unwrap();
-    let digest = line.rsplit(' ').next().unwrap();
+    let of_a = planned.iter().find(|row| row["identity"] == "idp:svc-a");
+    let run = of_a.unwrap()["run"].as_str().unwrap();
+    let digest = run.strip_prefix("stanch contain ").unwrap();
     let done = desk.run(&["contain", digest]);
     let (word, live) = stand(&desk, name, "idp:svc-a");
     println!("{}\n{word}", done.out);
@@ -123,6 +135,8 @@ async fn one_breach_many_identities_one_plan_each() {
         "--reason",
         "the team says so",
     ];
+    let row = rows(&desk.run(&[&unused[..], &["--json"]].concat()).ends(3).out);
+    assert_eq!(row[0]["state"], "unknown");
     let done = desk.run(&unused).ends(3);
     assert!(done.out.contains("counts as LIVE"), "{}", done.out);
     assert_eq!(
@@ -135,8 +149,11 @@ async fn one_breach_many_identities_one_plan_each() {
         desk.run(&args)
     };
     end(&[]).ends(4).tells(&["not ended", "LIVE of 2"]);
-    end(&["--cancel"]).ends(0);
-    end(&["--cancel"]).ends(4);
+    let ended = rows(&end(&["--cancel", "--json"]).ends(0).out);
+    assert_eq!(ended[0]["ended"], true);
+    assert!(ended[0]["live"].as_u64() >= Some(1), "{ended:?}");
+    let again = rows(&end(&["--cancel", "--json"]).ends(4).out);
+    assert!(again[0]["refused"].is_string());
     desk.run(&["campaign", "plan", name]).ends(4);
     let text = desk
         .run(&["campaign", "status", name, "--json"])
