@@ -36,6 +36,8 @@ mod escapes;
 mod fields;
 #[path = "cli/identity.rs"]
 mod identity;
+#[path = "cli/idp.rs"]
+mod idp;
 #[path = "cli/input.rs"]
 mod input;
 #[path = "cli/map.rs"]

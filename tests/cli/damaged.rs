@@ -2,12 +2,9 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
-
 use super::away;
 use super::desk::Desk;
+use super::idp::Idp;
 
 fn segment(desk: &Desk) -> PathBuf {
     let mut found = desk.left_behind();
@@ -15,29 +12,10 @@ fn segment(desk: &Desk) -> PathBuf {
     found[0].0.clone()
 }
 
-async fn server() -> MockServer {
-    let server = MockServer::start().await;
-    Mock::given(method("POST"))
-        .and(path("/oauth/introspect"))
-        .respond_with(
-            ResponseTemplate::new(200).set_body_json(json!({"active": true, "client_id": "svc-a"})),
-        )
-        .mount(&server)
-        .await;
-    // Nothing may be revoked.
-    Mock::given(method("POST"))
-        .and(path("/oauth/revoke"))
-        .respond_with(ResponseTemplate::new(200))
-        .expect(0)
-        .mount(&server)
-        .await;
-    server
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_done_over_a_damaged_log() {
-    let server = server().await;
-    let desk = away::desk(&server.uri());
+    let idp = Idp::start().await;
+    let desk = away::desk(&idp.url());
     let planned = desk
         .run(&["plan", "f-1", "--playbook", "cut-live-access", "--json"])
         .ends(0)
@@ -80,6 +58,7 @@ async fn nothing_is_done_over_a_damaged_log() {
         let refused = desk.run(args).ends(4);
         refused.tells(&["not run", "acknowledge"]);
     }
+    assert_eq!(idp.revoked(), 0);
     // What happened stays visible after it was put back and acknowledged.
     assert!(!good.is_empty());
     desk.run(&["log", "acknowledge", "--reason", "disk was exchanged"])

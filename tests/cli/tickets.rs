@@ -3,28 +3,11 @@
 
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, ResponseTemplate};
 
 use super::away;
 use super::desk::Desk;
-
-async fn server() -> MockServer {
-    let server = MockServer::start().await;
-    let answers = |at: &'static str, body: Value| {
-        Mock::given(method("POST"))
-            .and(path(at))
-            .respond_with(ResponseTemplate::new(200).set_body_json(body))
-    };
-    answers(
-        "/oauth/introspect",
-        json!({"active": true, "client_id": "svc-a", "exp": 4_000_000_000_u64}),
-    )
-    .mount(&server)
-    .await;
-    answers("/oauth/revoke", json!({})).mount(&server).await;
-    answers("/hook", json!({})).mount(&server).await;
-    server
-}
+use super::idp::Idp;
 
 fn with_webhook(url: &str, extra: &str) -> Desk {
     let desk = away::desk(url);
@@ -44,8 +27,11 @@ fn step_of<'v>(plan: &'v Value, verb: &str) -> &'v Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_is_told_by_the_request_that_the_plan_shows() {
-    let server = server().await;
-    let desk = with_webhook(&server.uri(), "");
+    let idp = Idp::start().await;
+    let hook = Mock::given(method("POST")).and(path("/hook"));
+    let hook = hook.respond_with(ResponseTemplate::new(200));
+    hook.mount(&idp.server).await;
+    let desk = with_webhook(&idp.url(), "");
     let plan = desk
         .run(&["plan", "f-1", "--playbook", "cut-live-access", "--json"])
         .ends(0)
@@ -63,7 +49,7 @@ async fn an_owner_is_told_by_the_request_that_the_plan_shows() {
     );
     let digest = plan["digest"].as_str().unwrap();
     desk.run(&["contain", digest]);
-    let sent = server.received_requests().await.unwrap();
+    let sent = idp.server.received_requests().await.unwrap();
     let told: Vec<Value> = sent
         .iter()
         .filter(|r| r.url.path() == "/hook")
@@ -78,8 +64,8 @@ async fn an_owner_is_told_by_the_request_that_the_plan_shows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_connector_that_can_people_tell_the_owner() {
-    let server = server().await;
-    let desk = away::desk(&server.uri());
+    let idp = Idp::start().await;
+    let desk = away::desk(&idp.url());
     let plan = desk
         .run(&["plan", "f-1", "--playbook", "cut-live-access", "--json"])
         .ends(0)

@@ -1,43 +1,11 @@
 //! What the policy does by itself where no console is open: `stanch serve` counts down and runs, others stop it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use serde_json::{Value, json};
-use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use serde_json::Value;
 
 use super::away;
 use super::desk::{Desk, finding};
+use super::idp::Idp;
 use super::served::Served;
-
-/// A server that does what it is asked, and counts how often it was asked to revoke.
-async fn server() -> (MockServer, Arc<AtomicUsize>) {
-    let server = MockServer::builder().start().await;
-    let revoked = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&revoked);
-    let introspect = move |_: &Request| {
-        let active = seen.load(Ordering::SeqCst) == 0;
-        ResponseTemplate::new(200).set_body_json(
-            json!({"active": active, "client_id": "svc-a", "exp": 4_000_000_000_u64}),
-        )
-    };
-    let count = Arc::clone(&revoked);
-    let revoke = move |_: &Request| {
-        count.fetch_add(1, Ordering::SeqCst);
-        ResponseTemplate::new(200)
-    };
-    let answers = |at: &'static str| Mock::given(method("POST")).and(path(at));
-    answers("/oauth/introspect")
-        .respond_with(introspect)
-        .mount(&server)
-        .await;
-    answers("/oauth/revoke")
-        .respond_with(revoke)
-        .mount(&server)
-        .await;
-    (server, revoked)
-}
 
 /// A folder whose policy cuts live access by itself, in a mode.
 fn desk(url: &str, mode: &str, countdown_s: u32) -> Desk {
@@ -70,8 +38,8 @@ fn kinds(desk: &Desk) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_countdown_that_nobody_stops_is_run_by_the_service_and_proven() {
-    let (server, revoked) = server().await;
-    let desk = desk(&server.uri(), "auto", 10);
+    let idp = Idp::start().await;
+    let desk = desk(&idp.url(), "auto", 10);
     let mut served = Served::start(&desk);
     served.says("by themselves: cut-live-access (auto)");
     served.says("cut-live-access runs by itself in 10 s for siem/f-1");
@@ -87,7 +55,7 @@ async fn a_countdown_that_nobody_stops_is_run_by_the_service_and_proven() {
     served.says("f-2");
     assert_eq!(served.ends(), Some(0));
     assert_eq!(kinds(&desk), ["auto_begun", "auto_run"]);
-    assert_eq!(revoked.load(Ordering::SeqCst), 1);
+    assert_eq!(idp.revoked(), 1);
     let proofs = desk.run(&["log", "show", "--type", "verify", "--json"]);
     let proofs = proofs.ends(0).rows();
     assert!(!proofs.is_empty() && proofs.iter().all(|v| v["proof"] == "agrees"));
@@ -98,8 +66,8 @@ async fn a_countdown_that_nobody_stops_is_run_by_the_service_and_proven() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_veto_from_elsewhere_stops_the_service() {
-    let (server, revoked) = server().await;
-    let desk = desk(&server.uri(), "auto", 60);
+    let idp = Idp::start().await;
+    let desk = desk(&idp.url(), "auto", 60);
     desk.run(&["veto", "f-1"])
         .ends(4)
         .tells(&["nothing counts down for siem/f-1"]);
@@ -125,13 +93,13 @@ async fn a_veto_from_elsewhere_stops_the_service() {
     assert_eq!(kinds(&desk), ["auto_begun", "auto_vetoed"]);
     assert_eq!(all[0].1["plan"], all[1].1["plan"]);
     assert_eq!(all[1].1["reason"], "the owner tests");
-    assert_eq!(revoked.load(Ordering::SeqCst), 0);
+    assert_eq!(idp.revoked(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn in_shadow_the_service_only_writes_down_what_it_would_have_done() {
-    let (server, revoked) = server().await;
-    let desk = desk(&server.uri(), "shadow", 10);
+    let idp = Idp::start().await;
+    let desk = desk(&idp.url(), "shadow", 10);
     let mut served = Served::start(&desk);
     served.says("by themselves: cut-live-access (shadow)");
     served.says("siem/f-1");
@@ -141,5 +109,5 @@ async fn in_shadow_the_service_only_writes_down_what_it_would_have_done() {
     }
     assert_eq!(served.ends(), Some(0));
     assert_eq!(kinds(&desk), ["auto_shadow"]);
-    assert_eq!(revoked.load(Ordering::SeqCst), 0);
+    assert_eq!(idp.revoked(), 0);
 }

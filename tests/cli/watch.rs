@@ -1,42 +1,11 @@
 //! What is proven by subcommand, closing with a risk taken on, and a use within the watch that opens an alert again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::away;
 use super::desk::Desk;
+use super::idp::Idp;
 use super::served::Served;
-
-/// A server whose tokens die when they are revoked, if it obeys.
-async fn server(obeys: bool) -> MockServer {
-    let server = MockServer::builder().start().await;
-    let revoked = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&revoked);
-    let introspect = move |_: &Request| {
-        let active = !(obeys && seen.load(Ordering::SeqCst));
-        ResponseTemplate::new(200).set_body_json(
-            json!({"active": active, "client_id": "svc-a", "exp": 4_000_000_000_u64}),
-        )
-    };
-    let revoke = move |_: &Request| {
-        revoked.store(true, Ordering::SeqCst);
-        ResponseTemplate::new(200)
-    };
-    let answers = |at: &'static str| Mock::given(method("POST")).and(path(at));
-    answers("/oauth/introspect")
-        .respond_with(introspect)
-        .mount(&server)
-        .await;
-    answers("/oauth/revoke")
-        .respond_with(revoke)
-        .mount(&server)
-        .await;
-    server
-}
 
 fn contain(desk: &Desk, code: i32) -> Value {
     let plan = desk
@@ -70,8 +39,8 @@ fn used(uid: &str, seconds: i64) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alert_is_closed_with_proof_or_with_a_risk_that_has_a_name_and_a_reason() {
-    let server = server(false).await;
-    let desk = away::desk(&server.uri());
+    let idp = Idp::deaf().await;
+    let desk = away::desk(&idp.url());
     desk.run(&["alert", "close", "f-1"])
         .ends(4)
         .tells(&["nothing was contained"]);
@@ -143,8 +112,8 @@ async fn an_alert_is_closed_with_proof_or_with_a_risk_that_has_a_name_and_a_reas
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_use_within_the_watch_opens_the_alert_again_also_after_a_restart() {
-    let server = server(true).await;
-    let desk = away::desk(&server.uri());
+    let idp = Idp::start().await;
+    let desk = away::desk(&idp.url());
     contain(&desk, 0);
     let coverage = desk.run(&["alert", "coverage", "f-1", "--json"]).json();
     // Revoked by proof; whoever checks tokens without asking believes them until they end.
