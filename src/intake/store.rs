@@ -535,10 +535,20 @@ fn set_up(db: &Connection, path: PathBuf) -> Result<(), StoreError> {
         retain::removed::SCHEMA,
         listed::SCHEMA,
     ];
-    for sql in tables {
-        db.execute_batch(sql).map_err(unlike)?;
+    let make = |db: &Connection| {
+        let mut all = tables.iter();
+        all.try_for_each(|sql| db.execute_batch(sql).map_err(unlike))
+    };
+    if found == SCHEMA_VERSION {
+        // Nothing is written unless a later program of the same version added a table.
+        return make(db);
     }
-    db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    // One wait for the disk instead of one for each table: a console shows nothing before.
+    let all_or_none = rusqlite::TransactionBehavior::Immediate;
+    let tx = rusqlite::Transaction::new_unchecked(db, all_or_none)?;
+    make(&tx)?;
+    tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    tx.commit()?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::anchor::{Anchored, Anchoring, Posting};
 use super::distance::Distance;
@@ -87,6 +87,7 @@ pub struct Journal {
     store: PathBuf,
     seen: PathBuf,
     posting: Option<Posting>,
+    changes: watch::Receiver<u64>,
 }
 
 impl Journal {
@@ -118,6 +119,7 @@ impl Journal {
             .unzip();
         let store = config.store.clone();
         let seen = config.keys.join(SEEN_FILE);
+        let (changed, changes) = watch::channel(0);
         let thread = Thread {
             report,
             follower: Follower::unwatched(&store),
@@ -130,6 +132,7 @@ impl Journal {
             unread: None,
             together: 1,
             gate: Gate::default(),
+            changed,
         };
         std::thread::spawn(move || {
             let writer = (!read_only).then(|| writer(config));
@@ -140,6 +143,7 @@ impl Journal {
             store,
             seen,
             posting,
+            changes,
         }
     }
 
@@ -212,6 +216,11 @@ impl Journal {
     ) -> Result<Vec<Watched>, NotRecorded> {
         self.ask(|answer| Order::Watched(window_s, since, answer))
             .await
+    }
+
+    /// Tells whenever records of any log were taken in.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
     }
 
     /// Returns the folder of all logs.
@@ -363,6 +372,8 @@ struct Thread {
     /// How many callers the last records came from.
     together: usize,
     gate: Gate,
+    /// Counts how often records were taken in.
+    changed: watch::Sender<u64>,
 }
 
 /// Records of one caller, and who waits for them.
@@ -633,6 +644,7 @@ impl Thread {
             if entries.is_empty() {
                 continue;
             }
+            self.changed.send_modify(|n| *n += 1);
             (self.report)(Msg::Journal(entries));
             if more {
                 let pass = self.gate.pass();

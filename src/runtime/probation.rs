@@ -25,14 +25,15 @@ pub struct Seen {
     known: Vec<(IdentityId, Timestamp)>,
 }
 
-/// Proposes what there is to propose. A proposal that cannot be written down is looked for again.
-pub async fn look(services: &Services, seen: &mut Seen, report: &Report) -> Result<(), String> {
+/// Proposes what there is to propose; tells whether anybody is watched. A proposal that cannot be written down is looked
+/// for again.
+pub async fn look(services: &Services, seen: &mut Seen, report: &Report) -> Result<bool, String> {
     let now = steady::now();
     let all = services.journal.look(move |d| watched(d, now)).await;
     let all = all.map_err(|e| e.to_string())?;
     let Some(store) = services.alerts.clone().filter(|_| !all.is_empty()) else {
         *seen = Seen::default();
-        return Ok(());
+        return Ok(false);
     };
     let key = |w: &Watched| (w.identity.clone(), w.since);
     let is_new = |w: &&Watched| !seen.known.contains(&key(w));
@@ -65,7 +66,7 @@ pub async fn look(services: &Services, seen: &mut Seen, report: &Report) -> Resu
         mark: Some(mark),
         known: all.iter().map(key).collect(),
     };
-    Ok(())
+    Ok(true)
 }
 
 /// Finds what alerts say. Blocks.

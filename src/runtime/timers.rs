@@ -19,16 +19,19 @@ use super::services::Services;
 use super::{execute, planner, silence, steady};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
-use crate::domain::authority::TimeOut;
-use crate::domain::debt;
+use crate::domain::authority::{Authority, TimeOut};
+use crate::domain::debt::{self, Debt};
 use crate::domain::decision::{Decision, DecisionKind, Decisions, RecordType};
 use crate::domain::hold::{Ending, Hold};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, PlanDigest};
 use crate::domain::inventory::Resolution;
 
-/// How often it is looked: nothing waits longer than that beyond its time.
+/// How often it is looked while something is due or somebody is watched: nothing waits longer than that beyond its time.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// The longest without a look, though the next thing is due later: a clock may be set, and a machine may have slept.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// How long what could not be begun waits before it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -47,6 +50,25 @@ struct Due {
     overdue: Vec<Overdue>,
     /// People are to be told by these, and nothing was sent yet: whoever began died.
     page: Vec<PlanDigest>,
+    /// When the next of what is not due yet is.
+    next: Option<Timestamp>,
+}
+
+impl Due {
+    /// Returns how long nothing is to be done, as far as is known now.
+    fn pause(&self, now: Timestamp) -> Duration {
+        let nothing = self.holds.is_empty()
+            && self.contain.is_empty()
+            && self.silent.is_empty()
+            && self.overdue.is_empty()
+            && self.page.is_empty();
+        if !nothing {
+            return LOOK;
+        }
+        let left = self.next.map(|at| at.duration_since(now));
+        let left = left.map(|left| Duration::try_from(left).unwrap_or_default());
+        left.map_or(LONGEST, |left| left.min(LONGEST))
+    }
 }
 
 type Plans = Arc<Mutex<BTreeMap<PlanDigest, Option<Instant>>>>;
@@ -67,15 +89,27 @@ pub async fn run(services: Services, report: Report, cancel: CancellationToken) 
     let mut begun = Begun::default();
     let mut told = BTreeSet::new();
     let mut seen = Seen::default();
+    let mut changes = services.journal.changes();
     loop {
+        changes.borrow_and_update();
         // What time asks for is planned with what the inventory says now.
         let current = services.current();
-        tick(&current, &report, &mut begun, &mut told).await;
-        if let Err(problem) = probation::look(&current, &mut seen, &report).await {
-            tell(&mut told, &problem, &report);
+        let mut pause = tick(&current, &report, &mut begun, &mut told).await;
+        match probation::look(&current, &mut seen, &report).await {
+            Ok(false) => {}
+            Ok(true) => pause = LOOK,
+            Err(problem) => {
+                tell(&mut told, &problem, &report);
+                pause = LOOK;
+            }
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(pause) => {}
+            // Many records come one after the other; a look for each would be no better.
+            Ok(()) = changes.changed(), if pause > LOOK => tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = cancel.cancelled() => break,
+            },
             () = cancel.cancelled() => break,
         }
     }
@@ -84,20 +118,21 @@ pub async fn run(services: Services, report: Report, cancel: CancellationToken) 
     begun.acts.wait().await;
 }
 
-/// Does what is due. What cannot be done is told once and tried again.
+/// Does what is due. What cannot be done is told once and tried again. Returns how long until the next look.
 async fn tick(
     services: &Services,
     report: &Report,
     begun: &mut Begun,
     told: &mut BTreeSet<String>,
-) {
+) -> Duration {
     let authority = services.authority.clone();
     let now = steady::now();
     let due = services
         .journal
         .look(move |decisions| due(decisions, authority.as_deref(), now))
         .await;
-    let Ok(due) = due else { return };
+    let Ok(due) = due else { return LOOK };
+    let pause = due.pause(now);
     let mut problems = Vec::new();
     for hold in due.holds {
         match end(services, &hold, report).await {
@@ -131,6 +166,7 @@ async fn tick(
     for problem in problems {
         tell(told, &problem, report);
     }
+    pause
 }
 
 fn tell(told: &mut BTreeSet<String>, problem: &str, report: &Report) {
@@ -142,11 +178,7 @@ fn tell(told: &mut BTreeSet<String>, problem: &str, report: &Report) {
     }
 }
 
-fn due(
-    decisions: &Decisions,
-    authority: Option<&crate::domain::authority::Authority>,
-    now: Timestamp,
-) -> Due {
+fn due(decisions: &Decisions, authority: Option<&Authority>, now: Timestamp) -> Due {
     let open = |digest: &&PlanDigest| {
         let state = decisions.plan(digest.as_str());
         let waits = state.is_some_and(|(_, s)| s.plan.expires > now && s.asked.is_none());
@@ -157,23 +189,34 @@ fn due(
         let what = authority.and_then(|a| a.silence(state, now));
         what.is_some()
     });
+    let board = debt::debts(decisions, authority, now);
     Due {
         holds: decisions.holds.due(now).into_iter().cloned().collect(),
         contain: contain.filter(open).cloned().collect(),
         silent: silent.map(|(digest, _)| digest.clone()).collect(),
-        overdue: overdue(decisions, authority, now),
+        overdue: overdue(decisions, &board, now),
         page: decisions.holds.to_page().filter(open).cloned().collect(),
+        next: next(decisions, authority, &board),
     }
 }
 
+/// Returns when the first of what is open becomes due.
+fn next(decisions: &Decisions, authority: Option<&Authority>, board: &[Debt]) -> Option<Timestamp> {
+    let open = decisions.holds.all().filter(|hold| hold.ended.is_none());
+    let debts = board.iter().filter(|debt| debt.paged.is_none());
+    let asked = decisions.asked().into_iter().filter_map(|(_, state)| {
+        let authority = authority?;
+        authority.silence(state, Timestamp::MAX)?;
+        authority.due(state)
+    });
+    let times = open.map(|hold| hold.until);
+    let times = times.chain(debts.map(|debt| debt.until)).chain(asked);
+    times.min()
+}
+
 /// Returns what people are to be told of: controls and acts alone that nobody looked at, and holds that end so.
-fn overdue(
-    decisions: &Decisions,
-    authority: Option<&crate::domain::authority::Authority>,
-    now: Timestamp,
-) -> Vec<Overdue> {
-    let all = debt::debts(decisions, authority, now);
-    let board = all.iter().filter(|d| d.is_to_page(now));
+fn overdue(decisions: &Decisions, board: &[Debt], now: Timestamp) -> Vec<Overdue> {
+    let board = board.iter().filter(|d| d.is_to_page(now));
     let mut overdue: Vec<Overdue> = board.filter_map(Overdue::of).collect();
     for hold in decisions.holds.all() {
         let key = format!("hold {}", hold.id);

@@ -79,7 +79,9 @@ impl Watcher {
             return;
         }
         let mut seen = Seen::default();
+        let mut changes = self.journal.changes();
         loop {
+            changes.borrow_and_update();
             let round = tokio::select! {
                 round = self.round(&mut seen, &report) => round,
                 () = cancel.cancelled() => return,
@@ -93,9 +95,14 @@ impl Watcher {
                 Err(_) => {}
                 Ok(()) => seen.told.clear(),
             }
+            // Nothing opens a window but a record.
+            let nobody = seen.mark.is_none() && seen.told.is_empty();
             tokio::select! {
                 () = cancel.cancelled() => return,
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(LOOK), if !nobody => {}
+                changed = changes.changed(), if nobody => if changed.is_err() {
+                    return;
+                },
             }
         }
     }
