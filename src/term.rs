@@ -2,5 +2,6 @@
 //! late, or arrive as key presses.
 
 pub mod clipboard;
+pub mod encode;
 pub mod input;
 pub mod session;

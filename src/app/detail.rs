@@ -48,6 +48,7 @@ impl Model {
     pub fn refresh_detail(&mut self) {
         let detail = self.selected.as_ref().map(|id| self.detail_of(id));
         let before = std::mem::replace(&mut self.detail, detail.unwrap_or_default());
+        self.keep_room();
         self.dirty = true;
         card_screen::fill(self);
         let same_map = Arc::ptr_eq(&before.graph, &self.detail.graph);
@@ -59,6 +60,10 @@ impl Model {
         if !same_map {
             map_screen::follow(self, &before.graph);
         }
+    }
+
+    fn keep_room(&mut self) {
+        self.most_choices = self.most_choices.max(self.detail.choices.len());
     }
 
     /// Asks for the whole of what the map says of the identity at hand, where a frame had no time for it. One such question
@@ -111,6 +116,7 @@ impl Model {
         let (assessment, choices) = found.unzip();
         self.detail.assessment = assessment;
         self.detail.choices = choices.unwrap_or_default();
+        self.keep_room();
         self.detail.look = look;
         card_screen::fill(self);
     }

@@ -57,6 +57,9 @@ pub struct Look {
     pub gap: Duration,
 }
 
+/// How long a key waits for the alert that it selected to be read, before the screen says that it is being read.
+const READING: Duration = Duration::from_millis(25);
+
 /// What a script without a terminal came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Played {
@@ -76,6 +79,8 @@ pub struct Console {
     script: Option<Script>,
     /// Whether a frame was drawn since the last key.
     answered: bool,
+    /// When the last key came.
+    asked_at: Instant,
     /// Whether the model has more to do as soon as nothing else is.
     more: bool,
 }
@@ -172,6 +177,7 @@ impl Console {
             inbox,
             script: None,
             answered: false,
+            asked_at: Instant::now(),
             more: false,
         }
     }
@@ -186,12 +192,13 @@ impl Console {
         self.model.dirty = true;
         while !self.model.quit {
             // What a key changed is shown at once; only what the world changes waits for the gap.
-            let gap = if self.answered {
-                self.look.gap
-            } else {
-                Duration::ZERO
+            let frame_at = match self.answered {
+                true => last_frame + self.look.gap,
+                // Panes that empty themselves and fill again a moment later are two frames for one key.
+                false if self.model.is_filling() => self.asked_at + READING,
+                false => last_frame,
             };
-            let (frame_at, tick_at) = (last_frame + gap, self.next_tick());
+            let tick_at = self.next_tick();
             let suspend = tokio::select! {
                 biased;
                 () = sleep_until(frame_at), if self.model.dirty => {
@@ -317,6 +324,7 @@ impl Console {
 
     fn on_event(&mut self, event: Option<std::io::Result<crossterm::event::Event>>) -> bool {
         self.answered = false;
+        self.asked_at = Instant::now();
         match event {
             Some(Ok(event)) => translate(event).is_some_and(|msg| self.take(msg)),
             // The terminal is gone: an SSH connection dropped.

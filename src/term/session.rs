@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -13,44 +12,16 @@ use crossterm::terminal::{
     enable_raw_mode, size,
 };
 use crossterm::{execute, queue};
-use ratatui::Terminal;
-use ratatui::TerminalOptions;
-use ratatui::Viewport;
-use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+
+use super::encode;
 
 /// Whether the modes are set right now. Global because the panic hook and signal paths must know it too.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// Collects one frame, so that it leaves in a single write between the marks of a synchronized update.
-#[derive(Clone, Default)]
-struct FrameBuffer(Arc<Mutex<Vec<u8>>>);
-
-impl FrameBuffer {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Write for FrameBuffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The terminal while the console has it. Dropping it puts everything back.
 pub struct Session {
-    terminal: Terminal<CrosstermBackend<FrameBuffer>>,
-    frame: FrameBuffer,
     shown: Buffer,
 }
 
@@ -58,17 +29,7 @@ impl Session {
     /// Takes the terminal over.
     pub fn enter() -> io::Result<Self> {
         enter_modes()?;
-        let frame = FrameBuffer::default();
-        let area = area()?;
-        // A fixed viewport: an automatic one would ask the terminal for its size at every frame, and `clear` for the
-        // cursor's position, which is a query.
-        let options = TerminalOptions {
-            viewport: Viewport::Fixed(area),
-        };
-        let terminal = Terminal::with_options(CrosstermBackend::new(frame.clone()), options)?;
         Ok(Self {
-            terminal,
-            frame,
             shown: Buffer::empty(Rect::ZERO),
         })
     }
@@ -78,7 +39,8 @@ impl Session {
         area().unwrap_or(self.shown.area)
     }
 
-    /// Shows a frame. Writes nothing when it equals the one on screen, unless `repaint` asks for everything again.
+    /// Shows a frame, in a single write between the marks of a synchronized update. Writes nothing when it equals the one
+    /// on screen, unless `repaint` asks for everything again.
     pub fn show(&mut self, next: &Buffer, repaint: bool) -> io::Result<()> {
         if !repaint && *next == self.shown {
             return Ok(());
@@ -87,16 +49,9 @@ impl Session {
         queue!(head, BeginSynchronizedUpdate)?;
         if repaint || next.area != self.shown.area {
             queue!(head, ResetColor, Clear(ClearType::All))?;
-            // Forgets what is on screen without asking the terminal anything.
-            self.terminal = Terminal::with_options(
-                CrosstermBackend::new(self.frame.clone()),
-                TerminalOptions {
-                    viewport: Viewport::Fixed(next.area),
-                },
-            )?;
+            self.shown = Buffer::empty(next.area);
         }
-        self.terminal.draw(|f| f.buffer_mut().clone_from(next))?;
-        head.extend(self.frame.take());
+        encode::frame(&self.shown, next, &mut head);
         queue!(head, EndSynchronizedUpdate)?;
         let mut out = io::stdout().lock();
         out.write_all(&head)?;

@@ -26,7 +26,8 @@ pub fn height(model: &Model, width: u16, most: u16, now: jiff::Timestamp) -> u16
     let alone = words.map_or(0, |w| {
         (cells(&w.long) + 1).div_ceil(usize::from(width.max(1)))
     });
-    let n = model.detail.choices.len().max(1) as u16 + born + alone.min(BY_ITSELF) as u16;
+    let choices = model.detail.choices.len().max(model.most_choices).max(1);
+    let n = choices as u16 + born + alone.min(BY_ITSELF) as u16;
     (n + 1).min(most.max(2))
 }
 
@@ -61,6 +62,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let inside = frame(&title, false, ui, area, buf);
     if model.detail.choices.is_empty() {
         let text = match model.selected {
+            Some(_) if model.is_reading() => "reading the alert",
             Some(_) => {
                 "Nobody is named, so nothing can be contained: 0 do nothing, D dismiss, n note."
             }

@@ -52,7 +52,7 @@ impl Perform for Heard {
     fn csi_dispatch(&mut self, params: &Params, between: &[u8], ignore: bool, action: char) {
         let numbers: Vec<u16> = params.iter().flatten().copied().collect();
         let allowed = match (between, action) {
-            ([], 'm' | 'H' | 'r' | 'S' | 'T' | 'J' | 'K') => true,
+            ([], 'm' | 'H' | 'C' | 'r' | 'L' | 'M' | 'J' | 'K' | 'X') => true,
             ([b'?'], 'h' | 'l') => numbers.iter().all(|n| [25, 2026].contains(n)),
             _ => false,
         };

@@ -92,6 +92,29 @@ fn a_hold_is_due_once_wherever_the_clock_steps(#[case] now: i64, #[case] holds: 
     }
 }
 
+#[rstest]
+#[case::nothing_open(None, 0, LONGEST)]
+#[case::in_a_while(Some("page"), 96, Duration::from_secs(4))]
+#[case::long_before(Some("page"), 5, LONGEST)]
+#[case::its_time_has_come(Some("page"), 100, LOOK)]
+#[case::long_over(Some("contain"), 5_000, LOOK)]
+fn nobody_looks_before_something_is_due(
+    #[case] ending: Option<&str>,
+    #[case] now: i64,
+    #[case] pause: Duration,
+) {
+    let open = fold(&ending.map(hold).into_iter().collect::<Vec<_>>());
+    assert_eq!(due(&open, None, at(now)).pause(at(now)), pause);
+    // What was ended and told asks for nothing any more.
+    let paged = json!({"kind": "paged", "alert": "s/1", "reason": "told", "hold": "hold h-1", "identity": "p:a"});
+    let told = [
+        hold("page"),
+        ended(101, "page", None),
+        entry(4, 102, RecordType::Decision, &paged),
+    ];
+    assert_eq!(due(&fold(&told), None, at(103)).pause(at(103)), LONGEST);
+}
+
 #[test]
 fn whoever_takes_over_goes_on_with_what_was_begun_and_does_nothing_twice() {
     let (record, digest) = plan();
