@@ -90,7 +90,7 @@ fn row(id: &str, at: Timestamp, confidence: u8) -> Row {
         evidence_url: None,
         incident: None,
         techniques: Vec::new(),
-        raw_sha256: String::new(),
+        raw_sha256: stanch::domain::digest::Digest::default(),
         resolved: None,
     };
     Row {

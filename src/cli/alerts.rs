@@ -526,7 +526,7 @@ fn fields(row: &StoredAlert, now: Timestamp) -> Vec<(&'static str, String)> {
     let techniques: Vec<_> = alert.techniques.iter().map(Untrusted::show).collect();
     vec![
         ("id", alert.id.to_string()),
-        ("format", alert.format.clone()),
+        ("format", alert.format.to_string()),
         ("title", alert.title.show().into_owned()),
         ("severity", severity.to_owned()),
         (
@@ -561,7 +561,7 @@ fn fields(row: &StoredAlert, now: Timestamp) -> Vec<(&'static str, String)> {
         ),
         ("techniques", techniques.join(" ")),
         ("more", text(&alert.evidence_url)),
-        ("sha256", alert.raw_sha256.clone()),
+        ("sha256", alert.raw_sha256.to_string()),
     ]
 }
 

@@ -217,7 +217,7 @@ pub fn stored_alerts(state: &Path) -> impl Fn(&AlertId) -> Option<Alert> {
         };
         // A report without the alert's own words is still a report.
         let stored = store.get_or_init(open).as_ref()?.alert(id).ok()??;
-        Some(stored.alert)
+        Some(Arc::unwrap_or_clone(stored.alert))
     }
 }
 

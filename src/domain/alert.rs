@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::digest::Digest;
 use super::ids::AlertId;
+use super::small::Small;
 use super::text::Untrusted;
 use super::vocabulary::{ActionPattern, IdentityKind, Severity};
 
@@ -51,9 +53,9 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native_id: Option<Untrusted>,
     /// Name of the configured source it came through.
-    pub source: String,
+    pub source: Small,
     /// Which decoder read it, in the names of the alert formats (`ocsf_detection_finding`).
-    pub format: String,
+    pub format: Small,
     /// When it happened, as the source says; `None` when absent or unreadable.
     pub time: Option<Timestamp>,
     /// When it reached this host.
@@ -86,8 +88,8 @@ pub struct Alert {
     pub incident: Option<Untrusted>,
     /// MITRE ATT&CK technique ids.
     pub techniques: Vec<Untrusted>,
-    /// SHA-256 of the raw bytes, hex.
-    pub raw_sha256: String,
+    /// SHA-256 of the raw bytes.
+    pub raw_sha256: Digest,
     /// That its source counts it as over, where it says so. Nothing is contained by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,

@@ -210,8 +210,8 @@ mod tests {
         Alert {
             id: AlertId::new("siem/f1"),
             native_id: None,
-            source: "siem".to_owned(),
-            format: "ocsf".to_owned(),
+            source: "siem".into(),
+            format: "ocsf".into(),
             time: None,
             observed: Timestamp::UNIX_EPOCH,
             exposed_at: None,
@@ -227,7 +227,7 @@ mod tests {
             evidence_url: None,
             incident: None,
             techniques: Vec::new(),
-            raw_sha256: String::new(),
+            raw_sha256: crate::domain::digest::Digest::default(),
             resolved: None,
         }
     }

@@ -4,16 +4,18 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::small::Small;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Small);
 
         impl $name {
             /// Wraps a value that names one such thing.
-            pub fn new(value: impl Into<String>) -> Self {
+            pub fn new(value: impl Into<Small>) -> Self {
                 Self(value.into())
             }
 

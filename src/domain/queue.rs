@@ -95,6 +95,8 @@ pub struct Queue {
     /// Where alerts stand that are not simply open.
     lanes: HashMap<AlertId, Lane>,
     over: usize,
+    /// Whether a source ever counted an alert as over.
+    has_resolved: bool,
     /// Alerts that were deleted.
     gone: usize,
     /// By place in the list of subjects: what weighs in.
@@ -174,6 +176,7 @@ impl Default for Queue {
             displaced: HashMap::new(),
             lanes: HashMap::new(),
             over: 0,
+            has_resolved: false,
             gone: 0,
             standings: Vec::new(),
             open_about: Vec::new(),
@@ -256,6 +259,7 @@ impl Queue {
         let who = row.alert.subject.as_ref().map_or(0, |s| self.who(s, known));
         let Texts { names, titles, .. } = &mut self.texts;
         slim.describe(row, who, names, titles);
+        self.has_resolved |= slim.is_resolved;
         let standing = self.standing(who);
         slim.weigh(&Urgency::of(&row.alert, standing, self.is_elsewhere(who)));
         seconds(row.alert.exposed_since())
@@ -565,8 +569,9 @@ impl Queue {
 
     /// Tells whether the source of an alert counts it as over.
     pub fn is_resolved(&self, id: &AlertId) -> bool {
-        let slot = self.slot(id);
-        slot.is_some_and(|slot| self.rows[slot.at()].is_resolved)
+        // Asked for every alert that comes, and seldom true of any.
+        let slot = || self.slot(id);
+        self.has_resolved && slot().is_some_and(|slot| self.rows[slot.at()].is_resolved)
     }
 
     /// Returns whom an alert names.

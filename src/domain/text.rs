@@ -11,14 +11,16 @@ use serde::{Deserialize, Serialize};
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_width::UnicodeWidthChar;
 
+use super::small::Small;
+
 /// Text that somebody outside chose. Only [`Untrusted::show`] yields something drawable.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Untrusted(String);
+pub struct Untrusted(Small);
 
 impl Untrusted {
     /// Takes text as it came.
-    pub fn new(raw: impl Into<String>) -> Self {
+    pub fn new(raw: impl Into<Small>) -> Self {
         Self(raw.into())
     }
 

@@ -24,11 +24,16 @@ mod registry;
 mod severity;
 mod ssf;
 
+use std::cell::Cell;
+
+use bumpalo::Bump;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::json::{self, Json, JsonError, Keys};
 use crate::domain::alert::Alert;
+use crate::domain::digest::Digest;
+use crate::domain::small::Small;
 use crate::domain::text::{Untrusted, fit, show};
 use crate::domain::vocabulary::ActionPattern;
 use envelope::{Envelope, Inside};
@@ -56,6 +61,14 @@ const MOST_ITEMS: usize = 500_000;
 
 /// Most reasons told of one line or document: a hostile list can hold as many wrong elements as bytes.
 const MOST_REASONS: usize = 1_000;
+
+/// Most bytes of memory for what is read that are kept from one line to the next.
+const MOST_SPARE: usize = 1 << 20;
+
+thread_local! {
+    /// Memory for what is read of a line.
+    static ARENA: Cell<Bump> = Cell::new(Bump::new());
+}
 
 /// Why bytes are not an alert. The text names the problem; the bytes themselves go to the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,11 +179,21 @@ pub struct Contents {
     pub redacted: Option<Vec<u8>>,
 }
 
+impl Contents {
+    /// Returns the alerts alone.
+    pub fn into_alerts(self) -> Vec<Alert> {
+        // Collected in place, a list would be cut to its new size, which takes longer than a new one.
+        let mut alerts = Vec::with_capacity(self.alerts.len());
+        alerts.extend(self.alerts.into_iter().map(|decoded| decoded.alert));
+        alerts
+    }
+}
+
 /// What a decoder is told besides the value.
 struct Origin<'o> {
     source: &'o str,
     observed: Timestamp,
-    raw_sha256: &'o str,
+    raw_sha256: Digest,
     /// The place in the line, where it holds a list.
     place: Option<usize>,
     /// Id and time of the envelope, used when the alert itself has none.
@@ -180,7 +203,8 @@ struct Origin<'o> {
 impl Origin<'_> {
     /// Returns the id of an alert that brings none and has no recipe, derived from the line and the place in it.
     fn derived_id(&self) -> String {
-        let beginning = self.raw_sha256.get(..32).unwrap_or(self.raw_sha256);
+        let digest = self.raw_sha256.to_string();
+        let beginning = digest.get(..32).unwrap_or(&digest);
         let suffix = self.place.map(|at| format!("-{at}"));
         format!("sha256-{beginning}{}", suffix.unwrap_or_default())
     }
@@ -193,10 +217,10 @@ pub fn decode(
     source: &str,
     observed: Timestamp,
 ) -> Result<Vec<Alert>, Undecodable> {
-    let contents = decode_all(format, line, source, observed)?;
-    match contents.rejected.into_iter().next() {
-        Some(reason) => Err(reason),
-        None => Ok(contents.alerts.into_iter().map(|d| d.alert).collect()),
+    let mut contents = decode_all(format, line, source, observed)?;
+    match contents.rejected.is_empty() {
+        true => Ok(contents.into_alerts()),
+        false => Err(contents.rejected.swap_remove(0)),
     }
 }
 
@@ -262,21 +286,28 @@ impl Decoders {
         let text = std::str::from_utf8(line).map_err(|e| Undecodable::NotUtf8 {
             at: e.valid_up_to(),
         })?;
-        let raw_sha256 = hex(&Sha256::digest(line));
+        let digest: [u8; 32] = Sha256::digest(line).into();
+        let mut arena = ARENA.take();
         let mut opening = Opening {
             decoders: self,
+            arena: &arena,
             format,
             source,
             observed,
-            raw_sha256: &raw_sha256,
+            raw_sha256: digest.into(),
             contents: Contents::default(),
             items: 0,
             secrets: Vec::new(),
             has_texts: false,
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        opening.text(text, Envelope::default(), Place::default())?;
-        Ok(opening.contents)
+        let opened = opening.text(text, Envelope::default(), Place::default());
+        let contents = opening.contents;
+        if arena.allocated_bytes() <= MOST_SPARE {
+            arena.reset();
+            ARENA.set(arena);
+        }
+        opened.map(|()| contents)
     }
 }
 
@@ -308,10 +339,12 @@ impl Place {
 /// One line being opened.
 struct Opening<'o> {
     decoders: &'o Decoders,
+    /// Where what is read lies until the line is done.
+    arena: &'o Bump,
     format: Option<&'o str>,
     source: &'o str,
     observed: Timestamp,
-    raw_sha256: &'o str,
+    raw_sha256: Digest,
     contents: Contents,
     items: usize,
     /// Keys of secrets in what was decoded.
@@ -325,11 +358,11 @@ impl Opening<'_> {
     fn text(&mut self, text: &str, envelope: Envelope, place: Place) -> Result<(), Undecodable> {
         if envelope::looks_like_token(text) {
             let claims = jwt::claims(text.trim(), self.decoders.keys())?;
-            let claims = json::parse(&claims)?;
+            let claims = json::parse_in(&claims, self.arena)?;
             self.object(&claims, envelope, place);
             return Ok(());
         }
-        let value = json::parse(text)?;
+        let value = json::parse_in(text, self.arena)?;
         self.value(&value, envelope, place);
         if place.depth == 0 && !self.secrets.is_empty() {
             let keys: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
@@ -380,7 +413,7 @@ impl Opening<'_> {
             time: envelope.time.or(outer.time),
         };
         let keys = Keys::of(value);
-        let may_be_envelope = envelope::MARKS.iter().any(|key| keys.may_have(key));
+        let may_be_envelope = envelope::is_marked(value, &keys);
         if may_be_envelope && let Some(found) = envelope::mistyped(value) {
             return self.reject(found, place);
         }
@@ -429,9 +462,8 @@ impl Opening<'_> {
         match inside {
             Inside::Value(value) => self.recognises_value(value, depth),
             Inside::Text(text) if envelope::looks_like_token(text) => true,
-            Inside::Text(text) => {
-                json::parse(text).is_ok_and(|value| self.recognises_value(&value, depth))
-            }
+            Inside::Text(text) => json::parse_in(text, self.arena)
+                .is_ok_and(|value| self.recognises_value(&value, depth)),
         }
     }
 
@@ -506,11 +538,11 @@ impl Opening<'_> {
             }
         });
         let results = kind.decode(value, &origin);
-        // Most lines hold one, and a list makes room for four when it is not told.
-        self.contents.alerts.reserve_exact(match results.len() {
-            1 if self.contents.alerts.is_empty() => 1,
-            _ => 0,
-        });
+        // Most lines hold one, which stays where it is.
+        if self.contents.alerts.is_empty() && results.iter().all(Result::is_ok) {
+            self.contents.alerts = results.into_iter().filter_map(Result::ok).collect();
+            return;
+        }
         for decoded in results {
             match decoded {
                 Ok(decoded) => self.contents.alerts.push(decoded),
@@ -562,8 +594,8 @@ fn untrusted(text: &str) -> Untrusted {
 }
 
 /// Does the same with a text that is not used otherwise.
-fn into_untrusted(text: String) -> Untrusted {
-    Untrusted::new(bounded_text(&text).unwrap_or(text))
+fn into_untrusted(text: Small) -> Untrusted {
+    Untrusted::new(bounded_text(&text).map_or(text, Small::from))
 }
 
 /// Returns what is kept of a text that is too long.
@@ -576,19 +608,19 @@ fn bounded_text(text: &str) -> Option<String> {
 }
 
 /// Takes an id of the source, bounded without two ids becoming one.
-fn bounded_id(id: &str) -> String {
+fn bounded_id(id: &str) -> Small {
     if id.len() <= LONGEST_ID {
-        return id.to_owned();
+        return id.into();
     }
     let mut end = LONGEST_ID / 2;
     while !id.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}…{}", &id[..end], hex(&Sha256::digest(id.as_bytes())))
+    format!("{}…{}", &id[..end], hex(&Sha256::digest(id.as_bytes()))).into()
 }
 
 /// Does the same with an id that is not used otherwise.
-fn into_bounded_id(id: String) -> String {
+fn into_bounded_id(id: Small) -> Small {
     match id.len() {
         0..=LONGEST_ID => id,
         _ => bounded_id(&id),

@@ -4,13 +4,17 @@
 //! leaves it open), so a repeated key at any level is an error here. The tree borrows from the line where it can; an
 //! alert has few keys an object, so objects are plain lists.
 
+mod items;
 mod quick;
 
 use std::borrow::Cow;
 use std::fmt;
 
+use bumpalo::Bump;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
+
+pub use items::Items;
 
 /// Objects up to this many keys are searched for duplicates pair by pair; larger ones are sorted.
 const FEW_KEYS: usize = 16;
@@ -27,9 +31,9 @@ pub enum Json<'a> {
     /// A string.
     Text(Cow<'a, str>),
     /// An array.
-    List(Vec<Json<'a>>),
+    List(Items<'a, Json<'a>>),
     /// An object, in the order of the text, each key once.
-    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+    Object(Items<'a, (Cow<'a, str>, Json<'a>)>),
 }
 
 /// Why text is not one acceptable JSON value.
@@ -78,7 +82,12 @@ impl JsonError {
 
 /// Parses one JSON value that fills `text` entirely.
 pub fn parse(text: &str) -> Result<Json<'_>, JsonError> {
-    quick::parse(text).map_or_else(|| parse_slowly(text), Ok)
+    quick::parse(text, None).map_or_else(|| parse_slowly(text), Ok)
+}
+
+/// Does the same with all lists, objects and texts in one piece of memory, which is given back as a whole.
+pub fn parse_in<'a>(text: &'a str, arena: &'a Bump) -> Result<Json<'a>, JsonError> {
+    quick::parse(text, Some(arena)).map_or_else(|| parse_slowly(text), Ok)
 }
 
 fn parse_slowly(text: &str) -> Result<Json<'_>, JsonError> {
@@ -298,7 +307,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(item) = seq.next_element()? {
             items.push(item);
         }
-        Ok(Json::List(items))
+        Ok(Json::List(items.into()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -312,7 +321,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 let shown = crate::domain::text::show(&quoted).into_owned();
                 Err(de::Error::custom(crate::domain::text::fit(&shown, 80, "…")))
             }
-            None => Ok(Json::Object(members)),
+            None => Ok(Json::Object(members.into())),
         }
     }
 }
@@ -420,7 +429,9 @@ mod tests {
 
     /// Both ways read the same, or the quick one nothing.
     fn is_the_same(text: &str) {
-        if let Some(quick) = quick::parse(text) {
+        let arena = Bump::new();
+        let both = [quick::parse(text, None), quick::parse(text, Some(&arena))];
+        for quick in both.into_iter().flatten() {
             assert_eq!(parse_slowly(text).as_ref(), Ok(&quick), "{text:?}");
         }
     }
@@ -477,13 +488,14 @@ mod tests {
             }).collect();
             let object: serde_json::Map<String, serde_json::Value> = keys.into_iter().zip(values).collect();
             let written = serde_json::to_string(&object).unwrap();
-            let quick = quick::parse(&written);
+            let arena = Bump::new();
+            let quick = quick::parse(&written, Some(&arena));
             prop_assert_eq!(quick, parse_slowly(&written).ok());
             let pretty = serde_json::to_string_pretty(&object).unwrap();
-            prop_assert_eq!(quick::parse(&pretty), parse_slowly(&pretty).ok());
+            prop_assert_eq!(quick::parse(&pretty, Some(&arena)), parse_slowly(&pretty).ok());
             // With a key twice it is neither way's.
             let repeated = written.replacen('{', "{\"\":0,", 1);
-            prop_assert_eq!(quick::parse(&repeated), parse_slowly(&repeated).ok());
+            prop_assert_eq!(quick::parse(&repeated, Some(&arena)), parse_slowly(&repeated).ok());
         }
 
         #[test]

@@ -21,10 +21,12 @@ use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use changes::{Changes, Mark};
 pub use cursor::{Cursor, Dropped, FileCursor, FolderCursor, Next, PollCursor, StreamCursor};
@@ -117,8 +119,8 @@ impl StoreError {
 /// The alerts of one piece of input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted {
-    /// The bytes as they arrived, without the line end.
-    pub raw: Vec<u8>,
+    /// The bytes as they arrived, without the line end; several may share one piece of memory.
+    pub raw: Bytes,
     /// What they decode to; several for an array.
     pub alerts: Vec<Alert>,
 }
@@ -184,10 +186,10 @@ pub struct Stored {
 }
 
 /// An alert with how often it arrived.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredAlert {
     /// The newest version of it.
-    pub alert: Alert,
+    pub alert: Arc<Alert>,
     /// How often it arrived.
     pub count: u64,
     /// When it arrived first.
@@ -290,8 +292,8 @@ impl Store {
         let pieces = batch
             .accepted
             .iter()
-            .map(|a| &a.raw)
-            .chain(batch.refused.iter().map(|r| &r.raw));
+            .map(|a| &*a.raw)
+            .chain(batch.refused.iter().map(|r| r.raw.as_slice()));
         let places = self.spool.append(pieces)?;
         #[cfg(test)]
         if self.crash_before_commit {
@@ -421,7 +423,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let _lock = self.spool.lock()?;
-        let places = self.spool.append(std::iter::once(&accepted.raw))?;
+        let places = self.spool.append(std::iter::once(&*accepted.raw))?;
         let mut index = self.index.take();
         let tx = self
             .db

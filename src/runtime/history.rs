@@ -1,6 +1,6 @@
 //! Alerts that were stored before: read in pages behind the screen, and one in full when somebody looks at it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::journal::Report;
 use crate::app::model::Level;
@@ -15,7 +15,7 @@ const PAGE: usize = 4_096;
 /// Turns a stored alert into a row of the queue.
 pub fn row(stored: StoredAlert) -> Row {
     Row {
-        alert: Arc::new(stored.alert),
+        alert: stored.alert,
         count: stored.count,
         first_seen: stored.first_seen,
         last_seen: stored.last_seen,
@@ -51,7 +51,7 @@ pub fn load(store: &Mutex<Store>, report: &Report) {
 pub fn read(store: &Mutex<Store>, id: &AlertId) -> Msg {
     let store = lock(store);
     let result = match (store.alert(id), store.deleted_at(id)) {
-        (Ok(Some(stored)), _) => Ok(Arc::new(stored.alert)),
+        (Ok(Some(stored)), _) => Ok(stored.alert),
         (Ok(None), Ok(Some(at))) => Err(format!(
             "it was deleted on {} for its age, or because the store was full ([alerts] in the configuration); what was \
              decided about it stands in the log",
@@ -86,7 +86,7 @@ mod tests {
         for id in ["a", "b"] {
             let raw = format!(r#"{{"class_uid":2004,"time":1,"finding_info":{{"uid":"{id}"}}}}"#);
             let alerts = decode(None, raw.as_bytes(), "s", came).unwrap();
-            let raw = raw.into_bytes();
+            let raw = raw.into_bytes().into();
             let batch = Batch {
                 accepted: vec![Accepted { raw, alerts }],
                 observed: came,

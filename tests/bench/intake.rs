@@ -28,6 +28,9 @@ use stanch::intake::store::{Accepted, Batch, Store};
 /// Lines of one batch, as sources read them.
 const BATCH: usize = 1_000;
 
+/// Lines of one batch of a file that is read as fast as possible.
+const FILE_BATCH: usize = 4_000;
+
 /// Nothing is known of anybody.
 fn unknown(_: &Subject) -> Standing {
     Standing::default()
@@ -91,7 +94,7 @@ fn lines(n: usize) -> String {
 /// Decodes lines into a batch, as a source does.
 fn batch(raw: &[&[u8]], now: Timestamp) -> Batch {
     let accepted = raw.iter().map(|raw| Accepted {
-        raw: raw.to_vec(),
+        raw: raw.to_vec().into(),
         alerts: decode(None, raw, "siem", now).unwrap(),
     });
     Batch {

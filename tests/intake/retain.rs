@@ -13,7 +13,10 @@ fn stored(store: &mut Store, id: &str, days: i64) {
     let raw = finding(id, "svc-a").into_bytes();
     let alerts = decode(None, &raw, "siem", came).unwrap();
     let batch = Batch {
-        accepted: vec![Accepted { raw, alerts }],
+        accepted: vec![Accepted {
+            raw: raw.into(),
+            alerts,
+        }],
         observed: came,
         ..Batch::default()
     };

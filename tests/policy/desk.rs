@@ -98,7 +98,7 @@ pub fn case(pattern: &str, kind: &str) -> Case {
             incident: None,
             techniques: Vec::new(),
             resolved: None,
-            raw_sha256: String::new(),
+            raw_sha256: stanch::domain::digest::Digest::default(),
         },
         inventory: format!(
             "[[identity]]\nid = 'p:x'\nname = 'x'\nkind = '{kind}'\nconnector = 'c'\ntechnical_owner = 'team'\n"

@@ -114,7 +114,12 @@ impl Importing<'_> {
                 length,
                 sha256,
             }) => (beginning, length, sha256),
-            Piece::Line(Line::Whole(raw)) | Piece::Document(raw) => {
+            Piece::Line(Line::Whole(raw)) => {
+                let (length, sha256) = (raw.len() as u64, hex(&Sha256::digest(&raw)));
+                let raw = contents.redacted.unwrap_or_else(|| raw.into());
+                (raw, length, sha256)
+            }
+            Piece::Document(raw) => {
                 let (length, sha256) = (raw.len() as u64, hex(&Sha256::digest(&raw)));
                 (contents.redacted.unwrap_or(raw), length, sha256)
             }
@@ -146,6 +151,7 @@ impl Importing<'_> {
         self.sum.new += new.len();
         if !new.is_empty() {
             self.bytes += raw.len();
+            let raw = raw.into();
             self.batch.accepted.push(Accepted { raw, alerts: new });
         }
         let pieces = self.batch.accepted.len() + self.batch.refused.len();
@@ -207,7 +213,7 @@ pub(super) fn quarantine(
                 let alerts: Vec<Alert> = contents.alerts.into_iter().map(|d| d.alert).collect();
                 let alerts = unknown(store, &alerts)?;
                 new += alerts.len();
-                let raw = contents.redacted.unwrap_or(raw);
+                let raw = contents.redacted.unwrap_or(raw).into();
                 store.release(&held, &Accepted { raw, alerts }, now)?;
             }
             Ok(contents) => {

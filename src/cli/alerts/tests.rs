@@ -136,7 +136,7 @@ fn stored(dir: &Path) {
     for source in ["siem", "other"] {
         let alerts = decode_line(None, FINDING.as_bytes(), source, now()).unwrap();
         let accepted = vec![Accepted {
-            raw: FINDING.as_bytes().to_vec(),
+            raw: FINDING.as_bytes().into(),
             alerts,
         }];
         store

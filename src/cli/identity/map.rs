@@ -197,7 +197,7 @@ impl Alerts {
                 .deeds
                 .extend(deed.map(|deed| (subject.clone(), deed)));
             alerts.exposed.push((subject, stored.alert.exposed_since()));
-            alerts.all.push(stored.alert);
+            alerts.all.push(Arc::unwrap_or_clone(stored.alert));
         }
         Ok(alerts)
     }

@@ -38,8 +38,8 @@ fn alert(subject: Option<(&str, &str, Option<&str>)>, resource: Option<&str>) ->
         id: AlertId::new("s/1"),
         native_id: None,
         candidates: Vec::new(),
-        source: "s".to_owned(),
-        format: "test".to_owned(),
+        source: "s".into(),
+        format: "test".into(),
         time: None,
         observed: Timestamp::UNIX_EPOCH,
         exposed_at: None,
@@ -62,7 +62,7 @@ fn alert(subject: Option<(&str, &str, Option<&str>)>, resource: Option<&str>) ->
         evidence_url: None,
         incident: None,
         techniques: Vec::new(),
-        raw_sha256: String::new(),
+        raw_sha256: crate::domain::digest::Digest::default(),
         resolved: None,
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn alert(id: &str, severity: Option<Severity>, exposed: i64) -> Alert
         evidence_url: None,
         incident: None,
         techniques: Vec::new(),
-        raw_sha256: String::new(),
+        raw_sha256: crate::domain::digest::Digest::default(),
         resolved: None,
     }
 }

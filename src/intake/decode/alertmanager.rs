@@ -89,11 +89,11 @@ fn one(
     let mut draft = Draft::new(kind);
     draft.title = fields
         .text(&["labels.alertname", "annotations.summary"])
-        .map(str::to_owned);
-    draft.action = fields.text(&["labels.alertname"]).map(str::to_owned);
+        .map(Into::into);
+    draft.action = fields.text(&["labels.alertname"]).map(Into::into);
     draft.time = fields.time(&["startsAt"]);
     draft.exposed_at = draft.time;
-    draft.id = fields.text(&["fingerprint"]).map(str::to_owned);
+    draft.id = fields.text(&["fingerprint"]).map(Into::into);
     // The same labels fire again under the same fingerprint: each firing is an alert of its own.
     let start = fields.text(&["startsAt"]).unwrap_or_default();
     draft.key = draft.id.as_ref().map(|id| format!("{id}@{start}"));
@@ -127,7 +127,7 @@ fn one(
     }
     draft.url = fields
         .text(&["generatorURL", "annotations.runbook_url"])
-        .map(str::to_owned);
+        .map(Into::into);
     draft.finish(fields, origin)
 }
 

@@ -10,6 +10,7 @@ use super::pattern::{from_operation, from_technique, from_type};
 use super::registry::Results;
 use super::{Origin, severity};
 use crate::domain::alert::Subject;
+use crate::domain::small::Small;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
 use crate::intake::json::Json;
 
@@ -78,8 +79,8 @@ pub(super) fn decode_guardduty(value: &Json<'_>, origin: &Origin<'_>) -> Results
     draft.time = fields.time(&["updatedAt", "createdAt"]);
     draft.exposed_at = fields.earliest(&["service.eventFirstSeen", "createdAt"]);
     let kind = fields.text(&["type"]);
-    draft.action = kind.map(str::to_owned);
-    draft.title = fields.text(&["title", "type"]).map(str::to_owned);
+    draft.action = kind.map(Into::into);
+    draft.title = fields.text(&["title", "type"]).map(Into::into);
     let number = fields.number(&["severity"]);
     draft.severity_from(fields.scalar(&["severity"]), |_| {
         number.and_then(guardduty_severity)
@@ -96,7 +97,7 @@ pub(super) fn decode_guardduty(value: &Json<'_>, origin: &Origin<'_>) -> Results
     guardduty_target(&fields, &mut draft);
     sequence(value, &mut draft);
     draft.incident = attack_sequence(value, &fields);
-    draft.url = console_url(value);
+    draft.url = console_url(value).map(Into::into);
     vec![draft.finish(&fields, origin)]
 }
 
@@ -180,7 +181,7 @@ fn sequence(value: &Json<'_>, draft: &mut Draft) {
         if text_at(indicator, "key") == Some("ATTACK_TECHNIQUE") {
             let values = indicator.get("values").into_iter().flat_map(Json::items);
             for id in values.filter_map(Json::text).filter_map(technique_id) {
-                draft.techniques.push(id.to_owned());
+                draft.techniques.push(id.into());
                 draft.signal(from_technique(id));
             }
         }
@@ -189,7 +190,7 @@ fn sequence(value: &Json<'_>, draft: &mut Draft) {
 
 /// Returns what the findings of one attack sequence share: the ARN of the sequence's own finding
 /// (<https://docs.aws.amazon.com/guardduty/latest/APIReference/API_Finding.html>, `associatedAttackSequenceArn`).
-fn attack_sequence(value: &Json<'_>, fields: &Fields<'_, '_>) -> Option<String> {
+fn attack_sequence(value: &Json<'_>, fields: &Fields<'_, '_>) -> Option<Small> {
     let own = value.at(&["service", "detection", "sequence"]);
     let own = own.and_then(|_| fields.hint(&["arn"]));
     fields.hint(&["associatedAttackSequenceArn"]).or(own)
@@ -250,7 +251,7 @@ pub(super) fn decode_asff(value: &Json<'_>, origin: &Origin<'_>) -> Results {
     }
     draft.time = fields.time(&["UpdatedAt", "LastObservedAt", "CreatedAt"]);
     draft.exposed_at = fields.earliest(&["FirstObservedAt", "CreatedAt"]);
-    draft.title = fields.text(&["Title"]).map(str::to_owned);
+    draft.title = fields.text(&["Title"]).map(Into::into);
     let severity_raw = fields.scalar(&[
         "Severity.Label",
         "Severity.Normalized",
@@ -266,7 +267,7 @@ pub(super) fn decode_asff(value: &Json<'_>, origin: &Origin<'_>) -> Results {
         .filter(|c| (0.0..=100.0).contains(c));
     draft.confidence = confidence.map(|c| c as u8);
     let types = fields.texts("Types");
-    draft.action = types.first().map(|&t| t.to_owned());
+    draft.action = types.first().map(|&t| t.into());
     for name in &types {
         draft.signal(asff_type(name));
     }
@@ -275,7 +276,7 @@ pub(super) fn decode_asff(value: &Json<'_>, origin: &Origin<'_>) -> Results {
     let is_check = has(value, "Compliance.Status") || has(value, "Compliance.SecurityControlId");
     draft.signal(is_check.then_some(ActionPattern::Posture));
     asff_resources(&fields, &mut draft);
-    draft.url = fields.text(&["SourceUrl"]).map(str::to_owned);
+    draft.url = fields.text(&["SourceUrl"]).map(Into::into);
     vec![draft.finish(&fields, origin)]
 }
 

@@ -28,7 +28,7 @@ pub(super) fn decode(value: &Json<'_>, origin: &Origin<'_>) -> Results {
     }
     draft.time = fields.time(&["time"]);
     let kind = fields.text(&["type"]);
-    draft.action = kind.map(str::to_owned);
+    draft.action = kind.map(Into::into);
     draft.signal(kind.and_then(from_type));
     draft.touched(fields.text(&["subject"]), source.unwrap_or_default());
     vec![draft.finish(&fields, origin)]

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::domain::alert::{Alert, Resource, Subject};
 use crate::domain::ids::AlertId;
+use crate::domain::small::Small;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{ActionPattern, Severity};
 use crate::intake::json::Json;
@@ -29,9 +30,9 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     /// Name of the kind.
-    pub kind: String,
+    pub kind: Small,
     /// The source's own event id.
-    pub id: Option<String>,
+    pub id: Option<Small>,
     /// What makes the id unique in the source, where it is not by itself; becomes the key.
     pub key: Option<String>,
     /// Recipe for an id derived from the content: the parts that stay the same when the alert is sent again.
@@ -41,11 +42,11 @@ pub(super) struct Draft {
     /// Since when the identity has been exposed, as far as the source says.
     pub exposed_at: Option<Timestamp>,
     /// One line for people.
-    pub title: Option<String>,
+    pub title: Option<Small>,
     /// In our words.
     pub severity: Option<Severity>,
     /// The source's own, as JSON text.
-    pub severity_raw: Option<String>,
+    pub severity_raw: Option<Small>,
     /// 0 to 100.
     pub confidence: Option<u8>,
     /// The strongest first.
@@ -57,20 +58,20 @@ pub(super) struct Draft {
     /// Id and type of what was touched.
     pub resource: Option<Resource>,
     /// Event name or finding type.
-    pub action: Option<String>,
+    pub action: Option<Small>,
     /// Where the source shows more.
-    pub url: Option<String>,
+    pub url: Option<Small>,
     /// What the source groups it under.
-    pub incident: Option<String>,
+    pub incident: Option<Small>,
     /// ATT&CK ids.
-    pub techniques: Vec<String>,
+    pub techniques: Vec<Small>,
 }
 
 impl Draft {
     /// Starts an alert of `kind`.
     pub fn new(kind: &str) -> Self {
         Self {
-            kind: kind.to_owned(),
+            kind: kind.into(),
             ..Self::default()
         }
     }
@@ -101,7 +102,7 @@ impl Draft {
         raw: Option<&Json<'_>>,
         means: impl Fn(&Json<'_>) -> Option<Severity>,
     ) {
-        self.severity_raw = raw.and_then(Json::scalar_json);
+        self.severity_raw = raw.and_then(Json::scalar_json).map(Into::into);
         self.severity = raw.and_then(means);
     }
 
@@ -118,7 +119,7 @@ impl Draft {
     ) -> Result<Decoded, Undecodable> {
         if let Some(wrong) = fields.wrong() {
             return Err(Undecodable::WrongType {
-                kind: self.kind,
+                kind: self.kind.into(),
                 path: wrong.path,
                 found: wrong.found,
                 wanted: wrong.wanted,
@@ -130,15 +131,21 @@ impl Draft {
     /// Makes the alert, unless nothing names it.
     pub fn complete(self, origin: &Origin<'_>) -> Result<Decoded, Undecodable> {
         if !self.is_named() {
-            return Err(Undecodable::Nameless { kind: self.kind });
+            return Err(Undecodable::Nameless {
+                kind: self.kind.into(),
+            });
         }
         let own = self.id.or_else(|| origin.envelope.id.clone());
         let derived = || match derived(&self.kind, &self.recipe) {
             Some(id) => id,
-            None => origin.derived_id(),
+            None => origin.derived_id().into(),
         };
         let id = own.map_or_else(derived, into_bounded_id);
-        let key = self.key.map(into_bounded_id).filter(|key| *key != id);
+        let key = self
+            .key
+            .map(Small::from)
+            .map(into_bounded_id)
+            .filter(|key| *key != id);
         let time = self.time.or(origin.envelope.time);
         let (exposed_at, doubt) = exposure(self.exposed_at, time, origin.observed);
         let title = self.title.or_else(|| self.action.clone());
@@ -153,7 +160,7 @@ impl Draft {
         let alert = Alert {
             id: keyed(origin.source, key.as_ref().unwrap_or(&id)),
             native_id: key.is_some().then(|| Untrusted::new(id)),
-            source: origin.source.to_owned(),
+            source: origin.source.into(),
             time,
             observed: origin.observed,
             exposed_at,
@@ -169,7 +176,7 @@ impl Draft {
             evidence_url: self.url.map(into_untrusted),
             incident: self.incident.map(into_untrusted),
             techniques: techniques(&self.techniques),
-            raw_sha256: origin.raw_sha256.to_owned(),
+            raw_sha256: origin.raw_sha256,
             resolved: None,
             format: self.kind,
         };
@@ -191,7 +198,7 @@ fn keyed(source: &str, key: &str) -> AlertId {
 }
 
 /// Hashes the parts of a recipe; nothing when all of them are empty.
-fn derived(kind: &str, recipe: &[String]) -> Option<String> {
+fn derived(kind: &str, recipe: &[String]) -> Option<Small> {
     if recipe.iter().all(String::is_empty) {
         return None;
     }
@@ -202,7 +209,7 @@ fn derived(kind: &str, recipe: &[String]) -> Option<String> {
         hasher.update(part);
     }
     let digest = hex(&hasher.finalize());
-    Some(format!("sha256-{}", digest.get(..32).unwrap_or(&digest)))
+    Some(format!("sha256-{}", digest.get(..32).unwrap_or(&digest)).into())
 }
 
 /// Says since when the identity was exposed, and why a time of the source is not believed for that.
@@ -228,7 +235,7 @@ pub(super) fn exposure(
     (begin.or(fallback), doubt)
 }
 
-fn techniques(listed: &[String]) -> Vec<Untrusted> {
+fn techniques(listed: &[Small]) -> Vec<Untrusted> {
     let mut kept: Vec<Untrusted> = Vec::with_capacity(listed.len().min(MOST_LISTED));
     for id in listed.iter().map(|id| untrusted(id.trim())) {
         if kept.len() < MOST_LISTED && !id.is_empty() && !kept.contains(&id) {

@@ -73,7 +73,7 @@ pub(super) fn decode(value: &Json<'_>, origin: &Origin<'_>) -> Results {
             "signal.rule.name",
             "kibana.alert.reason",
         ])
-        .map(str::to_owned);
+        .map(Into::into);
     let raw = fields.scalar(&[
         "kibana.alert.severity",
         "kibana.alert.rule.severity",
@@ -81,7 +81,7 @@ pub(super) fn decode(value: &Json<'_>, origin: &Origin<'_>) -> Results {
     ]);
     draft.severity_from(raw, severity::from_word);
     let action = fields.text(&["event.action"]);
-    draft.action = action.map(str::to_owned);
+    draft.action = action.map(Into::into);
     draft.signal(action.and_then(from_operation));
     let name = fields.text(&["user.name", "user.email", "client.user.name"]);
     let provider = fields.text(&["cloud.provider", "user.domain", "event.provider"]);
@@ -101,7 +101,7 @@ pub(super) fn decode(value: &Json<'_>, origin: &Origin<'_>) -> Results {
             .iter()
             .for_each(|threat| threats(threat, &mut draft));
     }
-    draft.url = fields.text(&["kibana.alert.url"]).map(str::to_owned);
+    draft.url = fields.text(&["kibana.alert.url"]).map(Into::into);
     draft.incident = fields.hint(INCIDENTS);
     vec![draft.finish(&fields, origin)]
 }
@@ -129,7 +129,7 @@ fn threats(threat: &Json<'_>, draft: &mut Draft) {
         };
         for id in ids {
             draft.signal(from_technique(&id));
-            draft.techniques.push(id);
+            draft.techniques.push(id.into());
         }
     }
 }

@@ -213,10 +213,10 @@ fn risk(fields: &Fields<'_, '_>, draft: &mut Draft) {
     ]);
     draft.exposed_at = fields.earliest(&["activityDateTime", "detectedDateTime"]);
     let kind = fields.text(&["riskEventType", "riskType"]);
-    draft.action = kind.map(str::to_owned);
+    draft.action = kind.map(Into::into);
     draft.title = kind
         .or_else(|| fields.text(&["riskDetail"]))
-        .map(str::to_owned);
+        .map(Into::into);
     draft.severity_from(fields.scalar(&["riskLevel"]), severity::from_word);
     let level = fields.text(&["riskLevel"]).map(str::to_ascii_lowercase);
     draft.confidence = match level.as_deref() {
@@ -235,7 +235,7 @@ fn risk(fields: &Fields<'_, '_>, draft: &mut Draft) {
     for id in fields.texts("mitreTechniqueId") {
         for id in id.split(',').map(str::trim) {
             draft.signal(from_technique(id));
-            draft.techniques.push(id.to_owned());
+            draft.techniques.push(id.into());
         }
     }
 }

@@ -8,14 +8,15 @@ use jiff::Timestamp;
 
 use super::Undecodable;
 use super::fields::{has, id_at, member};
-use crate::intake::json::Json;
+use crate::domain::small::Small;
+use crate::intake::json::{Json, Keys};
 use crate::intake::time;
 
 /// What an envelope says about its content.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Envelope {
     /// Its own id, for content that brings none.
-    pub id: Option<String>,
+    pub id: Option<Small>,
     /// Its own time, for content that brings none.
     pub time: Option<Timestamp>,
 }
@@ -58,7 +59,7 @@ const BATCHES: &[&str] = &[
 ];
 
 /// Keys of which every envelope that shows what it is has one.
-pub(super) const MARKS: &[&str] = &[
+const MARKS: &[&str] = &[
     "detail-type",
     "Type",
     "_source",
@@ -67,6 +68,12 @@ pub(super) const MARKS: &[&str] = &[
     "sets",
     "specversion",
 ];
+
+/// Tells whether there is any mark of an envelope. A list may be one.
+pub(super) fn is_marked(value: &Json<'_>, keys: &Keys) -> bool {
+    let has = |key: &&str| keys.may_have(key) && member(value, key).is_some();
+    !matches!(value, Json::Object(_)) || MARKS.iter().any(has)
+}
 
 /// Opens an envelope that shows what it is: EventBridge, SNS, an Elasticsearch hit, an Okta event hook, a bundle of
 /// security event tokens (RFC 8936 §2.2). Returns the envelope's own id and time with the content.
@@ -188,7 +195,7 @@ fn content<'v, 'a>(value: &'v Json<'a>) -> Option<Inside<'v, 'a>> {
 
 fn envelope(value: &Json<'_>, id: &str, at: &str) -> Envelope {
     Envelope {
-        id: id_at(value, id).map(Cow::into_owned),
+        id: id_at(value, id).map(Small::from),
         time: member(value, at).and_then(time::from_json),
     }
 }

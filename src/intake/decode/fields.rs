@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
+use crate::domain::small::Small;
 use crate::domain::text::{fit, show};
 use crate::intake::json::{Json, Keys, is_blank};
 use crate::intake::time;
@@ -168,8 +169,8 @@ impl<'v, 'a> Fields<'v, 'a> {
 
     /// Returns the first text or number without minding what else stands there: for what is good to know, and no reason to
     /// put an alert aside.
-    pub fn hint(&self, paths: &[&str]) -> Option<String> {
-        let found = |path: &&str| self.leaf(path)?.id().map(Cow::into_owned);
+    pub fn hint(&self, paths: &[&str]) -> Option<Small> {
+        let found = |path: &&str| self.leaf(path)?.id().map(Small::from);
         paths.iter().find_map(found)
     }
 

@@ -50,7 +50,7 @@ pub(super) fn decode_secret_webhook(value: &Json<'_>, origin: &Origin<'_>) -> Re
     let mut draft = Draft::new(SECRET_WEBHOOK);
     draft.action = fields
         .text(&["action"])
-        .map(|action| format!("secret_scanning_alert.{action}"));
+        .map(|action| format!("secret_scanning_alert.{action}").into());
     secret(&fields, "alert.", &mut draft);
     vec![draft.finish(&fields, origin)]
 }
@@ -74,7 +74,7 @@ fn secret(fields: &Fields<'_, '_>, at: &str, draft: &mut Draft) {
     let own_repository = fields.text(&["repository.full_name"]);
     let repository =
         own_repository.or_else(|| repository_of(text("url").or_else(|| text("html_url"))?));
-    draft.id = number.as_deref().map(str::to_owned);
+    draft.id = number.as_deref().map(Into::into);
     if let (Some(number), Some(repository)) = (&number, repository) {
         draft.key = Some(format!("secret-scanning/{repository}#{number}"));
     }
@@ -86,7 +86,7 @@ fn secret(fields: &Fields<'_, '_>, at: &str, draft: &mut Draft) {
     draft.exposed_at = fields.time(&[&path("created_at")]);
     draft.title = text("secret_type_display_name")
         .or_else(|| text("secret_type"))
-        .map(str::to_owned);
+        .map(Into::into);
     let is_public = fields.flag(&[&path("publicly_leaked")]);
     let is_closed = text("state") == Some("resolved");
     let validity = text("validity");
@@ -100,7 +100,7 @@ fn secret(fields: &Fields<'_, '_>, at: &str, draft: &mut Draft) {
     draft.confidence = (validity == Some("active")).then_some(100);
     draft.signal(ActionPattern::CredentialExposed);
     draft.touched(repository, "repository");
-    draft.url = text("html_url").map(str::to_owned);
+    draft.url = text("html_url").map(Into::into);
 }
 
 /// Finds `owner/name` in an address of the API (`…/repos/owner/name/…`) or of the site (`https://host/owner/name/…`).
@@ -153,7 +153,7 @@ pub(super) fn decode_audit(value: &Json<'_>, origin: &Origin<'_>) -> Results {
     .collect();
     draft.time = fields.time(&["@timestamp", "at_sign_timestamp", "created_at"]);
     let action = fields.text(&["action"]);
-    draft.action = action.map(str::to_owned);
+    draft.action = action.map(Into::into);
     draft.title.clone_from(&draft.action);
     draft.signal(action.and_then(|a| lookup(events::AUDIT_ACTIONS, a)));
     let is_bot = fields.flag(&["actor_is_bot"]) || fields.flag(&["actor_is_agent"]);

@@ -2,6 +2,7 @@
 
 use super::{LONGEST_ID, bounded_id, untrusted};
 use crate::domain::alert::Subject;
+use crate::domain::small::Small;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::IdentityKind;
 
@@ -17,7 +18,7 @@ pub(super) fn subject(
         IdentityKind::Unknown => kind,
         shape => shape,
     };
-    let provider = provider_of_id(id).map_or_else(|| provider_word(provider), str::to_owned);
+    let provider = provider_of_id(id).map_or_else(|| provider_word(provider), Small::from);
     Subject {
         provider: Untrusted::new(provider),
         native_id: Untrusted::new(bounded_id(id)),
@@ -41,11 +42,14 @@ pub(super) fn provider_of_id(id: &str) -> Option<&'static str> {
 }
 
 /// Makes one word of a provider's name: it stands before the colon of an identity's id.
-pub(super) fn provider_word(name: &str) -> String {
+pub(super) fn provider_word(name: &str) -> Small {
     let name = name.trim();
     let is_plain = |b: u8| b.is_ascii_graphic() && b != b':';
     if name.len() <= LONGEST_ID && name.bytes().all(is_plain) {
-        return name.to_ascii_lowercase();
+        return match name.bytes().any(|b| b.is_ascii_uppercase()) {
+            true => name.to_ascii_lowercase().into(),
+            false => name.into(),
+        };
     }
     let word = name.to_lowercase();
     let plain = |c: char| {

@@ -13,6 +13,7 @@ use super::draft::Draft;
 use super::fields::Fields;
 use super::{Decoded, Origin, Undecodable, bounded_id, untrusted};
 use crate::domain::alert::Resource;
+use crate::domain::small::Small;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::Severity;
 use crate::intake::json::{Json, Keys};
@@ -88,7 +89,8 @@ pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, U
         severity: severity(severity_id, severity_word),
         severity_raw: severity_id
             .and_then(Json::scalar_json)
-            .or_else(|| severity_word.and_then(Json::scalar_json)),
+            .or_else(|| severity_word.and_then(Json::scalar_json))
+            .map(Small::from),
         confidence: confidence(event),
         signals: pattern::signals(event, class),
         subject: subject::find(event, class, origin.source),
@@ -100,7 +102,7 @@ pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, U
         ),
         // "Used to correlate this OCSF event with other related OCSF events" (object `metadata`, `correlation_uid`).
         incident: first_text(event, &[&["metadata", "correlation_uid"]]),
-        techniques: technique_ids(event).map(str::to_owned).collect(),
+        techniques: technique_ids(event).map(Small::from).collect(),
         ..Draft::new(format_name(class))
     };
     draft.finish(&fields, origin)
@@ -146,7 +148,7 @@ const fn format_name(class: i64) -> &'static str {
 }
 
 /// Returns the id the source gave.
-fn native_id(event: &Event<'_, '_>, class: i64) -> Option<String> {
+fn native_id(event: &Event<'_, '_>, class: i64) -> Option<Small> {
     let finding: &[&[&str]] = &[
         &["finding_info", "uid"],
         &["finding", "uid"],
@@ -160,7 +162,7 @@ fn native_id(event: &Event<'_, '_>, class: i64) -> Option<String> {
         own
     };
     let named = places.iter().find_map(|path| event.at(path)?.id());
-    named.map(std::borrow::Cow::into_owned)
+    named.map(Small::from)
 }
 
 fn exposed_at(event: &Event<'_, '_>, time: Option<Timestamp>) -> Option<Timestamp> {
@@ -210,7 +212,7 @@ fn confidence(event: &Event<'_, '_>) -> Option<u8> {
     }
 }
 
-fn title(event: &Event<'_, '_>, class: i64) -> Option<String> {
+fn title(event: &Event<'_, '_>, class: i64) -> Option<Small> {
     let places: &[&[&str]] = &[
         &["finding_info", "title"],
         &["finding", "title"],
@@ -224,7 +226,7 @@ fn title(event: &Event<'_, '_>, class: i64) -> Option<String> {
     let of_class = || {
         event
             .get("class_uid")
-            .map(|_| format!("OCSF event of class {class}"))
+            .map(|_| format!("OCSF event of class {class}").into())
     };
     first_text(event, places).or_else(of_class)
 }
@@ -259,7 +261,7 @@ fn resource(event: &Event<'_, '_>, class: i64) -> Option<Resource> {
 }
 
 /// Names what was done: the call or activity where one is said, else the type of the finding.
-fn action(event: &Event<'_, '_>) -> Option<String> {
+fn action(event: &Event<'_, '_>) -> Option<Small> {
     let done: &[&[&str]] = &[&["api", "operation"], &["activity_name"]];
     let types = ["finding_info", "finding"]
         .iter()
@@ -268,7 +270,7 @@ fn action(event: &Event<'_, '_>) -> Option<String> {
         types
             .flat_map(Json::items)
             .find_map(Json::text)
-            .map(str::to_owned)
+            .map(Small::from)
     };
     let other: &[&[&str]] = &[
         &["finding_info", "analytic", "uid"],
@@ -301,9 +303,9 @@ fn technique_ids<'e>(event: &Event<'e, '_>) -> impl Iterator<Item = &'e str> {
     })
 }
 
-fn first_text(event: &Event<'_, '_>, places: &[&[&str]]) -> Option<String> {
+fn first_text(event: &Event<'_, '_>, places: &[&[&str]]) -> Option<Small> {
     places
         .iter()
         .find_map(|path| event.at(path)?.text())
-        .map(str::to_owned)
+        .map(Small::from)
 }

@@ -136,10 +136,10 @@ pub(super) fn decode(value: &Json<'_>, origin: &Origin<'_>) -> Results {
         .collect();
     draft.time = fields.time(&["published"]);
     let event = fields.text(&["eventType"]);
-    draft.action = event.map(str::to_owned);
+    draft.action = event.map(Into::into);
     draft.title = fields
         .text(&["displayMessage", "eventType"])
-        .map(str::to_owned);
+        .map(Into::into);
     draft.severity_from(fields.scalar(&["severity"]), |raw| {
         let level = raw.text()?.to_ascii_uppercase();
         matches!(level.as_str(), "WARN" | "ERROR").then_some(Severity::Medium)

@@ -70,7 +70,7 @@ pub(super) fn decode(claims: &Json<'_>, origin: &Origin<'_>) -> Results {
         let mut draft = Draft::new(KIND);
         draft.id = fields.id(&["jti"]).map(Into::into);
         draft.time = fields.time(&["toe", "iat"]);
-        draft.title = Some("security event token without an event".to_owned());
+        draft.title = Some("security event token without an event".into());
         let issuer = fields.text(&["iss"]).unwrap_or(origin.source);
         whom(&fields, &fields, issuer, &mut draft);
         return vec![draft.finish(&fields, origin)];
@@ -108,11 +108,11 @@ fn one(
         .time(&["event_timestamp"])
         .or_else(|| fields.time(&["toe", "iat"]));
     draft.exposed_at = inner.time(&["event_timestamp"]);
-    draft.action = Some(uri.to_owned());
+    draft.action = Some(uri.into());
     // Correlates tokens about one transaction (RFC 8417 §2.2, `txn`).
     draft.incident = fields.hint(&["txn"]);
     draft.title =
-        Some(reason(event).map_or_else(|| name.to_owned(), |why| format!("{name}: {why}")));
+        Some(reason(event).map_or_else(|| name.into(), |why| format!("{name}: {why}").into()));
     draft.signal(lookup(EVENTS, name));
     severities(name, &inner, &mut draft);
     whom(&fields, &inner, issuer.unwrap_or(origin.source), &mut draft);

@@ -54,7 +54,10 @@ fn reads_a_detection_finding_whole() {
         alert.evidence_url.unwrap().raw(),
         "https://siem.example/findings/42"
     );
-    assert_eq!(alert.raw_sha256, hex(&Sha256::digest(KEY_EXPOSED)));
+    assert_eq!(
+        alert.raw_sha256.to_string(),
+        hex(&Sha256::digest(KEY_EXPOSED))
+    );
     let subject = alert.subject.unwrap();
     assert_eq!(subject.native_id.raw(), "AKIAEXAMPLE000000042");
     assert_eq!(subject.kind, IdentityKind::AccessKey);

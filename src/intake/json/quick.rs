@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
+use bumpalo::Bump;
 use serde_json::Number;
 
-use super::{Json, Keys, duplicate};
+use super::{Items, Json, Keys, duplicate};
 
 /// Levels that are read here.
 const MOST_LEVELS: usize = 100;
@@ -14,8 +15,14 @@ const MOST_LEVELS: usize = 100;
 /// Objects up to this many keys are searched for duplicates by what their keys look like; larger ones are sorted.
 const MOST_MARKED: usize = 64;
 
-/// Most members for which room is kept from one text to the next: 56 KiB.
-const MOST_SPARE: usize = 1_024;
+/// Most members for which room is kept from one text to the next: 14 KiB.
+const MOST_SPARE: usize = 256;
+
+/// Members for which room is made at a time.
+const MORE: usize = 32;
+
+/// What stands where nothing was read.
+const NOTHING: Member<'static> = (Cow::Borrowed(""), Json::Null);
 
 /// A member of an object; an element of a list has no key.
 type Member<'a> = (Cow<'a, str>, Json<'a>);
@@ -26,37 +33,78 @@ thread_local! {
 }
 
 /// Reads a value that fills the text. Nothing means that the other way must be gone.
-pub(super) fn parse(text: &str) -> Option<Json<'_>> {
+pub(super) fn parse<'a>(text: &'a str, arena: Option<&'a Bump>) -> Option<Json<'a>> {
     let mut reader = Reader {
         text,
+        arena,
         bytes: text.as_bytes(),
         at: 0,
         open: SPARE.take(),
+        top: 0,
     };
-    reader.open.push((Cow::Borrowed(""), Json::Null));
-    let is_read = reader.value(0, 0).is_some();
-    reader.blanks();
-    let is_whole = is_read && reader.at == text.len();
-    reader.open.truncate(1);
-    let value = reader.open.pop().map(|(_, value)| value);
-    if reader.open.capacity() <= MOST_SPARE {
-        // Nothing is in it: what is collected is the room.
-        let room = reader.open.into_iter().map_while(|_| None);
-        SPARE.set(room.collect());
+    let is_read = reader.read().is_some() && reader.top == 1;
+    let value = reader.open.first_mut().map(|first| take(first).1);
+    // After a failure what was read is still there.
+    if is_read && reader.open.len() <= MOST_SPARE {
+        SPARE.set(reader.open.into_iter().map(|_| NOTHING).collect());
     }
-    value.filter(|_| is_whole)
+    value.filter(|_| is_read)
+}
+
+/// Takes a member, and leaves nothing.
+#[expect(
+    clippy::inline_always,
+    reason = "a member that is moved whole takes longer than it took to read"
+)]
+#[inline(always)]
+fn take<'a>(member: &mut Member<'a>) -> Member<'a> {
+    std::mem::replace(member, NOTHING)
 }
 
 struct Reader<'a> {
     text: &'a str,
+    /// Where lists, objects and texts are put. What lies there is never dropped, so nothing there owns anything.
+    arena: Option<&'a Bump>,
     bytes: &'a [u8],
     at: usize,
     /// Members and elements of what is being read, the innermost last: each object and list takes its own in one piece.
-    /// A value is written where it stays, as moving one takes longer than reading it.
+    /// A value is written where it stays, part by part, as moving one takes longer than reading it.
     open: Vec<Member<'a>>,
+    /// How many of them there are; behind them is room.
+    top: usize,
 }
 
 impl<'a> Reader<'a> {
+    /// Reads all of the text.
+    fn read(&mut self) -> Option<()> {
+        let to = self.begin("")?;
+        self.value(0, to)?;
+        self.blanks();
+        (self.at == self.bytes.len()).then_some(())
+    }
+
+    /// Begins a member, and returns its place.
+    #[expect(
+        clippy::inline_always,
+        reason = "parts that are written by themselves are not moved as a whole"
+    )]
+    #[inline(always)]
+    fn begin(&mut self, key: &'a str) -> Option<usize> {
+        if self.top == self.open.len() {
+            self.make_room();
+        }
+        let member = self.open.get_mut(self.top)?;
+        std::mem::forget(std::mem::replace(&mut member.0, Cow::Borrowed(key)));
+        self.top += 1;
+        Some(self.top - 1)
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        let more = self.open.len().max(MORE);
+        self.open.extend((0..more).map(|_| NOTHING));
+    }
+
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -81,34 +129,46 @@ impl<'a> Reader<'a> {
 
     /// Reads a value into a place of what is open.
     fn value(&mut self, level: usize, to: usize) -> Option<()> {
-        let value = match self.next()? {
-            b'"' => Json::Text(self.string()?),
-            b'{' if level < MOST_LEVELS => return self.object(level, to),
-            b'[' if level < MOST_LEVELS => return self.list(level, to),
-            b't' => self.word("rue", Json::Bool(true))?,
-            b'f' => self.word("alse", Json::Bool(false))?,
-            b'n' => self.word("ull", Json::Null)?,
-            b'-' | b'0'..=b'9' => Json::Number(self.number()?),
-            _ => return None,
-        };
-        self.put(to, value)
+        // Each is put by itself: what is put together first is moved as a whole.
+        match self.next()? {
+            b'"' => {
+                let text = self.string()?;
+                self.put(to, Json::Text(Cow::Borrowed(text)))
+            }
+            b'{' if level < MOST_LEVELS => self.object(level, to),
+            b'[' if level < MOST_LEVELS => self.list(level, to),
+            b't' => self
+                .word("rue")
+                .and_then(|()| self.put(to, Json::Bool(true))),
+            b'f' => self
+                .word("alse")
+                .and_then(|()| self.put(to, Json::Bool(false))),
+            // Nothing is what stands there.
+            b'n' => self.word("ull"),
+            b'-' | b'0'..=b'9' => self.number(to),
+            _ => None,
+        }
     }
 
     /// Writes a value into its place. What stands there is [`Json::Null`], so there is nothing to drop.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "parts that are written by themselves are not moved as a whole"
+    )]
+    #[inline(always)]
     fn put(&mut self, to: usize, value: Json<'a>) -> Option<()> {
         std::mem::forget(std::mem::replace(&mut self.open.get_mut(to)?.1, value));
         Some(())
     }
 
-    fn word(&mut self, rest: &str, value: Json<'a>) -> Option<Json<'a>> {
+    fn word(&mut self, rest: &str) -> Option<()> {
         let found = self.bytes.get(self.at..self.at + rest.len())?;
         self.at += rest.len();
-        (found == rest.as_bytes()).then_some(value)
+        (found == rest.as_bytes()).then_some(())
     }
 
     fn object(&mut self, level: usize, to: usize) -> Option<()> {
-        let from = self.open.len();
+        let from = self.top;
         let mut byte = self.next()?;
         while byte != b'}' {
             if byte != b'"' {
@@ -118,8 +178,7 @@ impl<'a> Reader<'a> {
             if self.next()? != b':' {
                 return None;
             }
-            let member = self.open.len();
-            self.open.push((key, Json::Null));
+            let member = self.begin(key)?;
             self.value(level + 1, member)?;
             byte = self.next()?;
             if byte == b',' {
@@ -131,22 +190,29 @@ impl<'a> Reader<'a> {
                 return None;
             }
         }
-        let members = self.open.split_off(from);
-        if is_repetitive(&members) {
+        let members = self.open.get_mut(from..self.top)?;
+        if is_repetitive(members) {
             return None;
         }
-        self.put(to, Json::Object(members))
+        self.top = from;
+        if let Some(arena) = self.arena {
+            let members = members.iter_mut().map(take);
+            let members = arena.alloc_slice_fill_iter(members);
+            self.put(to, Json::Object(Items::Lent(members)))
+        } else {
+            let members = members.iter_mut().map(take).collect();
+            self.put(to, Json::Object(members))
+        }
     }
 
     fn list(&mut self, level: usize, to: usize) -> Option<()> {
-        let from = self.open.len();
+        let from = self.top;
         self.blanks();
         if self.peek()? == b']' {
             self.at += 1;
         } else {
             loop {
-                let element = self.open.len();
-                self.open.push((Cow::Borrowed(""), Json::Null));
+                let element = self.begin("")?;
                 self.value(level + 1, element)?;
                 match self.next()? {
                     b',' => {}
@@ -155,35 +221,49 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let elements = self.open.drain(from..).map(|(_, value)| value);
-        let elements = elements.collect();
-        self.put(to, Json::List(elements))
+        let elements = self.open.get_mut(from..self.top)?;
+        let elements = elements.iter_mut().map(|element| take(element).1);
+        self.top = from;
+        if let Some(arena) = self.arena {
+            let elements = arena.alloc_slice_fill_iter(elements);
+            self.put(to, Json::List(Items::Lent(elements)))
+        } else {
+            let elements = elements.collect();
+            self.put(to, Json::List(elements))
+        }
     }
 
     /// Reads a string whose first quote was taken.
-    fn string(&mut self) -> Option<Cow<'a, str>> {
+    #[inline]
+    fn string(&mut self) -> Option<&'a str> {
         let from = self.at;
         match self.skip_plain()? {
             b'"' => {
                 let text = self.text.get(from..self.at)?;
                 self.at += 1;
-                Some(Cow::Borrowed(text))
+                Some(text)
             }
-            b'\\' => {
-                loop {
-                    match self.skip_plain()? {
-                        b'"' => break,
-                        // Whatever is escaped is not the end.
-                        b'\\' => self.at += 2,
-                        _ => return None,
-                    }
-                }
-                self.at += 1;
-                let quoted = self.text.get(from - 1..self.at)?;
-                serde_json::from_str(quoted).ok().map(Cow::Owned)
-            }
+            b'\\' => self.escaped(from),
             _ => None,
         }
+    }
+
+    /// Reads a string from its first backslash on. Without an arena there is nowhere to put it.
+    #[cold]
+    fn escaped(&mut self, from: usize) -> Option<&'a str> {
+        let arena = self.arena?;
+        loop {
+            match self.skip_plain()? {
+                b'"' => break,
+                // Whatever is escaped is not the end.
+                b'\\' => self.at += 2,
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        let quoted = self.text.get(from - 1..self.at)?;
+        let text: String = serde_json::from_str(quoted).ok()?;
+        Some(arena.alloc_str(&text))
     }
 
     /// Goes to the next quote, backslash or control character, eight bytes at a time, and returns it.
@@ -213,7 +293,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number whose first byte was taken.
-    fn number(&mut self) -> Option<Number> {
+    fn number(&mut self, to: usize) -> Option<()> {
         let from = self.at - 1;
         let is_negative = self.bytes.get(from) == Some(&b'-');
         let begin = from + usize::from(is_negative);
@@ -226,13 +306,15 @@ impl<'a> Reader<'a> {
         let goes_on = matches!(self.bytes.get(at), Some(b'.' | b'e' | b'E' | b'+' | b'-'));
         let has_zero = self.bytes.get(begin) == Some(&b'0') && (count > 1 || is_negative);
         if goes_on || has_zero || !(1..19).contains(&count) {
-            return self.other_number(from);
+            let number = self.other_number(from)?;
+            return self.put(to, Json::Number(number));
         }
         self.at = at;
-        Some(match is_negative {
-            false => Number::from(value),
-            true => Number::from(-value.cast_signed()),
-        })
+        if is_negative {
+            self.put(to, Json::Number(Number::from(-value.cast_signed())))
+        } else {
+            self.put(to, Json::Number(Number::from(value)))
+        }
     }
 
     /// Reads what begins like a number as the other way takes it alone.

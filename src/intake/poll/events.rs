@@ -126,7 +126,7 @@ impl EventsPoller {
             match self.expected.check(&token, &self.decoding.decoders) {
                 Ok(accepted) => {
                     match accepted.control.as_deref() {
-                        None => builder.add(Line::Whole(token.trim().as_bytes().to_vec())),
+                        None => builder.add(Line::Whole(token.trim().as_bytes().to_vec().into())),
                         Some("verification") => {}
                         Some(control) => {
                             telling

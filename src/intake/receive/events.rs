@@ -107,7 +107,7 @@ impl Events {
     async fn store(&self, desk: &Desk, token: Vec<u8>, now: Timestamp) -> Outcome {
         let sha256 = hex(&Sha256::digest(&token));
         let mut builder = Builder::new(&self.name, &self.decoding, now);
-        builder.add(Line::Whole(token.trim_ascii().to_vec()));
+        builder.add(Line::Whole(token.trim_ascii().to_vec().into()));
         let mut batch = builder.finish();
         batch.delivery = Some(Delivery {
             sha256,

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -41,7 +42,7 @@ pub(crate) struct Builder<'b> {
     lines: usize,
     bytes: usize,
     /// Lines that are decoded together.
-    waiting: Vec<Vec<u8>>,
+    waiting: Vec<Bytes>,
 }
 
 impl<'b> Builder<'b> {
@@ -153,7 +154,7 @@ impl<'b> Builder<'b> {
             count if count >= FEW_LINES && *HAS_CORES => lines.split_at(count / 2),
             count => lines.split_at(count),
         };
-        let decode = |lines: &[Vec<u8>]| -> Vec<Result<Contents, Undecodable>> {
+        let decode = |lines: &[Bytes]| -> Vec<Result<Contents, Undecodable>> {
             lines.iter().map(|raw| self.peek(raw)).collect()
         };
         let contents = std::thread::scope(|scope| {
@@ -186,16 +187,16 @@ impl<'b> Builder<'b> {
         decoders.decode_document(format, raw, self.source, self.batch.observed)
     }
 
-    fn take(&mut self, mut raw: Vec<u8>, contents: Result<Contents, Undecodable>) {
+    fn take(&mut self, mut raw: Bytes, contents: Result<Contents, Undecodable>) {
         let (length, sha256) = (raw.len() as u64, || hex(&Sha256::digest(&raw)));
         let sha256 = match &contents {
             Ok(contents) if contents.rejected.is_empty() => String::new(),
             _ => sha256(),
         };
         let (alerts, problem) = match contents {
-            Ok(contents) => {
+            Ok(mut contents) => {
                 // What a scanner found is not kept a second time.
-                raw = contents.redacted.unwrap_or(raw);
+                raw = contents.redacted.take().map_or(raw, Bytes::from);
                 let problem = contents.rejected.first().map(reason);
                 let more = contents.rejected.len().saturating_sub(1);
                 let problem = problem.map(|p| {
@@ -205,17 +206,14 @@ impl<'b> Builder<'b> {
                         p
                     }
                 });
-                (
-                    contents.alerts.into_iter().map(|d| d.alert).collect(),
-                    problem,
-                )
+                (contents.into_alerts(), problem)
             }
             Err(error) => (Vec::new(), Some(reason(&error))),
         };
         if let Some(reason) = problem {
             // A long document with one bad element is not kept twice; its beginning is enough to find it.
             let kept = match raw.len() {
-                0..=MAX_LINE => raw.clone(),
+                0..=MAX_LINE => raw.to_vec(),
                 _ => raw[..KEPT_BEGINNING].to_vec(),
             };
             self.batch.refused.push(Refused {
@@ -243,7 +241,7 @@ pub(crate) fn of_items(
     let mut builder = Builder::new(source, decoding, observed);
     for raw in items {
         let contents = builder.peek_document(&raw);
-        builder.take(raw, contents);
+        builder.take(raw.into(), contents);
     }
     builder.finish()
 }
@@ -266,7 +264,7 @@ pub(crate) fn of_body(
                 && !matches!(builder.peek(first), Err(Undecodable::Json(_)))
         });
     if !is_lines {
-        builder.take(body, whole);
+        builder.take(body.into(), whole);
         return builder.finish();
     }
     let (mut lines, mut rest) = (super::lines::Lines::default(), body.as_slice());

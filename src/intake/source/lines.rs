@@ -1,5 +1,6 @@
 //! Cutting a byte stream into lines, with bounded memory.
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::intake::decode::{MAX_LINE, hex};
@@ -11,7 +12,7 @@ const KEPT_BEGINNING: usize = 4_096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     /// A line of acceptable length.
-    Whole(Vec<u8>),
+    Whole(Bytes),
     /// A line longer than [`MAX_LINE`].
     TooLong {
         /// Its first bytes.
@@ -47,6 +48,18 @@ impl Lines {
         match end {
             Some(end) => (end + 1, Some(self.finish())),
             None => (bytes.len(), None),
+        }
+    }
+
+    /// Does the same from a place on in bytes that lines may share: one that lies in them as a whole is not copied.
+    pub fn feed_shared(&mut self, bytes: &Bytes, from: usize) -> (usize, Option<Line>) {
+        let rest = bytes.get(from..).unwrap_or_default();
+        match memchr::memchr(b'\n', rest) {
+            Some(end) if self.pending == 0 && end <= MAX_LINE => {
+                let line = bytes.slice(from..from + end);
+                (end + 1, Some(Line::Whole(line)))
+            }
+            _ => self.feed(rest),
         }
     }
 
@@ -86,7 +99,7 @@ impl Lines {
                 length,
                 sha256: hex(&long.hasher.finalize()),
             },
-            None => Line::Whole(std::mem::take(&mut self.partial)),
+            None => Line::Whole(std::mem::take(&mut self.partial).into()),
         }
     }
 }
@@ -124,7 +137,7 @@ mod tests {
                 length,
                 sha256: sha256.clone(),
             };
-            assert_eq!(found, [long, Line::Whole(b"next".to_vec())]);
+            assert_eq!(found, [long, Line::Whole(b"next".to_vec().into())]);
             assert_eq!(lines.pending, 0);
         }
         let (found, _) = cut(&bytes[1..], 1 << 16);
@@ -137,7 +150,7 @@ mod tests {
             let (found, mut lines) = cut(text.as_bytes(), chunk);
             let mut all: Vec<Line> = found;
             all.extend(lines.flush());
-            let want: Vec<Line> = text.split_terminator('\n').map(|l| Line::Whole(l.as_bytes().to_vec())).collect();
+            let want: Vec<Line> = text.split_terminator('\n').map(|l| Line::Whole(l.as_bytes().to_vec().into())).collect();
             prop_assert_eq!(all, want);
         }
     }

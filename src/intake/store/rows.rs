@@ -1,6 +1,7 @@
 //! The rows of `alerts.db`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
@@ -139,7 +140,7 @@ impl Putting<'_> {
                 self.touched.push(Touched::New);
                 let seen = rounded(alert.observed);
                 let stored = StoredAlert {
-                    alert,
+                    alert: Arc::new(alert),
                     count: 1,
                     first_seen: seen,
                     last_seen: seen,
@@ -325,7 +326,7 @@ pub(super) fn resolve(
     };
     let mut row = before.stored;
     let reason = reason.to_owned();
-    row.alert.resolved = Some(Resolved { at, reason });
+    Arc::make_mut(&mut row.alert).resolved = Some(Resolved { at, reason });
     match lot.as_mut().filter(|_| !before.is_row) {
         Some(lot) => super::lot::give_row(tx, lot, seq, (&row, before.place))?,
         None => update(tx, seq, &row, before.place)?,
@@ -348,14 +349,14 @@ fn merge(before: &StoredAlert, again: Alert) -> StoredAlert {
     let mut alert = if is_later(before, &again) {
         again
     } else {
-        before.alert.clone()
+        Alert::clone(&before.alert)
     };
     alert.exposed_at = exposed.into_iter().flatten().min();
     alert.observed = before.alert.observed;
     // What came last counts, whatever happened last.
     alert.resolved = resolved;
     StoredAlert {
-        alert,
+        alert: Arc::new(alert),
         count: before.count + 1,
         first_seen: before.first_seen,
         last_seen,
@@ -382,7 +383,7 @@ pub(super) fn insert(
         place.segment,
         place.offset.cast_signed(),
         place.length.cast_signed(),
-        to_json(&row.alert)?,
+        to_json(&*row.alert)?,
     ])?;
     Ok(())
 }
@@ -394,7 +395,7 @@ fn update(db: &Connection, seq: i64, row: &StoredAlert, place: Place) -> Result<
         seq,
         row.count.cast_signed(),
         micros(row.last_seen),
-        to_json(&row.alert)?,
+        to_json(&*row.alert)?,
         place.segment,
         place.offset.cast_signed(),
         place.length.cast_signed()
@@ -634,7 +635,7 @@ pub(super) fn counts(db: &Connection) -> Result<Counts, StoreError> {
 pub(super) fn stored_alert(row: &Row<'_>) -> Result<StoredAlert, StoreError> {
     let json: String = row.get(0)?;
     Ok(StoredAlert {
-        alert: from_json(&json, "an alert")?,
+        alert: Arc::new(from_json(&json, "an alert")?),
         count: row.get::<_, i64>(1)? as u64,
         first_seen: time(row.get(2)?)?,
         last_seen: time(row.get(3)?)?,

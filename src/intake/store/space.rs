@@ -92,7 +92,7 @@ impl Store {
         for place in self.places(segment)? {
             bytes.insert((place.offset, place.length), self.spool.read(place)?);
         }
-        let now = self.spool.append(bytes.values())?;
+        let now = self.spool.append(bytes.values().map(Vec::as_slice))?;
         let tx = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;

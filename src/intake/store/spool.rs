@@ -54,9 +54,9 @@ impl Drop for Lock {
 }
 
 /// Writes pieces, each with its end, from where they lie.
-fn write_lines(file: &mut File, pieces: &[&Vec<u8>]) -> io::Result<()> {
+fn write_lines(file: &mut File, pieces: &[&[u8]]) -> io::Result<()> {
     for pieces in pieces.chunks(AT_ONCE) {
-        let parts = pieces.iter().flat_map(|piece| [piece.as_slice(), END]);
+        let parts = pieces.iter().flat_map(|piece| [*piece, END]);
         let mut parts: Vec<IoSlice<'_>> = parts.map(IoSlice::new).collect();
         let mut rest = parts.as_mut_slice();
         while !rest.is_empty() {
@@ -110,14 +110,14 @@ impl Spool {
     /// Appends pieces and makes them durable; one `fdatasync` for all of them. The caller holds the lock.
     pub fn append<'p>(
         &self,
-        pieces: impl Iterator<Item = &'p Vec<u8>>,
+        pieces: impl Iterator<Item = &'p [u8]>,
     ) -> Result<Vec<Place>, StoreError> {
         let mut pieces = pieces.peekable();
         if pieces.peek().is_none() {
             return Ok(Vec::new());
         }
         let (segment, mut file, start) = self.current()?;
-        let pieces: Vec<&Vec<u8>> = pieces.collect();
+        let pieces: Vec<&[u8]> = pieces.collect();
         let mut offset = start;
         let places = pieces.iter().map(|piece| {
             let length = piece.len() as u64;

@@ -16,6 +16,7 @@ pub(super) fn accepted(id: &str, time: i64, observed: i64) -> Accepted {
     let raw = format!(r#"{{"class_uid":2004,"time":{time},"finding_info":{{"uid":"{id}"}}}}"#)
         .into_bytes();
     let alerts = decode::decode(None, &raw, "s", at(observed)).unwrap();
+    let raw = raw.into();
     Accepted { raw, alerts }
 }
 
@@ -60,12 +61,12 @@ fn keeps_alerts_raw_bytes_and_cursor_across_a_restart() {
     let store = Store::open(dir.path()).unwrap();
     let found = store.alerts(10).unwrap();
     assert_eq!(found, stored.touched);
-    assert_eq!(found[0].alert, a.alerts[0]);
+    assert_eq!(*found[0].alert, a.alerts[0]);
     assert_eq!(
         (found[0].count, found[0].first_seen, found[0].last_seen),
         (1, at(1), at(1))
     );
-    assert_eq!(store.raw(&a.alerts[0].id).unwrap(), Some(a.raw));
+    assert_eq!(store.raw(&a.alerts[0].id).unwrap(), Some(a.raw.into()));
     assert_eq!(store.cursor("s").unwrap(), Some(cursor(0, 10)));
     assert_eq!(store.cursor("other").unwrap(), None);
     assert_eq!(store.alert(&AlertId::new("s/none")).unwrap(), None);
@@ -93,7 +94,7 @@ fn a_repeated_id_counts_and_keeps_its_newest_version() {
     );
     assert_eq!(found[0].alert.time, new.alerts[0].time);
     assert_eq!(found[0].alert.exposed_at, old.alerts[0].exposed_at);
-    assert_eq!(store.raw(&old.alerts[0].id).unwrap(), Some(new.raw));
+    assert_eq!(store.raw(&old.alerts[0].id).unwrap(), Some(new.raw.into()));
     assert_eq!(
         store.counts().unwrap(),
         Counts {
@@ -153,12 +154,12 @@ fn a_crash_before_the_commit_leaves_nothing_and_the_retry_stores_once() {
     assert_eq!(stored.new.len(), 1);
     let id = AlertId::new("s/b");
     assert_eq!(
-        store.raw(&id).unwrap().as_ref(),
-        Some(&next.accepted[0].raw)
+        store.raw(&id).unwrap().as_deref(),
+        Some(&*next.accepted[0].raw)
     );
     assert_eq!(
         store.raw(&AlertId::new("s/a")).unwrap(),
-        Some(accepted("a", 1_795_000_000, 1).raw)
+        Some(accepted("a", 1_795_000_000, 1).raw.into())
     );
 }
 
@@ -277,7 +278,7 @@ fn two_writers_do_not_mix_their_bytes() {
         let raw = store.raw(&row.alert.id).unwrap().unwrap();
         assert_eq!(
             decode::hex(&sha2::Sha256::digest(&raw)),
-            row.alert.raw_sha256
+            row.alert.raw_sha256.to_string()
         );
     }
 }

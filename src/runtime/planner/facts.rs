@@ -39,7 +39,7 @@ pub(super) async fn about(
     let graph = services.inventory.graph().clone();
     let look = Look::at(&graph, &NodeId::from(&identity.id), Limits::AT_ONCE);
     Some(AboutAlert {
-        alert: stored.await.ok()??.alert,
+        alert: Arc::unwrap_or_clone(stored.await.ok()??.alert),
         identity: identity.clone(),
         graph,
         look,

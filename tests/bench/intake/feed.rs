@@ -28,7 +28,7 @@ use stanch::ui::{Ui, draw};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::goals::{Goals, Must, THIRD_OF_LNAV, shortest};
+use super::goals::{BESIDE_BARE, Goals, Must, THIRD_OF_LNAV, shortest};
 use super::{line, lines, memory, share, size, unknown};
 
 /// Shortest time between two frames that no key asked for.
@@ -285,11 +285,11 @@ pub fn run(dir: &Path, rate: usize, seconds: usize, goals: &mut Goals) {
     let own = used.saturating_sub(writing + reading).as_secs_f64() / all.max(1) as f64;
     let drain = ended.saturating_duration_since(last_written);
     let wrong = lost.unsigned_abs() + counts.arrivals - counts.alerts;
-    judge(goals, &seen, drain, wrong, own);
+    judge(dir, goals, &seen, drain, wrong, own);
 }
 
 /// Holds what was seen against the goals; `own` is the processor time of an alert in seconds.
-fn judge(goals: &mut Goals, seen: &Seen, drain: Duration, wrong: u64, own: f64) {
+fn judge(dir: &Path, goals: &mut Goals, seen: &Seen, drain: Duration, wrong: u64, own: f64) {
     let text = lines(50_000);
     let raw: Vec<&[u8]> = text.lines().map(str::as_bytes).collect();
     let parsing = shortest(|| super::ingest::parse(&raw)).as_secs_f64() / raw.len() as f64;
@@ -325,6 +325,19 @@ fn judge(goals: &mut Goals, seen: &Seen, drain: Duration, wrong: u64, own: f64) 
         "processor time of all, beside typed parsing",
         most,
         own / parsing,
+        "x",
+    );
+    // The batches of a feed at this rate are about as large.
+    let bare = super::ingest::bare_each(&dir.join("bare"), &text, super::BATCH);
+    println!(
+        "  bare bytes and rows take {:.2} µs of the processor each",
+        bare * 1e6
+    );
+    goals.add(
+        10,
+        "processor time of all, beside bare bytes and rows",
+        Must::Least(BESIDE_BARE),
+        bare / own,
         "x",
     );
 }

@@ -12,6 +12,10 @@ pub const TWICE_LNAV: f64 = 0.88;
 /// Processor time of typed parsing that 0.35 of lnav's is, at 50,000 a second.
 pub const THIRD_OF_LNAV: f64 = 2.3;
 
+/// How much more may be taken than bytes and rows take that are written with nothing else, as a ratio: the goals include
+/// decoding, the spool and the row, and where `SQLite` is the limit they are held against that.
+pub const BESIDE_BARE: f64 = 0.8;
+
 /// What must hold of a figure.
 #[derive(Clone, Copy, Debug)]
 pub enum Must {

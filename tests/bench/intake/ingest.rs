@@ -14,8 +14,8 @@ use stanch::domain::queue::{Queue, Row};
 use stanch::intake::decode::decode;
 use stanch::intake::store::{Store, StoredAlert};
 
-use super::goals::{Goals, Must, TWICE_LNAV};
-use super::{BATCH, batch, lines, memory, processor, size, unknown};
+use super::goals::{BESIDE_BARE, Goals, Must, TWICE_LNAV};
+use super::{BATCH, FILE_BATCH, batch, lines, memory, processor, size, unknown};
 
 /// Parses lines into a typed `&str`, and nothing else.
 pub fn parse(raw: &[&[u8]]) {
@@ -148,7 +148,7 @@ struct Resource<'l> {
 
 fn rows(stored: Vec<StoredAlert>) -> Vec<Row> {
     let row = |stored: StoredAlert| Row {
-        alert: Arc::new(stored.alert),
+        alert: stored.alert,
         count: stored.count,
         first_seen: stored.first_seen,
         last_seen: stored.last_seen,
@@ -157,7 +157,7 @@ fn rows(stored: Vec<StoredAlert>) -> Vec<Row> {
 }
 
 /// The raw bytes and the row of each alert, appended and inserted with nothing else: what the disk and SQLite take.
-fn bare(dir: &Path, text: &str, rows: &[(String, String)]) -> Duration {
+fn bare(dir: &Path, text: &str, rows: &[(String, String)], batch: usize) -> Took {
     std::fs::create_dir(dir).unwrap();
     let db = Connection::open(dir.join("bare.db")).unwrap();
     db.pragma_update(None, "journal_mode", "WAL").unwrap();
@@ -168,9 +168,9 @@ fn bare(dir: &Path, text: &str, rows: &[(String, String)]) -> Duration {
         CREATE INDEX alert_id ON alert (id_hash);";
     db.execute_batch(schema).unwrap();
     let mut file = File::create(dir.join("raw")).unwrap();
-    let began = Instant::now();
+    let (began, used) = (Instant::now(), processor());
     let mut raw = text.split_inclusive('\n');
-    for (at, lot) in rows.chunks(BATCH).enumerate() {
+    for (at, lot) in rows.chunks(batch).enumerate() {
         let bytes: String = raw.by_ref().take(lot.len()).collect();
         file.write_all(bytes.as_bytes()).unwrap();
         file.sync_data().unwrap();
@@ -179,7 +179,7 @@ fn bare(dir: &Path, text: &str, rows: &[(String, String)]) -> Duration {
                    VALUES (?1, ?2, 1, ?3, ?3, 1, ?4, ?5, ?6)";
         let mut insert = db.prepare_cached(sql).unwrap();
         for (i, (id, json)) in lot.iter().enumerate() {
-            let n = (at * BATCH + i) as i64;
+            let n = (at * batch + i) as i64;
             let hash = n.wrapping_mul(0x1E37_79B9_7F4A_7C15);
             insert
                 .execute(params![hash, id, n, n, json.len() as i64, json])
@@ -188,7 +188,20 @@ fn bare(dir: &Path, text: &str, rows: &[(String, String)]) -> Duration {
         drop(insert);
         db.execute_batch("COMMIT").unwrap();
     }
-    began.elapsed()
+    Took(began.elapsed(), processor().saturating_sub(used))
+}
+
+/// Processor time that bytes and rows of alerts take with nothing else, each, in batches of a size.
+pub fn bare_each(dir: &Path, text: &str, batch: usize) -> f64 {
+    let now = Timestamp::now();
+    let row = |line: &str| {
+        let alert = decode(None, line.as_bytes(), "siem", now)
+            .unwrap()
+            .remove(0);
+        (alert.id.to_string(), serde_json::to_string(&alert).unwrap())
+    };
+    let rows: Vec<(String, String)> = text.lines().map(row).collect();
+    bare(dir, text, &rows, batch).1.as_secs_f64() / rows.len().max(1) as f64
 }
 
 /// Time on the clock, and of the processor.
@@ -229,7 +242,7 @@ fn queued(raw: &[&[u8]], now: Timestamp, goals: &mut Goals) -> Took {
                 .into_iter()
                 .flat_map(|piece| piece.alerts)
                 .map(|alert| StoredAlert {
-                    alert,
+                    alert: Arc::new(alert),
                     count: 1,
                     first_seen: now,
                     last_seen: now,
@@ -298,7 +311,7 @@ pub fn run(dir: &Path, n: usize, goals: &mut Goals) {
     tell("of which: stored", putting);
     assert_eq!((queue.all(), store.counts().unwrap().alerts), (n, n as u64));
     for row in store.alerts(n).unwrap().into_iter().rev() {
-        let json = serde_json::to_string(&row.alert).unwrap();
+        let json = serde_json::to_string(&*row.alert).unwrap();
         pairs.push((row.alert.id.to_string(), json));
     }
     println!(
@@ -313,10 +326,10 @@ pub fn run(dir: &Path, n: usize, goals: &mut Goals) {
     tell("the same from a file, by its source", read);
     std::fs::remove_dir_all(dir.join("read")).unwrap();
     std::fs::remove_file(&file).unwrap();
-    let used = processor();
-    let alone = bare(&dir.join("bare"), &text, &pairs);
-    let alone = Took(alone, processor().saturating_sub(used));
+    let alone = bare(&dir.join("bare"), &text, &pairs, BATCH);
     tell("bare bytes and bare rows, durable", alone);
+    let large = bare(&dir.join("large"), &text, &pairs, FILE_BATCH);
+    tell("the same in batches as large as of a file", large);
     let beside = |took: Took| {
         let wall = alone.0.as_secs_f64() / took.0.as_secs_f64();
         let used = alone.1.as_secs_f64() / took.1.as_secs_f64();
@@ -328,12 +341,13 @@ pub fn run(dir: &Path, n: usize, goals: &mut Goals) {
         beside(whole),
         beside(putting)
     );
-    judge(goals, [typed.0, alone.0, decoded.0, read.0, putting.0]);
+    judge(goals, [typed, alone, large, decoded, read, putting]);
 }
 
 /// Holds what things took against the goals.
-fn judge(goals: &mut Goals, [typed, alone, decoded, read, putting]: [Duration; 5]) {
-    let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
+fn judge(goals: &mut Goals, [typed, alone, large, decoded, read, putting]: [Took; 6]) {
+    let ratio = |one: Took, other: Took| one.0.as_secs_f64() / other.0.as_secs_f64();
+    let used = |one: Took, other: Took| one.1.as_secs_f64() / other.1.as_secs_f64();
     let mut least = |number, what, bound, figure| {
         goals.add(number, what, Must::Least(bound), figure, "x");
     };
@@ -354,6 +368,18 @@ fn judge(goals: &mut Goals, [typed, alone, decoded, read, putting]: [Duration; 5
         "storing alone, beside bare bytes and rows",
         0.8,
         ratio(alone, putting),
+    );
+    least(
+        1,
+        "decoding, beside typed parsing, processor time",
+        0.8,
+        used(typed, decoded),
+    );
+    least(
+        10,
+        "processor time from a file to a queue, beside bare bytes and rows",
+        BESIDE_BARE,
+        used(large, read),
     );
     least(
         2,

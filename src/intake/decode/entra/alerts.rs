@@ -60,20 +60,20 @@ pub(in crate::intake::decode) fn decode_alert(value: &Json<'_>, origin: &Origin<
     draft.id = fields.id(&["id", "providerAlertId"]).map(Into::into);
     draft.time = fields.time(&["createdDateTime", "lastUpdateDateTime"]);
     draft.exposed_at = fields.earliest(&["firstActivityDateTime", "createdDateTime"]);
-    draft.title = fields.text(&["title"]).map(str::to_owned);
+    draft.title = fields.text(&["title"]).map(Into::into);
     draft.severity_from(fields.scalar(&["severity"]), severity::from_word);
     let category = fields.text(&["category"]);
-    draft.action = category.map(str::to_owned);
+    draft.action = category.map(Into::into);
     for id in fields.texts("mitreTechniques") {
         draft.signal(from_technique(id));
-        draft.techniques.push(id.to_owned());
+        draft.techniques.push(id.into());
     }
     draft.signal(category.and_then(|c| lookup(CATEGORIES, c)));
     let product = fields.text(&["serviceSource"]);
     if product.is_some_and(|p| IDENTITY_PRODUCTS.contains(&p)) {
         draft.signal(P::CredentialUsedAnomalously);
     }
-    draft.url = fields.text(&["alertWebUrl"]).map(str::to_owned);
+    draft.url = fields.text(&["alertWebUrl"]).map(Into::into);
     // "Unique identifier to represent the incident this alert resource is associated with."
     draft.incident = fields.hint(&["incidentId"]);
     let mut found: Vec<Subject> = Vec::new();

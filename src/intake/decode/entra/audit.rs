@@ -163,7 +163,7 @@ pub(in crate::intake::decode) fn decode_audit(value: &Json<'_>, origin: &Origin<
     let named = activity.or_else(operation);
     draft.action = named
         .or(is_sign_in.then_some("Sign-in activity"))
-        .map(str::to_owned);
+        .map(Into::into);
     draft.signal(named.and_then(|name| lookup(ACTIVITIES, name)));
     let risk = fields.text(&["riskLevelDuringSignIn", "riskLevelAggregated"]);
     let is_risky = risk.is_some_and(|level| matches!(level, "low" | "medium" | "high"));
@@ -351,7 +351,7 @@ pub(in crate::intake::decode) fn decode_activity(value: &Json<'_>, origin: &Orig
         }
         _ => fields.text(&["operationName"]),
     };
-    draft.action = operation.map(str::to_owned);
+    draft.action = operation.map(Into::into);
     // Steps of one operation share its correlation id.
     let step = fields.scalar(&["resultType", "status.value", "resultSignature"]);
     let step = step.and_then(Json::scalar_json).unwrap_or_default();

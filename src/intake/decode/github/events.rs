@@ -214,7 +214,7 @@ pub(in crate::intake::decode) fn decode_webhook(value: &Json<'_>, origin: &Origi
     let bare_installation = has(value, "installation.account").then_some("installation");
     let event = named.map(|(_, event)| *event).or(bare_installation);
     let action = fields.text(&["action"]);
-    draft.action = action.map(str::to_owned);
+    draft.action = action.map(Into::into);
     let object = match event {
         Some("code_scanning_alert" | "dependabot_alert" | "repository_vulnerability_alert") => {
             "alert"
@@ -239,7 +239,7 @@ pub(in crate::intake::decode) fn decode_webhook(value: &Json<'_>, origin: &Origi
         draft.exposed_at = fields
             .time(&[&path("created_at")])
             .filter(|_| object == "alert");
-        draft.url = fields.text(&[&path("html_url")]).map(str::to_owned);
+        draft.url = fields.text(&[&path("html_url")]).map(Into::into);
     }
     let repository = fields.text(&["repository.full_name"]);
     let owner = fields.text(&[
@@ -300,7 +300,7 @@ fn key(fields: &Fields<'_, '_>, draft: &mut Draft, event: &str) {
     });
     let text = |path: &str| fields.id(&[path]).unwrap_or_default().into_owned();
     let more = ["sender.login", "started_at", "completed_at", "after"].map(text);
-    draft.recipe = [event.to_owned(), action, place]
+    draft.recipe = [event.to_owned(), action.into(), place]
         .into_iter()
         .chain(more)
         .collect();
@@ -314,8 +314,8 @@ fn title(fields: &Fields<'_, '_>, draft: &mut Draft, event: Option<&str>) {
         "alert.rule.name",
         "workflow_run.display_title",
     ]);
-    let done = || Some(format!("{}.{}", event?, draft.action.as_deref()?));
-    draft.title = given.map(str::to_owned).or_else(done);
+    let done = || Some(format!("{}.{}", event?, draft.action.as_deref()?).into());
+    draft.title = given.map(Into::into).or_else(done);
 }
 
 fn whom(fields: &Fields<'_, '_>, draft: &mut Draft, event: Option<&str>) {

@@ -6,6 +6,7 @@ use toml::Value;
 use super::spec::Spec;
 use super::{Condition, Mapping, Origin};
 use crate::domain::alert::Alert;
+use crate::domain::digest::Digest;
 use crate::domain::text::show;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
 use crate::intake::decode::envelope::Envelope;
@@ -203,7 +204,7 @@ pub(super) fn samples(mapping: &Mapping) -> Result<(), MappingError> {
         let origin = Origin {
             source: "sample",
             observed: Timestamp::UNIX_EPOCH,
-            raw_sha256: "",
+            raw_sha256: Digest::default(),
             place: None,
             envelope: Envelope::default(),
         };
@@ -236,7 +237,7 @@ pub(super) fn samples(mapping: &Mapping) -> Result<(), MappingError> {
 pub(in crate::intake::decode) fn field_of(alert: &Alert, field: &str) -> Option<String> {
     let subject = alert.subject.as_ref();
     Some(match field {
-        "format" => alert.format.clone(),
+        "format" => alert.format.to_string(),
         "exposed_at" => alert.exposed_at.map(|t| t.to_string()).unwrap_or_default(),
         "id" => alert.own_id().to_owned(),
         "key" => {

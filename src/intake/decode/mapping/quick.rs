@@ -264,7 +264,7 @@ impl Term {
                     let value = value.one(input, vars)?.into_json();
                     made.push((key.clone().into(), value));
                 }
-                out.push(Val::Made(Json::Object(made)));
+                out.push(Val::Made(Json::Object(made.into())));
             }
             Self::Call(call) => call.run(input, vars, out)?,
         }

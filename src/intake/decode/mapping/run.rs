@@ -145,16 +145,17 @@ struct Run<'r> {
 impl Run<'_> {
     fn draft(&self, origin: &Origin<'_>) -> Result<Draft, Undecodable> {
         let mut draft = Draft::new(&self.mapping.spec.kind);
-        draft.id = self.text("id")?;
+        draft.id = self.text("id")?.map(Into::into);
         draft.key = self.text("key")?.filter(|_| draft.id.is_some());
         draft.recipe = self.all("recipe", |out| Some(scalar(&out).unwrap_or_default()))?;
         draft.time = self.time("time")?;
         draft.exposed_at = self.time("exposed_at")?;
-        draft.title = self.text("title")?;
-        draft.action = self.text("action")?;
-        draft.url = self.text("url")?;
+        draft.title = self.text("title")?.map(Into::into);
+        draft.action = self.text("action")?.map(Into::into);
+        draft.url = self.text("url")?.map(Into::into);
         let incidents = self.all("incident", |out| scalar(&out))?;
-        draft.incident = incidents.into_iter().find(|id| !id.trim().is_empty());
+        let incident = incidents.into_iter().find(|id| !id.trim().is_empty());
+        draft.incident = incident.map(Into::into);
         self.severity(&mut draft)?;
         let confidence = self.first("confidence", |out| match out {
             Value::Number(number) => number.as_f64(),
@@ -172,7 +173,7 @@ impl Run<'_> {
         self.signals(&mut draft)?;
         for id in techniques {
             draft.signal(from_technique(&id));
-            draft.techniques.push(id);
+            draft.techniques.push(id.into());
         }
         Ok(draft)
     }
@@ -183,7 +184,7 @@ impl Run<'_> {
             Value::String(_) | Value::Number(_) | Value::Bool(_) => Some(out),
             _ => None,
         })?;
-        draft.severity_raw = raw.as_ref().map(Value::to_string);
+        draft.severity_raw = raw.as_ref().map(|raw| raw.to_string().into());
         draft.severity = raw.as_ref().and_then(|raw| self.meaning(raw));
         // A severity of ours, where the source gives none: there is no raw value beside it.
         if draft.severity.is_none() {

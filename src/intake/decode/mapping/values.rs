@@ -45,7 +45,7 @@ pub(super) fn nested<'a>(value: &Json<'a>) -> Json<'a> {
             out.push((key.clone(), inner));
         }
     }
-    Json::Object(out)
+    Json::Object(out.into())
 }
 
 fn put<'a>(
@@ -61,20 +61,22 @@ fn put<'a>(
                 true
             }
             (Some((_, Json::Object(inner))), Json::Object(more)) => {
-                for (k, v) in more {
-                    put(inner, k, v);
-                }
+                inner.change(|inner| {
+                    for (k, v) in more {
+                        put(inner, k, v);
+                    }
+                });
                 true
             }
             _ => false,
         };
     };
     let at = out.iter().position(|(k, _)| k == head).unwrap_or_else(|| {
-        out.push((head.to_owned().into(), Json::Object(Vec::new())));
+        out.push((head.to_owned().into(), Json::Object(Vec::new().into())));
         out.len() - 1
     });
     match &mut out[at].1 {
-        Json::Object(inner) => put(inner, rest, value),
+        Json::Object(inner) => inner.change(|inner| put(inner, rest, value)),
         _ => false,
     }
 }

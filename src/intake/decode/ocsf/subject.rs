@@ -5,6 +5,7 @@
 
 use super::Event;
 use crate::domain::alert::Subject;
+use crate::domain::small::Small;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::IdentityKind;
 use crate::intake::decode::identity::{kind_of_id, provider_of_id, provider_word};
@@ -175,9 +176,9 @@ fn kind_of_user(user: &Json<'_>) -> IdentityKind {
 }
 
 /// Names who knows this id: what its shape proves, else the cloud, else the product that reports it, else the source.
-fn provider(event: &Event<'_, '_>, id: &str, source: &str) -> String {
+fn provider(event: &Event<'_, '_>, id: &str, source: &str) -> Small {
     if let Some(provider) = provider_of_id(id) {
-        return provider.to_owned();
+        return provider.into();
     }
     let places: [&[&str]; 4] = [
         &["cloud", "provider"],

@@ -77,7 +77,7 @@ fn every_kind_decodes_its_message_when_named() {
         };
         let contents = decode_all(Some(kind), fixture.input.as_bytes(), "lab", now()).unwrap();
         assert_eq!(contents.alerts.len(), fixture.count, "{}", fixture.name);
-        assert_eq!(contents.alerts[0].alert.format, *kind);
+        assert_eq!(contents.alerts[0].alert.format, kind.as_str());
     }
 }
 

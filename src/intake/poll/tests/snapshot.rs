@@ -67,7 +67,7 @@ async fn what_leaves_a_whole_list_is_over(#[case] answers: &[Answer], #[case] ov
     found.sort_unstable();
     assert_eq!(found, over);
     for row in rows {
-        if let Some(resolved) = row.alert.resolved {
+        if let Some(resolved) = &row.alert.resolved {
             assert!(resolved.reason.contains("does not list it"), "{resolved:?}");
             assert!(resolved.at >= row.first_seen);
         }

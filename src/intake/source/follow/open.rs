@@ -1,9 +1,11 @@
 //! One file that is being read.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::intake::decode::hex;
@@ -13,6 +15,52 @@ use crate::intake::store::FileCursor;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
+
+/// Most pieces of [`CHUNK`] bytes whose memory is kept for the next: what a full batch takes.
+const MOST_SPARE: usize = 24;
+
+/// Memory of pieces that nobody looks at any more. An allocator gives it back to the system, and gets it anew for the next
+/// batch page by page, which takes longer than reading.
+#[derive(Clone, Debug, Default)]
+struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// A piece whose memory comes back when its last line is dropped.
+struct Lent(Vec<u8>, Spare);
+
+impl Spare {
+    fn pieces(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Vec<u8> {
+        let known = self.pieces().pop();
+        known.unwrap_or_else(|| Vec::with_capacity(CHUNK))
+    }
+
+    fn lend(&self, piece: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent(piece, self.clone()))
+    }
+
+    fn give_back(&self, mut piece: Vec<u8>) {
+        piece.clear();
+        let mut pieces = self.pieces();
+        if pieces.len() < MOST_SPARE {
+            pieces.push(piece);
+        }
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.1.give_back(std::mem::take(&mut self.0));
+    }
+}
 
 /// Bytes one step reads at most when no line ends in them.
 const MOST_UNFINISHED: usize = 4 << 20;
@@ -90,8 +138,10 @@ pub(super) struct Open {
     at_offset: Samples,
     /// Samples of everything cut or held as the unfinished line.
     at_end: Samples,
-    /// Read from the file but not looked at yet.
-    ahead: Vec<u8>,
+    /// Read from the file, and up to where it was looked at. Lines share it.
+    ahead: Bytes,
+    looked: usize,
+    spare: Spare,
     lines: Lines,
 }
 
@@ -116,7 +166,9 @@ impl Open {
             ino: meta.ino(),
             at_offset: samples.clone(),
             at_end: samples,
-            ahead: Vec::new(),
+            ahead: Bytes::new(),
+            looked: 0,
+            spare: Spare::default(),
             lines: Lines::default(),
         })
     }
@@ -152,14 +204,15 @@ impl Open {
         let mut unfinished = 0;
         let mut is_end = false;
         while !builder.is_full() && unfinished < MOST_UNFINISHED {
-            if self.ahead.is_empty() && !self.read_chunk()? {
+            if self.looked == self.ahead.len() && !self.read_chunk()? {
                 is_end = true;
                 break;
             }
             let ahead = std::mem::take(&mut self.ahead);
-            let (mut taken, mut ended) = (0, 0);
+            let begin = self.looked;
+            let (mut taken, mut ended) = (begin, begin);
             while taken < ahead.len() && !builder.is_full() {
-                let (count, line) = self.lines.feed(&ahead[taken..]);
+                let (count, line) = self.lines.feed_shared(&ahead, taken);
                 taken += count;
                 match line {
                     Some(line) => {
@@ -169,13 +222,12 @@ impl Open {
                     None => unfinished += count,
                 }
             }
-            self.at_end.extend(&ahead[..ended]);
-            if ended > 0 {
+            self.at_end.extend(&ahead[begin..ended]);
+            if ended > begin {
                 self.line_ended();
             }
             self.at_end.extend(&ahead[ended..taken]);
-            self.ahead = ahead;
-            self.ahead.drain(..taken);
+            (self.ahead, self.looked) = (ahead, taken);
         }
         Ok(Filled {
             is_end,
@@ -186,20 +238,17 @@ impl Open {
     /// Reads on. Tells whether there was anything, and anything that belongs behind what was read before: a file that
     /// was cut and written anew would be read from the middle of other lines.
     fn read_chunk(&mut self) -> io::Result<bool> {
-        self.ahead.resize(CHUNK, 0);
-        let read = loop {
-            match self.file.read(&mut self.ahead) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
-            }
-        };
-        self.ahead.truncate(*read.as_ref().unwrap_or(&0));
-        read?;
+        (self.ahead, self.looked) = (Bytes::new(), 0);
+        let mut chunk = self.spare.take();
+        let mut part = Read::by_ref(&mut self.file).take(CHUNK as u64);
+        part.read_to_end(&mut chunk)?;
         // Looked at after the read: what holds now held while it was read.
-        if !self.ahead.is_empty() && !self.is_as_read()? {
-            self.ahead.clear();
+        if chunk.is_empty() || !self.is_as_read()? {
+            self.spare.give_back(chunk);
+            return Ok(false);
         }
-        Ok(!self.ahead.is_empty())
+        self.ahead = self.spare.lend(chunk);
+        Ok(true)
     }
 
     fn line_ended(&mut self) {

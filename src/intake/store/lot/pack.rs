@@ -3,13 +3,16 @@
 //! A change of this form gets another number in the first byte. Words of closed lists are written out, so that a program
 //! with more of them reads what one with fewer wrote.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::domain::alert::{Alert, Resolved, Resource, Subject};
+use crate::domain::digest::Digest;
 use crate::domain::ids::AlertId;
+use crate::domain::small::Small;
 use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
-use crate::intake::decode::hex;
 use crate::intake::store::StoredAlert;
 use crate::intake::store::rows::{micros, rounded};
 
@@ -96,7 +99,7 @@ impl Writer {
         let base = *self.base.get_or_insert(alert.observed);
         let own = alert.id.as_str().strip_prefix(&*alert.source);
         let own = own.and_then(|rest| rest.strip_prefix('/'));
-        let digest = digest(&alert.raw_sha256);
+        let digest = alert.raw_sha256.bytes();
         let flags = [
             (own.is_some(), has::OWN_KEY),
             (alert.native_id.is_some(), has::NATIVE_ID),
@@ -129,8 +132,8 @@ impl Writer {
         let again = micros(stored.last_seen) - micros(stored.first_seen);
         self.number(again.max(0).unsigned_abs());
         match digest {
-            Some(bytes) => self.out.extend_from_slice(&bytes),
-            None => self.text(&alert.raw_sha256),
+            Some(bytes) => self.out.extend_from_slice(bytes),
+            None => self.text(""),
         }
         self.alert(alert, flags);
     }
@@ -241,23 +244,6 @@ impl Writer {
     }
 }
 
-/// Returns the bytes that lower-case hex stands for.
-fn digest(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    let digit = |c: u8| match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        _ => None,
-    };
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = (digit(pair[0])? << 4) | digit(pair[1])?;
-    }
-    Some(bytes)
-}
-
 /// The alerts of a lot, each read when it is asked for.
 #[derive(Debug)]
 pub(super) struct Reader<'b> {
@@ -308,9 +294,10 @@ impl<'b> Reader<'b> {
         let (offset, length) = (cursor.number()?, cursor.number()?);
         let (count, again) = (cursor.number()?, cursor.number()?);
         let raw_sha256 = if flags & has::DIGEST != 0 {
-            hex(cursor.bytes(32)?)
+            let bytes: [u8; 32] = cursor.bytes(32)?.try_into().ok()?;
+            bytes.into()
         } else {
-            cursor.text()?.to_owned()
+            Digest::parse(cursor.text()?)?
         };
         let observed = match flags & has::OBSERVED {
             0 => self.base,
@@ -327,7 +314,7 @@ impl<'b> Reader<'b> {
         let alert = Alert {
             id,
             native_id: native.map(Untrusted::new),
-            source: source.to_owned(),
+            source: source.into(),
             time,
             observed,
             exposed_at,
@@ -338,7 +325,7 @@ impl<'b> Reader<'b> {
         let last_seen = i64::try_from(again).ok()?.checked_add(micros(first_seen))?;
         Some(Entry {
             stored: StoredAlert {
-                alert,
+                alert: Arc::new(alert),
                 count,
                 first_seen,
                 last_seen: Timestamp::from_microsecond(last_seen).ok()?,
@@ -350,7 +337,7 @@ impl<'b> Reader<'b> {
 
     fn rest(&self, cursor: &mut Cursor<'b>, flags: u32) -> Option<Alert> {
         let is = |flag: u32| flags & flag != 0;
-        let format = self.word(cursor)?.to_owned();
+        let format = self.word(cursor)?.into();
         let title = Untrusted::new(cursor.text()?);
         let severity = self.word(cursor)?;
         let severity_raw = cursor.optional(is(has::SEVERITY_RAW))?;
@@ -395,7 +382,7 @@ impl<'b> Reader<'b> {
         Some(Alert {
             id: AlertId::new(""),
             native_id: None,
-            source: String::new(),
+            source: Small::default(),
             format,
             time: None,
             observed: self.base,
@@ -412,7 +399,7 @@ impl<'b> Reader<'b> {
             evidence_url,
             incident,
             techniques,
-            raw_sha256: String::new(),
+            raw_sha256: Digest::default(),
             resolved,
         })
     }

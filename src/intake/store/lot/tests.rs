@@ -22,7 +22,7 @@ impl List {
         found.0 += 1;
         found.3 = found.3.max(second);
         if time >= found.2 {
-            (found.1, found.2) = (piece.raw.clone(), time);
+            (found.1, found.2) = (piece.raw.to_vec(), time);
         }
     }
 

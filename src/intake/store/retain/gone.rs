@@ -39,7 +39,7 @@ pub(super) fn remember(
     tx.prepare_cached(sql)?.execute(params![
         key(&alert.id),
         alert.time.map(micros),
-        short(&alert.raw_sha256),
+        short(&alert.raw_sha256.to_string()),
         micros(now)
     ])?;
     Ok(())
@@ -97,7 +97,7 @@ pub(in crate::intake::store) fn is_old_news(
         (Some(now), Some(before)) => now > before,
         _ => true,
     };
-    if is_later && raw != short(&alert.raw_sha256) {
+    if is_later && raw != short(&alert.raw_sha256.to_string()) {
         tx.prepare_cached("DELETE FROM gone WHERE key = ?1")?
             .execute([&key])?;
         return Ok(false);

@@ -225,7 +225,7 @@ fn segments_are_emptied_and_removed_and_nothing_is_lost() {
         let raw = store.raw(&row.alert.id).unwrap().unwrap();
         assert_eq!(
             crate::intake::decode::hex(&Sha256::digest(&raw)),
-            row.alert.raw_sha256
+            row.alert.raw_sha256.to_string()
         );
     }
 }
@@ -383,7 +383,11 @@ fn killed_at_any_moment_it_loses_nothing_else() {
         let found = left(&store);
         for n in (0..1_200).filter(is_kept) {
             let raw = store.raw(&id(n)).unwrap();
-            assert_eq!(raw.as_ref(), Some(&pieces[n].raw), "a{n} in round {round}");
+            assert_eq!(
+                raw.as_deref(),
+                Some(&*pieces[n].raw),
+                "a{n} in round {round}"
+            );
         }
         assert!(found.len() >= 840);
     }

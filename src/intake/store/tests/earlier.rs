@@ -40,7 +40,7 @@ CREATE INDEX quarantine_segment ON quarantine (segment);
 ";
 
 fn raw(id: &str) -> Vec<u8> {
-    accepted(id, 1_795_000_000, 1).raw
+    accepted(id, 1_795_000_000, 1).raw.into()
 }
 
 /// An alert as version 1 wrote it: without what came later.
