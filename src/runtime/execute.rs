@@ -17,6 +17,7 @@ use super::steady;
 use crate::app::model::Phase;
 use crate::app::msg::Msg;
 use crate::connect::Connector;
+use crate::connect::http::Way;
 use crate::domain::authority::Act;
 use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
 use crate::domain::decision::{
@@ -457,7 +458,7 @@ impl Run<'_> {
         intent: &IntentId,
     ) -> Result<CellState, NotRecorded> {
         self.phase(&step.id, Phase::Sending);
-        let (outcome, tries) = send(connector, requests, intent).await;
+        let (outcome, tries) = send(connector, step, requests, intent).await;
         self.services.journal.outcome(&tries, &outcome).await?;
         let refused = matches!(
             outcome.outcome,
@@ -534,6 +535,7 @@ impl Run<'_> {
 /// Sends a step's requests. A step without any is already so, and only its read-back counts.
 async fn send(
     connector: &Connector,
+    step: &PlanStep,
     requests: &[RenderedRequest],
     intent: &IntentId,
 ) -> (Outcome, Vec<Attempt>) {
@@ -544,7 +546,13 @@ async fn send(
         };
         return (outcome, Vec::new());
     }
-    let mut result = connector.run(requests, intent.as_str()).await;
+    // What must not be sent twice has a connection of its own: a failure to connect is then known to have sent nothing, and
+    // no connection can end under it that was used before.
+    let way = match step.idempotent && requests == step.requests {
+        true => Way::Shared,
+        false => Way::Own,
+    };
+    let mut result = connector.run_by(way, requests, intent.as_str()).await;
     for tried in &mut result.tries {
         tried.intent = intent.clone();
     }
