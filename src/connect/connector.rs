@@ -137,9 +137,15 @@ impl Connector {
             .and_then(Value::as_str)
             .filter(|dir| !dir.is_empty())
             .map(PathBuf::from);
+        // What issues a credential must have a place for it: else its team issues it, and hands it out.
+        let kept = |verb: &Verb, action: &super::spec::Action| {
+            let captures = action.request.iter().any(|r| r.capture.is_some());
+            *verb != Verb::IssueCredential || !captures || secret_dir.is_some()
+        };
         let actions = spec
             .action
             .iter()
+            .filter(|(verb, action)| kept(verb, action))
             .map(|(verb, action)| (*verb, info(action)))
             .collect();
         Ok(Self {

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
+mod later;
 mod revives;
 
+pub use self::later::later;
 use self::revives::revives;
 use super::approval::{self, Go, Patience};
 use super::hands::{self, Hands, Taken};
@@ -26,6 +28,7 @@ use crate::domain::decision::{
 };
 use crate::domain::identity::Identity;
 use crate::domain::ids::{IntentId, PlanDigest, StepId};
+use crate::domain::overlap;
 use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
 use crate::domain::vocabulary::{IdentityKind, Tier, Verb};
 
@@ -249,6 +252,16 @@ impl Run<'_> {
             if self.stop.load(Ordering::SeqCst) {
                 let text = format!("stopped before step {}; later steps were not sent", step.id);
                 return ended(plan, text, cells);
+            }
+            // It waits for what this run does, and is carried out by itself when its time has come.
+            if let Some(after) = step.after_s.filter(|_| !step.is_handed_over()) {
+                let says = format!(
+                    "in {}, by itself; `stanch debts` lists it",
+                    overlap::span(after)
+                );
+                self.phase(&step.id, Phase::Ended(CellState::Open, says));
+                cells.push((step.id.clone(), CellState::Open));
+                continue;
             }
             match self.step(plan, step, &mut begun).await {
                 Ok(None) => {
