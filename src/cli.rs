@@ -20,6 +20,7 @@ pub mod identity;
 mod json_out;
 pub mod log;
 mod look;
+mod overlap;
 pub mod plan;
 pub mod policy;
 mod record;
@@ -147,6 +148,8 @@ pub enum Command {
     Undo(plan::UndoArgs),
     /// List what other teams were asked to do for a plan, or write down that one did it.
     HandOff(handoff::HandOffArgs),
+    /// List credentials that work beside a new one until their time is over; end that now, or stop it.
+    Overlap(overlap::OverlapArgs),
     /// Read back the acts of an alert whose outcome is unknown; nothing is sent again.
     Reconcile(plan::ReconcileArgs),
     /// Claim, give, put off, dismiss, note or close alerts; show what of their containment is proven.
@@ -254,6 +257,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::BreakGlass(args)) => glass::run(global, &args, &mut out),
         Some(Command::Veto(args)) => veto::veto(global, &args, &mut out),
         Some(Command::Undo(args)) => plan::undo(global, &args, &mut out),
+        Some(Command::Overlap(args)) => overlap::run(global, &args, &mut out),
         Some(Command::HandOff(args)) => handoff::run(global, &args, &mut out),
         Some(Command::Reconcile(args)) => plan::reconcile(global, &args, &mut out),
         Some(Command::Alert(args)) => alert::run(global, &args, &mut out),

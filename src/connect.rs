@@ -55,6 +55,8 @@ mod flow_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod overlap_tests;
+#[cfg(test)]
 mod peer_kind_tests;
 #[cfg(test)]
 mod peer_tests;

@@ -23,6 +23,7 @@ pub mod inventory;
 pub mod newcomers;
 pub mod observed;
 pub mod options;
+pub mod overlap;
 pub mod plan;
 pub mod playbook;
 pub mod policy;

@@ -4,8 +4,11 @@
 //! JSON reader recurses without bound. Therefore only values that `serde_json` has read (128 levels at most) go in, only
 //! forms and functions named here are accepted, and only a bounded number of outputs is taken.
 
+mod deep;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
@@ -16,6 +19,8 @@ use jaq_core::{Compiler, Ctx, Vars, data, unwrap_valr};
 use jaq_json::Num;
 pub use jaq_json::Val;
 use serde_json::Value;
+
+use self::deep::on_deep_stack;
 
 /// Longest filter text in bytes, bound variables included.
 const MAX_SOURCE: usize = 64 * 1024;
@@ -127,24 +132,8 @@ pub enum JqError {
 /// Checks a filter without running it.
 pub fn check(source: &str) -> Result<(), JqError> {
     measure(source)?;
-    on_deep_stack(|| check_parsed(source))
-}
-
-/// Stack for one filter. The interpreter recurses along operators and data, in debug builds by several kB a level;
-/// within [`MAX_TOKENS`] and the depth of its input this is ample, and untouched pages cost nothing.
-const STACK: usize = 64 << 20;
-
-/// Runs something on a thread of its own with a stack of [`STACK`] bytes.
-fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, JqError> + Send) -> Result<T, JqError> {
-    std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .name("jq".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, work)
-            .map_err(|e| JqError::Failed(format!("no thread for it: {e}")))?
-            .join()
-            .unwrap_or_else(|_| Err(JqError::Failed("the interpreter gave up".to_owned())))
-    })
+    let source = source.to_owned();
+    on_deep_stack(move || check_parsed(&source))
 }
 
 fn check_parsed(source: &str) -> Result<(), JqError> {
@@ -169,13 +158,15 @@ fn walk(source: &str) -> Result<(), JqError> {
 /// Runs a filter and returns its outputs, 1,000 at most.
 pub fn run(source: &str, input: &Value) -> Result<Vec<Value>, JqError> {
     measure(source)?;
-    on_deep_stack(|| {
-        check_parsed(source)?;
-        run_checked(source, to_val(input))
+    let (source, input) = (source.to_owned(), input.clone());
+    on_deep_stack(move || {
+        walk(&source)?;
+        run_walked(&source, to_val(&input))
     })
 }
 
-fn run_checked(source: &str, input: Val) -> Result<Vec<Value>, JqError> {
+/// Runs a filter whose forms are all offered.
+fn run_walked(source: &str, input: Val) -> Result<Vec<Value>, JqError> {
     let filter = compile(source, &[])?;
     let ctx = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
     let run = filter.id.run((ctx, input)).map(unwrap_valr);
@@ -209,10 +200,17 @@ impl Filter {
         if tokens(source) > MAX_SHORT {
             return Err(JqError::TooBig("complicated"));
         }
-        let compiled = on_deep_stack(|| {
-            walk(source)?;
-            compile(source, vars)
-        })?;
+        let compiled = {
+            let source = source.to_owned();
+            let vars: Vec<String> = vars.iter().map(|v| (*v).to_owned()).collect();
+            on_deep_stack(move || {
+                walk(&source)?;
+                compile(
+                    &source,
+                    &vars.iter().map(String::as_str).collect::<Vec<_>>(),
+                )
+            })?
+        };
         Ok(Self {
             source: source.trim().to_owned(),
             compiled,
@@ -438,10 +436,13 @@ fn allow_pattern(pattern: &Pattern<&str>, sums: &mut usize) -> Result<(), JqErro
 }
 
 /// Compiles a filter that [`walk`] has accepted.
+/// What is defined in jq itself, read once: reading it takes longer than most filters do.
+static DEFINED: LazyLock<Vec<parse::Def<&'static str>>> = LazyLock::new(|| {
+    let core = jaq_core::defs().chain(jaq_std::defs());
+    core.chain(jaq_json::defs()).collect()
+});
+
 fn compile(source: &str, vars: &[&str]) -> Result<jaq_core::Filter<data::JustLut<Val>>, JqError> {
-    let defs = jaq_core::defs()
-        .chain(jaq_std::defs())
-        .chain(jaq_json::defs());
     let funs = jaq_core::funs()
         .chain(jaq_std::funs())
         .chain(jaq_json::funs());
@@ -450,7 +451,7 @@ fn compile(source: &str, vars: &[&str]) -> Result<jaq_core::Filter<data::JustLut
         code: source,
         path: (),
     };
-    let modules = Loader::new(defs)
+    let modules = Loader::new(DEFINED.iter().cloned())
         .load(&arena, file)
         .map_err(|_| JqError::Syntax(excerpt(source)))?;
     let names: Vec<String> = vars.iter().map(|name| format!("${name}")).collect();

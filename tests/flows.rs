@@ -658,6 +658,7 @@ fn step_of(verb: Verb, layer: Layer) -> PlanStep {
         undo: Undo::NothingToUndo,
         breaks: String::new(),
         idempotent: true,
+        after_s: None,
     }
 }
 

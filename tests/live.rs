@@ -1,4 +1,4 @@
-//! Connectors, sources and the whole console against real servers: Keycloak, a certified OpenID provider, RabbitMQ, PostgreSQL, JupyterHub,
+//! Connectors, sources and the whole console against real servers: Keycloak, Glewlwyd, a certified OpenID provider, RabbitMQ, PostgreSQL, JupyterHub,
 //! an emulation of AWS IAM that enforces what it is told, and Alertmanager, which the tests install and start themselves.
 //!
 //! Run with `cargo test --test live -- --ignored`. Needs java 17, mvn, node 20, npm, python 3 with venv, curl and apt-get; the
@@ -16,6 +16,8 @@ mod console;
 #[path = "common/desk.rs"]
 #[expect(dead_code, reason = "shared with tests that look at more")]
 mod desk;
+#[path = "live/glewlwyd.rs"]
+mod glewlwyd;
 #[path = "live/jupyterhub.rs"]
 mod jupyterhub;
 #[path = "live/keycloak.rs"]

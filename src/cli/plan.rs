@@ -568,7 +568,7 @@ pub(super) fn refuse_read_only(global: &Global) -> Option<u8> {
     })
 }
 
-fn finish(
+pub(super) fn finish(
     digest: &PlanDigest,
     ended: &Ended,
     json: bool,

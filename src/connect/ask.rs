@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::connector::{Connector, MAY_NOT_READ};
-use super::http::{Answer, Exchange};
+use super::http::{Answer, Exchange, Way};
 use super::jq;
 use crate::domain::plan::{Body, FormField, NextPage, RenderedRequest};
 
@@ -41,7 +41,7 @@ impl Connector {
 
     async fn ask_once(&self, request: &RenderedRequest) -> Result<(Answer, Value), String> {
         let exchange = self
-            .exchange(request, None)
+            .exchange(request, None, Way::Shared)
             .await
             .map_err(|e| e.to_string())?;
         let answer: Answer = match exchange {

@@ -14,7 +14,7 @@ use url::Url;
 use super::auth::Auth;
 use super::command;
 use super::error::ConnectError;
-use super::http::{Exchange, Http, HttpError, Outgoing};
+use super::http::{Exchange, Http, HttpError, Outgoing, Way};
 use super::lint;
 use super::load;
 use super::payload;
@@ -137,9 +137,15 @@ impl Connector {
             .and_then(Value::as_str)
             .filter(|dir| !dir.is_empty())
             .map(PathBuf::from);
+        // What issues a credential must have a place for it: else its team issues it, and hands it out.
+        let kept = |verb: &Verb, action: &super::spec::Action| {
+            let captures = action.request.iter().any(|r| r.capture.is_some());
+            *verb != Verb::IssueCredential || !captures || secret_dir.is_some()
+        };
         let actions = spec
             .action
             .iter()
+            .filter(|(verb, action)| kept(verb, action))
             .map(|(verb, action)| (*verb, info(action)))
             .collect();
         Ok(Self {
@@ -206,12 +212,13 @@ impl Connector {
         &self,
         request: &RenderedRequest,
         idempotency_key: Option<&str>,
+        way: Way,
     ) -> Result<Exchange, ConnectError> {
-        let exchange = self.exchange_once(request, idempotency_key).await?;
+        let exchange = self.exchange_once(request, idempotency_key, way).await?;
         match &exchange {
             // A request with a refused token took no effect, so a second one is safe.
             Exchange::Answer(answer) if answer.status == 401 && self.auth.forget().await => {
-                self.exchange_once(request, idempotency_key).await
+                self.exchange_once(request, idempotency_key, way).await
             }
             _ => Ok(exchange),
         }
@@ -221,6 +228,7 @@ impl Connector {
         &self,
         request: &RenderedRequest,
         idempotency_key: Option<&str>,
+        way: Way,
     ) -> Result<Exchange, ConnectError> {
         if let Some(command) = &self.spec.command {
             return command::run(self, command, request).await;
@@ -234,7 +242,10 @@ impl Connector {
             let signed = self.auth.sign(http, service, &outgoing).await?;
             outgoing.headers.extend(signed);
         }
-        Ok(http.send(outgoing).await)
+        Ok(match way {
+            Way::Own => http.send(outgoing).await,
+            Way::Shared => http.send_shared(outgoing).await,
+        })
     }
 
     /// Returns the client, with the console's certificate where it shows one.

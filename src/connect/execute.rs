@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 use super::capture::Sink;
 use super::connector::Connector;
-use super::http::{Answer, Exchange};
+use super::http::{Answer, Exchange, Way};
 use super::jq;
 use super::outcome::{MAX_TRIES, class_of, classify, pause};
 use crate::domain::coverage::WireOutcome;
@@ -79,6 +79,16 @@ impl Connector {
     /// `idempotency_key` goes out as `Idempotency-Key` with the first request; later ones of the same step append their
     /// number, because one key stands for one request.
     pub async fn run(&self, requests: &[RenderedRequest], idempotency_key: &str) -> RunResult {
+        self.run_by(Way::Own, requests, idempotency_key).await
+    }
+
+    /// Sends them by connections of their own, or, where sending them twice equals sending them once, by shared ones.
+    pub async fn run_by(
+        &self,
+        way: Way,
+        requests: &[RenderedRequest],
+        idempotency_key: &str,
+    ) -> RunResult {
         let mut result = RunResult::new();
         let mut effect = false;
         for (i, request) in requests.iter().enumerate() {
@@ -86,7 +96,7 @@ impl Connector {
                 0 => idempotency_key.to_owned(),
                 _ => format!("{idempotency_key}-{}", i + 1),
             };
-            let outcome = self.run_one(request, &key, &mut result).await;
+            let outcome = self.run_one(request, &key, way, &mut result).await;
             let taken = matches!(
                 outcome,
                 WireOutcome::Accepted | WireOutcome::AcceptedAsync | WireOutcome::NoChange
@@ -122,6 +132,7 @@ impl Connector {
         &self,
         request: &RenderedRequest,
         key: &str,
+        way: Way,
         result: &mut RunResult,
     ) -> WireOutcome {
         let sink = match self.sink(request) {
@@ -137,7 +148,7 @@ impl Connector {
         };
         for attempt in 1.. {
             result.attempts += 1;
-            let answer = match self.exchange(request, Some(key)).await {
+            let answer = match self.exchange(request, Some(key), way).await {
                 Err(error) => {
                     result.note(&request.id, ErrorClass::Console, &error.to_string());
                     return WireOutcome::NotSent;

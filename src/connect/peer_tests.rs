@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::http::Way;
 use super::testing::{good, settings};
 use super::{Connector, RunResult};
 use crate::app::settings::{AuthSettings, ConnectorSettings, SecretRef};
@@ -142,9 +143,17 @@ fn connector(base: &str) -> Connector {
 }
 
 async fn run(peer: &Peer, change: impl FnOnce(&mut RenderedRequest)) -> (RunResult, usize) {
+    run_by(Way::Own, peer, change).await
+}
+
+async fn run_by(
+    way: Way,
+    peer: &Peer,
+    change: impl FnOnce(&mut RenderedRequest),
+) -> (RunResult, usize) {
     let mut request = request(&peer.url);
     change(&mut request);
-    let result = connector(&peer.url).run(&[request], "key-1").await;
+    let result = connector(&peer.url).run_by(way, &[request], "key-1").await;
     (result, peer.calls.load(Ordering::SeqCst))
 }
 
@@ -196,9 +205,10 @@ async fn answers_have_a_class(
     #[case] answer: &str,
     #[case] want: WireOutcome,
     #[case] calls: usize,
+    #[values(Way::Own, Way::Shared)] way: Way,
 ) {
     let peer = Peer::saying(&format!("HTTP/1.1 {answer}")).await;
-    let (result, seen) = run(&peer, |_| {}).await;
+    let (result, seen) = run_by(way, &peer, |_| {}).await;
     assert_eq!((result.outcome, seen), (want, calls), "{result:?}");
     assert_eq!(result.attempts as usize, calls);
     let clean = matches!(want, Accepted | AcceptedAsync | NoChange);
@@ -220,11 +230,64 @@ async fn answers_have_a_class(
 #[tokio::test]
 async fn what_left_and_got_no_usable_answer_is_unknown_and_never_sent_again(
     #[case] manner: Manner,
+    #[values(Way::Own, Way::Shared)] way: Way,
 ) {
     let peer = Peer::start(manner).await;
-    let (result, calls) = run(&peer, |_| {}).await;
+    let (result, calls) = run_by(way, &peer, |_| {}).await;
     assert_eq!((result.outcome, calls), (Unknown, 1), "{result:?}");
     assert!(result.error.is_some());
+}
+
+/// A server that counts connections and requests. It answers a connection's requests and keeps it, up to so many; the next is
+/// read and not answered.
+async fn keeper(answers: usize) -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (opened, read) = (Arc::clone(&connections), Arc::clone(&requests));
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            opened.fetch_add(1, Ordering::SeqCst);
+            let read = Arc::clone(&read);
+            tokio::spawn(async move {
+                for n in 0.. {
+                    if read_request(&mut socket).await.is_empty() {
+                        return;
+                    }
+                    read.fetch_add(1, Ordering::SeqCst);
+                    if n == answers {
+                        return;
+                    }
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+                    socket.write_all(answer).await.unwrap();
+                }
+            });
+        }
+    });
+    (url, connections, requests)
+}
+
+#[rstest]
+#[case::of_its_own(Way::Own, [Accepted, Accepted, Accepted], 3, 3)]
+#[case::shared(Way::Shared, [Accepted, Accepted, Unknown], 1, 3)]
+#[tokio::test]
+async fn a_connection_that_ends_under_a_request_loses_it_and_nothing_is_sent_again(
+    #[case] way: Way,
+    #[case] want: [WireOutcome; 3],
+    #[case] connections: usize,
+    #[case] calls: usize,
+) {
+    let (url, opened, read) = keeper(2).await;
+    let connector = connector(&url);
+    let mut came = Vec::new();
+    for _ in 0..3 {
+        let result = connector.run_by(way, &[request(&url)], "k").await;
+        assert_eq!(result.attempts, 1, "{result:?}");
+        came.push(result.outcome);
+    }
+    assert_eq!(came, want);
+    let seen = [&opened, &read].map(|n| n.load(Ordering::SeqCst));
+    assert_eq!(seen, [connections, calls]);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ const PRESETS: &[(&str, &str)] = &[
     ),
     ("gitlab_runner", include_str!("preset/gitlab_runner.toml")),
     ("gitlab_token", include_str!("preset/gitlab_token.toml")),
+    ("glewlwyd", include_str!("preset/glewlwyd.toml")),
     (
         "google_service_account",
         include_str!("preset/google_service_account.toml"),

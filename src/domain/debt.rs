@@ -7,6 +7,7 @@ use super::coverage::{CellState, WireOutcome};
 use super::decision::{Act, Decisions, PlanState};
 use super::hold::{Ending, Hold};
 use super::ids::{AlertId, IdentityId, PlanDigest};
+use super::overlap::{self, Later};
 use super::plan::{PlanStep, Undo};
 use super::text::show_identifier;
 use super::vocabulary::{Verb, words};
@@ -34,6 +35,9 @@ words! {
 /// How long a control may stand before its owner is asked whether it must, in seconds (24 h).
 pub const LOOK_AGAIN_S: i64 = 24 * 60 * 60;
 
+/// How late something that ends by itself may be before people are told, in seconds.
+const LATE_S: i64 = 60;
+
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Debt {
@@ -57,6 +61,8 @@ pub struct Debt {
     pub next: String,
     /// What is exposed, or interrupted, meanwhile.
     pub meanwhile: String,
+    /// Whether it ends by itself: then people are told only when that is late.
+    pub by_itself: bool,
     /// When people were told that it is overdue, and what came of that.
     pub paged: Option<(Timestamp, String)>,
 }
@@ -77,7 +83,12 @@ impl Debt {
 
     /// Tells whether people are to be told: it is overdue, and nobody was told yet. A hold tells by how it ends.
     pub fn is_to_page(&self, now: Timestamp) -> bool {
-        self.is_overdue(now) && self.paged.is_none() && self.kind != DebtKind::Hold
+        let grace = match self.by_itself {
+            true => SignedDuration::from_secs(LATE_S),
+            false => SignedDuration::ZERO,
+        };
+        let late = self.until.checked_add(grace).unwrap_or(Timestamp::MAX) <= now;
+        late && self.paged.is_none() && self.kind != DebtKind::Hold
     }
 
     /// Says whether people were told that it is overdue, or that nobody can be; `None` while it is not. `pager` says whether
@@ -110,6 +121,7 @@ pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestam
             debts.extend(standing.and_then(|act| control(authority, state, step, act)));
         }
     }
+    debts.extend(overlap::waiting(decisions).map(|later| waits(authority, &later)));
     for (digest, glass) in decisions.broken() {
         if authority.is_none_or(|a| !a.reviewed(glass)) {
             debts.push(Debt {
@@ -125,6 +137,7 @@ pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestam
                 what: format!("acted alone: {}", glass.reason),
                 next: "somebody else reviews it; nobody acts alone before".to_owned(),
                 meanwhile: "nobody else looked at what was done".to_owned(),
+                by_itself: false,
                 paged: None,
             });
         }
@@ -160,6 +173,7 @@ pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestam
             what: format!("trusted again: {}", said.reason),
             next,
             meanwhile: meanwhile.to_owned(),
+            by_itself: false,
             paged: None,
         });
     }
@@ -169,6 +183,51 @@ pub fn debts(decisions: &Decisions, authority: Option<&Authority>, now: Timestam
     }
     debts.sort_by(|a, b| (a.until, &a.id).cmp(&(b.until, &b.id)));
     debts
+}
+
+/// A credential that works beside its successor until a step of a plan turns it off.
+fn waits(authority: Option<&Authority>, later: &Later<'_>) -> Debt {
+    let plan = &later.state.plan;
+    let next = match (later.kept, later.tried) {
+        (_, Some(act)) => format!(
+            "IT WAS TRIED and is {}: somebody ends it: `stanch overlap end {} {} --reason WHY`",
+            act.cell().words(),
+            later.digest.short(),
+            later.step.id
+        ),
+        (Some((_, who, reason)), None) => {
+            format!("nothing by itself, {who} stopped that: {reason}; somebody ends it")
+        }
+        (None, None) if later.by_hand => format!(
+            "{} turns them off by hand; then `stanch hand-off {} --done {} --by WHO --reason TEXT`",
+            later.step.team,
+            later.digest.short(),
+            later.step.id
+        ),
+        (None, None) => "turned off by itself; `stanch overlap keep` stops that".to_owned(),
+    };
+    let (signer, actor) = later.by;
+    Debt {
+        kind: DebtKind::Overlap,
+        id: format!("{}/{}", later.digest.short(), later.step.id),
+        alert: plan.alert.clone(),
+        identity: Some(plan.identity.clone()),
+        owner: who(authority, signer, actor),
+        since: later.since,
+        until: match later.kept {
+            Some((at, ..)) => {
+                let again = at.checked_add(SignedDuration::from_secs(LOOK_AGAIN_S));
+                again.unwrap_or(at)
+            }
+            None => later.until,
+        },
+        what: later.step.title.clone(),
+        next,
+        meanwhile: "the old credentials work beside the new one: whoever has them gets in"
+            .to_owned(),
+        by_itself: later.kept.is_none() && later.tried.is_none() && !later.by_hand,
+        paged: None,
+    }
 }
 
 fn held(decisions: &Decisions, authority: Option<&Authority>, hold: &Hold) -> Debt {
@@ -197,6 +256,7 @@ fn held(decisions: &Decisions, authority: Option<&Authority>, hold: &Hold) -> De
         what: format!("{} ({by})", hold.by.reason),
         next,
         meanwhile,
+        by_itself: false,
         paged: None,
     }
 }
@@ -221,6 +281,8 @@ fn kind_of(step: &PlanStep) -> Option<DebtKind> {
     Some(match step.verb {
         Verb::FreezePipeline | Verb::PauseAgent => DebtKind::Freeze,
         Verb::RotateSecret => DebtKind::Overlap,
+        // A new credential, and old ones that nobody needs any more, are what was wanted to last.
+        Verb::IssueCredential | Verb::RetireCredential => return None,
         Verb::DisableIdentity
         | Verb::DisableCredential
         | Verb::IsolateMailbox
@@ -253,6 +315,7 @@ fn control(
         what: step.title.clone(),
         next: "somebody says whether it must stand; restore or undo lifts it".to_owned(),
         meanwhile,
+        by_itself: false,
         paged: None,
     })
 }

@@ -147,6 +147,8 @@ words! {
         HandOver = "hand_over",
         /// Wrote down that such a step was done, by whom, and what they say of it.
         HandOverDone = "hand_over_done",
+        /// Stopped a step that waits for its time: what it would turn off stays on until somebody ends that.
+        KeepOld = "keep_old",
         /// Wrote something down.
         Note = "note",
         /// Took a cell of the coverage on as a risk, instead of a proof.

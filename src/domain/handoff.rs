@@ -126,6 +126,18 @@ pub fn answer(
     standing(digest, step, plan, decisions).1
 }
 
+/// Returns when it was written down that a step was done by its team.
+pub fn done_at(
+    digest: &PlanDigest,
+    plan: &Plan,
+    step: &PlanStep,
+    decisions: &Decisions,
+) -> Option<Timestamp> {
+    let handed = step.is_handed_over();
+    let done = handed.then(|| answer(digest, plan, step, decisions));
+    done.flatten().map(|done| done.at)
+}
+
 /// Returns the record that an item was done; says why there is none.
 pub fn done(
     digest: &PlanDigest,

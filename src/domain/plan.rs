@@ -103,6 +103,10 @@ pub struct PlanStep {
     pub breaks: String,
     /// Whether sending it twice has the effect of sending it once.
     pub idempotent: bool,
+    /// How many seconds after the step before it that issues a credential took hold it is carried out, by itself; `None` is
+    /// with the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_s: Option<u64>,
 }
 
 /// A step of the playbook that this plan does not contain.
@@ -436,6 +440,12 @@ impl Plan {
             }
         }
         names
+    }
+
+    /// Returns the step whose effect another waits for: the last before it that issues a credential.
+    pub fn issues_before(&self, step: &PlanStep) -> Option<&PlanStep> {
+        let before = self.steps.iter().take_while(|s| s.id != step.id);
+        before.filter(|s| s.verb == Verb::IssueCredential).last()
     }
 
     /// Finds a step.

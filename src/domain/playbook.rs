@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::LONGEST_HOLD_S;
+use super::overlap::LEAST_OVERLAP_S;
 use super::policy::assess::Outcome;
 use super::policy::check::{Fault, condition};
 use super::policy::facts::Facts;
@@ -80,6 +82,10 @@ pub struct StepTemplate {
     /// The condition, read and checked.
     #[serde(skip)]
     pub term: Option<Arc<Term>>,
+    /// So many seconds after the step before it that issues a credential took hold, by itself: until then what it turns off
+    /// works beside the new one. 60 to 1,209,600 (two weeks).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_s: Option<u64>,
     /// The team does it by hand, whatever connectors offer: the step becomes an item that is handed over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_hand: bool,
@@ -175,10 +181,17 @@ impl PlaybookFile {
                 "it acts before it keeps evidence; make `preserve_evidence` its first step",
             );
         }
-        for (n, step) in book.steps.iter().enumerate() {
-            let n = n.to_string();
+        for (at, step) in book.steps.iter().enumerate() {
+            let n = at.to_string();
             for (key, problem) in step.check() {
                 fail(&["step", &n, key], &problem);
+            }
+            let issues = |s: &StepTemplate| s.verb == Verb::IssueCredential;
+            if step.after_s.is_some() && !book.steps[..at].iter().any(issues) {
+                fail(
+                    &["step", &n, "after_s"],
+                    "nothing is issued before it, so no time begins; put `issue_credential` before it",
+                );
             }
         }
         found
@@ -193,15 +206,23 @@ impl StepTemplate {
         if self.team.trim().is_empty() {
             found.push(("team", "a step has no owning team; set `team`".to_owned()));
         }
-        if !self.verb.contains() && self.tier > Tier::Monitor {
+        if !self.verb.changes() && self.tier > Tier::Monitor {
             let problem = format!("{} only looks or tells; its tier is `monitor`", self.verb);
             found.push(("tier", problem));
         }
-        if self.verb.contains() && self.tier == Tier::Monitor {
+        if self.verb.changes() && self.tier == Tier::Monitor {
             let problem = format!("{} acts; its tier is `soft` or `hard`", self.verb);
             found.push(("tier", problem));
         }
-        if self.by_hand && self.verb.contains() {
+        if let Some(after) = self.after_s
+            && !(LEAST_OVERLAP_S..=LONGEST_HOLD_S).contains(&after)
+        {
+            let problem = format!(
+                "{after} is out of range; use {LEAST_OVERLAP_S} to {LONGEST_HOLD_S} seconds"
+            );
+            found.push(("after_s", problem));
+        }
+        if self.by_hand && self.verb.changes() {
             let verb = self.verb;
             if blank(&self.verify) {
                 let problem = format!(

@@ -44,7 +44,8 @@ pub fn refusal(
     verb: Verb,
     told: &[Told<'_>],
 ) -> Option<String> {
-    if !matches!(verb, Verb::DisableCredential | Verb::DisableIdentity) {
+    let key = matches!(verb, Verb::DisableCredential | Verb::RetireCredential);
+    if !key && verb != Verb::DisableIdentity {
         return None;
     }
     let mut leaked: Option<(&AlertId, Timestamp)> = None;
@@ -65,13 +66,14 @@ pub fn refusal(
     }
     let (alert, since) = leaked?;
     let says = format!("alert {alert} says that its credential is exposed, so whoever found it");
-    if verb == Verb::DisableCredential {
+    if key {
         return Some(format!(
             "{says} could use it again; leave it off, make a new one and hand that out"
         ));
     }
     let rotated = decisions.acts_on(identity).any(|act| {
-        let rotates = act.intent.verb == Verb::RotateSecret && !act.intent.undo;
+        let replaces = matches!(act.intent.verb, Verb::RotateSecret | Verb::RetireCredential);
+        let rotates = replaces && !act.intent.undo;
         rotates && act.at > since && act.cell() == CellState::Proven
     });
     // What has no secret of its own, as a role, or whose secret lies elsewhere, is replaced by people, and they answer for it.

@@ -151,6 +151,10 @@ words! {
         RevokeGrants = "revoke_grants",
         /// Replaces a secret.
         RotateSecret = "rotate_secret",
+        /// Issues a credential beside those that are in use, which go on working.
+        IssueCredential = "issue_credential",
+        /// Turns off those that another was issued beside, once whoever used them has the new one.
+        RetireCredential = "retire_credential",
         /// Turns one credential off.
         DisableCredential = "disable_credential",
         /// Turns the whole identity off.
@@ -187,8 +191,11 @@ impl Verb {
     pub const fn d3fend(self) -> Option<&'static str> {
         Some(match self {
             Self::RevokeSessions => "D3-ST",
-            Self::RevokeTokens | Self::DisableCredential | Self::RevokeGrants => "D3-CR",
-            Self::RotateSecret => "D3-CRO",
+            Self::RevokeTokens
+            | Self::DisableCredential
+            | Self::RetireCredential
+            | Self::RevokeGrants => "D3-CR",
+            Self::RotateSecret | Self::IssueCredential => "D3-CRO",
             Self::DisableIdentity => "D3-AL",
             Self::RestrictPrivilege
             | Self::BlockAction
@@ -212,8 +219,14 @@ impl Verb {
         )
     }
 
-    /// Tells whether this takes something from whoever holds the identity: evidence, messages and looks do not.
+    /// Tells whether this takes something from whoever holds the identity: evidence, messages, looks and a credential more
+    /// do not.
     pub const fn contains(self) -> bool {
+        self.changes() && !matches!(self, Self::IssueCredential)
+    }
+
+    /// Tells whether this changes anything at a provider.
+    pub const fn changes(self) -> bool {
         !matches!(self, Self::PreserveEvidence) && !self.is_manual()
     }
 

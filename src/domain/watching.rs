@@ -161,9 +161,9 @@ pub fn windows(decisions: &Decisions, window_s: u32, since: Timestamp) -> Vec<Wa
                 identity: identity.clone(),
                 since: began,
                 until,
-                rotated: newest_first
-                    .iter()
-                    .any(|act| act.intent.verb == Verb::RotateSecret),
+                rotated: newest_first.iter().any(|act| {
+                    matches!(act.intent.verb, Verb::RotateSecret | Verb::IssueCredential)
+                }),
             };
             (!ended && until > since && !is_answered(decisions, &watched)).then_some(watched)
         })

@@ -322,7 +322,7 @@ fn decision(decision: &Decision) -> String {
     let plan = decision.plan.as_ref().map_or("?", PlanDigest::short);
     let step = decision.step.as_ref().map_or("?", StepId::as_str);
     let (asked, handed, did, confirmed, given, put_off, taken, looked, by_itself);
-    let (silent, reviewed, held, vouched, restored);
+    let (silent, reviewed, held, vouched, restored, kept);
     let verb = match decision.kind {
         DecisionKind::Ask => {
             asked = format!("asked others to agree to plan {plan} for");
@@ -390,6 +390,11 @@ fn decision(decision: &Decision) -> String {
         DecisionKind::Dismiss => "dismissed",
         DecisionKind::CloseContained => "closed as contained",
         DecisionKind::DoNothing => "chose to do nothing now about",
+        DecisionKind::KeepOld => {
+            let step = decision.step.as_ref().map_or("?", StepId::as_str);
+            kept = format!("stopped step {step} of plan {plan}, which waited for its time, for");
+            &kept
+        }
         DecisionKind::Note => "noted on",
         DecisionKind::Reopen => "saw it used after it was contained, so opened again",
         DecisionKind::AcceptRisk => {

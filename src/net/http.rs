@@ -1,6 +1,8 @@
 //! One request to one place: no redirects, no proxy, no silent retry, bounded time and size.
 //!
-//! Every request has its own connection, so that a failure to connect is known to have sent nothing.
+//! A request has its own connection, so that a failure to connect is known to have sent nothing. Those that may be repeated
+//! may share connections: one that its peer closes at the same moment loses the request without an answer, and nobody knows
+//! whether it was read.
 
 use std::path::Path;
 use std::sync::Once;
@@ -109,10 +111,27 @@ pub struct Outgoing {
     pub payload: Payload,
 }
 
+/// How long a connection waits for the next request that may share it: less than servers wait, so that they rarely close one
+/// that is about to be used.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Most connections to one place that wait.
+const MOST_IDLE: usize = 32;
+
+/// Which connection a request leaves by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// One of its own.
+    Own,
+    /// One that others used: for what may be repeated.
+    Shared,
+}
+
 /// A client for one provider.
 #[derive(Clone, Debug)]
 pub struct Http {
-    client: reqwest::Client,
+    own: reqwest::Client,
+    shared: reqwest::Client,
 }
 
 /// Why there is no client.
@@ -153,6 +172,19 @@ impl Http {
             // An error means that somebody installed the same provider already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
+        let client = |idle| Self::client(timeout, ca_file, certificate, idle);
+        Ok(Self {
+            own: client(0)?,
+            shared: client(MOST_IDLE)?,
+        })
+    }
+
+    fn client(
+        timeout: Duration,
+        ca_file: Option<&Path>,
+        certificate: Option<&[u8]>,
+        idle: usize,
+    ) -> Result<reqwest::Client, HttpError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("stanch/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -160,7 +192,8 @@ impl Http {
             .no_proxy()
             .http1_only()
             .referer(false)
-            .pool_max_idle_per_host(0)
+            .pool_max_idle_per_host(idle)
+            .pool_idle_timeout(IDLE)
             .tls_version_min(reqwest::tls::Version::TLS_1_2)
             .connect_timeout(timeout / 2)
             .timeout(timeout);
@@ -182,23 +215,30 @@ impl Http {
                 .map_err(|e| HttpError::Certificate(describe(e)))?;
             builder = builder.identity(identity);
         }
-        let client = builder
-            .build()
-            .map_err(|e| HttpError::Client(describe(e)))?;
-        Ok(Self { client })
+        builder.build().map_err(|e| HttpError::Client(describe(e)))
     }
 
     /// Sends one request once.
     pub async fn send(&self, out: Outgoing) -> Exchange {
-        self.send_within(out, MAX_BODY).await
+        self.send_by(Way::Own, out, MAX_BODY).await
+    }
+
+    /// Sends one request once that may be repeated: over a connection that others used, where one waits.
+    pub async fn send_shared(&self, out: Outgoing) -> Exchange {
+        self.send_by(Way::Shared, out, MAX_BODY).await
     }
 
     /// Sends one request once and reads an answer of at most `cap` bytes.
     pub async fn send_within(&self, out: Outgoing, cap: usize) -> Exchange {
-        let mut request = self
-            .client
-            .request(out.method, out.url)
-            .headers(out.headers);
+        self.send_by(Way::Own, out, cap).await
+    }
+
+    async fn send_by(&self, way: Way, out: Outgoing, cap: usize) -> Exchange {
+        let client = match way {
+            Way::Own => &self.own,
+            Way::Shared => &self.shared,
+        };
+        let mut request = client.request(out.method, out.url).headers(out.headers);
         let mut sent = 0;
         if let Payload::Bytes(kind, mut bytes) = out.payload {
             sent = bytes.0.len() as u64;

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
+mod later;
 mod revives;
 
+pub use self::later::later;
 use self::revives::revives;
 use super::approval::{self, Go, Patience};
 use super::hands::{self, Hands, Taken};
@@ -17,6 +19,7 @@ use super::steady;
 use crate::app::model::Phase;
 use crate::app::msg::Msg;
 use crate::connect::Connector;
+use crate::connect::http::Way;
 use crate::domain::authority::Act;
 use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
 use crate::domain::decision::{
@@ -25,6 +28,7 @@ use crate::domain::decision::{
 };
 use crate::domain::identity::Identity;
 use crate::domain::ids::{IntentId, PlanDigest, StepId};
+use crate::domain::overlap;
 use crate::domain::plan::{Plan, PlanStep, RenderedRequest, RenderedVerify, Undo};
 use crate::domain::vocabulary::{IdentityKind, Tier, Verb};
 
@@ -249,6 +253,16 @@ impl Run<'_> {
                 let text = format!("stopped before step {}; later steps were not sent", step.id);
                 return ended(plan, text, cells);
             }
+            // It waits for what this run does, and is carried out by itself when its time has come.
+            if let Some(after) = step.after_s.filter(|_| !step.is_handed_over()) {
+                let says = format!(
+                    "in {}, by itself; `stanch debts` lists it",
+                    overlap::span(after)
+                );
+                self.phase(&step.id, Phase::Ended(CellState::Open, says));
+                cells.push((step.id.clone(), CellState::Open));
+                continue;
+            }
             match self.step(plan, step, &mut begun).await {
                 Ok(None) => {
                     let text = format!("{GAVE_WAY}; nothing was sent from here");
@@ -457,7 +471,7 @@ impl Run<'_> {
         intent: &IntentId,
     ) -> Result<CellState, NotRecorded> {
         self.phase(&step.id, Phase::Sending);
-        let (outcome, tries) = send(connector, requests, intent).await;
+        let (outcome, tries) = send(connector, step, requests, intent).await;
         self.services.journal.outcome(&tries, &outcome).await?;
         let refused = matches!(
             outcome.outcome,
@@ -534,6 +548,7 @@ impl Run<'_> {
 /// Sends a step's requests. A step without any is already so, and only its read-back counts.
 async fn send(
     connector: &Connector,
+    step: &PlanStep,
     requests: &[RenderedRequest],
     intent: &IntentId,
 ) -> (Outcome, Vec<Attempt>) {
@@ -544,7 +559,13 @@ async fn send(
         };
         return (outcome, Vec::new());
     }
-    let mut result = connector.run(requests, intent.as_str()).await;
+    // What must not be sent twice has a connection of its own: a failure to connect is then known to have sent nothing, and
+    // no connection can end under it that was used before.
+    let way = match step.idempotent && requests == step.requests {
+        true => Way::Shared,
+        false => Way::Own,
+    };
+    let mut result = connector.run_by(way, requests, intent.as_str()).await;
     for tried in &mut result.tries {
         tried.intent = intent.clone();
     }

@@ -39,8 +39,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How many callers' records are written in one piece.
 const MOST_TOGETHER: usize = 64;
 
-/// How long as many callers as came together before are waited for: much less than the disk takes.
-const GATHER: Duration = Duration::from_micros(200);
+/// How long as many callers as came together before are waited for: half of what the last write took, and this at most.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// How long the log is not read back after a write if more is to be written, and how long after it at the latest.
 const READ_SOON: Duration = Duration::from_micros(300);
@@ -131,6 +131,7 @@ impl Journal {
             next: None,
             unread: None,
             together: 1,
+            took: Duration::ZERO,
             gate: Gate::default(),
             changed,
         };
@@ -371,6 +372,8 @@ struct Thread {
     unread: Option<Instant>,
     /// How many callers the last records came from.
     together: usize,
+    /// How long the last write took.
+    took: Duration,
     gate: Gate,
     /// Counts how often records were taken in.
     changed: watch::Sender<u64>,
@@ -525,7 +528,7 @@ impl Thread {
     fn append(&mut self, first: Wanted, inbox: &mpsc::Receiver<Order>) {
         let mut lot = vec![first];
         // Whoever was answered a moment ago is about to ask again: half of them would miss this write and wait for two.
-        let until = Instant::now() + GATHER;
+        let until = Instant::now() + (self.took / 2).min(GATHER);
         while lot.len() < MOST_TOGETHER && self.next.is_none() {
             let left = match lot.len() < self.together {
                 true => until.saturating_duration_since(Instant::now()),
@@ -547,6 +550,7 @@ impl Thread {
             answers.push((records.len(), answer));
             all.extend(records);
         }
+        let began = Instant::now();
         // What is wrong with one record must not refuse another caller's: then each is tried alone, and told.
         let together = match &mut self.writer {
             Some(writer) if answers.len() > 1 => writer.append(Timestamp::now(), &all).is_ok(),
@@ -564,6 +568,7 @@ impl Thread {
             };
             answered.push((answer, written));
         }
+        self.took = began.elapsed();
         if let Some(step) = self.writer.as_mut().and_then(Writer::take_clock_step) {
             self.say(Some(format!("{step}; expiry times may be off")));
         }

@@ -126,6 +126,7 @@ async fn by_connector(services: &Services, overdue: &Overdue) -> Result<Plan, St
         undo: Undo::NothingToUndo,
         breaks: String::new(),
         idempotent: true,
+        after_s: None,
     };
     let mut steps = [step];
     let identity = crate::domain::identity::Identity::not_in_inventory(

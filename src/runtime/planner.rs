@@ -15,6 +15,7 @@ use crate::domain::decision::{PlanRecord, RecordType};
 use crate::domain::graph::{Graph, Limits, Look, Walk};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest, StepId};
+use crate::domain::overlap;
 use crate::domain::plan::{
     ImpactNode, ImpactSnapshot, Plan, PlanStep, Residual, Skipped, Undo, canonical, lifetime,
     sha256_hex,
@@ -240,7 +241,13 @@ fn bound_step(id: StepId, template: &StepTemplate, bound: BoundStep, connector: 
     PlanStep {
         id,
         verb: template.verb,
-        title: bound.title,
+        title: match template.after_s {
+            Some(after) => {
+                let span = overlap::span(after);
+                format!("{}, {span} after the new one took hold", bound.title)
+            }
+            None => bound.title,
+        },
         why: template.why.clone(),
         team: template.team.clone(),
         tier: template.tier,
@@ -252,6 +259,7 @@ fn bound_step(id: StepId, template: &StepTemplate, bound: BoundStep, connector: 
         undo: bound.undo,
         breaks: bound.breaks,
         idempotent: bound.idempotent,
+        after_s: template.after_s,
     }
 }
 
@@ -298,6 +306,7 @@ fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector:
         },
         breaks: String::new(),
         idempotent: true,
+        after_s: None,
     }
 }
 
@@ -306,6 +315,13 @@ fn by_hand(template: &StepTemplate, verb: Verb) -> String {
     let what = verb.as_str().replace('_', " ");
     let verify = template.verify.as_ref();
     let verify = verify.map_or_else(String::new, |v| format!("; it took hold when {v}"));
+    let what = match template.after_s {
+        Some(after) => format!(
+            "{what}, {} after the new one took hold",
+            overlap::span(after)
+        ),
+        None => what,
+    };
     let undo = template.undo.as_ref();
     let undo = undo.map_or_else(String::new, |u| format!("; taken back: {u}"));
     format!("By hand, {}: {what}{verify}{undo}", template.team)

@@ -24,8 +24,9 @@ use crate::domain::debt::{self, Debt};
 use crate::domain::decision::{Decision, DecisionKind, Decisions, RecordType};
 use crate::domain::hold::{Ending, Hold};
 use crate::domain::identity::Identity;
-use crate::domain::ids::{AlertId, PlanDigest};
+use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::inventory::Resolution;
+use crate::domain::overlap;
 
 /// How often it is looked while something is due or somebody is watched: nothing waits longer than that beyond its time.
 const LOOK: Duration = Duration::from_millis(500);
@@ -50,6 +51,8 @@ struct Due {
     overdue: Vec<Overdue>,
     /// People are to be told by these, and nothing was sent yet: whoever began died.
     page: Vec<PlanDigest>,
+    /// Steps that waited for their time.
+    later: Vec<(PlanDigest, StepId)>,
     /// When the next of what is not due yet is.
     next: Option<Timestamp>,
 }
@@ -61,7 +64,8 @@ impl Due {
             && self.contain.is_empty()
             && self.silent.is_empty()
             && self.overdue.is_empty()
-            && self.page.is_empty();
+            && self.page.is_empty()
+            && self.later.is_empty();
         if !nothing {
             return LOOK;
         }
@@ -144,6 +148,9 @@ async fn tick(
     for digest in due.contain.into_iter().chain(due.page) {
         contain(services, digest, begun, report);
     }
+    for (digest, step) in due.later {
+        later(services, digest, step, begun, report);
+    }
     for overdue in due.overdue {
         match page::page(services, &overdue, report).await {
             Ok(Some(digest)) => contain(services, digest, begun, report),
@@ -196,7 +203,11 @@ fn due(decisions: &Decisions, authority: Option<&Authority>, now: Timestamp) -> 
         silent: silent.map(|(digest, _)| digest.clone()).collect(),
         overdue: overdue(decisions, &board, now),
         page: decisions.holds.to_page().filter(open).cloned().collect(),
-        next: next(decisions, authority, &board),
+        later: overlap::waiting(decisions)
+            .filter(|later| later.is_due(now))
+            .map(|later| (later.digest.clone(), later.step.id.clone()))
+            .collect(),
+        next: next(decisions, authority, &board, now),
     }
 }
 
@@ -209,9 +220,10 @@ fn next(decisions: &Decisions, authority: Option<&Authority>, board: &[Debt]) ->
         authority.silence(state, Timestamp::MAX)?;
         authority.due(state)
     });
-    let times = open.map(|hold| hold.until);
+    let later = overlap::waiting(decisions).map(|later| later.until);
+    let times = open.map(|hold| hold.until).chain(later);
     let times = times.chain(debts.map(|debt| debt.until)).chain(asked);
-    times.min()
+    times.filter(|at| *at > now).min()
 }
 
 /// Returns what people are to be told of: controls and acts alone that nobody looked at, and holds that end so.
@@ -364,6 +376,39 @@ fn contain(services: &Services, digest: PlanDigest, begun: &mut Begun, report: &
         if !ended.ran && !stop.load(Ordering::SeqCst) {
             lock(&plans).insert(digest, Some(Instant::now() + AGAIN));
         }
+    });
+}
+
+/// Carries a step out whose time has come. What cannot be begun is tried again.
+fn later(
+    services: &Services,
+    digest: PlanDigest,
+    step: StepId,
+    begun: &mut Begun,
+    report: &Report,
+) {
+    // Beside the plan's own run, which had its turn.
+    let about = PlanDigest::new(format!("{digest} {step}"));
+    if !may_begin(&begun.plans, &about) {
+        return;
+    }
+    let (services, report) = (services.clone(), report.clone());
+    let (plans, told) = (begun.plans.clone(), begun.told.clone());
+    begun.acts.spawn(async move {
+        let ended = execute::later(&services, &digest, &step, None, &report).await;
+        let level = match ended.all_proven() {
+            true => Level::Info,
+            false => Level::Error,
+        };
+        let short = digest.short();
+        let text = format!("plan {short}, whose overlap is over: {}", ended.text);
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(text.clone()) {
+            report(Msg::Notice { level, text });
+        }
+        drop(told);
+        // What was done is not due any more; what sent nothing is again after a while, by the log.
+        lock(&plans).insert(about, Some(Instant::now() + AGAIN));
     });
 }
 

@@ -1,6 +1,6 @@
 //! What acting costs beside bare requests: 1,000 steps over 100 identities against a peer on loopback, each with its records
-//! and its read-back: `cargo bench --bench fanout`. The budget is 1.5 times what the same requests and the same records
-//! cost by themselves.
+//! and its read-back: `cargo bench --bench fanout`. The budget is 1.5 times what the same requests, and the same records and
+//! files of evidence, cost by themselves.
 //!
 //! `STANCH_BENCH_DIR` sets the disk of the log.
 
@@ -215,7 +215,7 @@ async fn bare(url: &str, requests: usize) -> anyhow::Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// The same number of records, each on the disk before the next of its row.
+/// The same number of records, each on the disk before the next of its row, and a file of evidence for each row before them.
 async fn records(dir: &Path, lines: usize) -> anyhow::Result<Duration> {
     let journal = journal(dir);
     let each = lines / IDENTITIES;
@@ -223,6 +223,8 @@ async fn records(dir: &Path, lines: usize) -> anyhow::Result<Duration> {
     let rows = (0..IDENTITIES).map(|n| {
         let journal = journal.clone();
         async move {
+            let kept = format!("evidence of row {n}").into_bytes();
+            journal.blob("sessions", "bench", kept).await?;
             let alert = AlertId::new(format!("bench/{n}"));
             let decision = Decision::on(alert, DecisionKind::Note, Some("a line ".repeat(40)));
             for _ in 0..each {

@@ -13,6 +13,7 @@ use stanch::net::{sigv4, xml};
 
 use super::console::{assert_nowhere, plan, states};
 use super::desk::Desk;
+use super::served::Served;
 use super::server::{self, Secrets};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -145,10 +146,15 @@ impl Cloud {
     }
 
     fn desk(&self, preset: &str, params: &str, alert: &str) -> Desk {
+        self.desk_with(preset, params, alert, "")
+    }
+
+    /// A desk whose configuration goes on after the connector's keys.
+    fn desk_with(&self, preset: &str, params: &str, alert: &str, more: &str) -> Desk {
         let secret = self.secrets.put("console", &self.admin.secret);
         let connector = format!(
             "[connector.live]\npreset = '{preset}'\nbase_url = '{}'\ntimeout_s = 20\n\
-             auth = {{ kind = 'aws_sigv4', access_key_id = '{}', secret_access_key = 'file:{}', region = 'us-east-1' }}\n",
+             auth = {{ kind = 'aws_sigv4', access_key_id = '{}', secret_access_key = 'file:{}', region = 'us-east-1' }}\n{more}",
             self.url,
             self.admin.id,
             secret.display()
@@ -378,6 +384,90 @@ async fn a_role_is_denied_trusted_by_nobody_and_comes_back() {
             .raw()
             .contains("sts:AssumeRole")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs real servers; run: cargo test --test live -- --ignored"]
+async fn a_key_works_beside_its_successor_until_its_time_is_over() {
+    let cloud = Cloud::new();
+    let old = cloud.user("svc-overlap").await;
+    let alert = server::exposed("f-1", "svc-deployer");
+    let books = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        books.path(),
+        "[[playbook]]\nid = 'overlap'\ntitle = 'Overlap'\nwhen = {}\nstep = [\n\
+         { do = 'preserve_evidence', team = 'SOC', tier = 'monitor' },\n\
+         { do = 'issue_credential', team = 'IAM', tier = 'soft', irreversible = 'it takes nothing' },\n\
+         { do = 'retire_credential', after_s = 60, team = 'IAM', tier = 'soft' },\n]\n",
+    )
+    .unwrap();
+    let place = cloud.secrets.path().display().to_string();
+    let more = format!(
+        "params = {{ secret_dir = '{place}' }}\n[playbooks]\nfiles = ['{}']\n",
+        books.path().display()
+    );
+    let desk = cloud.desk_with("aws_user", "user_name = 'svc-overlap'", &alert, &more);
+
+    let (digest, planned) = plan(&desk, "overlap");
+    assert!(
+        planned
+            .to_string()
+            .contains("1 min after the new one took hold")
+    );
+    let done = desk.run(&["contain", &digest, "--json"]).ends(3);
+    assert_eq!(states(&done), ["proven", "proven", "open"]);
+    let kept = std::fs::read_dir(cloud.secrets.path()).unwrap().flatten();
+    let kept = kept
+        .map(|e| e.path())
+        .find(|p| p.display().to_string().contains("svc-overlap."));
+    let new: Value =
+        serde_json::from_str(&std::fs::read_to_string(kept.unwrap()).unwrap()).unwrap();
+    let text = |name: &str| new[name].as_str().unwrap().to_owned();
+    let new = Key {
+        id: text("AccessKeyId"),
+        secret: text("SecretAccessKey"),
+        token: None,
+    };
+    assert!(cloud.works(&old).await && cloud.works(&new).await);
+    let debts = desk.run(&["debts", "--json"]).ends(0).rows();
+    let found = (debts[0]["kind"].as_str(), debts[0]["overdue"].as_bool());
+    assert_eq!((debts.len(), found), (1, (Some("overlap"), Some(false))));
+    desk.run(&["overlap", "end", &digest, "2", "--reason", "x"])
+        .ends(4)
+        .tells(&["does not wait"]);
+    desk.run(&["alert", "close", "f-1"])
+        .ends(4)
+        .tells(&["credentials"]);
+
+    // Whoever has the duty does it when the time has come, and only once.
+    let mut serving = Served::start(&desk);
+    let mut pace = tokio::time::interval(std::time::Duration::from_secs(1));
+    for waited in 0.. {
+        if !cloud.works(&old).await {
+            break;
+        }
+        assert!(waited < 150, "the old key still works");
+        pace.tick().await;
+    }
+    serving.says("whose overlap is over");
+    assert_eq!(serving.ends(), Some(0));
+    let debts = desk.run(&["debts", "--json"]).ends(0).rows();
+    assert_eq!(debts, [] as [Value; 0]);
+    assert!(cloud.works(&new).await);
+    let intents = desk
+        .run(&["log", "show", "--type", "intent", "--json"])
+        .ends(0);
+    let retired = intents
+        .out
+        .lines()
+        .filter(|l| l.contains("retire_credential"));
+    assert_eq!(retired.count(), 1);
+    // The leaked key stays off.
+    desk.run(&["undo", &digest, "3"])
+        .ends(4)
+        .tells(&["its credential is exposed"]);
+    desk.run(&["log", "verify", "--strict"]).ends(0);
+    assert_nowhere(&desk, &[&cloud.admin.secret, &old.secret, &new.secret]);
 }
 
 /// The console itself may work as a role, with keys that it asks for.

@@ -564,6 +564,7 @@ fn step(id: &str, verb: Verb, title: &str, tier: Tier, path: &str) -> PlanStep {
             String::new()
         },
         idempotent: true,
+        after_s: None,
     }
 }
 

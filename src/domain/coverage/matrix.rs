@@ -15,6 +15,7 @@ use crate::domain::decision::{Act, Decision, DecisionKind, Decisions};
 use crate::domain::handoff;
 use crate::domain::ids::{AlertId, IdentityId, NodeId, PlanDigest};
 use crate::domain::inventory::Inventory;
+use crate::domain::overlap::{self, Later};
 use crate::domain::plan::{Plan, PlanStep, Residual};
 use crate::domain::text::{Untrusted, show};
 use crate::domain::vocabulary::{Layer, Verb};
@@ -162,7 +163,10 @@ pub const fn by_hand(verb: Verb) -> Option<Layer> {
         Verb::RevokeSessions | Verb::IsolateMailbox => Layer::Sessions,
         Verb::RevokeTokens => Layer::Tokens,
         Verb::RevokeGrants => Layer::Grants,
-        Verb::RotateSecret | Verb::DisableCredential | Verb::DisableIdentity => Layer::Credentials,
+        Verb::RotateSecret
+        | Verb::RetireCredential
+        | Verb::DisableCredential
+        | Verb::DisableIdentity => Layer::Credentials,
         Verb::RestrictPrivilege | Verb::BlockAction | Verb::UnbindTool => Layer::Permissions,
         Verb::IsolateWorkload | Verb::BlockNetwork | Verb::PauseAgent => Layer::Workload,
         Verb::FreezePipeline => Layer::Pipeline,
@@ -171,6 +175,7 @@ pub const fn by_hand(verb: Verb) -> Option<Layer> {
         | Verb::ReviewSessions
         | Verb::Watch
         | Verb::CheckLinked
+        | Verb::IssueCredential
         | Verb::NotifyOwner
         | Verb::OpenTicket => return None,
     })
@@ -206,6 +211,13 @@ pub fn coverage(facts: &Facts<'_>) -> Coverage {
         match of.iter_mut().find(|(id, _)| **id == act.intent.identity) {
             Some((_, acts)) => acts.push(act),
             None => of.push((&act.intent.identity, vec![act])),
+        }
+    }
+    // Where only a new credential was issued yet, the old ones are open.
+    for later in overlaps_of(facts) {
+        let identity = &later.state.plan.identity;
+        if !of.iter().any(|(id, _)| *id == identity) {
+            of.push((identity, Vec::new()));
         }
     }
     let mut drafts = Drafts::new();
@@ -286,6 +298,7 @@ fn contained(facts: &Facts<'_>, node: &NodeId, acts: &[&Act], drafts: &mut Draft
         let cell = drafts.entry((node.clone(), step.layer));
         cell.and_modify(|d| d.worse(copy(&draft))).or_insert(draft);
     }
+    overlaps(facts, node, drafts);
     let last = acts.last().and_then(|act| {
         let (_, state) = facts.decisions.plan(act.intent.digest.as_str())?;
         Some((&state.plan, act.last))
@@ -386,6 +399,40 @@ fn handed(facts: &Facts<'_>, node: &NodeId, drafts: &mut Drafts) {
             at: *at,
         };
         let cell = drafts.entry((node.clone(), layer));
+        cell.and_modify(|d| d.worse(copy(&draft))).or_insert(draft);
+    }
+}
+
+fn overlaps_of<'f>(facts: &Facts<'f>) -> impl Iterator<Item = Later<'f>> {
+    let (decisions, alert) = (facts.decisions, facts.alert);
+    let plans = decisions.plans_of(alert);
+    plans.flat_map(move |(digest, state)| overlap::of_plan(decisions, digest, state))
+}
+
+/// Old credentials that work beside a new one until a step turns them off.
+fn overlaps(facts: &Facts<'_>, node: &NodeId, drafts: &mut Drafts) {
+    for later in overlaps_of(facts) {
+        if NodeId::from(&later.state.plan.identity) != *node
+            || later.tried.is_some()
+            || later.by_hand
+        {
+            continue;
+        }
+        let title = show(&later.step.title);
+        let (says, until) = match later.kept {
+            Some((_, who, why)) => (
+                format!("{} stopped it: {}: {title}", show(who), show(why)),
+                None,
+            ),
+            None => (format!("still to come: {title}"), Some(later.until)),
+        };
+        let draft = Draft {
+            state: CellState::Open,
+            says,
+            until,
+            at: later.since,
+        };
+        let cell = drafts.entry((node.clone(), later.step.layer));
         cell.and_modify(|d| d.worse(copy(&draft))).or_insert(draft);
     }
 }

@@ -400,6 +400,12 @@ impl Decisions {
         digests.filter_map(|digest| self.plans.get(digest))
     }
 
+    /// Returns the plans for one alert, each under its digest.
+    pub fn plans_of(&self, alert: &AlertId) -> impl Iterator<Item = (&PlanDigest, &PlanState)> {
+        let digests = self.plans_of_alert.get(alert).into_iter().flatten();
+        digests.filter_map(|digest| self.plans.get_key_value(digest))
+    }
+
     /// Returns the act that begins with this intent.
     pub fn act(&self, intent: &IntentId) -> Option<&Act> {
         self.acts.get(intent)
@@ -439,6 +445,23 @@ impl Decisions {
         };
         let before = |other: &&Act| other.place.0 != own.place.0 || other.place.1 < own.place.1;
         !self.rivals(own).any(|other| before(&other))
+    }
+
+    /// Tells whether the act of a step that waited for its time may go on. Others carried out the steps before it, so only
+    /// others at this very step are rivals; those that sent nothing are none.
+    pub fn may_go_on_alone(&self, intent: &IntentId) -> bool {
+        let Some(own) = self.acts.get(intent) else {
+            return false;
+        };
+        let before = |other: &&Act| other.place.0 != own.place.0 || other.place.1 < own.place.1;
+        let unsent = |other: &&Act| {
+            let outcome = other.outcome.as_ref().map(|o| o.outcome);
+            outcome == Some(WireOutcome::NotSent)
+        };
+        let same = self
+            .rivals(own)
+            .filter(|a| a.intent.step == own.intent.step);
+        !same.filter(|a| !unsent(a)).any(|other| before(&other))
     }
 
     /// Returns the acts of other runs of the same plan.

@@ -32,7 +32,7 @@ impl Slice {
     pub const fn of(verb: Verb) -> Self {
         match verb {
             Verb::RevokeSessions | Verb::RevokeTokens => Self::Session,
-            Verb::DisableCredential => Self::Credential,
+            Verb::DisableCredential | Verb::RetireCredential => Self::Credential,
             Verb::DisableIdentity
             | Verb::RotateSecret
             | Verb::IsolateWorkload
@@ -42,6 +42,7 @@ impl Slice {
             | Verb::ReviewSessions
             | Verb::Watch
             | Verb::CheckLinked
+            | Verb::IssueCredential
             | Verb::NotifyOwner
             | Verb::OpenTicket => Self::Look,
             _ => Self::Resource,

@@ -7,7 +7,7 @@ use super::{Finding, Level};
 use crate::domain::authority::{
     Act as Doing, Quorum, Role, Roster, Standing, TimeOut, What, requesters,
 };
-use crate::domain::coverage::WireOutcome;
+use crate::domain::coverage::{CellState, WireOutcome};
 use crate::domain::decision::{Act, Decisions, PlanState, Verdict};
 use crate::domain::ids::PlanDigest;
 use crate::domain::text::show;
@@ -62,7 +62,14 @@ impl Checks<'_> {
             return;
         };
         for act in &acts {
-            let again = |a: &&&Act| a.intent.step == act.intent.step && a.place != act.place;
+            // What waited for its time and was refused may be tried again.
+            let waited = state.plan.step(&act.intent.step);
+            let waited = waited.is_some_and(|step| step.after_s.is_some());
+            let refused = |a: &Act| waited && a.cell() == CellState::Failed;
+            let again = |a: &&&Act| {
+                let other = a.intent.step == act.intent.step && a.place != act.place;
+                other && !refused(a)
+            };
             if acts.iter().find(again).is_some_and(|a| a.at <= act.at) {
                 let text = format!("step {} was run twice, in {}", act.intent.step, act.place.0);
                 self.find(Level::Failure, digest, &text);

@@ -93,10 +93,13 @@ fn activity(verb: Verb, undo: bool) -> (u32, &'static str) {
         | V::RevokeTokens
         | V::RevokeGrants
         | V::DisableCredential
+        | V::RetireCredential
         | V::DisableIdentity => (2, "Evict"),
-        V::RotateSecret | V::RestrictPrivilege | V::UnbindTool | V::ProtectRecovery => {
-            (4, "Harden")
-        }
+        V::RotateSecret
+        | V::IssueCredential
+        | V::RestrictPrivilege
+        | V::UnbindTool
+        | V::ProtectRecovery => (4, "Harden"),
         _ => (99, "Other"),
     }
 }

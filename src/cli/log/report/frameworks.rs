@@ -33,7 +33,11 @@ enum By {
     One(&'static [Verb]),
 }
 
-const CREDENTIALS: &[Verb] = &[Verb::RotateSecret, Verb::DisableCredential];
+const CREDENTIALS: &[Verb] = &[
+    Verb::RotateSecret,
+    Verb::RetireCredential,
+    Verb::DisableCredential,
+];
 const RIGHTS: &[Verb] = &[
     Verb::RestrictPrivilege,
     Verb::RevokeGrants,
@@ -100,7 +104,7 @@ const OTHERS: [Row; 7] = [
         "OWASP NHI Top 10",
         "NHI-03",
         "secrets are rotated",
-        By::One(&[Verb::RotateSecret]),
+        By::One(&[Verb::RotateSecret, Verb::RetireCredential]),
     ),
     (
         "OWASP NHI Top 10",

@@ -37,6 +37,7 @@ fn step(id: &str, verb: Verb, layer: Layer, provable: bool) -> PlanStep {
         undo: Undo::NothingToUndo,
         breaks: String::new(),
         idempotent: true,
+        after_s: None,
     }
 }
 
