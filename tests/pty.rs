@@ -1,6 +1,8 @@
 //! What only a terminal shows: the real program in a pty.
 
 mod common;
+#[path = "pty/long.rs"]
+mod long;
 
 use std::time::Duration;
 

@@ -271,6 +271,8 @@ pub enum Effect {
     Continue,
     /// Verify all logs, byte by byte.
     VerifyLog,
+    /// Verify no further; nothing is answered any more.
+    StopVerifying,
     /// Find something out about a map.
     AskMap(MapAsk),
     /// Judge whether everybody could be contained now, knowing what providers did not tell; answer with [`Msg::Judged`].

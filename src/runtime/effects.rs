@@ -34,6 +34,8 @@ pub struct Effects {
     report: Report,
     reading: Option<JoinHandle<()>>,
     stops: HashMap<PlanDigest, Arc<AtomicBool>>,
+    /// Ends the verifying that is under way.
+    verifying: Arc<AtomicBool>,
     /// Acts under way; the console waits for them before it ends.
     acts: TaskTracker,
 }
@@ -46,6 +48,7 @@ impl Effects {
             report,
             reading: None,
             stops: HashMap::new(),
+            verifying: Arc::default(),
             acts: TaskTracker::new(),
         }
     }
@@ -114,8 +117,11 @@ impl Effects {
                 tokio::spawn(timeline::read(services.journal, log, seq, report));
             }
             Effect::VerifyLog => {
-                tokio::spawn(timeline::verify(services.journal, report));
+                self.verifying = Arc::default();
+                let stop = self.verifying.clone();
+                tokio::spawn(timeline::verify(services.journal, stop, report));
             }
+            Effect::StopVerifying => self.verifying.store(true, Ordering::SeqCst),
             Effect::AskMap(ask) => {
                 tokio::task::spawn_blocking(move || report(Msg::Map(Box::new(ask.answer()))));
             }
