@@ -1,6 +1,7 @@
 //! Carries out what the state machine asks for, each in a task of its own; answers come back as messages.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -53,7 +54,12 @@ impl Effects {
         }
     }
 
-    /// Carries one effect out. `Suspend`, `Continue` and `Copy` are the loop's own.
+    /// Returns the folder of the state, in which the log's folder lies.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        Some(self.services.journal.store().parent()?.to_owned())
+    }
+
+    /// Carries one effect out. `Suspend`, `Continue`, `Copy`, `Page` and `Edit` are the loop's own.
     pub fn start(&mut self, effect: Effect) {
         let (services, report) = (self.services.clone(), self.report.clone());
         match effect {
@@ -142,7 +148,11 @@ impl Effects {
                 // A large one takes longer to give back than a key may wait.
                 tokio::task::spawn_blocking(move || drop(old));
             }
-            Effect::Suspend | Effect::Continue | Effect::Copy(_) => {}
+            Effect::Suspend
+            | Effect::Continue
+            | Effect::Copy(_)
+            | Effect::Page
+            | Effect::Edit(_) => {}
         }
     }
 
