@@ -20,6 +20,7 @@ pub mod context;
 pub mod coverage;
 pub mod deciding;
 pub mod detail;
+pub mod exposure;
 pub mod field;
 pub mod keymap;
 pub mod keys;
