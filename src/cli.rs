@@ -23,6 +23,7 @@ mod look;
 mod overlap;
 pub mod plan;
 pub mod policy;
+mod progress;
 mod record;
 pub mod serve;
 pub mod setup;
@@ -41,6 +42,8 @@ pub mod exit {
     pub const NOT_PROVEN: u8 = 3;
     /// Refused by policy, or waiting for approval.
     pub const REFUSED: u8 = 4;
+    /// Ended by whoever began it, as a shell counts it (128 + SIGINT).
+    pub const INTERRUPTED: u8 = 130;
 }
 
 /// Contain compromised non-human identities from a terminal.
@@ -58,7 +61,7 @@ pub struct Cli {
 }
 
 const EXIT_HELP: &str = "Exit codes: 0 done and proven; 1 failed (log verify: integrity failure); 2 usage, configuration or I/O; \
-3 done but not proven (log verify --strict: intact but below policy); 4 refused by policy or waiting for approval.";
+3 done but not proven (log verify --strict: intact but below policy); 4 refused by policy or waiting for approval; 130 interrupted.";
 
 /// Options that every subcommand knows.
 #[derive(Clone, Debug, clap::Args)]
@@ -205,7 +208,10 @@ pub fn run(cli: Cli) -> u8 {
                     .collect();
                 eprintln!("stanch: {}", lines.join("\n"));
             }
-            exit::USAGE
+            match error.downcast_ref::<progress::Interrupted>() {
+                Some(_) => exit::INTERRUPTED,
+                None => exit::USAGE,
+            }
         }
     }
 }
@@ -222,6 +228,15 @@ fn with_causes(error: &anyhow::Error) -> String {
     text
 }
 
+/// Tells whether a command may take so long that it says how far it is.
+fn takes_long(command: &Command) -> bool {
+    match command {
+        Command::Alerts(_) | Command::Policy(_) | Command::Doctor(_) | Command::Campaign(_) => true,
+        Command::Log(args) => !args.is_screen(),
+        _ => false,
+    }
+}
+
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let global = &cli.global;
     let stdout = std::io::stdout();
@@ -231,6 +246,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         true => Box::new(json_out::JsonOut::new(stdout.lock())),
         false => Box::new(stdout.lock()),
     };
+    if cli.command.as_ref().is_some_and(takes_long) {
+        progress::listen(global.plain, global.json);
+    }
     match cli.command {
         None => {
             drop(out);
@@ -277,7 +295,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 global.json,
                 now,
                 &mut out,
-                &mut std::io::stderr().lock(),
+                &mut progress::Beside,
             )
         }
         Some(Command::Log(args)) if args.is_screen() => {
@@ -293,7 +311,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 cache: setup::cache_dir(global),
                 json: global.json,
                 read_only: global.read_only,
-                warn: &|text| eprintln!("stanch: {}", crate::domain::text::show(text)),
+                warn: &|text| {
+                    let text = crate::domain::text::show(text);
+                    // Nobody is left to hear that nobody hears it.
+                    let _ = writeln!(progress::Beside, "stanch: {text}");
+                },
                 journal: &|| setup::journal_config(global),
             };
             log::run(&args, &context, &mut out)

@@ -186,6 +186,8 @@ pub struct UiSettings {
     pub theme: String,
     /// ASCII marks.
     pub ascii: bool,
+    /// The wheel scrolls, a click selects.
+    pub mouse: bool,
 }
 
 impl Default for UiSettings {
@@ -193,6 +195,7 @@ impl Default for UiSettings {
         Self {
             theme: "terminal".to_owned(),
             ascii: false,
+            mouse: false,
         }
     }
 }

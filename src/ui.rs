@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Widget};
 
+use crate::app::command::{Command, Scope};
 use crate::app::keymap::Keymap;
 use crate::app::model::{LEAST, Model, Overlay, Pane};
 use crate::domain::debt::Trust;
@@ -18,10 +19,12 @@ pub mod board;
 pub mod card;
 pub mod coverage;
 pub mod glyphs;
+pub mod hit;
 pub mod log;
 pub mod map;
 pub mod options;
 pub mod overlay;
+pub mod page;
 pub mod palette;
 pub mod picture;
 pub mod plain;
@@ -87,12 +90,32 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Paragraph::new(text).render(area, buf);
         return;
     }
-    let head = status::head_lines(model, ui, area.width);
-    let (top, rest) = cut_top(area, head.len() as u16);
+    let (head, top) = top(model, ui, area);
     Paragraph::new(head).render(top, buf);
-    let (tour, rest) = cut_top(rest, tour::height(model, ui, area));
+    let (tour, body, bottom) = below(model, ui, (area, top));
     tour::render(model, ui, tour, buf);
+    screen(model, ui, body, buf);
+    over(model, ui, body, buf);
+    status::bottom(model, ui, bottom, buf);
+}
+
+/// Returns the lines at the top, and their place.
+fn top(model: &Model, ui: Ui<'_>, area: Rect) -> (Vec<Line<'static>>, Rect) {
+    let head = status::head_lines(model, ui, area.width);
+    let (top, _) = cut_top(area, head.len() as u16);
+    (head, top)
+}
+
+/// Returns the places of the tour, the screen and the line at the bottom.
+fn below(model: &Model, ui: Ui<'_>, (area, top): (Rect, Rect)) -> (Rect, Rect, Rect) {
+    let (_, rest) = cut_top(area, top.height);
+    let (tour, rest) = cut_top(rest, tour::height(model, ui, area));
     let (body, bottom) = cut_bottom(rest, 1);
+    (tour, body, bottom)
+}
+
+/// Draws the screen without what lies over it.
+fn screen(model: &Model, ui: Ui<'_>, body: Rect, buf: &mut Buffer) {
     // The palette lies over a screen, which goes on being drawn.
     let screen = model.overlay.screen();
     match screen {
@@ -120,6 +143,10 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             triage(model, ui, body, buf);
         }
     }
+}
+
+/// Draws what lies over the screen.
+fn over(model: &Model, ui: Ui<'_>, body: Rect, buf: &mut Buffer) {
     match &model.overlay {
         Overlay::Reason(prompt) => overlay::reason(prompt, ui, body, buf),
         Overlay::Views => overlay::views(model, ui, body, buf),
@@ -134,58 +161,75 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         }
         _ => {}
     }
-    status::bottom(model, ui, bottom, buf);
 }
 
 /// The queue beside, or above, the identity and its options.
 fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    if area.width >= WIDE {
-        let (area, options) = cut_bottom(
-            area,
-            options::height(model, area.width, area.height / 3, ui.now),
-        );
-        if zoomed(model, ui, area, buf) {
-            return options::render(model, ui, options, buf);
+    let (panes, options) = places(model, ui, area);
+    for (pane, place) in panes {
+        match pane {
+            Pane::Queue => queue::render(model, ui, place, buf),
+            Pane::Identity => card::identity(model, ui, place, buf),
+            Pane::Sessions => card::sessions(model, ui, place, buf),
+            Pane::Map => map::render(model, ui, place, buf),
         }
-        let (queue, panes) = cut_left(area, u16::from(model.layout.queue_percent));
-        queue::render(model, ui, queue, buf);
+        if model.layout.zoomed {
+            zoomed(ui, place, buf);
+        }
+    }
+    options::render(model, ui, options, buf);
+}
+
+/// Returns where the panes of the triage screen are, and the options.
+fn places(model: &Model, ui: Ui<'_>, area: Rect) -> (Vec<(Pane, Rect)>, Rect) {
+    let focus = model.focus.unwrap_or(Pane::Queue);
+    let height = options::height(model, area.width, area.height / 3, ui.now);
+    let (above, options) = cut_bottom(area, height);
+    if model.layout.zoomed {
+        return (vec![(focus, above)], options);
+    }
+    if area.width >= WIDE {
+        let (queue, panes) = cut_left(above, u16::from(model.layout.queue_percent));
         let card_height = (panes.height * 2 / 5).clamp(6, 15).min(panes.height);
         let (identity, rest) = cut_top(panes, card_height);
         let (sessions, map) = cut_top(rest, (rest.height * 2 / 5).min(rest.height));
-        card::identity(model, ui, identity, buf);
-        card::sessions(model, ui, sessions, buf);
-        map::render(model, ui, map, buf);
-        options::render(model, ui, options, buf);
-    } else {
-        let options_height = options::height(model, area.width, area.height / 3, ui.now);
-        let (above, options) = cut_bottom(area, options_height);
-        if zoomed(model, ui, above, buf) {
-            return options::render(model, ui, options, buf);
-        }
-        let percent = u32::from(model.layout.queue_percent.saturating_sub(12));
-        let height = u32::from(above.height) * percent / 100;
-        let (queue, pane) = cut_top(above, (height as u16).max(4));
-        queue::render(model, ui, queue, buf);
-        match model.focus.unwrap_or(Pane::Queue) {
-            Pane::Queue | Pane::Identity => card::identity(model, ui, pane, buf),
-            Pane::Sessions => card::sessions(model, ui, pane, buf),
-            Pane::Map => map::render(model, ui, pane, buf),
-        }
-        options::render(model, ui, options, buf);
+        let panes = vec![
+            (Pane::Queue, queue),
+            (Pane::Identity, identity),
+            (Pane::Sessions, sessions),
+            (Pane::Map, map),
+        ];
+        return (panes, options);
     }
+    let percent = u32::from(model.layout.queue_percent.saturating_sub(12));
+    let height = u32::from(above.height) * percent / 100;
+    let (queue, pane) = cut_top(above, (height as u16).max(4));
+    let beside = match focus {
+        Pane::Queue => Pane::Identity,
+        other => other,
+    };
+    (vec![(Pane::Queue, queue), (beside, pane)], options)
 }
 
-/// Draws the pane in focus alone, where that is asked for; tells whether it was.
-fn zoomed(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) -> bool {
-    if model.layout.zoomed {
-        match model.focus.unwrap_or(Pane::Queue) {
-            Pane::Queue => queue::render(model, ui, area, buf),
-            Pane::Identity => card::identity(model, ui, area, buf),
-            Pane::Sessions => card::sessions(model, ui, area, buf),
-            Pane::Map => map::render(model, ui, area, buf),
-        }
+/// Room that a frame's line keeps at its end for what is below.
+const BELOW: u16 = 24;
+
+/// Says on the frame of a pane that it has the others' place, and how they come back.
+fn zoomed(ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let keys = Command::Zoom.spec(Scope::Triage);
+    let keys = keys.map(|spec| ui.keymap.keys(spec)).unwrap_or_default();
+    let key = keys.first().map_or(":", String::as_str);
+    let text = format!(" zoomed; {key} shows the others ");
+    let width = cells(&text) as u16;
+    let Some(x) = area.right().checked_sub(width + BELOW) else {
+        return;
+    };
+    // A title that long says more than this.
+    if x < area.x + area.width / 3 || area.height == 0 {
+        return;
     }
-    model.layout.zoomed
+    let place = Rect::new(x, area.y, width, 1);
+    Paragraph::new(Line::styled(text, ui.theme.style(Role::Key))).render(place, buf);
 }
 
 /// Draws a titled frame and returns the room inside.

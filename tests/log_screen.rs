@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::json;
 use stanch::app::command::{Command, Danger, REGISTRY, Scope, disabled_reason};
 use stanch::app::keymap::{Keymap, Meaning};
-use stanch::app::keys::Key;
+use stanch::app::keys::{Code, Key};
 use stanch::app::model::{Overlay, Pane, Run};
 use stanch::app::msg::{Effect, Msg};
 use stanch::app::timeline::Verification;
@@ -28,6 +28,27 @@ fn shown(world: &World) -> Vec<(String, u64)> {
 
 fn last_message(world: &World) -> &str {
     &world.model.messages.last().unwrap().text
+}
+
+#[test]
+fn esc_ends_the_verifying_that_was_asked_for_and_no_other() {
+    let mut world = World::showing("triage");
+    world.send(Msg::Journal(records()));
+    world.press("L");
+    // What began with the screen is in nobody's way.
+    assert!(world.send(Msg::Key(Key::plain(Code::Esc))).is_empty());
+    world.send(Msg::Verified(verdict(true)));
+    world.press("v");
+    let effects = world.send(Msg::Key(Key::plain(Code::Esc)));
+    assert!(
+        matches!(effects.as_slice(), [Effect::StopVerifying]),
+        "{effects:?}"
+    );
+    assert_eq!(world.model.timeline.verification, Verification::NotYet);
+    assert!(matches!(world.model.overlay, Overlay::Log));
+    // What it said meanwhile comes too late.
+    world.send(Msg::VerifyProgress { done: 1, all: 2 });
+    assert_eq!(world.model.timeline.verification, Verification::NotYet);
 }
 
 #[test]
@@ -227,7 +248,11 @@ fn the_log_alone_has_no_way_to_act_and_no_way_to_the_queue() {
         let harmless = effects.iter().all(|e| {
             matches!(
                 e,
-                Effect::VerifyLog | Effect::ReadRecord { .. } | Effect::Suspend | Effect::Continue
+                Effect::VerifyLog
+                    | Effect::StopVerifying
+                    | Effect::ReadRecord { .. }
+                    | Effect::Suspend
+                    | Effect::Continue
             )
         });
         assert!(harmless, "{key}: {effects:?}");

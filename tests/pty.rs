@@ -1,6 +1,10 @@
 //! What only a terminal shows: the real program in a pty.
 
+#[path = "pty/away.rs"]
+mod away;
 mod common;
+#[path = "pty/long.rs"]
+mod long;
 
 use std::time::Duration;
 
@@ -141,7 +145,7 @@ fn pasted_text_is_not_a_row_of_keys() {
 #[ignore = "run by a_panic_puts_the_terminal_back"]
 fn panic_child() {
     stanch::term::session::install_panic_hook();
-    let _session = stanch::term::session::Session::enter().unwrap();
+    let _session = stanch::term::session::Session::enter(true).unwrap();
     panic!("about \x1b]0;evil\x07 text");
 }
 

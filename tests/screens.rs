@@ -8,6 +8,8 @@ mod every;
 mod oracle;
 #[path = "common/payloads.rs"]
 mod payloads;
+#[path = "screens/pointing.rs"]
+mod pointing;
 mod world;
 
 use ratatui::buffer::Buffer;

@@ -1,5 +1,6 @@
 //! The registry: everything an analyst can do, one row each. Keys, hints, help and `stanch keys` all read it.
 
+mod away;
 mod board;
 mod card;
 mod coverage;
@@ -181,6 +182,10 @@ pub enum Command {
     Wider,
     /// Make the queue narrower.
     Narrower,
+    /// Show the screen's text in a pager.
+    Page,
+    /// Write a text in an editor.
+    Editor,
     /// The next step of the tour.
     TourNext,
     /// End the tour.
@@ -284,6 +289,7 @@ const TABLES: &[&[Spec]] = &[
     board::ROWS,
     reader::ROWS,
     palette::ROWS,
+    away::ROWS,
 ];
 
 const fn count(tables: &[&[Spec]]) -> usize {

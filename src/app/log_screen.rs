@@ -68,8 +68,11 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::Verify if matches!(model.timeline.verification, Verification::Running { .. }) => {
             model.say(now, Level::Info, "the log is being verified");
         }
-        Command::Verify => effects = verify(model),
-        Command::Out => out(model, now),
+        Command::Verify => {
+            effects = verify(model);
+            model.timeline.asked_to_verify = true;
+        }
+        Command::Out => effects = out(model, now),
         Command::Back if model.timeline.record.is_some() => model.timeline.record = None,
         Command::Back => leave(model),
         other => effects = anywhere(model, other),
@@ -96,6 +99,7 @@ fn go(model: &mut Model, delta: isize) {
 
 fn verify(model: &mut Model) -> Vec<Effect> {
     model.timeline.verification = Verification::Running { done: 0, all: 0 };
+    model.timeline.asked_to_verify = false;
     vec![Effect::VerifyLog]
 }
 
@@ -116,10 +120,19 @@ fn read(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Closes the nearest thing that is open.
-fn out(model: &mut Model, now: Timestamp) {
+fn out(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let timeline = &mut model.timeline;
-    if timeline.record.take().is_some() || timeline.go_back(now) {
-        return;
+    if timeline.record.take().is_some() {
+        return Vec::new();
+    }
+    if timeline.is_verified_on_demand() {
+        timeline.verification = Verification::NotYet;
+        let text = "verifying was ended; nothing is known about the rest";
+        model.say(now, Level::Info, text);
+        return vec![Effect::StopVerifying];
+    }
+    if timeline.go_back(now) {
+        return Vec::new();
     }
     if !timeline.filter.value().is_empty() {
         clear(model, now);
@@ -127,6 +140,7 @@ fn out(model: &mut Model, now: Timestamp) {
         // Esc is pressed once too often at three in the morning; it ends no program.
         leave(model);
     }
+    Vec::new()
 }
 
 fn clear(model: &mut Model, now: Timestamp) {

@@ -9,6 +9,7 @@ use super::automation::Begin;
 use super::keys::Key;
 use super::map::{MapAnswer, MapAsk};
 use super::model::{AnchorView, DrillView, Level, Phase};
+use super::pointer::Pointed;
 use super::readiness::{Judged, Untold};
 use super::settings::View;
 use super::timeline::{Found, Verdict};
@@ -33,6 +34,12 @@ pub enum Msg {
     Key(Key),
     /// Text was pasted.
     Paste(String),
+    /// A text was written in an editor.
+    Edited(String),
+    /// The wheel was turned; whether down.
+    Wheel(bool),
+    /// Somebody pointed at something.
+    Pointed(Pointed),
     /// The terminal has another size, or came back from a suspension.
     Resized {
         /// Its columns.
@@ -271,6 +278,8 @@ pub enum Effect {
     Continue,
     /// Verify all logs, byte by byte.
     VerifyLog,
+    /// Verify no further; nothing is answered any more.
+    StopVerifying,
     /// Find something out about a map.
     AskMap(MapAsk),
     /// Judge whether everybody could be contained now, knowing what providers did not tell; answer with [`Msg::Judged`].
@@ -285,4 +294,8 @@ pub enum Effect {
     Copy(String),
     /// Hand the terminal back to the shell.
     Suspend,
+    /// Show all of the screen's text in a pager.
+    Page,
+    /// Let a text be written in an editor; answer with [`Msg::Edited`].
+    Edit(String),
 }

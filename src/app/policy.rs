@@ -77,8 +77,8 @@ impl Model {
 }
 
 /// Replays recorded alerts on a model that knows identities, playbooks and the policy. They are put in as if they had
-/// arrived, so that what one says weighs in on another.
-pub fn backtest(model: &mut Model, alerts: &[Arc<Alert>]) -> Vec<Replayed> {
+/// arrived, so that what one says weighs in on another. `each` is called for every one that was replayed.
+pub fn backtest(model: &mut Model, alerts: &[Arc<Alert>], each: &mut dyn FnMut()) -> Vec<Replayed> {
     let rows: Vec<Row> = alerts
         .iter()
         .map(|alert| Row {
@@ -102,6 +102,7 @@ pub fn backtest(model: &mut Model, alerts: &[Arc<Alert>]) -> Vec<Replayed> {
         });
         let identity = detail.identity.as_ref().map(|card| &card.id);
         let breaks = detail.look.impact.count();
+        each();
         replay(alert, identity, &assessment, &detail.choices, breaks)
     });
     replayed.collect()

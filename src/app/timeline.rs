@@ -141,6 +141,8 @@ pub struct Timeline {
     pub record: Option<RecordView>,
     /// Whether the log is what was signed.
     pub verification: Verification,
+    /// Whether somebody asked for the verifying that is under way; else it began with the screen.
+    pub asked_to_verify: bool,
 }
 
 impl Timeline {
@@ -350,6 +352,11 @@ impl Timeline {
         if self.cursor.is_none() {
             self.unseen = 0;
         }
+    }
+
+    /// Tells whether verifying is under way that somebody asked for.
+    pub const fn is_verified_on_demand(&self) -> bool {
+        self.asked_to_verify && matches!(self.verification, Verification::Running { .. })
     }
 
     /// Takes in a verdict.

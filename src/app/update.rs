@@ -8,9 +8,9 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
-    afterwards, automation, board_screen, born, card_screen, choosing, context, coverage, deciding,
-    field, log_screen, map_screen, palette, planning, policy_screen, reader, readiness_screen,
-    reload, saying, sift, tour, triage, views,
+    afterwards, automation, away, board_screen, born, card_screen, choosing, context, coverage,
+    deciding, field, log_screen, map_screen, palette, planning, pointer, policy_screen, reader,
+    readiness_screen, reload, saying, sift, tour, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -20,6 +20,7 @@ use crate::domain::text::seen;
 /// Takes in one event. Never waits, never reads a clock: `now` is when the event is handled.
 pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<Effect> {
     model.now = now;
+    model.touched |= matches!(msg, Msg::Wheel(_) | Msg::Pointed(_));
     // What is said in answer to a key is read by whoever pressed it.
     let (unread, by_hand) = (model.unread, matches!(msg, Msg::Key(_) | Msg::Paste(_)));
     let mut effects = handle(model, keymap, msg, now);
@@ -38,6 +39,9 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
     match msg {
         Msg::Key(key) => return on_key(model, keymap, key, now),
         Msg::Paste(text) => return on_paste(model, &text, now),
+        Msg::Edited(text) => away::edited(model, &text, now),
+        Msg::Wheel(down) => return on_wheel(model, down, now),
+        Msg::Pointed(pointed) => return pointer::point(model, pointed),
         Msg::Resized { width, height } => {
             model.size = (width, height);
             model.repaint = true;
@@ -126,8 +130,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::InventoryRead(read) => return reload::take(model, read, now),
         Msg::Judged(judged) => readiness_screen::take(model, judged),
         Msg::Drill(view) => {
-            model.drill = Some(view);
-            model.dirty = true;
+            (model.drill, model.dirty) = (Some(view), true);
         }
         Msg::Notice { level, text } => model.say(now, level, text),
         Msg::Terminate => model.quit = true,
@@ -231,6 +234,9 @@ fn on_key(model: &mut Model, keymap: &Keymap, key: Key, now: Timestamp) -> Vec<E
     {
         return Vec::new();
     }
+    if let Some(effects) = away::key(model, keymap, key, now) {
+        return effects;
+    }
     if let Overlay::Plan(view) = &mut model.overlay
         && planning::takes_text(view)
         && planning::edit(view, key, now)
@@ -317,6 +323,9 @@ fn carry_out(model: &mut Model, scope: Scope, command: Command, now: Timestamp) 
         palette::open(model);
         return Vec::new();
     }
+    if command == Command::Page {
+        return vec![Effect::Page];
+    }
     match scope {
         Scope::Triage => triage::command(model, command, now),
         Scope::Plan => planning::command(model, command, now),
@@ -329,6 +338,15 @@ fn carry_out(model: &mut Model, scope: Scope, command: Command, now: Timestamp) 
         Scope::Policy => policy_screen::command(model, command, now),
         Scope::Board => board_screen::command(model, command, now),
     }
+}
+
+/// Goes as the arrow keys would.
+fn on_wheel(model: &mut Model, down: bool, now: Timestamp) -> Vec<Effect> {
+    let commands = pointer::wheel(model, down);
+    let scope = command::scope(model);
+    let gone = commands.into_iter();
+    gone.flat_map(|command| carry_out(model, scope, command, now))
+        .collect()
 }
 
 /// The same key shows the next of those who were made.

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::app::model::Model;
 use crate::app::settings::{Retention, View};
-use crate::app::{sift, triage};
+use crate::app::{exposure, sift, triage};
 use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::filter::Filter;
 use crate::domain::ids::AlertId;
@@ -468,6 +468,7 @@ fn show_one(
     let raw = String::from_utf8_lossy(&raw);
     if json {
         let mut value = stored_json(&row, model);
+        value["exposure"] = json!(exposure::of(model, &row.alert));
         value["raw"] = Value::from(show(&raw));
         writeln!(out, "{value}")?;
         return Ok(DONE);
@@ -487,6 +488,8 @@ fn show_one(
         "state",
         model.row_state(&row.alert.id).as_str()
     )?;
+    let exposure = exposure::of(model, &row.alert);
+    writeln!(out, "{:<12}{}", "exposure", exposure.words(now))?;
     writeln!(out, "{:<12}{}", "raw", show(&raw))?;
     Ok(DONE)
 }

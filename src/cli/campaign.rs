@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::plan::{find, refuse_blocked, refuse_read_only, silent, with_setup};
+use super::progress::{self, Interrupted, Stop, Unit};
 use super::record::{not_recorded, refuse};
 use super::setup::Setup;
 use super::{Global, exit};
@@ -439,8 +440,20 @@ async fn plan(
     let book = book.context("the campaign names no playbook; --playbook does")?;
     let ledger = ledger(setup, model, campaign);
     let open = |row: &&Row| matches!(row.stand, Stand::Unplanned | Stand::Refused);
+    let rows: Vec<&Row> = ledger.rows.iter().filter(open).take(limit).collect();
+    let of = (Unit::Things("identities"), rows.len() as u64);
+    let work = progress::begin("planning", of, Stop::Between, true);
     let mut failed = 0;
-    for row in ledger.rows.iter().filter(open).take(limit) {
+    for (at, row) in rows.iter().enumerate() {
+        if work.asked() {
+            let left = rows.len() - at;
+            let name = &campaign.id;
+            let text = format!(
+                "interrupted; {left} of them have no plan yet, `stanch campaign plan {name}` goes on"
+            );
+            return Err(Interrupted(text).into());
+        }
+        work.add(1);
         let Some(card) = services.inventory.identity(&row.identity) else {
             told.no_plan(row, "the inventory does not list it any more")?;
             failed += 1;
@@ -467,6 +480,7 @@ async fn plan(
             }
         }
     }
+    drop(work);
     if ask {
         asked(setup, campaign, told).await?;
     }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
+use super::progress::{self, Stop, Unit};
 use super::{Global, exit, setup};
 use crate::config::Config;
 use crate::connect::examine::{Examination, Found};
@@ -40,10 +41,18 @@ pub fn run(global: &Global, args: &DoctorArgs, out: &mut dyn Write) -> anyhow::R
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let found: Vec<Examination> = runtime.block_on(async {
-        let asked = chosen.iter().map(|(_, connector)| connector.examine());
-        futures::future::join_all(asked).await
-    });
+    let found: Vec<Examination> = {
+        let of = (Unit::Things("connectors"), chosen.len() as u64);
+        let stop = Stop::AtOnce("nothing was changed; `stanch doctor NAME` looks at one");
+        let work = progress::begin("looking at connectors", of, stop, true);
+        let examined = async |connector: &Connector| {
+            let found = connector.examine().await;
+            work.add(1);
+            found
+        };
+        let asked = chosen.iter().map(|(_, connector)| examined(connector));
+        runtime.block_on(futures::future::join_all(asked))
+    };
     let mut good = true;
     let mut rows = Vec::new();
     for ((_, connector), examination) in chosen.iter().zip(&found) {

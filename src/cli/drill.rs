@@ -134,7 +134,7 @@ pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> 
         let mut running = Running::open(global, start(global, args)).await?;
         let look = look(global, &running.setup.config)?;
         install_panic_hook();
-        let session = Session::enter().context("cannot take the terminal over")?;
+        let session = Session::enter(look.mouse).context("cannot take the terminal over")?;
         let screen = Screen::Terminal(Box::new(session));
         let remembered = setup::remembered(global)?;
         let (layout, ignored) = remembered::load(&remembered);

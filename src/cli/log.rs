@@ -19,7 +19,9 @@ use clap::{Args, Subcommand};
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
 use crate::journal::{self, JournalConfig};
+use crate::runtime::timeline::bytes_of;
 
+use super::progress::{self, Stop, Unit};
 use filter::Filter;
 
 pub use screen::open as open_screen;
@@ -197,9 +199,18 @@ fn verify(
             given => given.clone(),
         },
         anchors: args.anchors.clone(),
-        progress: None,
+        ..journal::Options::default()
     };
-    let report = journal::verify(stores, &options);
+    let report = {
+        let all: u64 = stores.iter().map(|store| bytes_of(store)).sum();
+        let stop = Stop::AtOnce("nothing was changed, and nothing is known about the rest");
+        let work = progress::begin("verifying", (Unit::Bytes, all), stop, true);
+        let options = journal::Options {
+            progress: Some(work.counter()),
+            ..options
+        };
+        journal::verify(stores, &options)
+    };
     if context.json {
         let mut value = serde_json::to_value(&report)?;
         value["intact"] = report.intact().into();

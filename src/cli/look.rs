@@ -1,25 +1,20 @@
 //! How a console looks: theme, depth of colour, marks and keys, from options, configuration and environment.
 
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use anyhow::Context as _;
 
 use super::{Colour, Global, exit, setup};
 use crate::app::keymap::Keymap;
 use crate::config::Config;
 use crate::runtime::console::Look;
+use crate::runtime::themes::read;
 use crate::ui::glyphs::{ASCII, UNICODE};
 use crate::ui::theme::{Depth, Theme, ThemeError, Themes};
 
 /// Shortest time between frames on this host, and over SSH, where every frame costs a slow link.
 const GAP_LOCAL: Duration = Duration::from_millis(33);
 const GAP_SSH: Duration = Duration::from_millis(100);
-
-/// Largest file of a theme, in bytes; a theme has some twenty lines.
-const LARGEST: u64 = 64 * 1024;
 
 /// Returns how the console is to look.
 pub(super) fn look(global: &Global, config: &Config) -> anyhow::Result<Look> {
@@ -45,6 +40,8 @@ pub(super) fn look(global: &Global, config: &Config) -> anyhow::Result<Look> {
         theme: themes.named(name)?.reduced(depth),
         name: name.to_owned(),
         themes,
+        themes_folder: themes_folder(global)?,
+        mouse: config.ui.mouse,
         depth,
         glyphs,
         keymap: bound(config)?,
@@ -98,39 +95,12 @@ fn depth(colour: Colour, get: impl Fn(&str) -> Option<String>) -> Depth {
 
 /// Returns the themes, with those in the folder `themes` beside the configuration file.
 pub(super) fn themes(global: &Global) -> anyhow::Result<Themes> {
-    let config = setup::config_path(global)?;
-    let folder = config.parent().unwrap_or(Path::new(".")).join("themes");
-    let files = match std::fs::read_dir(&folder) {
-        Ok(files) => files,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Themes::default()),
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot read {}", folder.display()));
-        }
-    };
-    let mut own = BTreeMap::new();
-    for file in files {
-        let path = file
-            .with_context(|| format!("cannot read {}", folder.display()))?
-            .path();
-        let name = path.file_stem().and_then(|name| name.to_str());
-        let (Some(name), Some("toml")) = (name, path.extension().and_then(|end| end.to_str()))
-        else {
-            continue;
-        };
-        own.insert(name.to_owned(), read(&path)?);
-    }
-    Ok(Themes::new(own))
+    read(&themes_folder(global)?)
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
-    let about = || format!("cannot read {}", path.display());
-    let size = std::fs::metadata(path).with_context(about)?.len();
-    anyhow::ensure!(
-        size <= LARGEST,
-        "{}: {size} bytes are no theme; {LARGEST} at most",
-        path.display()
-    );
-    std::fs::read_to_string(path).with_context(about)
+fn themes_folder(global: &Global) -> anyhow::Result<PathBuf> {
+    let config = setup::config_path(global)?;
+    Ok(config.parent().unwrap_or(Path::new(".")).join("themes"))
 }
 
 /// Lists the themes, and what is hard to read in them.

@@ -9,6 +9,9 @@ use super::record::WriteError;
 /// Why a journal cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
+    /// Somebody wanted it to end.
+    #[error("ended before everything was read")]
+    Stopped,
     /// The system refused; nothing was recorded.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {

@@ -16,7 +16,7 @@ mod witness;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -58,6 +58,8 @@ pub struct Options {
     pub anchors: Vec<PathBuf>,
     /// Grows by the bytes that were looked at.
     pub progress: Option<Arc<AtomicU64>>,
+    /// Ends it, within a segment, when it is set; what was found by then means nothing.
+    pub stop: Option<Arc<AtomicBool>>,
 }
 
 /// How bad a finding is.
@@ -343,6 +345,7 @@ impl<'o> Audit<'o> {
     fn run(mut self, log: &LogDir) -> (LogReport, Facts, Vec<Line>) {
         let before = Remains::of(log);
         let mut walk = self.walk.clone();
+        walk.stop.clone_from(&self.options.stop);
         let ended = walk.run_with(log, &queue::read, &mut |event| self.meet(log, event));
         self.tell();
         let mut lines = std::mem::take(&mut self.queue.lines);

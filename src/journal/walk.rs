@@ -9,6 +9,7 @@ mod state;
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -126,6 +127,8 @@ pub struct Walk {
     pub passed: u64,
     /// Leaf hashes of all lines so far, when somebody wants them.
     pub leaves: Option<Vec<Hash>>,
+    /// Set when somebody wants it to end.
+    pub stop: Option<Arc<AtomicBool>>,
     every_signature: bool,
     /// Where to rest.
     rest_at: Option<Mark>,
@@ -158,6 +161,7 @@ impl Walk {
             keys: Vec::new(),
             incoming: None,
             leaves: None,
+            stop: None,
             good: Point::start(),
             head: None,
             checkpoints: 0,
@@ -229,6 +233,10 @@ impl Walk {
             return Ok(self.missing(&segments));
         }
         loop {
+            let stop = self.stop.as_ref();
+            if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Err(JournalError::Stopped);
+            }
             let first = self.at.segment;
             let (bad, len) = self.segment(log, look, sink)?;
             if self.is_at_mark() {

@@ -1,22 +1,25 @@
 //! The one loop: take what came, update the model, start effects, draw when something changed and the gap has passed.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::EventStream;
-use futures::StreamExt;
+use crossterm::event::{Event, EventStream, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use ratatui::layout::Position;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::effects::Effects;
+use super::handover::Away;
 use super::journal::Report;
 use super::screen::Screen;
 use super::script::Step;
 use super::services::Services;
+use super::themes;
 use crate::app::keymap::Keymap;
 use crate::app::model::{Level, Model, Overlay};
 use crate::app::msg::{Effect, Msg};
@@ -29,6 +32,10 @@ use crate::term::input::translate;
 use crate::ui::glyphs::Glyphs;
 use crate::ui::theme::{Depth, Theme, Themes};
 use crate::ui::{self, Ui};
+
+mod terminal;
+
+use terminal::{Asked, Signals, next_key};
 
 /// Length of the one message queue. A full queue slows the senders down, never the keys.
 pub const QUEUE: usize = 1_024;
@@ -47,6 +54,10 @@ pub struct Look {
     pub name: String,
     /// What else there is to choose from.
     pub themes: Themes,
+    /// Where those of the user lie.
+    pub themes_folder: PathBuf,
+    /// Whether the mouse scrolls and selects.
+    pub mouse: bool,
     /// How many colours the terminal has.
     pub depth: Depth,
     /// The keys in force.
@@ -186,6 +197,7 @@ impl Console {
     pub async fn run(&mut self) -> anyhow::Result<()> {
         let mut keys = Some(EventStream::new());
         let mut signals = Signals::new()?;
+        let mut themes = themes::watch(self.look.themes_folder.clone());
         let mut last_frame = Instant::now()
             .checked_sub(self.look.gap)
             .unwrap_or_else(Instant::now);
@@ -199,29 +211,22 @@ impl Console {
                 false => last_frame,
             };
             let tick_at = self.next_tick();
-            let suspend = tokio::select! {
+            let away = tokio::select! {
                 biased;
                 () = sleep_until(frame_at), if self.model.dirty => {
                     self.draw()?;
                     last_frame = Instant::now();
-                    false
+                    None
                 }
                 Some(asked) = signals.next() => self.on_signal(&asked),
                 event = next_key(&mut keys) => self.on_event(event),
+                Some(read) = themes.recv() => self.take_themes(read),
                 Some(msg) = self.inbox.recv() => self.take(msg),
                 () = std::future::ready(()), if self.more => self.go_on(),
                 () = sleep_until(tick_at) => self.take(Msg::Tick),
             };
-            if suspend && let Screen::Terminal(session) = &mut self.screen {
-                // A living stream would read keys meant for the shell.
-                drop(keys.take());
-                session.suspend()?;
-                keys = Some(EventStream::new());
-                let area = self.screen.area();
-                self.take(Msg::Resized {
-                    width: area.width,
-                    height: area.height,
-                });
+            if let Some(away) = away {
+                self.hand_over(away, &mut keys, &mut signals).await?;
             }
         }
         drop(keys);
@@ -277,27 +282,31 @@ impl Console {
         Ok(())
     }
 
-    /// Takes in a message and everything else that is ready. Returns whether the terminal is to be handed back.
-    fn take(&mut self, first: Msg) -> bool {
+    /// Takes in a message and everything else that is ready. Returns to whom the terminal is to go.
+    fn take(&mut self, first: Msg) -> Option<Away> {
         let mut next = Some(first);
-        let mut suspend = false;
+        let mut away = None;
         for _ in 0..BATCH {
             let Some(msg) = next else { break };
             for effect in update(&mut self.model, &self.look.keymap, msg, Timestamp::now()) {
-                suspend |= matches!(effect, Effect::Suspend);
+                match &effect {
+                    Effect::Suspend => away = Some(Away::Shell),
+                    Effect::Page => away = Some(Away::Pager),
+                    Effect::Edit(text) => away = Some(Away::Editor(text.clone())),
+                    _ => {}
+                }
                 self.more |= matches!(effect, Effect::Continue);
                 if let Effect::Copy(text) = &effect {
                     self.copy(text);
                 }
                 self.effects.start(effect);
             }
-            next = if suspend {
-                None
-            } else {
-                self.inbox.try_recv().ok()
+            next = match away {
+                Some(_) => None,
+                None => self.inbox.try_recv().ok(),
             };
         }
-        suspend
+        away
     }
 
     fn copy(&mut self, text: &str) {
@@ -314,26 +323,44 @@ impl Console {
         self.model.say(Timestamp::now(), level, said);
     }
 
-    fn go_on(&mut self) -> bool {
+    fn go_on(&mut self) -> Option<Away> {
         self.more = false;
-        let suspend = self.take(Msg::Continue);
+        let away = self.take(Msg::Continue);
         // What was begun by a key has come to its end: that is shown at once too.
         self.answered &= self.more;
-        suspend
+        away
     }
 
-    fn on_event(&mut self, event: Option<std::io::Result<crossterm::event::Event>>) -> bool {
+    fn on_event(&mut self, event: Option<std::io::Result<Event>>) -> Option<Away> {
         self.answered = false;
         self.asked_at = Instant::now();
         match event {
-            Some(Ok(event)) => translate(event).is_some_and(|msg| self.take(msg)),
+            Some(Ok(Event::Mouse(mouse))) => self.on_mouse(mouse),
+            Some(Ok(event)) => translate(event).and_then(|msg| self.take(msg)),
             // The terminal is gone: an SSH connection dropped.
             Some(Err(_)) | None => self.take(Msg::Terminate),
         }
     }
 
-    fn on_signal(&mut self, asked: &Asked) -> bool {
+    /// The wheel scrolls and a click points; what is pointed at follows from the state, as it would be drawn now.
+    fn on_mouse(&mut self, mouse: MouseEvent) -> Option<Away> {
+        let msg = match mouse.kind {
+            MouseEventKind::ScrollDown => Msg::Wheel(true),
+            MouseEventKind::ScrollUp => Msg::Wheel(false),
+            MouseEventKind::Down(MouseButton::Left) => {
+                let at = Position::new(mouse.column, mouse.row);
+                let ui = self.ui(Timestamp::now());
+                Msg::Pointed(ui::hit::at(&self.model, ui, self.screen.area(), at)?)
+            }
+            _ => return None,
+        };
+        self.take(msg)
+    }
+
+    fn on_signal(&mut self, asked: &Asked) -> Option<Away> {
         match asked {
+            // On this terminal ctrl-c is a key; what comes as a signal was for a pager that has just ended.
+            Asked::Interrupt => None,
             Asked::End => self.take(Msg::Terminate),
             Asked::Suspend => {
                 let key = crate::app::keys::Key::ctrl('z');
@@ -350,11 +377,44 @@ impl Console {
             return;
         }
         self.look.name = wanted.to_owned();
+        self.put_on();
+    }
+
+    /// Takes the theme of the name in force; one that cannot be read changes nothing and is said.
+    fn put_on(&mut self) {
         match self.look.themes.named(&self.look.name) {
             Ok(theme) => self.look.theme = theme.reduced(self.look.depth),
-            Err(error) => self
-                .model
-                .say(Timestamp::now(), Level::Error, error.to_string()),
+            Err(error) => {
+                let text = format!("the theme stays as it was: {error}");
+                self.model.say(Timestamp::now(), Level::Error, text);
+            }
+        }
+    }
+
+    /// Takes over the themes of the user's folder, after something changed there.
+    fn take_themes(&mut self, read: Result<Themes, String>) -> Option<Away> {
+        match read {
+            Ok(themes) => {
+                self.look.themes = themes;
+                let names = self.look.themes.names();
+                self.model.themes = names.into_iter().map(str::to_owned).collect();
+                self.put_on();
+                self.model.dirty = true;
+            }
+            Err(why) => {
+                let text = format!("the themes stay as they were: {why}");
+                self.model.say(Timestamp::now(), Level::Error, text);
+            }
+        }
+        None
+    }
+
+    fn ui(&self, now: Timestamp) -> Ui<'_> {
+        Ui {
+            theme: &self.look.theme,
+            keymap: &self.look.keymap,
+            glyphs: self.look.glyphs,
+            now,
         }
     }
 
@@ -364,17 +424,7 @@ impl Console {
         self.restyle();
         let mut frame = Buffer::empty(area);
         let now = Timestamp::now();
-        ui::draw(
-            &self.model,
-            Ui {
-                theme: &self.look.theme,
-                keymap: &self.look.keymap,
-                glyphs: self.look.glyphs,
-                now,
-            },
-            area,
-            &mut frame,
-        );
+        ui::draw(&self.model, self.ui(now), area, &mut frame);
         if std::mem::take(&mut self.model.bell) {
             self.screen.ring()?;
         }
@@ -450,49 +500,5 @@ fn keys_count(model: &Model) -> bool {
     match &model.overlay {
         Overlay::Plan(view) => view.armed_at.is_none_or(|at| Timestamp::now() >= at),
         _ => true,
-    }
-}
-
-async fn next_key(
-    keys: &mut Option<EventStream>,
-) -> Option<std::io::Result<crossterm::event::Event>> {
-    match keys {
-        Some(stream) => stream.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-enum Asked {
-    End,
-    Suspend,
-}
-
-/// What the system may ask of a console.
-struct Signals {
-    hang_up: Signal,
-    terminate: Signal,
-    quit: Signal,
-    stop: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hang_up: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            quit: signal(SignalKind::quit())?,
-            stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
-        })
-    }
-
-    async fn next(&mut self) -> Option<Asked> {
-        let asked = tokio::select! {
-            Some(()) = self.hang_up.recv() => Asked::End,
-            Some(()) = self.terminate.recv() => Asked::End,
-            Some(()) = self.quit.recv() => Asked::End,
-            Some(()) = self.stop.recv() => Asked::Suspend,
-            else => return None,
-        };
-        Some(asked)
     }
 }

@@ -1,6 +1,7 @@
 //! Carries out what the state machine asks for, each in a task of its own; answers come back as messages.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -34,6 +35,8 @@ pub struct Effects {
     report: Report,
     reading: Option<JoinHandle<()>>,
     stops: HashMap<PlanDigest, Arc<AtomicBool>>,
+    /// Ends the verifying that is under way.
+    verifying: Arc<AtomicBool>,
     /// Acts under way; the console waits for them before it ends.
     acts: TaskTracker,
 }
@@ -46,11 +49,17 @@ impl Effects {
             report,
             reading: None,
             stops: HashMap::new(),
+            verifying: Arc::default(),
             acts: TaskTracker::new(),
         }
     }
 
-    /// Carries one effect out. `Suspend`, `Continue` and `Copy` are the loop's own.
+    /// Returns the folder of the state, in which the log's folder lies.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        Some(self.services.journal.store().parent()?.to_owned())
+    }
+
+    /// Carries one effect out. `Suspend`, `Continue`, `Copy`, `Page` and `Edit` are the loop's own.
     pub fn start(&mut self, effect: Effect) {
         let (services, report) = (self.services.clone(), self.report.clone());
         match effect {
@@ -114,8 +123,11 @@ impl Effects {
                 tokio::spawn(timeline::read(services.journal, log, seq, report));
             }
             Effect::VerifyLog => {
-                tokio::spawn(timeline::verify(services.journal, report));
+                self.verifying = Arc::default();
+                let stop = self.verifying.clone();
+                tokio::spawn(timeline::verify(services.journal, stop, report));
             }
+            Effect::StopVerifying => self.verifying.store(true, Ordering::SeqCst),
             Effect::AskMap(ask) => {
                 tokio::task::spawn_blocking(move || report(Msg::Map(Box::new(ask.answer()))));
             }
@@ -136,7 +148,11 @@ impl Effects {
                 // A large one takes longer to give back than a key may wait.
                 tokio::task::spawn_blocking(move || drop(old));
             }
-            Effect::Suspend | Effect::Continue | Effect::Copy(_) => {}
+            Effect::Suspend
+            | Effect::Continue
+            | Effect::Copy(_)
+            | Effect::Page
+            | Effect::Edit(_) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -67,12 +67,14 @@ fn full(found: FoundLine) -> Found {
 }
 
 /// Verifies all logs of the store, as `stanch log verify` does.
-pub async fn verify(journal: Journal, report: Report) {
+/// Once `stop` is set it ends soon and says nothing more.
+pub async fn verify(journal: Journal, stop: Arc<AtomicBool>, report: Report) {
     let stores = [journal.store().to_owned()];
     let progress = Arc::new(AtomicU64::new(0));
     let options = Options {
         seen: journal.seen().map(Path::to_owned),
         progress: Some(Arc::clone(&progress)),
+        stop: Some(Arc::clone(&stop)),
         ..Options::default()
     };
     let all = Arc::new(AtomicU64::new(0));
@@ -81,7 +83,7 @@ pub async fn verify(journal: Journal, report: Report) {
         size.store(bytes_of(&stores[0]), Ordering::Relaxed);
         let mut report = journal::verify(&stores, &options);
         for _ in 1..TRIES {
-            if report.intact() {
+            if report.intact() || options.stop.as_ref().is_some_and(is_set) {
                 break;
             }
             report = journal::verify(&stores, &options);
@@ -93,12 +95,15 @@ pub async fn verify(journal: Journal, report: Report) {
     let ended = loop {
         tokio::select! {
             ended = &mut verified => break ended,
-            _ = pace.tick() => {
+            _ = pace.tick(), if !is_set(&stop) => {
                 let (done, all) = (progress.load(Ordering::Relaxed), all.load(Ordering::Relaxed));
                 report(Msg::VerifyProgress { done: done.min(all), all });
             }
         }
     };
+    if is_set(&stop) {
+        return;
+    }
     let verdict = match ended {
         Ok(found) => verdict(&found),
         Err(_) => Verdict {
@@ -114,8 +119,12 @@ pub async fn verify(journal: Journal, report: Report) {
     report(Msg::Verified(verdict));
 }
 
+fn is_set(stop: &Arc<AtomicBool>) -> bool {
+    stop.load(Ordering::SeqCst)
+}
+
 /// Adds up all segments of a store; only for showing how far verifying is.
-fn bytes_of(store: &Path) -> u64 {
+pub fn bytes_of(store: &Path) -> u64 {
     let inside = |dir: PathBuf| {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
         entries.map(|e| e.path())

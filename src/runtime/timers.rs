@@ -211,8 +211,13 @@ fn due(decisions: &Decisions, authority: Option<&Authority>, now: Timestamp) -> 
     }
 }
 
-/// Returns when the first of what is open becomes due.
-fn next(decisions: &Decisions, authority: Option<&Authority>, board: &[Debt]) -> Option<Timestamp> {
+/// Returns when the first of what is not due yet becomes so.
+fn next(
+    decisions: &Decisions,
+    authority: Option<&Authority>,
+    board: &[Debt],
+    now: Timestamp,
+) -> Option<Timestamp> {
     let open = decisions.holds.all().filter(|hold| hold.ended.is_none());
     let debts = board.iter().filter(|debt| debt.paged.is_none());
     let asked = decisions.asked().into_iter().filter_map(|(_, state)| {

@@ -1,12 +1,25 @@
 //! From terminal events to the console's own keys.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, poll, read};
 
 use crate::app::keys::{Code, Key};
 use crate::app::msg::Msg;
 
 /// Longest paste that is looked at, in bytes. A reason is a few hundred characters.
 const PASTE_CAP: usize = 4_096;
+
+/// Forgets what was typed ahead for whoever had the terminal, between two streams of events.
+pub fn forget() {
+    // The end of a stream leaves a notice behind. It must be gone before the next one begins: a notice and a key that are
+    // found together lose the key, until another follows. A terminal that is gone says so at the next read.
+    let _ = poll(Duration::ZERO);
+    let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
+    while poll(Duration::ZERO).is_ok_and(|found| found) {
+        let _ = read();
+    }
+}
 
 /// Translates an event; `None` for what the console has no use for.
 pub fn translate(event: Event) -> Option<Msg> {

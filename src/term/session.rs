@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use crossterm::style::{ResetColor, force_color_output};
+use crossterm::style::{Print, ResetColor, force_color_output};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, DisableLineWrap, EnableLineWrap,
     EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
@@ -20,14 +20,22 @@ use super::encode;
 /// Whether the modes are set right now. Global because the panic hook and signal paths must know it too.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
+/// Whether the terminal is to report its mouse.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// Buttons and wheel, no motion, in coordinates without a bound (XTerm Control Sequences, *Mouse Tracking*).
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
 /// The terminal while the console has it. Dropping it puts everything back.
 pub struct Session {
     shown: Buffer,
 }
 
 impl Session {
-    /// Takes the terminal over.
-    pub fn enter() -> io::Result<Self> {
+    /// Takes the terminal over, with its mouse if that is wanted.
+    pub fn enter(mouse: bool) -> io::Result<Self> {
+        MOUSE.store(mouse, Ordering::SeqCst);
         enter_modes()?;
         Ok(Self {
             shown: Buffer::empty(Rect::ZERO),
@@ -60,6 +68,18 @@ impl Session {
         Ok(())
     }
 
+    /// Gives the terminal to another program; [`Self::take_back`] follows.
+    pub fn give_away(&self) {
+        leave_modes();
+    }
+
+    /// Takes the terminal over again; the next frame paints all of it.
+    pub fn take_back(&mut self) -> io::Result<()> {
+        enter_modes()?;
+        self.shown = Buffer::empty(Rect::ZERO);
+        Ok(())
+    }
+
     /// Gives the terminal back, stops the whole process group as the shell expects, and takes the terminal over again
     /// once somebody says `fg`.
     pub fn suspend(&mut self) -> io::Result<()> {
@@ -67,9 +87,7 @@ impl Session {
         // SIGSTOP, because our own handler for SIGTSTP is what brought us here; the group, because the shell waits
         // for all of it.
         rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
-        enter_modes()?;
-        self.shown = Buffer::empty(Rect::ZERO);
-        Ok(())
+        self.take_back()
     }
 }
 
@@ -102,7 +120,11 @@ fn enter_modes() -> io::Result<()> {
         EnableBracketedPaste,
         DisableLineWrap,
         Hide
-    )
+    )?;
+    if MOUSE.load(Ordering::SeqCst) {
+        execute!(io::stdout(), Print(MOUSE_ON))?;
+    }
+    Ok(())
 }
 
 /// Puts every mode back that the console set. Safe to call at any time, any number of times.
@@ -111,6 +133,9 @@ pub fn leave_modes() {
         return;
     }
     // On the way out nobody is left to hear of an error; each part is tried.
+    if MOUSE.load(Ordering::SeqCst) {
+        let _ = execute!(io::stdout(), Print(MOUSE_OFF));
+    }
     let _ = execute!(
         io::stdout(),
         EndSynchronizedUpdate,

@@ -126,15 +126,18 @@ fn loading(timeline: &Timeline, ui: Ui<'_>, width: usize) -> Option<Line<'static
 fn verification(timeline: &Timeline, ui: Ui<'_>, width: usize) -> Line<'static> {
     let (text, role) = match &timeline.verification {
         Verification::NotYet => ("not verified; v verifies".to_owned(), Role::Warn),
-        Verification::Running { done, all } => (
-            match (done * 100).checked_div(*all) {
+        Verification::Running { done, all } => {
+            let mut text = match (done * 100).checked_div(*all) {
                 Some(percent) => {
                     format!("being verified: {percent} % of {} kB", all.div_ceil(1_000))
                 }
                 None => "being verified".to_owned(),
-            },
-            Role::Key,
-        ),
+            };
+            if timeline.is_verified_on_demand() {
+                text.push_str("; esc ends it");
+            }
+            (text, Role::Key)
+        }
         Verification::Ended(v) if v.heads.is_empty() && v.intact => {
             ("nothing to verify yet".to_owned(), Role::Warn)
         }

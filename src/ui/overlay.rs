@@ -51,7 +51,7 @@ pub fn help(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut Buff
             }
             shown += 1;
             found.push(Line::from(vec![
-                Span::styled(format!("  {keys:<18}"), ui.theme.style(Role::Key)),
+                Span::styled(format!("  {keys:<17} "), ui.theme.style(Role::Key)),
                 Span::raw(spec.help),
             ]));
         }

@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::Ui;
 use super::theme::Role;
+use crate::app::exposure::Exposure;
 
 /// Levels of a bar, from nothing to full; the second set is for terminals without Unicode.
 const BARS: [[char; 9]; 2] = [
@@ -32,6 +33,52 @@ pub fn burn_down(series: &[(Timestamp, u32)], width: usize, ui: Ui<'_>) -> Vec<L
         Line::from(Span::styled(bars, ui.theme.style(Role::Key))),
         Line::raw(words),
     ]
+}
+
+/// Draws an exposure over time, `width` columns wide: `E!TAP|` for exposed, alert, taken, act, proven, ends; a heavy line while it was open for all that
+/// is known, a light one for what ends by itself.
+pub fn exposure(exposure: &Exposure, width: usize, now: Timestamp, ui: Ui<'_>) -> String {
+    let Some(first) = exposure.marks.first().map(|mark| mark.at.as_second()) else {
+        return String::new();
+    };
+    let last = exposure.marks.last().map_or(first, |m| m.at.as_second());
+    let until = last.max(now.as_second());
+    let span = (until - first).max(1);
+    let most = width.saturating_sub(1) as i64;
+    let column = |at: i64| {
+        (i128::from((at - first).clamp(0, span)) * i128::from(most) / i128::from(span)) as usize
+    };
+    let ascii = ui.glyphs.ellipsis.is_ascii();
+    let (open, ending, over) = if ascii {
+        ('=', '.', ' ')
+    } else {
+        ('━', '┄', ' ')
+    };
+    let at = |what: &str| exposure.marks.iter().find(|m| m.what == what);
+    let proven = at("proven").map_or(usize::MAX, |m| column(m.at.as_second()));
+    let ends = at("ends").map_or(usize::MAX, |m| column(m.at.as_second()));
+    let mut cells: Vec<char> = (0..width)
+        .map(|place| match place {
+            place if place > ends => over,
+            place if place > proven => ending,
+            _ => open,
+        })
+        .collect();
+    let mut free = 0;
+    for mark in &exposure.marks {
+        // Marks that fall together stand side by side; the words have all of them.
+        let place = column(mark.at.as_second()).max(free);
+        let letter = match mark.what {
+            "alert" => '!',
+            "ends" => '|',
+            other => other.chars().next().unwrap_or(' ').to_ascii_uppercase(),
+        };
+        if let Some(cell) = cells.get_mut(place) {
+            *cell = letter;
+            free = place + 1;
+        }
+    }
+    cells.into_iter().collect()
 }
 
 /// Spreads a series over columns of equal time; a column shows what was left at its end.
@@ -85,6 +132,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::app::exposure::Mark;
     use crate::app::keymap::Keymap;
     use crate::ui::glyphs::{ASCII, Glyphs, UNICODE};
     use crate::ui::theme::Theme;
@@ -101,6 +149,50 @@ mod tests {
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_second(minutes * 60).unwrap()
+    }
+
+    fn exposed(marks: &[(&'static str, i64)], lasts: bool) -> Exposure {
+        let marks = marks.iter();
+        Exposure {
+            marks: marks
+                .map(|(what, minute)| Mark {
+                    what,
+                    at: at(*minute),
+                })
+                .collect(),
+            lasts,
+        }
+    }
+
+    #[rstest]
+    #[case(
+        &[("exposed", 0), ("alert", 10), ("taken", 12), ("act", 15), ("proven", 20), ("ends", 40)],
+        false,
+        "E====!TA==P.........|",
+        "exposed 1970-01-01 00:00:00Z, alert +10m00s, taken +2m00s, act +3m00s, proven +5m00s, ends +20m00s: open for 40m00s in all"
+    )]
+    // What falls together stands side by side.
+    #[case(
+        &[("exposed", 0), ("alert", 0), ("taken", 0)],
+        true,
+        "E!T==================",
+        "exposed 1970-01-01 00:00:00Z, alert +0s, taken +0s: open for 40m00s so far"
+    )]
+    #[case(&[], true, "", ": open for 0s so far")]
+    fn an_exposure_is_drawn_and_told(
+        #[case] marks: &[(&'static str, i64)],
+        #[case] lasts: bool,
+        #[case] drawn: &str,
+        #[case] told: &str,
+    ) {
+        let exposure = exposed(marks, lasts);
+        let got = with(&ASCII, |ui| super::exposure(&exposure, 21, at(40), ui));
+        assert_eq!(got, drawn);
+        assert_eq!(exposure.words(at(40)), told);
+        for width in 0..30 {
+            let got = with(&UNICODE, |ui| super::exposure(&exposure, width, at(40), ui));
+            assert!(got.chars().count() <= width);
+        }
     }
 
     #[rstest]

@@ -12,6 +12,7 @@ use crate::app::automation::words;
 use crate::app::model::{Model, Pane, RowState};
 use crate::domain::alert::age;
 use crate::domain::filter::fields;
+use crate::domain::ids::AlertId;
 use crate::domain::queue::{Lane, Slot};
 use crate::domain::text::{cells, fit, show};
 use crate::domain::urgency::Due;
@@ -78,15 +79,10 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let columns = Columns::fit(usize::from(inside.width));
-    let height = usize::from(inside.height);
-    let Some(rows) = height.checked_sub(1) else {
+    let Some((first, rows)) = window(model, usize::from(inside.height)) else {
         return;
     };
     let mut lines = vec![columns.header(ui)];
-    let first = position
-        .unwrap_or(0)
-        .saturating_sub(rows / 2)
-        .min(shown.saturating_sub(rows));
     let line = model.selected.as_ref().and_then(|id| {
         let own = model.queue.slot(id)?;
         Some((model.queue.line_of(id)?, own))
@@ -99,6 +95,25 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         lines.push(row(model, slot, &columns, &watched, ui));
     }
     Paragraph::new(lines).render(inside, buf);
+}
+
+/// Returns which line is shown first, and for how many there is room below the names of the columns.
+fn window(model: &Model, height: usize) -> Option<(usize, usize)> {
+    let rows = height.checked_sub(1)?;
+    let selected = model.selected.as_ref();
+    let position = selected.and_then(|id| model.queue.position(id));
+    let first = position.unwrap_or(0).saturating_sub(rows / 2);
+    Some((first.min(model.queue.len().saturating_sub(rows)), rows))
+}
+
+/// Returns the alert whose line stands at a height of the screen, where the queue is drawn in `area`.
+pub(super) fn row_at(model: &Model, area: Rect, y: u16) -> Option<AlertId> {
+    // The frame, and the filter while there is one.
+    let above = 1 + u16::from(model.sift.typing || !model.sift.input.value().is_empty());
+    let height = area.height.checked_sub(above)?;
+    let (first, rows) = window(model, usize::from(height))?;
+    let row = y.checked_sub(area.y + above + 1)?;
+    (usize::from(row) < rows).then(|| model.queue.at(first + usize::from(row)))?
 }
 
 /// Returns the line of the filter while there is one: what is typed, and what in it cannot be used.

@@ -6,10 +6,12 @@ use rstest::rstest;
 
 use super::every::{all, every_case};
 use super::payloads::PAYLOADS;
+use super::pointing::with_ui;
 use super::rendered;
 use super::world::World;
 use super::world::evil::EVIL;
 use super::{dump, oracle};
+use stanch::ui::page;
 
 /// Runs something in a world in which whoever writes text writes this as well.
 fn with_evil<T>(text: &str, run: impl FnOnce() -> T) -> T {
@@ -40,7 +42,9 @@ fn no_text_from_outside_reaches_the_terminal_as_more_than_text(
         for screen in all().skip(at % step).step_by(step) {
             let world = with_evil(text, || World::showing(screen));
             let buffer = rendered(&world.model, "terminal", false, 140, 40);
-            let wrong = oracle::frame(&sent(&buffer));
+            let mut wrong = oracle::frame(&sent(&buffer));
+            let page = with_ui(|ui| page::text(&world.model, ui, 140));
+            wrong.extend(oracle::lines(page.as_bytes()));
             if !wrong.is_empty() {
                 found.push(format!("{what} on {screen}: {wrong:?}"));
             }

@@ -2,6 +2,7 @@
 
 use super::Command as C;
 use super::{Command, Danger, Scope, scope};
+use crate::app::away;
 use crate::app::model::{Model, Overlay, Stage};
 use crate::app::reader::is_searchable;
 
@@ -40,6 +41,8 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
         return Some("no alert is selected".to_owned());
     }
     match command {
+        C::Page => away::refused(model),
+        C::Editor => Some("nothing is being written".to_owned()),
         C::Suspend if model.acting() => {
             Some("an act is under way; suspending would freeze it half done".to_owned())
         }

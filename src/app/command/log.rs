@@ -121,7 +121,7 @@ pub(super) const ROWS: &[Spec] = &[
         &["v"],
         Safe,
         Log,
-        "Verify every log again, byte by byte, in the background.",
+        "Verify every log again, byte by byte, in the background; esc ends it.",
     ),
     spec(
         C::Out,
@@ -130,7 +130,7 @@ pub(super) const ROWS: &[Spec] = &[
         &["esc"],
         Safe,
         Log,
-        "Close the record; else go back to where you were; else clear the filter; else leave for the queue.",
+        "Close the record; else end the verifying that v began; else go back to where you were; else clear the filter; else leave for the queue.",
     ),
     spec(
         C::Help,

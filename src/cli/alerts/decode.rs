@@ -1,6 +1,6 @@
 //! `stanch alerts decode`.
 
-use std::io::{self, Write};
+use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::read::{self, Decoding};
 use super::{DONE, FAILED, decoded_json};
+use crate::cli::progress::{self, Interrupted, Stop, Unit};
 use crate::domain::text::show;
 use crate::intake::decode::{Decoders, Undecodable};
 
@@ -22,8 +23,11 @@ pub(super) fn run(
 ) -> anyhow::Result<u8> {
     check_format(decoders, format)?;
     let mut failed = false;
+    let of = (Unit::Bytes, read::bytes_of(files));
+    let draws = !std::io::stdout().is_terminal();
+    let work = progress::begin("decoding", of, stop(files), draws);
     for path in files {
-        let is_stdin = path.as_os_str() == "-";
+        let mut printed = 0;
         let origin = origin(path);
         let source = source_name(path);
         let decoding = Decoding {
@@ -34,6 +38,7 @@ pub(super) fn run(
         };
         let mut print = |piece: read::Piece, number: usize| -> anyhow::Result<()> {
             let contents = decoding.contents(&piece);
+            printed = number;
             for decoded in &contents.alerts {
                 writeln!(out, "{}", decoded_json(&decoded.alert, &decoded.signals))?;
                 if let Some(doubt) = &decoded.doubt {
@@ -46,16 +51,23 @@ pub(super) fn run(
             }
             Ok(())
         };
-        let done = if is_stdin {
-            read::pieces(&mut io::stdin().lock(), &decoding, &mut print)
-        } else {
-            let mut file = read::open(path).with_context(|| format!("open {origin}"))?;
-            read::pieces(&mut *file, &decoding, &mut print)
-        };
-        done.with_context(|| format!("decode {origin}"))?;
+        let done = read::each(path, &decoding, &work, &mut print);
+        if !done.with_context(|| format!("decode {origin}"))? {
+            out.flush()?;
+            let text = format!("{origin}: interrupted behind line {printed}; nothing was stored");
+            return Err(Interrupted(text).into());
+        }
     }
     out.flush()?;
     Ok(if failed { FAILED } else { DONE })
+}
+
+/// Returns how reading files ends when somebody says so: a pipe may never say more, so nobody waits for its next line.
+pub(super) fn stop(files: &[PathBuf]) -> Stop {
+    match files.iter().any(|path| path.as_os_str() == "-") {
+        true => Stop::AtOnce("what was stored stays, and is known when it comes again"),
+        false => Stop::Between,
+    }
 }
 
 /// Fails on a format that no decoder has.

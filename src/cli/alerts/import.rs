@@ -1,15 +1,16 @@
 //! `stanch alerts import`.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::decode::{check_format, origin, source_name};
+use super::decode::{check_format, origin, source_name, stop};
 use super::read::{self, Decoding, Piece};
 use super::{DONE, FAILED};
+use crate::cli::progress::{self, Interrupted, Stop, Unit};
 use crate::domain::alert::Alert;
 use crate::domain::text::{fit, show};
 use crate::intake::decode::{Decoders, hex};
@@ -49,6 +50,8 @@ pub(super) fn files(
 ) -> anyhow::Result<u8> {
     check_format(decoders, format)?;
     let mut all_read = true;
+    let of = (Unit::Bytes, read::bytes_of(files));
+    let work = progress::begin("importing", of, stop(files), true);
     for path in files {
         let origin = origin(path);
         let name = source.map_or_else(|| source_name(path), str::to_owned);
@@ -74,13 +77,8 @@ pub(super) fn files(
             }
             Ok(())
         };
-        if path.as_os_str() == "-" {
-            read::pieces(&mut io::stdin().lock(), &decoding, &mut take)
-        } else {
-            let mut file = read::open(path).with_context(|| format!("open {origin}"))?;
-            read::pieces(&mut *file, &decoding, &mut take)
-        }
-        .with_context(|| format!("import {origin}"))?;
+        let whole = read::each(path, &decoding, &work, &mut take);
+        let whole = whole.with_context(|| format!("import {origin}"))?;
         importing.flush()?;
         let Sum {
             new,
@@ -92,6 +90,10 @@ pub(super) fn files(
             "{origin}: {new} new alerts, {known} stored before, {refused} pieces that could not be read and are kept"
         )?;
         all_read &= refused == 0;
+        if !whole {
+            let text = "interrupted; what was read is stored, and the same command goes on: what is stored is known";
+            return Err(Interrupted(text.to_owned()).into());
+        }
     }
     Ok(if all_read { DONE } else { FAILED })
 }
@@ -194,7 +196,17 @@ pub(super) fn quarantine(
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let (mut new, mut kept) = (0, 0);
-    for held in store.held()? {
+    let held = store.held()?;
+    let of = (Unit::Things("pieces"), held.len() as u64);
+    let work = progress::begin("decoding again", of, Stop::Between, true);
+    for held in held {
+        if work.asked() {
+            let text = format!(
+                "interrupted; {new} new alerts, {kept} pieces that still cannot be read, the others wait as before"
+            );
+            return Err(Interrupted(text).into());
+        }
+        work.add(1);
         let format = format_of(&held.source);
         if !held.is_whole {
             kept += 1;

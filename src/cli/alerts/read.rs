@@ -2,11 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyhow::Context as _;
 use flate2::bufread::MultiGzDecoder;
 use jiff::Timestamp;
 
+use super::decode::origin;
+use crate::cli::progress::Work;
 use crate::intake::decode::{
     Contents, Decoders, MAX_DOCUMENT, MAX_LINE, Undecodable, is_incomplete,
 };
@@ -78,9 +83,56 @@ impl Decoding<'_> {
     }
 }
 
+/// Cuts a file, or standard input for `-`, into pieces and hands each on with the line it began at, until the work is
+/// to end. Returns whether it came to its end.
+pub(super) fn each(
+    path: &Path,
+    decoding: &Decoding<'_>,
+    work: &Work,
+    sink: &mut dyn FnMut(Piece, usize) -> anyhow::Result<()>,
+) -> anyhow::Result<bool> {
+    let mut stopped = false;
+    let mut take = |piece: Piece, number: usize| {
+        stopped |= work.asked();
+        match stopped {
+            true => Err(Stopped.into()),
+            false => sink(piece, number),
+        }
+    };
+    let done = if path.as_os_str() == "-" {
+        pieces(&mut io::stdin().lock(), decoding, &mut take)
+    } else {
+        let opened = open(path, work);
+        let mut file = opened.with_context(|| format!("open {}", origin(path)))?;
+        pieces(&mut *file, decoding, &mut take)
+    };
+    match done {
+        Err(error) if !error.is::<Stopped>() => Err(error),
+        _ => Ok(!stopped),
+    }
+}
+
+/// Leaves the reading of a file.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped")]
+struct Stopped;
+
+/// Returns how many bytes files have together, zero if one of them does not tell.
+pub(super) fn bytes_of(files: &[PathBuf]) -> u64 {
+    let sizes = files.iter().map(|path| {
+        let found = path.metadata().ok().filter(std::fs::Metadata::is_file);
+        found.map(|found| found.len())
+    });
+    sizes.sum::<Option<u64>>().unwrap_or(0)
+}
+
 /// Opens a file; a gzip archive (RFC 1952) is read as its content.
-pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
-    let mut file = BufReader::with_capacity(256 << 10, File::open(path)?);
+fn open(path: &Path, work: &Work) -> io::Result<Box<dyn BufRead>> {
+    let file = Metered {
+        inner: File::open(path)?,
+        read: work.counter(),
+    };
+    let mut file = BufReader::with_capacity(256 << 10, file);
     match file.fill_buf()? {
         [0x1f, 0x8b, ..] => {
             let counted = Counted {
@@ -104,7 +156,7 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
 }
 
 /// Cuts input into pieces and hands each on with the line it began at.
-pub(super) fn pieces(
+fn pieces(
     input: &mut dyn BufRead,
     decoding: &Decoding<'_>,
     sink: &mut dyn FnMut(Piece, usize) -> anyhow::Result<()>,
@@ -186,6 +238,20 @@ fn lines(
     match lines.flush() {
         Some(line) => hand_on(line, number),
         None => Ok(()),
+    }
+}
+
+/// Tells how much of a file was read.
+struct Metered {
+    inner: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(out)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Alerts as their sources recorded them, for whoever wants them without storing them.
 
-use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -8,6 +7,7 @@ use jiff::Timestamp;
 
 use super::decode::{check_format, origin, source_name};
 use super::read::{self, Decoding};
+use crate::cli::progress::{self, Interrupted, Stop, Unit};
 use crate::domain::alert::Alert;
 use crate::intake::decode::Decoders;
 
@@ -21,6 +21,9 @@ pub fn recorded(
 ) -> anyhow::Result<usize> {
     check_format(decoders, format)?;
     let mut rejected = 0;
+    let of = (Unit::Bytes, read::bytes_of(files));
+    let stop = Stop::AtOnce("nothing was changed");
+    let work = progress::begin("reading alerts", of, stop, true);
     for path in files {
         let source = source_name(path);
         let decoding = Decoding {
@@ -38,13 +41,10 @@ pub fn recorded(
             Ok(())
         };
         let origin = origin(path);
-        let done = if path.as_os_str() == "-" {
-            read::pieces(&mut io::stdin().lock(), &decoding, &mut take)
-        } else {
-            let mut file = read::open(path).with_context(|| format!("open {origin}"))?;
-            read::pieces(&mut *file, &decoding, &mut take)
-        };
-        done.with_context(|| format!("decode {origin}"))?;
+        let done = read::each(path, &decoding, &work, &mut take);
+        if !done.with_context(|| format!("decode {origin}"))? {
+            return Err(Interrupted("interrupted; nothing was changed".to_owned()).into());
+        }
     }
     Ok(rejected)
 }

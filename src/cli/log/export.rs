@@ -20,6 +20,7 @@ use crate::journal::{Line, MAX_PROOF, Proof, Prover, Trust, Writer};
 use super::Context;
 use super::ask::Records;
 use super::filter::Filter;
+use crate::cli::progress::{self, Stop, Unit};
 
 pub use markdown::{escape, table};
 
@@ -56,6 +57,8 @@ pub struct ExportArgs {
 
 /// Exports what is asked for, and records it.
 pub fn run(args: &ExportArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let stop = Stop::AtOnce("nothing was written");
+    let work = progress::begin("reading the log", (Unit::Time, 0), stop, true);
     let mut records = Records::open(&args.filter.store, context)?;
     // Of the last N, the one with the number is chosen afterwards.
     records.only(args.seq.filter(|_| args.filter.last.is_none()));
@@ -71,6 +74,7 @@ pub fn run(args: &ExportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
         Format::Ocsf => ocsf::write(&chosen, &block.decisions),
         Format::Proof => prove(args, context, &chosen)?,
     };
+    work.is_whole();
     deliver(args.out.as_deref(), &bytes, out)?;
     let name = args.format.to_possible_value();
     let format = name.as_ref().map_or("?", |n| n.get_name());

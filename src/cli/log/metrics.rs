@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::course::{Course, STAGES, by_alert};
 use super::filter::{load, parse_time};
+use crate::cli::progress::{self, Stop, Unit};
 use crate::domain::alert::seconds as span;
 
 /// Arguments of `stanch log metrics`.
@@ -29,10 +30,17 @@ pub struct MetricsArgs {
 
 /// Measures every alert.
 pub fn run(args: &MetricsArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let stop = Stop::AtOnce("nothing was changed");
+    let work = progress::begin("reading the log", (Unit::Time, 0), stop, true);
     let loaded = load(&args.store, context)?;
     loaded.tell(context);
-    let courses: Vec<Course> = by_alert(&loaded.lines)
+    let by_alert = by_alert(&loaded.lines);
+    let of = (Unit::Things("alerts"), by_alert.len() as u64);
+    drop(work);
+    let work = progress::begin("measuring", of, stop, true);
+    let courses: Vec<Course> = by_alert
         .iter()
+        .inspect(|_| work.add(1))
         .filter(|(id, _)| args.alert.as_ref().is_none_or(|w| id.as_str() == w))
         .map(|(id, lines)| {
             let alert = (context.alert)(id);
@@ -43,6 +51,7 @@ pub fn run(args: &MetricsArgs, context: &Context<'_>, out: &mut dyn Write) -> an
                 .is_none_or(|since| latest(c).is_some_and(|t| t >= since))
         })
         .collect();
+    drop(work);
     let medians: Vec<(&str, Option<i64>)> = STAGES
         .iter()
         .map(|stage| {

@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::cli::progress::{self, Stop, Unit};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Act, Decisions, PlanRecord, RecordType, Verdict};
 use crate::domain::ids::{AlertId, PlanDigest};
@@ -75,6 +76,8 @@ pub struct Incident<'a> {
 
 /// Writes the report, and records that it left.
 pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let stop = Stop::AtOnce("nothing was written");
+    let work = progress::begin("reading the log", (Unit::Time, 0), stop, true);
     let mut records = Records::open(&args.store, context)?;
     let id = find(&args.alert, &records.alerts_ending(&args.alert)?)?;
     let block = records.about(&id)?;
@@ -110,6 +113,7 @@ pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
     } else {
         text::write(&incident)
     };
+    work.is_whole();
     deliver(args.out.as_deref(), bytes.as_bytes(), out)?;
     let format = if context.json {
         "report json"

@@ -88,7 +88,7 @@ pub fn open(global: &Global) -> anyhow::Result<u8> {
         model.timeline.open = true;
         report(Msg::OpenLog);
         install_panic_hook();
-        let session = Session::enter().context("cannot take the terminal over")?;
+        let session = Session::enter(look.mouse).context("cannot take the terminal over")?;
         let screen = Screen::Terminal(Box::new(session));
         let mut console = Console::new(services, model, look, screen, queue, report);
         console.run().await?;

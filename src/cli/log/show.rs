@@ -13,6 +13,7 @@ use crate::journal::{Follower, Line};
 use super::Context;
 use super::ask::Records;
 use super::filter::{Filter, must_exist, settled, told, wants};
+use crate::cli::progress::{self, Stop, Unit};
 use crate::domain::words;
 
 /// How many records `follow` begins with.
@@ -31,7 +32,10 @@ pub fn show_records(
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
+    let stop = Stop::AtOnce("nothing was changed");
+    let work = progress::begin("reading the log", (Unit::Time, 0), stop, true);
     let mut records = Records::open(&filter.store, context)?;
+    drop(work);
     records.each(filter, &mut |line, decisions| {
         Ok(print(line, decisions, context.json, out)?)
     })?;

@@ -12,6 +12,7 @@ use super::{Global, exit, name_of, setup};
 use crate::app::model::Model;
 use crate::app::policy::backtest;
 use crate::cli::alerts::recorded;
+use crate::cli::progress::{self, Stop, Unit};
 use crate::config::Config;
 use crate::domain::alert::Alert;
 use crate::domain::policy::backtest::{Replayed, Summary, sum};
@@ -54,7 +55,12 @@ pub(super) fn run(global: &Global, asked: &Asked<'_>, out: &mut dyn Write) -> an
             alerts.push(Arc::new(alert));
         },
     )?;
-    let replayed = backtest(&mut model, &alerts);
+    let replayed = {
+        let of = (Unit::Things("alerts"), alerts.len() as u64);
+        let stop = Stop::AtOnce("nothing was changed");
+        let work = progress::begin("replaying", of, stop, true);
+        backtest(&mut model, &alerts, &mut || work.add(1))
+    };
     let summary = sum(&replayed);
     if global.json {
         let row = json!({ "summary": summary, "undecodable": rejected, "alerts": replayed });
