@@ -224,7 +224,7 @@ fn status_tells_modes_and_what_is_not_armed() {
     let desk = Desk::configured(CONNECTOR, CARD);
     let rows = desk.run(&["policy", "status", "--json"]).ends(0).json();
     let books = rows["playbooks"].as_array().unwrap();
-    assert_eq!(books.len(), 18);
+    assert_eq!(books.len(), 19);
     assert!(
         books
             .iter()
