@@ -133,16 +133,16 @@ impl<'a> Reader<'a> {
         match self.next()? {
             b'"' => {
                 let text = self.string()?;
-                self.put(to, Json::Text(Cow::Borrowed(text)))
+                self.put(to, || Json::Text(Cow::Borrowed(text)))
             }
             b'{' if level < MOST_LEVELS => self.object(level, to),
             b'[' if level < MOST_LEVELS => self.list(level, to),
             b't' => self
                 .word("rue")
-                .and_then(|()| self.put(to, Json::Bool(true))),
+                .and_then(|()| self.put(to, || Json::Bool(true))),
             b'f' => self
                 .word("alse")
-                .and_then(|()| self.put(to, Json::Bool(false))),
+                .and_then(|()| self.put(to, || Json::Bool(false))),
             // Nothing is what stands there.
             b'n' => self.word("ull"),
             b'-' | b'0'..=b'9' => self.number(to),
@@ -156,8 +156,9 @@ impl<'a> Reader<'a> {
         reason = "parts that are written by themselves are not moved as a whole"
     )]
     #[inline(always)]
-    fn put(&mut self, to: usize, value: Json<'a>) -> Option<()> {
-        std::mem::forget(std::mem::replace(&mut self.open.get_mut(to)?.1, value));
+    fn put(&mut self, to: usize, value: impl FnOnce() -> Json<'a>) -> Option<()> {
+        let place = &mut self.open.get_mut(to)?.1;
+        std::mem::forget(std::mem::replace(place, value()));
         Some(())
     }
 
@@ -195,13 +196,14 @@ impl<'a> Reader<'a> {
             return None;
         }
         self.top = from;
+        let count = members.len();
         if let Some(arena) = self.arena {
-            let members = members.iter_mut().map(take);
-            let members = arena.alloc_slice_fill_iter(members);
-            self.put(to, Json::Object(Items::Lent(members)))
+            let taken = |at| members.get_mut(at).map_or(NOTHING, take);
+            let members = arena.alloc_slice_fill_with(count, taken);
+            self.put(to, || Json::Object(Items::Lent(members)))
         } else {
             let members = members.iter_mut().map(take).collect();
-            self.put(to, Json::Object(members))
+            self.put(to, || Json::Object(members))
         }
     }
 
@@ -222,14 +224,15 @@ impl<'a> Reader<'a> {
             }
         }
         let elements = self.open.get_mut(from..self.top)?;
-        let elements = elements.iter_mut().map(|element| take(element).1);
         self.top = from;
+        let count = elements.len();
         if let Some(arena) = self.arena {
-            let elements = arena.alloc_slice_fill_iter(elements);
-            self.put(to, Json::List(Items::Lent(elements)))
+            let taken = |at| elements.get_mut(at).map_or(NOTHING, take).1;
+            let elements = arena.alloc_slice_fill_with(count, taken);
+            self.put(to, || Json::List(Items::Lent(elements)))
         } else {
-            let elements = elements.collect();
-            self.put(to, Json::List(elements))
+            let elements = elements.iter_mut().map(|element| take(element).1).collect();
+            self.put(to, || Json::List(elements))
         }
     }
 
@@ -307,13 +310,13 @@ impl<'a> Reader<'a> {
         let has_zero = self.bytes.get(begin) == Some(&b'0') && (count > 1 || is_negative);
         if goes_on || has_zero || !(1..19).contains(&count) {
             let number = self.other_number(from)?;
-            return self.put(to, Json::Number(number));
+            return self.put(to, || Json::Number(number));
         }
         self.at = at;
         if is_negative {
-            self.put(to, Json::Number(Number::from(-value.cast_signed())))
+            self.put(to, || Json::Number(Number::from(-value.cast_signed())))
         } else {
-            self.put(to, Json::Number(Number::from(value)))
+            self.put(to, || Json::Number(Number::from(value)))
         }
     }
 
