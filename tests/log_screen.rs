@@ -252,6 +252,7 @@ fn the_log_alone_has_no_way_to_act_and_no_way_to_the_queue() {
                     | Effect::StopVerifying
                     | Effect::ReadRecord { .. }
                     | Effect::Suspend
+                    | Effect::Page
                     | Effect::Continue
             )
         });
