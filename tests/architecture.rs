@@ -210,10 +210,13 @@ fn pure_parts_do_no_io_and_read_no_clock() {
 
 #[test]
 fn colours_are_named_in_one_place() {
+    // What writes a frame down names each to say its number, and chooses none.
+    const WRITTEN: [&str; 2] = ["term/encode/pen.rs", "term/encode/tests.rs"];
     let named: Vec<String> = sources()
         .into_iter()
         .filter(|(name, _, text)| {
-            !name.starts_with("ui/theme") && without_comments(text).contains("Color::")
+            let is_place = name.starts_with("ui/theme") || WRITTEN.contains(&name.as_str());
+            !is_place && without_comments(text).contains("Color::")
         })
         .map(|(name, _, _)| name)
         .collect();

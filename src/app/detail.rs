@@ -62,6 +62,17 @@ impl Model {
         }
     }
 
+    /// Tells whether the selected alert is still being read.
+    pub fn is_reading(&self) -> bool {
+        let selected = self.selected.as_ref();
+        selected.is_some_and(|id| self.alerts.get(id).is_none())
+    }
+
+    /// Tells whether the panes about the selected alert are about to change by themselves.
+    pub fn is_filling(&self) -> bool {
+        self.is_reading() || self.detail.looking
+    }
+
     fn keep_room(&mut self) {
         self.most_choices = self.most_choices.max(self.detail.choices.len());
     }

@@ -506,17 +506,6 @@ pub struct Model {
 pub const LEAST: (u16, u16) = (60, 15);
 
 impl Model {
-    /// Tells whether the selected alert is still being read.
-    pub fn is_reading(&self) -> bool {
-        let selected = self.selected.as_ref();
-        selected.is_some_and(|id| self.alerts.get(id).is_none())
-    }
-
-    /// Tells whether the panes about the selected alert are about to change by themselves.
-    pub fn is_filling(&self) -> bool {
-        self.is_reading() || self.detail.looking
-    }
-
     /// Tells whether the screen is too small to show what a key would do.
     pub fn is_blind(&self) -> bool {
         self.size != (0, 0) && (self.size.0 < LEAST.0 || self.size.1 < LEAST.1)

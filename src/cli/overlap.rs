@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::plan::{finish, no_plan, progress, refuse_blocked, refuse_read_only, with_setup};
+use super::record::not_recorded;
 use super::{Global, exit};
 use crate::domain::authority::Act;
 use crate::domain::decision::{Decision, DecisionKind, Decisions};
@@ -75,8 +76,7 @@ pub fn run(global: &Global, args: &OverlapArgs, out: &mut dyn Write) -> anyhow::
             Err(refusal) => Some(refusal),
         };
         if let Some(refusal) = refusal {
-            eprintln!("stanch: not recorded: {}", show(&refusal));
-            return Ok(exit::REFUSED);
+            return not_recorded(global.json, &refusal, out);
         }
         let decision = Decision {
             plan: Some(digest.clone()),
@@ -89,8 +89,7 @@ pub fn run(global: &Global, args: &OverlapArgs, out: &mut dyn Write) -> anyhow::
             )
         };
         if let Err(refusal) = services.decide(std::slice::from_ref(&decision)).await {
-            eprintln!("stanch: not recorded: {}", show(&refusal));
-            return Ok(exit::REFUSED);
+            return not_recorded(global.json, &refusal, out);
         }
         if global.json {
             writeln!(out, "{}", json!({ "recorded": decision }))?;

@@ -11,7 +11,7 @@ mod pen;
 use std::io::Write as _;
 
 use ratatui::buffer::{Buffer, Cell};
-use ratatui::style::{Color, Modifier};
+use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthStr as _;
 
 use self::pen::Pen;
@@ -173,7 +173,7 @@ impl Writer<'_> {
 
 /// Tells whether erasing shows a cell as it is.
 fn is_blank(cell: &Cell) -> bool {
-    cell.symbol() == " " && cell.bg == Color::Reset && !cell.modifier.intersects(ON_BLANKS)
+    cell.symbol() == " " && cell.bg == Cell::EMPTY.bg && !cell.modifier.intersects(ON_BLANKS)
 }
 
 /// What is seen of a blank.

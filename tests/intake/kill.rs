@@ -222,11 +222,16 @@ fn killed_at_any_moment_it_loses_and_doubles_nothing() {
             .map(|item| item["finding_info"]["uid"].as_str().unwrap().to_owned()),
     );
     let served = Served::start(&desk);
-    let end = Instant::now() + PATIENCE;
+    let mut end = Instant::now() + PATIENCE;
     let mut found = stored(&desk);
     while wanted.iter().any(|id| !found.contains_key(id)) && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(200));
+        let before = found.len();
         found = stored(&desk);
+        // A busy machine may take long; only what comes to nothing is given up.
+        if found.len() > before {
+            end = Instant::now() + PATIENCE;
+        }
     }
     assert_eq!(served.ends(), Some(0));
     let missing: Vec<&String> = wanted

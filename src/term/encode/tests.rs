@@ -2,7 +2,7 @@ use std::num::NonZeroU16;
 
 use proptest::prelude::*;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 
 use super::*;
 
