@@ -286,7 +286,9 @@ fn log(msg: &Msg) {
             for row in rows {
                 let alert = &row.alert;
                 let severity = alert.severity.map_or("-", |s| s.as_str());
-                let text = format!("alert {} {severity} {}", alert.id, alert.title.show());
+                // What says it escapes it, once.
+                let (id, title) = (alert.id.as_str(), alert.title.raw());
+                let text = format!("alert {id} {severity} {title}");
                 say("info", &text);
             }
         }

@@ -1,10 +1,12 @@
 //! Whatever text from outside is, no subcommand prints it as more than text.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::desk::{Desk, finding};
 use super::oracle;
 use super::payloads::PAYLOADS;
+use super::served::Served;
 
 /// A string as TOML takes it, whatever is in it.
 fn quoted(text: &str) -> String {
@@ -120,6 +122,30 @@ fn no_subcommand_prints_text_from_outside_as_more_than_text() {
     // What was tried can be read, and the log took it.
     let shown = desk.run(&["log", "show"]).ends(0).out;
     assert!(shown.contains(r"\u{1b}"), "{shown}");
+}
+
+#[rstest]
+#[case::a_service("serve")]
+#[case::the_console_as_lines("--plain")]
+fn what_runs_on_tells_text_from_outside_as_text(#[case] what: &str) {
+    let desk = desk();
+    let mut running = Served::running(&desk, what);
+    running.says("following");
+    // A few at a time are told one by one.
+    let mut late: Value = serde_json::from_str(&finding("f-late", "svc-a")).unwrap();
+    let all: String = PAYLOADS.iter().map(|(_, text)| *text).collect();
+    late["finding_info"]["title"] = json!(all);
+    desk.alert(&late.to_string());
+    running.says("f-late");
+    let told = running.ends_having_said();
+    let wrong: Vec<String> = told
+        .iter()
+        .flat_map(|line| oracle::lines(line.as_bytes()))
+        .collect();
+    assert!(wrong.is_empty(), "{what}: {wrong:?}");
+    // They were told, and each was escaped once.
+    let all = told.join("\n");
+    assert!(all.contains(r"\u{1b}]0;pwned\u{7}"), "{all}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! A running `stanch serve`.
+//! A running `stanch serve`, or another that runs until it is told to end.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::desk::Desk;
@@ -25,6 +25,17 @@ pub fn free_address() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
+fn hear(from: impl std::io::Read + Send + 'static, sender: Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+}
+
 /// Writes a file that only we can read, and returns the reference to it.
 pub fn secret(desk: &Desk, name: &str, text: &str) -> String {
     let path = desk.write(name, text);
@@ -34,26 +45,25 @@ pub fn secret(desk: &Desk, name: &str, text: &str) -> String {
 
 impl Served {
     pub fn start(desk: &Desk) -> Self {
+        Self::running(desk, "serve")
+    }
+
+    /// Starts what runs on; both its outputs are heard.
+    pub fn running(desk: &Desk, what: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_stanch"))
             .args(desk.options())
-            .arg("serve")
+            .arg(what)
             .env_clear()
             .env("HOME", desk.home())
             .env("PATH", "/usr/bin:/bin")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let (sender, lines) = channel();
-        let err = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in err.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        hear(child.stderr.take().unwrap(), sender.clone());
+        hear(child.stdout.take().unwrap(), sender);
         Self {
             child,
             lines,
@@ -82,6 +92,15 @@ impl Served {
         }
     }
 
+    /// Asks it to end, and returns everything that it said.
+    pub fn ends_having_said(mut self) -> Vec<String> {
+        self.terminate();
+        self.child.wait().unwrap();
+        let mut all = std::mem::take(&mut self.seen);
+        all.extend(self.lines.iter());
+        all
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -93,9 +112,13 @@ impl Served {
 
     /// Asks it to end and returns its exit code.
     pub fn ends(mut self) -> Option<i32> {
+        self.terminate();
+        self.child.wait().unwrap().code()
+    }
+
+    fn terminate(&self) {
         let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().code()
     }
 }
 
