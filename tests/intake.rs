@@ -14,6 +14,7 @@ mod kill;
 #[path = "intake/retain.rs"]
 mod retain;
 #[path = "common/served.rs"]
+#[expect(dead_code, reason = "shared with tests that look at more")]
 mod served;
 #[path = "intake/timers.rs"]
 mod timers;
