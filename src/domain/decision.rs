@@ -5,6 +5,8 @@
 
 mod alone;
 mod fold;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::sync::Arc;
 

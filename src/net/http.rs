@@ -155,6 +155,21 @@ pub enum HttpError {
     Client(String),
 }
 
+/// Reads the certificates of a private authority.
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, HttpError> {
+    let fail = |why: String| HttpError::Ca {
+        path: path.display().to_string(),
+        why,
+    };
+    let pem = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
+    let certificates =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| fail(describe(e)))?;
+    if certificates.is_empty() {
+        return Err(fail("it holds no certificate".to_owned()));
+    }
+    Ok(certificates)
+}
+
 impl Http {
     /// Builds a client. `timeout` bounds a whole exchange, connecting gets at most half of it.
     pub fn new(timeout: Duration, ca_file: Option<&Path>) -> Result<Self, HttpError> {
@@ -172,50 +187,34 @@ impl Http {
             // An error means that somebody installed the same provider already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let client = |idle| Self::client(timeout, ca_file, certificate, idle);
+        let roots = ca_file.map(authorities).transpose()?;
+        let identity = certificate.map(reqwest::Identity::from_pem).transpose();
+        let identity = identity.map_err(|e| HttpError::Certificate(describe(e)))?;
+        let client = |idle| {
+            let mut builder = reqwest::Client::builder()
+                .user_agent(concat!("stanch/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .no_proxy()
+                .http1_only()
+                .referer(false)
+                .pool_max_idle_per_host(idle)
+                .pool_idle_timeout(IDLE)
+                .tls_version_min(reqwest::tls::Version::TLS_1_2)
+                .connect_timeout(timeout / 2)
+                .timeout(timeout);
+            if let Some(roots) = roots.clone() {
+                builder = builder.tls_certs_merge(roots);
+            }
+            if let Some(identity) = identity.clone() {
+                builder = builder.identity(identity);
+            }
+            builder.build().map_err(|e| HttpError::Client(describe(e)))
+        };
         Ok(Self {
             own: client(0)?,
             shared: client(MOST_IDLE)?,
         })
-    }
-
-    fn client(
-        timeout: Duration,
-        ca_file: Option<&Path>,
-        certificate: Option<&[u8]>,
-        idle: usize,
-    ) -> Result<reqwest::Client, HttpError> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("stanch/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .http1_only()
-            .referer(false)
-            .pool_max_idle_per_host(idle)
-            .pool_idle_timeout(IDLE)
-            .tls_version_min(reqwest::tls::Version::TLS_1_2)
-            .connect_timeout(timeout / 2)
-            .timeout(timeout);
-        if let Some(path) = ca_file {
-            let fail = |why: String| HttpError::Ca {
-                path: path.display().to_string(),
-                why,
-            };
-            let pem = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
-            let certificates =
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| fail(describe(e)))?;
-            if certificates.is_empty() {
-                return Err(fail("it holds no certificate".to_owned()));
-            }
-            builder = builder.tls_certs_merge(certificates);
-        }
-        if let Some(pem) = certificate {
-            let identity = reqwest::Identity::from_pem(pem)
-                .map_err(|e| HttpError::Certificate(describe(e)))?;
-            builder = builder.identity(identity);
-        }
-        builder.build().map_err(|e| HttpError::Client(describe(e)))
     }
 
     /// Sends one request once.

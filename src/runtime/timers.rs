@@ -218,16 +218,14 @@ fn next(
     board: &[Debt],
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let open = decisions.holds.all().filter(|hold| hold.ended.is_none());
+    // Holds that are open, and credentials that wait beside new ones, are debts too.
     let debts = board.iter().filter(|debt| debt.paged.is_none());
     let asked = decisions.asked().into_iter().filter_map(|(_, state)| {
         let authority = authority?;
         authority.silence(state, Timestamp::MAX)?;
         authority.due(state)
     });
-    let later = overlap::waiting(decisions).map(|later| later.until);
-    let times = open.map(|hold| hold.until).chain(later);
-    let times = times.chain(debts.map(|debt| debt.until)).chain(asked);
+    let times = debts.map(|debt| debt.until).chain(asked);
     times.filter(|at| *at > now).min()
 }
 

@@ -11,7 +11,7 @@ use stanch::domain::identity::Identity;
 use stanch::domain::vocabulary::{Layer, Verb};
 use stanch::net::{sigv4, xml};
 
-use super::console::{assert_nowhere, plan, states};
+use super::console::{assert_nowhere, contain, plan, states};
 use super::desk::Desk;
 use super::served::Served;
 use super::server::{self, Secrets};
@@ -176,19 +176,6 @@ fn identity(name: &str, value: &str) -> Identity {
     identity
 }
 
-fn contain(desk: &Desk, digest: &str) -> Vec<String> {
-    let args = [
-        "contain",
-        digest,
-        "--confirm",
-        "svc-deployer",
-        "--reason",
-        "test",
-        "--json",
-    ];
-    states(&desk.run(&args).ends(0))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs real servers; run: cargo test --test live -- --ignored"]
 async fn a_leaked_key_is_deactivated_and_the_whole_user_denied() {
@@ -206,16 +193,7 @@ async fn a_leaked_key_is_deactivated_and_the_whole_user_denied() {
     );
     assert!(cloud.works(&key).await, "a plan changes nothing");
     // The emulation knows no boundaries of users: what it refuses is not shown as done.
-    let args = [
-        "contain",
-        &digest,
-        "--confirm",
-        "svc-deployer",
-        "--reason",
-        "test",
-        "--json",
-    ];
-    let done = desk.run(&args).ends(1);
+    let done = contain(&desk, &digest).ends(1);
     assert_eq!(
         states(&done),
         ["proven", "proven", "proven", "failed", "handed_off"]
@@ -243,7 +221,7 @@ async fn a_leaked_key_is_deactivated_and_the_whole_user_denied() {
     cloud.admin(&fields).await;
     assert!(cloud.works(&key).await);
     let (digest, _) = plan(&desk, "isolate-identity");
-    contain(&desk, &digest);
+    contain(&desk, &digest).ends(0);
     let (status, answer) = cloud.ask(&key, "iam", &[("Action", "ListUsers")]).await;
     assert_eq!(
         (status, answer.to_string().contains("AccessDenied")),
@@ -349,7 +327,7 @@ async fn a_role_is_denied_trusted_by_nobody_and_comes_back() {
     );
     let (digest, _) = plan(&desk, "isolate-identity");
     assert_eq!(
-        contain(&desk, &digest),
+        states(&contain(&desk, &digest).ends(0)),
         ["proven", "proven", "proven", "handed_off", "handed_off"]
     );
     assert!(!cloud.works(&session).await);

@@ -49,6 +49,19 @@ pub fn requests(plan: &Value) -> Vec<(String, String)> {
     all.map(|r| (text(&r["method"]), text(&r["url"]))).collect()
 }
 
+/// Runs a plan about `svc-deployer`, with its name typed.
+pub fn contain(desk: &Desk, digest: &str) -> Done {
+    desk.run(&[
+        "contain",
+        digest,
+        "--confirm",
+        "svc-deployer",
+        "--reason",
+        "test",
+        "--json",
+    ])
+}
+
 /// Returns each step's state.
 pub fn states(done: &Done) -> Vec<String> {
     let done = done.json();
@@ -117,17 +130,7 @@ async fn a_service_account_is_isolated_and_comes_back_by_subcommands() {
         realm.active(&token).await,
         "without the name nothing is sent"
     );
-    let done = desk
-        .run(&[
-            "contain",
-            &digest,
-            "--confirm",
-            "svc-deployer",
-            "--reason",
-            "test",
-            "--json",
-        ])
-        .ends(0);
+    let done = contain(&desk, &digest).ends(0);
     assert_eq!(
         states(&done),
         [
@@ -173,17 +176,7 @@ async fn a_secret_is_rotated_and_only_its_file_knows_the_new_one() {
     let (token, _) = realm.tokens("email").await;
     let desk = keycloak(&realm);
     let (digest, _) = plan(&desk, "rotate-and-cut");
-    let done = desk
-        .run(&[
-            "contain",
-            &digest,
-            "--confirm",
-            "svc-deployer",
-            "--reason",
-            "test",
-            "--json",
-        ])
-        .ends(0);
+    let done = contain(&desk, &digest).ends(0);
     assert_eq!(states(&done).iter().filter(|s| *s == "proven").count(), 4);
     assert_eq!(realm.log_in(SECRET, "email").await.0, 401);
     assert!(!realm.active(&token).await);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::console::{assert_nowhere, plan, states};
+use super::console::{assert_nowhere, contain, plan, states};
 use super::desk::Desk;
 use super::server::{self, Secrets};
 
@@ -76,16 +76,7 @@ async fn a_client_that_is_off_gets_no_token_and_keeps_those_that_it_has() {
             .contains("tokens that it has stay good until they expire")
     );
     assert_eq!(provider.log_in().await.0, 200, "a plan changes nothing");
-    let args = [
-        "contain",
-        &digest,
-        "--confirm",
-        "svc-deployer",
-        "--reason",
-        "test",
-        "--json",
-    ];
-    let done = desk.run(&args).ends(0);
+    let done = contain(&desk, &digest).ends(0);
     assert_eq!(
         states(&done),
         ["proven", "proven", "handed_off", "handed_off"]

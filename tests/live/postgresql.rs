@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
-use super::console::{acts, assert_nowhere, plan, requests, states};
+use super::console::{acts, assert_nowhere, contain, plan, requests, states};
 use super::desk::{Desk, finding};
 use super::server::{self, Secrets};
 
@@ -120,15 +120,7 @@ fn a_role_is_turned_off_its_sessions_end_and_it_comes_back() {
         ("RUN".to_owned(), database.words["url"].clone())
     );
     assert!(database.logs_in(), "a plan changes nothing");
-    let done = desk.run(&[
-        "contain",
-        &digest,
-        "--confirm",
-        "svc-deployer",
-        "--reason",
-        "test",
-        "--json",
-    ]);
+    let done = contain(&desk, &digest);
     let done = done.ends(0);
     assert_eq!(
         states(&done),

@@ -10,7 +10,7 @@ use stanch::app::settings::{AuthSettings, ConnectorSettings, SecretRef};
 use stanch::connect::Connector;
 use stanch::domain::vocabulary::Verb;
 
-use super::console::{acts, assert_nowhere, plan, requests, states};
+use super::console::{acts, assert_nowhere, contain, plan, requests, states};
 use super::desk::Desk;
 use super::server::{self, Secrets};
 
@@ -178,15 +178,7 @@ async fn a_leaked_password_is_turned_off_and_stays_off() {
     let hash = hash.as_str().unwrap().to_owned();
     assert!(!planned.to_string().contains(&hash), "a plan holds no hash");
 
-    let done = desk.run(&[
-        "contain",
-        &digest,
-        "--confirm",
-        "svc-deployer",
-        "--reason",
-        "test",
-        "--json",
-    ]);
+    let done = contain(&desk, &digest);
     let done = done.ends(0);
     assert_eq!(
         states(&done),

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::decision::RecordType;
+use crate::domain::decision::testing::fold;
 use crate::domain::filter::Filter;
 use crate::domain::graph::Graph;
 use crate::domain::identity::Identity;
@@ -70,15 +71,6 @@ fn proof(second: i64, of: i64, proof: &str) -> Entry {
     let verify =
         json!({"intent": format!("i{of}"), "proof": proof, "says": "read back", "tries": 1});
     entry(second, RecordType::Verify, &verify)
-}
-
-fn fold(entries: &[Entry]) -> Decisions {
-    let mut decisions = Decisions::default();
-    for entry in entries {
-        decisions.apply(entry);
-    }
-    assert_eq!(decisions.unreadable, 0);
-    decisions
 }
 
 fn stands(entries: &[Entry], now: i64) -> (Stand, Stand, usize) {

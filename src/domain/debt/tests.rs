@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::authority::{Analyst, Roster};
+use crate::domain::decision::testing::fold;
 use crate::domain::decision::{Entry, RecordType};
 use crate::domain::hold::PROBATION_S;
 
@@ -58,15 +59,6 @@ fn act(id: &str, second: i64, digest: &str, verb: &str, undo: bool, outcome: &st
 fn proven(id: &str, second: i64) -> Entry {
     let verify = json!({"intent": id, "proof": "agrees", "says": "it is off", "tries": 1});
     entry("ada", second, RecordType::Verify, &verify)
-}
-
-fn fold(entries: &[Entry]) -> Decisions {
-    let mut decisions = Decisions::default();
-    for entry in entries {
-        decisions.apply(entry);
-    }
-    assert_eq!(decisions.unreadable, 0);
-    decisions
 }
 
 fn house() -> Authority {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::coverage::matrix::{Facts, coverage};
 use crate::domain::debt::{DebtKind, debts};
+use crate::domain::decision::testing::fold;
 use crate::domain::decision::{Entry, RecordType};
 use crate::domain::ids::AlertId;
 use crate::domain::inventory::Inventory;
@@ -74,15 +75,6 @@ fn act(digest: &str, (id, step): (&str, &str), second: i64, came: &str, proof: &
 fn said(digest: &str, step: &str, second: i64, kind: &str) -> Entry {
     let body = json!({"kind": kind, "alert": "s/1", "plan": digest, "step": step, "to": "Lin", "reason": "month end"});
     entry("mira", second, RecordType::Decision, &body)
-}
-
-fn fold(entries: &[Entry]) -> Decisions {
-    let mut decisions = Decisions::default();
-    for entry in entries {
-        decisions.apply(entry);
-    }
-    assert_eq!(decisions.unreadable, 0);
-    decisions
 }
 
 #[rstest]

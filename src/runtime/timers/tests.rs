@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::decision::Entry;
+use crate::domain::decision::testing::fold;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -44,15 +45,6 @@ fn ended(second: i64, ending: &str, plan: Option<&PlanDigest>) -> Entry {
     let body = json!({"kind": "end_hold", "alert": "s/1", "reason": "over", "hold": "h-1", "ending": ending,
         "plan": plan.map(PlanDigest::as_str)});
     entry(3, second, RecordType::Decision, &body)
-}
-
-fn fold(entries: &[Entry]) -> Decisions {
-    let mut decisions = Decisions::default();
-    for entry in entries {
-        decisions.apply(entry);
-    }
-    assert_eq!(decisions.unreadable, 0);
-    decisions
 }
 
 #[rstest]

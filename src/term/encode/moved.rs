@@ -21,12 +21,14 @@ pub struct Moved {
 
 /// Finds the most rows that only moved, by whole widths of the screen.
 pub fn rows(before: &Buffer, after: &Buffer) -> Option<Moved> {
-    let (old, new) = (hashes(before), hashes(after));
-    let height = old.len();
-    let changed: Vec<bool> = old.iter().zip(&new).map(|(old, new)| old != new).collect();
+    let changed = rows_of(before).zip(rows_of(after));
+    let changed: Vec<bool> = changed.map(|(old, new)| old != new).collect();
+    // Most frames change a row or two, and cost nothing more here.
     if changed.iter().filter(|c| **c).count() < LEAST {
         return None;
     }
+    let (old, new) = (hashes(before), hashes(after));
+    let height = changed.len();
     let mut best: Option<(i32, Moved)> = None;
     for distance in 1..height {
         for is_up in [true, false] {
@@ -93,9 +95,12 @@ impl Moved {
     }
 }
 
-fn hashes(buffer: &Buffer) -> Vec<u64> {
+fn rows_of(buffer: &Buffer) -> impl Iterator<Item = &[Cell]> {
     let width = usize::from(buffer.area.width).max(1);
+    buffer.content.chunks(width)
+}
+
+fn hashes(buffer: &Buffer) -> Vec<u64> {
     let state = foldhash::quality::FixedState::default();
-    let rows = buffer.content.chunks(width);
-    rows.map(|row| state.hash_one(row)).collect()
+    rows_of(buffer).map(|row| state.hash_one(row)).collect()
 }
