@@ -10,6 +10,8 @@ mod oracle;
 mod payloads;
 #[path = "screens/pointing.rs"]
 mod pointing;
+#[path = "screens/ways.rs"]
+mod ways;
 mod world;
 
 use ratatui::buffer::Buffer;

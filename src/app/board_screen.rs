@@ -1,17 +1,16 @@
 //! The inbox of approvals and the debt board: going about, reading what somebody asks for, agreeing, refusing.
 
-use jiff::{Span, Timestamp};
-use tui_input::Input;
+use jiff::Timestamp;
 
 use super::board::{BackRow, Side};
 use super::command::Command;
-use super::model::{Level, Model, Overlay, Pane, PlanView, Stage};
+use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
-use super::planning::ARMING_MS;
+use super::planning;
 use super::saying::{self, Saying};
 use super::triage;
 use super::update::anywhere;
-use crate::domain::authority::{Standing, TimeOut, who};
+use crate::domain::authority::{TimeOut, who};
 use crate::domain::campaign;
 use crate::domain::debt::{Debt, DebtKind};
 use crate::domain::decision::{BreakGlass, Decision, DecisionKind, Entry, RecordType};
@@ -84,41 +83,9 @@ fn read(model: &mut Model, now: Timestamp) {
         Side::Campaign => target(model).and_then(|row| row.plan.clone()),
         Side::WayBack => None,
     };
-    let Some((digest, state)) = named.and_then(|d| {
-        let (digest, state) = model.decisions.plan(d.as_str())?;
-        Some((digest.clone(), state.clone()))
-    }) else {
-        return model.say(now, Level::Info, "there is no plan to read here");
-    };
-    let running = model.runs.get(&digest).is_some_and(|run| run.running);
-    let stage = match model.standing(&state) {
-        _ if model.decisions.was_run(&digest) => Stage::Ended,
-        _ if running => Stage::WaitingApproval,
-        Standing::Agreed { .. } | Standing::Free => Stage::Preview,
-        Standing::Refused { by, reason } => {
-            Stage::Failed(format!("{} refused it: {}", show(&by), show(&reason)))
-        }
-        Standing::Waiting { missing, could, .. } => match model.can_judge(&state) {
-            Ok(()) => Stage::Judging,
-            Err(why) => Stage::Failed(format!(
-                "{missing} more must agree ({} could); {why}",
-                show(&could.join(", "))
-            )),
-        },
-    };
-    model.overlay = Overlay::Plan(Box::new(PlanView {
-        alert: state.plan.alert.clone(),
-        identity: state.plan.identity.clone(),
-        playbook: state.plan.playbook.clone(),
-        stage,
-        plan: Some((digest, std::sync::Arc::new(state.plan))),
-        typed: Input::default(),
-        run_chosen: false,
-        armed_at: now.checked_add(Span::new().milliseconds(ARMING_MS)).ok(),
-        stale: None,
-        scroll: 0,
-        ticket: 0,
-    }));
+    if named.is_none_or(|digest| !planning::show_stored(model, &digest, now)) {
+        model.say(now, Level::Info, "there is no plan to read here");
+    }
 }
 
 fn refuse(model: &mut Model, now: Timestamp) {

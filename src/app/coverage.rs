@@ -101,7 +101,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
 fn leave(model: &mut Model, now: Timestamp) {
     let screen = std::mem::take(&mut model.coverage);
     match screen.alert {
-        Some(alert) if screen.from_plan => planning::reopen_for(model, alert, now),
+        Some(alert) if screen.from_plan => planning::reopen_for(model, &alert, now),
         _ => model.overlay = model.resting(),
     }
 }

@@ -16,6 +16,7 @@ use super::keys::{Code, Key};
 use super::model::{Level, Model, Overlay, Phase, PlanView, RowState, Run, Stage};
 use super::msg::Effect;
 use super::saying::{self, Saying};
+use crate::domain::authority::Standing;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::handoff::items as items_of;
 use crate::domain::identity::Identity;
@@ -23,7 +24,7 @@ use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::options::Choice;
 use crate::domain::plan::Plan;
 use crate::domain::queue::Row;
-use crate::domain::text::{seen, show_identifier};
+use crate::domain::text::{seen, show, show_identifier};
 use crate::domain::vocabulary::Tier;
 
 /// How long after the preview appears a key cannot confirm, in milliseconds: a key meant for the queue, or the repeat
@@ -101,39 +102,68 @@ pub fn stage_on(
 /// Shows the plan last run for the selected alert.
 pub fn reopen(model: &mut Model, now: Timestamp) {
     if let Some(alert) = model.selected.clone() {
-        reopen_for(model, alert, now);
+        reopen_for(model, &alert, now);
     }
 }
 
-/// Shows the plan last run for an alert.
-pub fn reopen_for(model: &mut Model, alert: AlertId, now: Timestamp) {
+/// Shows the plan of an alert that waits for others or runs, else the one last run.
+pub fn reopen_for(model: &mut Model, alert: &AlertId, now: Timestamp) {
     model.overlay = model.resting();
-    let Some((digest, plan)) = model.last_plan(&alert) else {
-        model.say(
-            now,
-            Level::Info,
-            "no plan was run for this alert yet; stage an option with its number",
-        );
-        return;
+    let under_way = model
+        .runs
+        .iter()
+        .find(|(_, run)| run.running && run.alert.as_ref() == Some(alert));
+    let under_way = under_way.map(|(digest, _)| digest.clone());
+    let waiting = || {
+        let mut inbox = model.inbox(now).into_iter();
+        let found = inbox.rfind(|(_, state)| state.plan.alert == *alert);
+        found.map(|(digest, _)| digest.clone())
+    };
+    let last = || model.last_plan(alert).map(|(digest, _)| digest);
+    let digest = under_way.or_else(waiting).or_else(last);
+    if digest.is_none_or(|digest| !show_stored(model, &digest, now)) {
+        let text = "no plan was run for this alert yet; stage an option with its number";
+        model.say(now, Level::Info, text);
+    }
+}
+
+/// Shows a plan of the log as it stands: to be agreed to, waiting, running or ended. Tells whether the log has it.
+pub fn show_stored(model: &mut Model, digest: &PlanDigest, now: Timestamp) -> bool {
+    let stored = model.decisions.plan(digest.as_str());
+    let Some((digest, state)) = stored.map(|(d, s)| (d.clone(), s.clone())) else {
+        return false;
     };
     let running = model.runs.get(&digest).is_some_and(|run| run.running);
-    model.overlay = Overlay::Plan(Box::new(PlanView {
-        alert,
-        identity: plan.identity.clone(),
-        playbook: plan.playbook.clone(),
-        stage: if running {
-            Stage::Running
-        } else {
-            Stage::Ended
+    let stage = match model.standing(&state) {
+        _ if model.decisions.was_run(&digest) && running => Stage::Running,
+        _ if model.decisions.was_run(&digest) => Stage::Ended,
+        _ if running => Stage::WaitingApproval,
+        Standing::Agreed { .. } | Standing::Free => Stage::Preview,
+        Standing::Refused { by, reason } => {
+            Stage::Failed(format!("{} refused it: {}", show(&by), show(&reason)))
+        }
+        Standing::Waiting { missing, could, .. } => match model.can_judge(&state) {
+            Ok(()) => Stage::Judging,
+            Err(why) => Stage::Failed(format!(
+                "{missing} more must agree ({} could); {why}",
+                show(&could.join(", "))
+            )),
         },
-        plan: Some((digest, plan)),
+    };
+    model.overlay = Overlay::Plan(Box::new(PlanView {
+        alert: state.plan.alert.clone(),
+        identity: state.plan.identity.clone(),
+        playbook: state.plan.playbook.clone(),
+        stage,
+        plan: Some((digest, Arc::new(state.plan))),
         typed: Input::default(),
         run_chosen: false,
-        armed_at: None,
+        armed_at: now.checked_add(Span::new().milliseconds(ARMING_MS)).ok(),
         stale: None,
         scroll: 0,
         ticket: 0,
     }));
+    true
 }
 
 /// Carries out a command of the plan overlay.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::text::Line;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ use crate::runtime::plain::follow;
 use crate::runtime::screen::Screen;
 use crate::runtime::script;
 use crate::term::session::{Session, install_panic_hook};
+use crate::ui::wrap::wrap;
 
 /// Arguments of `stanch drill`.
 #[derive(Debug, clap::Args)]
@@ -373,7 +375,9 @@ impl Running {
         if let Some((status, lesson)) = status.as_ref().zip(self.lesson.as_ref()) {
             println!("The drill is over.");
             for line in scored(journal, status, lesson, true).await {
-                println!("  {line}");
+                for row in broken(format!("  {line}")) {
+                    println!("{row}");
+                }
             }
             println!(
                 "  What was decided: stanch log show --drill (kept in {})",
@@ -386,6 +390,17 @@ impl Running {
         }
         status
     }
+}
+
+/// Breaks a line for the terminal on standard output, which would cut words in two; a file gets it whole.
+fn broken(line: String) -> Vec<String> {
+    let width = std::io::stdout()
+        .is_terminal()
+        .then(crossterm::terminal::size)
+        .and_then(Result::ok)
+        .map_or(0, |(width, _)| usize::from(width));
+    let rows = wrap(Line::raw(line), width);
+    rows.iter().map(ToString::to_string).collect()
 }
 
 async fn scored(

@@ -25,7 +25,6 @@ use crate::domain::text::{fit, show, show_identifier};
 
 /// Draws the screen.
 pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
-    let (list, below) = cut_top(area, (area.height / 2).max(5));
     let count = model.board_lines(ui.now);
     let title = match model.board.side {
         Side::Approvals => format!("Approvals ({count})"),
@@ -36,26 +35,23 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             None => "Campaigns".to_owned(),
         },
     };
+    if let Some(text) = empty(model, count) {
+        let inside = frame(&title, true, ui, area, buf);
+        let lines = wrap_all(
+            text.lines().map(Line::raw).collect(),
+            usize::from(inside.width),
+        );
+        return Paragraph::new(lines).render(inside, buf);
+    }
+    let (list, below) = cut_top(area, (area.height / 2).max(5));
     let inside = frame(&title, true, ui, list, buf);
     let (width, height) = (usize::from(inside.width), usize::from(inside.height));
-    let (mut lines, full) = match model.board.side {
+    let (lines, full) = match model.board.side {
         Side::Approvals => approvals(model, ui, width),
         Side::Debts => debts(model, ui, width),
         Side::WayBack => way::lines(model, ui, width),
         Side::Campaign => campaign::lines(model, ui, width),
     };
-    if lines.is_empty() {
-        let text = match model.board.side {
-            Side::Approvals if model.authority.is_none() => {
-                "Nobody is asked: `[authority] roster` in the configuration names who must agree."
-            }
-            Side::Approvals => "No plan waits for anybody.",
-            Side::Debts => "Nothing is temporary.",
-            Side::WayBack => "Nobody was contained who is not trusted again.",
-            Side::Campaign => "No campaign: mark alerts and press K, or `stanch campaign new`.",
-        };
-        lines.push(Line::raw(text));
-    }
     let at = model.board.cursor.min(count.saturating_sub(1));
     let first = at
         .saturating_sub(height / 2)
@@ -67,11 +63,44 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     Paragraph::new(full).render(inside, buf);
 }
 
+/// Says what would stand here and how it comes to, where nothing does.
+fn empty(model: &Model, count: usize) -> Option<&'static str> {
+    Some(match model.board.side {
+        _ if count > 0 => return None,
+        Side::Approvals if model.authority.is_none() => {
+            "No plan waits for anybody: nobody has to be asked.\n\n\
+             `[authority] roster` in the configuration names who must agree to what; its plans then stand here until \
+             somebody agrees, refuses, or their time is over."
+        }
+        Side::Approvals => {
+            "No plan waits for anybody.\n\n\
+             A plan that needs a second person stands here from when it is asked for until somebody agrees, refuses, or \
+             its time is over. Enter reads it, and only there it can be agreed to."
+        }
+        Side::Debts => {
+            "Nothing is temporary.\n\n\
+             Holds, blocks, locks, probations and old credentials that work beside a new one stand here until somebody \
+             ends them, the next to end first. H on an alert asks for a hold."
+        }
+        Side::WayBack => {
+            "Nobody was contained who is not trusted again.\n\n\
+             Whoever is contained stands here with the gates on the way back: y vouches for the next one, x lifts every \
+             control once all are passed."
+        }
+        // A campaign without rows has been read, and says so in the title.
+        Side::Campaign if !model.board.campaigns.is_empty() => return None,
+        Side::Campaign => {
+            "No campaign.\n\n\
+             One breach, many identities: mark alerts with space in the queue and press K, or `stanch campaign new`. Each \
+             identity then has a plan of its own, and here stands how far that has come."
+        }
+    })
+}
+
 fn styled(text: &str, at: bool, role: Role, width: usize, ui: Ui<'_>) -> Line<'static> {
     let cursor = if at { ui.glyphs.cursor } else { " " };
     let text = fit(&format!("{cursor} {text}"), width, ui.glyphs.ellipsis);
-    let style = ui.theme.style(if at { Role::Selected } else { role });
-    Line::styled(format!("{text:<width$}"), style)
+    Line::styled(format!("{text:<width$}"), ui.theme.row(role, at))
 }
 
 type Lines = Vec<Line<'static>>;

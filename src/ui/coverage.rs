@@ -263,12 +263,8 @@ fn row(cell: &Cell, selected: bool, ui: Ui<'_>, width: usize) -> Line<'static> {
     );
     let room = width.saturating_sub(cells(&head));
     let text = fit(&text, room, ui.glyphs.ellipsis);
-    let mut base = ui.theme.style(Role::Base);
-    let mut state = ui.theme.style(role(cell));
-    if selected {
-        let over = ui.theme.style(Role::Selected);
-        (base, state) = (base.patch(over), state.patch(over));
-    }
+    let style = |role| ui.theme.row(role, selected);
+    let (base, state) = (style(Role::Base), style(role(cell)));
     Line::from(vec![Span::styled(head, state), Span::styled(text, base)])
 }
 

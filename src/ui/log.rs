@@ -38,7 +38,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     if model.timeline.shown() == 0 {
         let text = match &model.timeline {
             t if t.unscanned() > 0 => "Looking.",
-            t if t.is_filtered() => "No record matches. Esc clears the filter.",
+            t if t.is_filtered() => "No record matches yet. Esc clears the filter.",
             t if t.waiting() > 0 || !t.read => "Its records appear here as soon as they are read.",
             _ => "No record yet. What anybody decides and does appears here.",
         };
@@ -253,13 +253,9 @@ fn rows(model: &Model, ui: Ui<'_>, area: Rect) -> Vec<Line<'static>> {
 
 fn line(row: Row<'_>, selected: bool, (width, who): (usize, usize), ui: Ui<'_>) -> Line<'static> {
     let state = row.state.map(|state| state.cell);
-    let mut style = ui.theme.style(role(row.kind));
-    let mut state_style = ui.theme.style(state.map_or(Role::Base, cell_role));
-    if selected {
-        // Whole, as what is dim cannot be read in reverse.
-        style = ui.theme.style(Role::Selected);
-        state_style = state_style.patch(ui.theme.style(Role::Selected));
-    }
+    let stands = state.map_or(Role::Base, cell_role);
+    let style = ui.theme.row(role(row.kind), selected);
+    let state_style = ui.theme.row(stands, selected);
     let actor = fit(row.actor, who, ui.glyphs.ellipsis);
     let pad = " ".repeat(who.saturating_sub(cells(&actor)));
     let left = format!("{}  {actor}{pad}  ", time(row, ui));

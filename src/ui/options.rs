@@ -51,7 +51,7 @@ fn title(model: &Model, wide: bool) -> String {
     let how = match (model.read_only, wide) {
         (true, _) => "read-only: none can be staged",
         (false, true) => "a number stages one; nothing is sent before you confirm",
-        (false, false) => "a number stages, nothing is sent yet",
+        (false, false) => "a digit sends nothing yet",
     };
     format!("Options ({}{how})", policy.unwrap_or_default())
 }

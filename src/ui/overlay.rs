@@ -197,8 +197,16 @@ pub(super) fn dialog(
     inside
 }
 
+/// Columns that must be free on each side of a dialog; with fewer it takes the whole width, as single letters of what is
+/// below say nothing.
+const BESIDE: u16 = 3;
+
 fn centred(area: Rect, width: u16, height: u16) -> Rect {
-    let (width, height) = (width.min(area.width), height.min(area.height));
+    let width = match width.saturating_add(2 * BESIDE) > area.width {
+        true => area.width,
+        false => width,
+    };
+    let height = height.min(area.height);
     Rect {
         x: area.x + (area.width - width) / 2,
         y: area.y + (area.height - height) / 2,

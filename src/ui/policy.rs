@@ -33,7 +33,9 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let at = screen.cursor.min(count.saturating_sub(1));
     let title = format!("Playbooks {}/{count}", if count == 0 { 0 } else { at + 1 });
     let inside = frame(&title, !screen.reading, ui, list, buf);
-    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
+    // The last column is no place for a number: what stands beside the list would touch it.
+    let width = usize::from(inside.width.saturating_sub(1));
+    let height = usize::from(inside.height);
     let mut lines = vec![Line::styled(header(width), ui.theme.style(Role::Muted))];
     let height = height.saturating_sub(1);
     let first = at
@@ -126,15 +128,8 @@ fn row(one: &PolicyRow, selected: bool, width: usize, ui: Ui<'_>) -> Line<'stati
         0 => "-".to_owned(),
         _ => format!("{}/{}", done.run, done.vetoed),
     };
-    let (mut first, mut tier, mut text) = (
-        ui.theme.style(role),
-        ui.theme.style(tier_role(one.tier)),
-        ui.theme.style(Role::Base),
-    );
-    if selected {
-        let over = ui.theme.style(Role::Selected);
-        (first, tier, text) = (first.patch(over), over, over);
-    }
+    let style = |role| ui.theme.row(role, selected);
+    let (first, tier, text) = (style(role), style(tier_role(one.tier)), style(Role::Base));
     let cursor = if selected { ui.glyphs.cursor } else { " " };
     Line::from(vec![
         Span::styled(format!("{cursor} "), ui.theme.style(Role::Key)),

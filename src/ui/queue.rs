@@ -324,10 +324,7 @@ fn row(
     } else {
         severity_role(row.severity)
     };
-    let mut style = ui.theme.style(role);
-    if selected {
-        style = style.patch(ui.theme.style(Role::Selected));
-    }
+    let style = ui.theme.row(role, selected);
     Line::from(vec![
         Span::raw(format!("{cursor}{mark}")),
         Span::styled(text, style),

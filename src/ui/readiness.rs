@@ -148,23 +148,15 @@ fn row(
     ui: Ui<'_>,
 ) -> Line<'static> {
     let (mark, role) = verdict(one.verdict, ui);
-    let (mut word, mut text) = (ui.theme.style(role), ui.theme.style(Role::Base));
-    let mut gaps_style = ui.theme.style(Role::Muted);
-    if selected {
-        let over = ui.theme.style(Role::Selected);
-        // Whole, as what is dim cannot be read in reverse.
-        (word, text, gaps_style) = (word.patch(over), over, over);
-    }
+    let style = |role| ui.theme.row(role, selected);
+    let (word, text, gaps_style) = (style(role), style(Role::Base), style(Role::Muted));
     let cursor = if selected { ui.glyphs.cursor } else { " " };
     let stand = format!("{mark} {:<6}", one.verdict.as_str());
     let left = format!("  {:>4}  ", one.risk);
     let (trust, loud) = trust.map_or((String::new(), Role::Base), |(text, role)| {
         (format!("{text}  "), role)
     });
-    let mut trusted = ui.theme.style(loud);
-    if selected {
-        trusted = trusted.patch(ui.theme.style(Role::Selected));
-    }
+    let trusted = style(loud);
     let room = width.saturating_sub(2 + cells(&stand) + cells(&left) + cells(&trust));
     let who = fit(&show(one.id.as_str()), room * 3 / 5, ui.glyphs.ellipsis);
     let rest = room.saturating_sub(cells(&who) + 2);

@@ -9,7 +9,7 @@ use ratatui::widgets::{Paragraph, Widget};
 use super::Ui;
 use super::theme::Role;
 use crate::app::board::Side;
-use crate::app::command::{Command, Scope, scope};
+use crate::app::command::{Command, Scope, disabled_reason, scope};
 use crate::app::model::{AnchorView, Level, Model, Overlay, Stage};
 use crate::app::reader::is_searchable;
 use crate::domain::automation::left_s;
@@ -287,10 +287,13 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     } else if scope == Scope::Triage && model.timeline.away {
         push_hint(&mut spans, &mut room, "esc", "back to the record", ui);
     }
-    if scope == Scope::Triage {
+    let can = |command: &Command| disabled_reason(*command, model).is_none();
+    if scope == Scope::Triage && can(&Command::Stage(1)) {
         push_hint(&mut spans, &mut room, &digits(ui), "stage", ui);
     }
-    for spec in commands.iter().filter_map(|c| c.spec(scope)) {
+    // What cannot be done now would only send people to keys that refuse; the palette lists it with the reason.
+    let commands = commands.iter().filter(|command| can(command));
+    for spec in commands.filter_map(|c| c.spec(scope)) {
         // What is unbound is found in the palette.
         if let Some(key) = ui.keymap.first(spec) {
             push_hint(&mut spans, &mut room, key, spec.title, ui);
@@ -477,7 +480,8 @@ const fn plan_hints(stage: &Stage) -> &'static [Command] {
             Command::Rebuild,
             Command::PageDown,
         ],
-        Stage::Running | Stage::WaitingApproval => &[
+        Stage::WaitingApproval => &[Command::Back, Command::PageDown, Command::BreakGlass],
+        Stage::Running => &[
             Command::Stop,
             Command::Coverage,
             Command::PageDown,

@@ -214,6 +214,24 @@ impl Theme {
         self.styles.get(&role).copied().unwrap_or_default()
     }
 
+    /// Returns the style of a meaning in a row of a list, which may be the row of the cursor. Where that one is reversed,
+    /// only what is bold or underlined stays of the meaning: a colour would stand as a patch behind its words, and what is
+    /// dim cannot be read.
+    pub fn row(&self, role: Role, is_selected: bool) -> Style {
+        let (under, over) = (self.style(role), self.style(Role::Selected));
+        if !is_selected {
+            return under;
+        }
+        if matches!(role, Role::Muted | Role::Base) {
+            return over;
+        }
+        if !over.add_modifier.contains(Modifier::REVERSED) {
+            return under.patch(over);
+        }
+        let kept = under.add_modifier & (Modifier::BOLD | Modifier::UNDERLINED);
+        over.add_modifier(kept)
+    }
+
     /// Returns the theme in the colours that a terminal has. All colours come from themes, so nothing has to be reduced
     /// frame by frame.
     #[must_use]

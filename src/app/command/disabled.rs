@@ -19,24 +19,27 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
     if records && let Some(problem) = &model.journal_problem {
         return Some(format!("no act without a journal: {problem}"));
     }
-    let needs_alert = matches!(
-        command,
-        C::Stage(_)
-            | C::DoNothing
-            | C::Claim
-            | C::Dismiss
-            | C::Close
-            | C::Note
-            | C::Assign
-            | C::Snooze
-            | C::Mark
-            | C::NarrowToIdentity
-            | C::Reconcile
-            | C::Progress
-            | C::PlanHere
-            | C::Trace
-            | C::Coverage
-    );
+    // On the board a key is about the line with its cursor, whatever is selected in the queue.
+    let is_board = scope(model) == Scope::Board;
+    let needs_alert = !is_board
+        && matches!(
+            command,
+            C::Stage(_)
+                | C::DoNothing
+                | C::Claim
+                | C::Dismiss
+                | C::Close
+                | C::Note
+                | C::Assign
+                | C::Snooze
+                | C::Mark
+                | C::NarrowToIdentity
+                | C::Reconcile
+                | C::Progress
+                | C::PlanHere
+                | C::Trace
+                | C::Coverage
+        );
     if needs_alert && model.selected.is_none() {
         return Some("no alert is selected".to_owned());
     }
@@ -46,7 +49,7 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
         C::Suspend if model.acting() => {
             Some("an act is under way; suspending would freeze it half done".to_owned())
         }
-        C::Stage(_) | C::DoNothing | C::Dismiss | C::Close if model.is_over() => {
+        C::Stage(_) | C::DoNothing | C::Dismiss | C::Close if !is_board && model.is_over() => {
             Some("it is closed; claim it to open it again".to_owned())
         }
         C::Stage(_) if !model.marks.is_empty() => Some(
@@ -60,6 +63,12 @@ pub fn disabled_reason(command: Command, model: &Model) -> Option<String> {
         C::Stop => match &model.overlay {
             Overlay::Plan(view) if view.stage == Stage::Running => None,
             _ => Some("nothing is running".to_owned()),
+        },
+        C::BreakGlass => match &model.overlay {
+            Overlay::Plan(view) if view.stage == Stage::WaitingApproval => {
+                (model.authority.is_none()).then(|| "nobody has to be asked here".to_owned())
+            }
+            _ => Some("nothing waits for others here".to_owned()),
         },
         C::TakeBack => match &model.overlay {
             Overlay::Plan(view) if view.stage == Stage::Ended => None,

@@ -258,12 +258,7 @@ pub fn fitted(
     ui: Ui<'_>,
     width: usize,
 ) -> Line<'static> {
-    let style = |role| match selected {
-        // Whole, as what is dim cannot be read in reverse.
-        true if matches!(role, Role::Muted | Role::Base) => ui.theme.style(Role::Selected),
-        true => ui.theme.style(role).patch(ui.theme.style(Role::Selected)),
-        false => ui.theme.style(role),
-    };
+    let style = |role| ui.theme.row(role, selected);
     let mut room = width;
     let mut spans = Vec::new();
     let mut push = |text: &str, role| {

@@ -1,0 +1,100 @@
+//! The ways between screens: a key is about what it shows, and nothing that is under way gets lost.
+
+use rstest::rstest;
+use serde_json::json;
+use stanch::app::command::{Command, disabled_reason};
+use stanch::app::model::{Overlay, Run, Stage};
+use stanch::app::msg::Msg;
+use stanch::domain::decision::RecordType;
+
+use super::world::World;
+use super::world::records::entry;
+
+/// Somebody judges the alert that is selected to be no case.
+fn close_selected(world: &mut World) {
+    let alert = world.model.selected.clone().unwrap();
+    let body = json!({"kind": "dismiss", "alert": alert.as_str(), "reason": "a test of ours"});
+    let closed = entry("local/jump1/bob", 9, 0, RecordType::Decision, body);
+    world.send(Msg::Journal(vec![closed]));
+}
+
+/// The keys of the board are about its lines; that the alert selected in the queue is closed, or none is, is no matter there.
+#[rstest]
+#[case("debts", "y", false)]
+#[case("debts", "x", false)]
+#[case("debts", "y", true)]
+#[case("debts", "x", true)]
+fn a_key_of_the_board_does_not_look_at_the_queue(
+    #[case] screen: &str,
+    #[case] key: &str,
+    #[case] is_empty: bool,
+) {
+    let mut world = World::showing(screen);
+    if is_empty {
+        world.model.selected = None;
+    } else {
+        close_selected(&mut world);
+        assert!(world.model.is_over());
+    }
+    world.press(key);
+    let said = world.model.messages.last().map(|m| m.text.clone());
+    let said = said.unwrap_or_default();
+    assert!(!said.contains("no alert is selected"), "{said}");
+    assert!(!said.contains("it is closed"), "{said}");
+}
+
+fn stage_of(world: &World) -> Option<Stage> {
+    match &world.model.overlay {
+        Overlay::Plan(view) => Some(view.stage.clone()),
+        _ => None,
+    }
+}
+
+/// Ada asked for a plan about the first alert; Mira sits here.
+#[test]
+fn a_plan_that_waits_is_shown_from_its_alert() {
+    let mut world = World::showing("inbox");
+    world.press("esc");
+    let asked = world.model.decisions.asked();
+    let (digest, alert) = (asked[0].0.clone(), asked[0].1.plan.alert.clone());
+    world.model.selected = Some(alert.clone());
+    world.press("p");
+    assert_eq!(stage_of(&world), Some(Stage::Judging));
+
+    // The same, run from here: on its way, not to be agreed to.
+    world.press("esc");
+    let run = Run {
+        alert: Some(alert),
+        running: true,
+        ..Run::default()
+    };
+    world.model.runs.insert(digest, run);
+    world.press("p");
+    assert_eq!(stage_of(&world), Some(Stage::WaitingApproval));
+}
+
+/// What the bottom line offers is never refused.
+#[rstest]
+fn what_is_offered_can_be_done(
+    #[values("inbox", "debts", "empty", "read_only", "running")] screen: &str,
+) {
+    let mut world = World::showing(screen);
+    world.model.toast_until = None;
+    let line = super::rendered(&world.model, "mono", true, 200, 50);
+    let text: String = line.content[line.content.len() - 200..]
+        .iter()
+        .map(ratatui::buffer::Cell::symbol)
+        .collect();
+    for (command, title) in [
+        (Command::Refuse, "refuse"),
+        (Command::Stop, "stop"),
+        (Command::Stage(1), "stage"),
+        (Command::Claim, "claim"),
+    ] {
+        let refused = disabled_reason(command, &world.model);
+        assert!(
+            refused.is_none() || !text.contains(title),
+            "{title}: {refused:?} in {text}"
+        );
+    }
+}
