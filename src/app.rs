@@ -40,6 +40,7 @@ pub mod reader;
 pub mod readiness;
 pub mod readiness_screen;
 pub mod reload;
+pub mod row_state;
 pub mod saying;
 pub mod settings;
 pub mod sift;

@@ -3,8 +3,9 @@
 mod world;
 
 use rstest::rstest;
-use stanch::app::model::{Overlay, RowState};
+use stanch::app::model::Overlay;
 use stanch::app::msg::{Effect, Msg};
+use stanch::app::row_state::RowState;
 use stanch::domain::coverage::CellState;
 use stanch::domain::decision::{Decision, DecisionKind};
 use stanch::domain::ids::AlertId;

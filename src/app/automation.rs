@@ -9,8 +9,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::detail::Detail;
-use super::model::{Level, Model, RowState, Run};
+use super::model::{Level, Model, Run};
 use super::msg::Effect;
+use super::row_state::RowState;
 use crate::domain::alert::Alert;
 use crate::domain::automation::{AtEnd, Case, Next, at_end, consider, is_fresh, left_s};
 use crate::domain::decision::{ByItself, Decision, DecisionKind, Entry, RecordType};
@@ -453,6 +454,6 @@ pub fn words(model: &Model, id: &AlertId, now: Timestamp) -> Option<Words> {
 
 impl Model {
     fn row_state_is_acting(&self, id: &AlertId) -> bool {
-        self.row_state(id) == RowState::Acting
+        matches!(self.row_state(id), RowState::Asked | RowState::Acting)
     }
 }

@@ -7,8 +7,9 @@ use tui_input::Input;
 
 use super::field;
 use super::keys::{Code, Key};
-use super::model::{Level, Model, Overlay, ReasonPrompt, RowState};
+use super::model::{Level, Model, Overlay, ReasonPrompt};
 use super::msg::Effect;
+use super::row_state::RowState;
 use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::filter::span_s;
 use crate::domain::hold::{Ending, LONGEST_HOLD_S};
@@ -131,6 +132,7 @@ pub fn close_alert(model: &mut Model, id: AlertId, now: Timestamp) -> Vec<Effect
 /// Says why an alert cannot be closed as contained, naming the cells; `None` when it can.
 pub fn not_closed(model: &Model, id: &AlertId) -> Option<String> {
     let way_out = match model.row_state(id) {
+        RowState::Asked => return Some("a plan waits to be run".to_owned()),
         RowState::Acting => return Some("a plan is running".to_owned()),
         RowState::Closed | RowState::Dismissed => return Some("it is closed already".to_owned()),
         RowState::Snoozed => return Some("it is put off; take it up first (s)".to_owned()),

@@ -19,6 +19,7 @@ use super::palette::Palette;
 use super::reader::Reader;
 use super::readiness::ReadinessScreen;
 use super::reload::Reload;
+use super::row_state::RowState;
 use super::saying::Saying;
 use super::settings::Desk;
 use super::sift::Sift;
@@ -308,66 +309,6 @@ pub struct DrillView {
     pub score: Vec<String>,
 }
 
-/// How an alert stands, in one word for the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowState {
-    /// Nobody took it.
-    New,
-    /// Somebody is on it.
-    Claimed,
-    /// A plan runs.
-    Acting,
-    /// An act's outcome is unknown.
-    Unknown,
-    /// An act failed.
-    Failed,
-    /// Taken, not proven.
-    Requested,
-    /// A proven act was taken back.
-    Undone,
-    /// It was used after it had been contained.
-    Reopened,
-    /// Every act is proven, and the plan says what its holder keeps all the same.
-    Partly,
-    /// Every act is proven, and nothing that the plan knows of is left open.
-    Proven,
-    /// Closed as contained.
-    Closed,
-    /// Judged no case.
-    Dismissed,
-    /// Put off for a while.
-    Snoozed,
-    /// Nobody took it, and its source counts it as over.
-    Resolved,
-}
-
-impl RowState {
-    /// Tells whether nobody has to look any more.
-    pub const fn is_over(self) -> bool {
-        matches!(self, Self::Closed | Self::Dismissed)
-    }
-
-    /// Returns the word shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Claimed => "claimed",
-            Self::Acting => "acting",
-            Self::Unknown => "UNKNOWN",
-            Self::Failed => "FAILED",
-            Self::Requested => "requested",
-            Self::Undone => "UNDONE",
-            Self::Reopened => "REOPENED",
-            Self::Partly => "partly",
-            Self::Proven => "proven",
-            Self::Closed => "closed",
-            Self::Dismissed => "dismissed",
-            Self::Snoozed => "snoozed",
-            Self::Resolved => "resolved",
-        }
-    }
-}
-
 /// The whole state.
 #[derive(Debug, Default)]
 pub struct Model {
@@ -584,12 +525,12 @@ impl Model {
 
     /// Returns how an alert stands.
     pub fn row_state(&self, id: &AlertId) -> RowState {
-        if self
-            .runs
-            .values()
-            .any(|run| run.running && run.alert.as_ref() == Some(id))
-        {
-            return RowState::Acting;
+        let about = |run: &Run| run.running && run.alert.as_ref() == Some(id);
+        if let Some((digest, _)) = self.runs.iter().find(|(_, run)| about(run)) {
+            return match self.decisions.acts_by(digest).next() {
+                Some(_) => RowState::Acting,
+                None => RowState::Asked,
+            };
         }
         if self.reopened(id).is_some() {
             return RowState::Reopened;

@@ -13,8 +13,9 @@ use super::born;
 use super::command::Command;
 use super::field;
 use super::keys::{Code, Key};
-use super::model::{Level, Model, Overlay, Phase, PlanView, RowState, Run, Stage};
+use super::model::{Level, Model, Overlay, Phase, PlanView, Run, Stage};
 use super::msg::Effect;
+use super::row_state::RowState;
 use super::saying::{self, Saying};
 use crate::domain::authority::Standing;
 use crate::domain::decision::{Decision, DecisionKind};
@@ -114,14 +115,13 @@ pub fn reopen_for(model: &mut Model, alert: &AlertId, now: Timestamp) {
         .iter()
         .find(|(_, run)| run.running && run.alert.as_ref() == Some(alert));
     let under_way = under_way.map(|(digest, _)| digest.clone());
-    let waiting = || {
-        let mut inbox = model.inbox(now).into_iter();
-        let found = inbox.rfind(|(_, state)| state.plan.alert == *alert);
-        found.map(|(digest, _)| digest.clone())
-    };
-    let last = || model.last_plan(alert).map(|(digest, _)| digest);
-    let digest = under_way.or_else(waiting).or_else(last);
-    if digest.is_none_or(|digest| !show_stored(model, &digest, now)) {
+    let mut inbox = model.inbox(now).into_iter();
+    let waiting = inbox.rfind(|(_, state)| state.plan.alert == *alert);
+    let waiting = waiting.map(|(digest, _)| digest.clone());
+    let last = model.last_plan(alert).map(|(digest, _)| digest);
+    // What began a moment ago may not be read back from the log yet.
+    let mut plans = [under_way, waiting, last].into_iter().flatten();
+    if !plans.any(|digest| show_stored(model, &digest, now)) {
         let text = "no plan was run for this alert yet; stage an option with its number";
         model.say(now, Level::Info, text);
     }

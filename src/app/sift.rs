@@ -191,7 +191,7 @@ fn analysts(model: &Model) -> HashMap<Slot, String> {
         .collect()
 }
 
-/// Returns how the alerts stand that anything was decided or done about; all others are new.
+/// Returns how the alerts stand that anything was decided or done about; all others are new, or resolved by their source.
 fn states(model: &Model) -> HashMap<Slot, &'static str> {
     if !model.sift.looks_at_states() {
         return HashMap::new();

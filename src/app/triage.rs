@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::board::Side;
 use super::command::Command;
-use super::model::{Level, Model, Overlay, Pane, RowState};
+use super::model::{Level, Model, Overlay, Pane};
 use super::msg::Effect;
+use super::row_state::RowState;
 use super::saying::{self, Saying};
 use super::{
     board_screen, born, card_screen, contact, context, coverage, deciding, layout, log_screen,

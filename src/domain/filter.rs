@@ -178,16 +178,19 @@ pub enum State {
 pub const STATES: &[&str] = &[
     "new",
     "claimed",
+    "asked",
     "acting",
     "unknown",
     "failed",
     "requested",
     "undone",
+    "reopened",
     "partly",
     "proven",
     "closed",
     "dismissed",
     "snoozed",
+    "resolved",
 ];
 
 /// What cannot be used of a filter: where, and why with the way out.

@@ -14,7 +14,8 @@ use super::plan::cell_role;
 use super::theme::Role;
 use super::{Ui, cut_bottom, cut_top, frame, trust_tag};
 use crate::app::exposure;
-use crate::app::model::{Model, RowState};
+use crate::app::model::Model;
+use crate::app::row_state::RowState;
 use crate::domain::alert::age;
 use crate::domain::coverage::CellState;
 use crate::domain::coverage::matrix::{Cell, Coverage};
@@ -263,9 +264,13 @@ fn row(cell: &Cell, selected: bool, ui: Ui<'_>, width: usize) -> Line<'static> {
     );
     let room = width.saturating_sub(cells(&head));
     let text = fit(&text, room, ui.glyphs.ellipsis);
+    let fill = " ".repeat(room.saturating_sub(cells(&text)));
     let style = |role| ui.theme.row(role, selected);
     let (base, state) = (style(Role::Base), style(role(cell)));
-    Line::from(vec![Span::styled(head, state), Span::styled(text, base)])
+    Line::from(vec![
+        Span::styled(head, state),
+        Span::styled(text + &fill, base),
+    ])
 }
 
 /// All that is known of the cell with the cursor, as it is too long for a line.

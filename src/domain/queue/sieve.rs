@@ -141,7 +141,9 @@ impl Sieve {
             }
             Part::Kind(whos) => whos.has(row.who as usize),
             Part::State(wanted) => {
-                let state = self.states.get(&slot).copied().unwrap_or("new");
+                // Nobody decided or did anything about the others.
+                let untouched = if row.is_resolved { "resolved" } else { "new" };
+                let state = self.states.get(&slot).copied().unwrap_or(untouched);
                 match wanted {
                     State::Open => row.lane != Lane::Over,
                     State::Over => row.lane == Lane::Over,

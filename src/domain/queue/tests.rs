@@ -213,6 +213,23 @@ fn states_are_filtered_by_what_the_queue_shows() {
 }
 
 #[test]
+fn what_its_source_counts_as_over_is_not_new() {
+    let mut queue = rich();
+    let mut over = row("edr/d-4", None, 20);
+    let at = over.alert.observed;
+    Arc::make_mut(&mut over.alert).resolved = Some(crate::domain::alert::Resolved {
+        at,
+        reason: "it is silent".into(),
+    });
+    queue.take(&[over], true, &unknown);
+    let states = [("siem/b-2", "closed"), ("siem/A-1", "failed")];
+    for (text, want) in [("state:resolved", "edr/d-4"), ("state:new", "edr/c-3")] {
+        filter_with(&mut queue, text, &states);
+        assert_eq!(shown(&queue), [want], "{text}");
+    }
+}
+
+#[test]
 fn what_changed_its_rank_moves_only_when_rows_may() {
     let mut queue = rich();
     filter(&mut queue, "svc-");
