@@ -1,8 +1,9 @@
 //! Connectors, sources and the whole console against real servers: Keycloak, Glewlwyd, a certified OpenID provider, RabbitMQ, PostgreSQL, JupyterHub,
-//! an emulation of AWS IAM that enforces what it is told, and Alertmanager, which the tests install and start themselves.
+//! the control plane of Kubernetes, an emulation of AWS IAM that enforces what it is told, and Alertmanager, which the
+//! tests install and start themselves.
 //!
 //! Run with `cargo test --test live -- --ignored`. Needs java 17, mvn, node 20, npm, python 3 with venv, curl and apt-get; the
-//! first run downloads about 450 MB. The servers listen on loopback and end with the test process.
+//! first run downloads about 490 MB and builds Kubernetes, with what Debian has, for four minutes or more. The servers listen on loopback and end with the test process.
 
 #[path = "live/alertmanager.rs"]
 mod alertmanager;
@@ -22,6 +23,8 @@ mod glewlwyd;
 mod jupyterhub;
 #[path = "live/keycloak.rs"]
 mod keycloak;
+#[path = "live/kubernetes.rs"]
+mod kubernetes;
 #[path = "live/oauth.rs"]
 mod oauth;
 #[path = "live/postgresql.rs"]
