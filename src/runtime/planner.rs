@@ -302,7 +302,7 @@ fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector:
         },
         breaks: String::new(),
         idempotent: true,
-        after_s: None,
+        after_s: template.after_s,
     }
 }
 
