@@ -358,7 +358,7 @@ fn kubernetes_world() -> Value {
     preset: "pagerduty", verb: Verb::OpenTicket, held: None, params: &[("subject", "acme/svc-deploy")],
     before: json!({"GET /incidents?incident_key=stanch-acme-svc-deploy&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged": {"incidents": []}}),
     after: json!({"GET /incidents?incident_key=stanch-acme-svc-deploy&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged": {"incidents": [{"id": "PT4KHLK"}]}}),
-    acts: &[("POST /incidents", r#"{"incident":{"type":"incident","title":"Containment of acme/svc-deploy","incident_key":"stanch-acme-svc-deploy","service":{"id":"PIJ90N7","type":"service_reference"}}}"#, 201)],
+    acts: &[("POST /incidents", r#"{"incident":{"type":"incident","title":"Containment of acme/svc-deploy","incident_key":"stanch-acme-svc-deploy","service":{"id":"PIJ90N7","type":"service_reference"},"body":{"type":"incident_body","details":"Alert: "}}}"#, 201)],
     undo: &[],
 })]
 #[case::kubernetes_bindings(Case {
