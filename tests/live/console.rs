@@ -115,7 +115,7 @@ fn tell_times(desk: &Desk) {
             .filter(|_| !taken_back && !waited(intent));
         let key = confirmed.map(|row| between(row, proof).as_millis().to_string());
         println!(
-            "TIME | {preset} | {}{} | {} ms from the key | {} ms from the intent",
+            "TIME | {preset} | {}{} | from the key {} ms | from the intent {} ms",
             if taken_back { "undo " } else { "" },
             intent["verb"].as_str().unwrap(),
             key.as_deref().unwrap_or("-"),

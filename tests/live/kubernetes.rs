@@ -22,7 +22,7 @@ use super::server::{self, Secrets};
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 const MERGE: &str = "application/merge-patch+json";
 
-/// The API server with a namespace of its own, in which `svc-deployer` may read secrets, by a role and through the cluster.
+/// The API server with a namespace of its own, in which `svc-deployer` may read secrets by a role; the cluster lets it do everything.
 struct Cluster {
     words: &'static BTreeMap<String, String>,
     client: reqwest::Client,
@@ -164,7 +164,7 @@ impl Cluster {
         binding["subjects"] = json!([self.subject("svc-deployer"), self.subject("default")]);
         self.made(&format!("{roles}/rolebindings"), binding).await;
         let mut wide = named(&format!("{}-views", self.namespace));
-        wide["roleRef"] = reference("ClusterRole", "edit");
+        wide["roleRef"] = reference("ClusterRole", "cluster-admin");
         wide["subjects"] = json!([self.subject("svc-deployer")]);
         self.made(&format!("{RBAC}/clusterrolebindings"), wide)
             .await;
@@ -539,4 +539,52 @@ async fn what_changed_since_the_plan_is_not_touched() {
         .await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("the console's own"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs real servers; run: cargo test --test live -- --ignored"]
+async fn doctor_tells_what_the_server_would_refuse() {
+    let cluster = Cluster::new("less").await;
+    let bound = cluster.token("svc-deployer").await;
+    cluster.lets_in(&bound).await;
+    let connector = cluster.connector();
+    let identity = cluster.identity(None);
+    let plan = connector.bind(
+        &identity,
+        &[Verb::RestrictPrivilege],
+        jiff::Timestamp::now(),
+    );
+    let plan = plan.await.unwrap();
+
+    // All that it had but the right to bind roles.
+    let role = format!("{RBAC}/clusterroles/less-soc");
+    let (_, answer) = cluster.read(&role).await;
+    let mut rules = answer["rules"].as_array().unwrap().clone();
+    rules.retain(|rule| rule["verbs"] != json!(["bind"]));
+    cluster.patched(&role, json!({"rules": rules})).await;
+    let desk = cluster.desk(&bound, "");
+    let possible = || {
+        let told = desk.run(&["doctor", "--json"]).json();
+        let actions = told["connectors"][0]["actions"].as_array().unwrap();
+        let state = |a: &Value| (a["action"].clone(), a["state"] == "ok");
+        actions.iter().map(state).collect::<Vec<_>>()
+    };
+    let mut found = possible();
+    for _ in 0..20 {
+        if found.iter().any(|(_, ok)| !ok) {
+            break;
+        }
+        found = possible();
+    }
+    let refused: Vec<&Value> = found.iter().filter(|(_, ok)| !ok).map(|(a, _)| a).collect();
+    assert_eq!(refused, ["restrict_privilege"]);
+
+    let id = uuid::Uuid::now_v7().to_string();
+    let run = connector.run(&plan.steps[0].requests, &id).await;
+    assert_eq!(
+        (run.outcome, run.http_status),
+        (WireOutcome::Rejected, Some(403)),
+        "{run:?}"
+    );
+    assert_eq!(cluster.tries(&bound).await, 200, "nothing was changed");
 }
