@@ -65,7 +65,7 @@ impl Provider {
                     ResponseTemplate::new(204)
                 }
                 REFUSES => ResponseTemplate::new(403).set_body_json(json!({"error": "no"})),
-                _ => ResponseTemplate::new(204).set_delay(Duration::from_secs(600)),
+                _ => ResponseTemplate::new(204).set_delay(Duration::from_mins(10)),
             };
             // The test may have ended.
             let _ = sender.send(());
@@ -184,11 +184,11 @@ fn begun(desk: &Desk, states: [&str; 3]) -> String {
     digest
 }
 
-fn end<'a>(digest: &'a str) -> [&'a str; 6] {
+fn end(digest: &str) -> [&str; 6] {
     ["overlap", "end", digest, "3", "--reason", "they moved"]
 }
 
-fn keep<'a>(digest: &'a str) -> [&'a str; 6] {
+fn keep(digest: &str) -> [&str; 6] {
     ["overlap", "keep", digest, "3", "--reason", "month end"]
 }
 
@@ -364,7 +364,7 @@ async fn a_later_step_that_was_killed_is_unknown_once_and_read_back(
 }
 
 /// Longest wait for what must happen.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_who_end_it_at_once_send_one_request() {

@@ -94,8 +94,9 @@ pub fn is_whole(desk: &Desk, secrets: &[&str]) {
 /// proof from the confirmation of its plan (where the act is of that run) and from its own intent.
 fn tell_times(desk: &Desk) {
     let config = std::fs::read_to_string(desk.path("config.toml")).unwrap();
-    let presets = config.lines().filter_map(|l| l.strip_prefix("preset = "));
-    let preset = presets.last().unwrap_or("?").trim_matches('\'');
+    let mut lines = config.lines();
+    let preset = lines.find_map(|l| l.strip_prefix("preset = "));
+    let preset = preset.unwrap_or("?").trim_matches('\'');
     let rows = desk.run(&["log", "show", "--json"]).ends(0).rows();
     let of = |kind: &'static str| rows.iter().filter(move |row| row["type"] == kind);
     let at = |row: &Value| row["ts"].as_str().unwrap().parse::<jiff::Timestamp>();

@@ -477,16 +477,16 @@ async fn what_changed_since_the_plan_is_not_touched() {
     ] {
         let bound_at = jiff::Timestamp::now();
         let plan = connector.bind(&identity, &[verb], bound_at).await.unwrap();
-        match verb {
-            Verb::RestrictPrivilege => cluster.patched(&path, change("once")).await,
-            _ => {
-                let admin = &cluster.words["admin"];
-                let gone = cluster.ask(admin, Method::DELETE, &path, ("", None)).await;
-                assert_eq!(gone.0, 200, "{gone:?}");
-                cluster
-                    .made(&cluster.place("/serviceaccounts"), named("svc-deployer"))
-                    .await;
-            }
+        if verb == Verb::RestrictPrivilege {
+            cluster.patched(&path, change("once")).await;
+        } else {
+            let admin = &cluster.words["admin"];
+            let gone = cluster.ask(admin, Method::DELETE, &path, ("", None)).await;
+            assert_eq!(gone.0, 200, "{gone:?}");
+            let again = named("svc-deployer");
+            cluster
+                .made(&cluster.place("/serviceaccounts"), again)
+                .await;
         }
         let requests = &plan.steps[0].requests;
         let one = match verb {
