@@ -42,6 +42,8 @@ mod idp;
 mod input;
 #[path = "cli/map.rs"]
 mod map;
+#[path = "cli/overlap.rs"]
+mod overlap;
 #[path = "cli/policy.rs"]
 mod policy;
 #[path = "cli/tickets.rs"]

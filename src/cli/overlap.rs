@@ -114,10 +114,11 @@ fn may_keep(decisions: &Decisions, digest: &str, step: &StepId) -> Option<String
             kept: Some((_, who, _)),
             ..
         }) => Some(format!("{who} stopped step {step} already")),
+        // What sent nothing would be tried again by itself.
         Some(Later {
             tried: Some(act), ..
-        }) => Some(format!(
-            "step {step} was sent and is {}",
+        }) if !act.sent_nothing() => Some(format!(
+            "step {step} was sent and is {}; nothing more of it goes by itself",
             act.cell().words()
         )),
         Some(Later { by_hand: true, .. }) => Some(format!(

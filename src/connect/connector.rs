@@ -22,6 +22,7 @@ use super::secret;
 use super::spec::{ParamSource, Spec};
 use super::template::{Base, Scope};
 use crate::app::settings::{AuthSettings, ConnectorSettings};
+use crate::domain::identity::Identity;
 use crate::domain::plan::RenderedRequest;
 use crate::domain::vocabulary::{Layer, Verb};
 
@@ -198,6 +199,13 @@ impl Connector {
     /// Returns what the connector can do, without asking anybody.
     pub fn actions(&self) -> &BTreeMap<Verb, ActionInfo> {
         &self.actions
+    }
+
+    /// Tells whether it can do this to an identity, by what its card says. Nobody is asked.
+    pub fn offers(&self, verb: Verb, identity: &Identity) -> bool {
+        let given = |name: &String| identity.params.get(name).is_some_and(|v| !v.is_empty());
+        let action = self.spec.action.get(&verb);
+        self.actions.contains_key(&verb) && action.is_some_and(|a| a.only_with.iter().all(given))
     }
 
     /// Returns what it connects to, in words.

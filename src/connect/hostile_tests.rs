@@ -136,7 +136,8 @@ fn hostile_names_are_refused_or_stay_one_name_in_every_template() {
         "access_token",
         "slack_token",
         "github_token",
-        "service_account_token",
+        "bound_token",
+        "token_secret",
     ] {
         who.credentials.push(Credential {
             id: Untrusted::new(kind),

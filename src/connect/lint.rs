@@ -608,6 +608,16 @@ impl Linter {
         self.verify(&format!("{block}.verify"), &action.verify)?;
         self.undo(&format!("{block}.undo"), &action.undo)?;
         self.text(&format!("{block}.target"), &action.target, false)?;
+        for name in &action.only_with {
+            let param = spec.param.get(name);
+            let param = param.filter(|p| p.from == ParamSource::Identity);
+            if param.is_none_or(|p| p.default.as_deref() != Some("")) {
+                let problem = format!(
+                    "only_with names `{name}`, which is no parameter of the identity with an empty default; correct it"
+                );
+                return Err((block.to_owned(), problem));
+            }
+        }
         if let Some(provable) = &action.provable {
             self.filter(&format!("{block}.provable"), &provable.condition)?;
         }

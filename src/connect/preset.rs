@@ -20,6 +20,7 @@ const PRESETS: &[(&str, &str)] = &[
     ),
     ("jupyterhub", include_str!("preset/jupyterhub.toml")),
     ("keycloak", include_str!("preset/keycloak.toml")),
+    ("keystone", include_str!("preset/keystone.toml")),
     ("kubernetes", include_str!("preset/kubernetes.toml")),
     ("lab", include_str!("preset/lab.toml")),
     ("oauth", include_str!("preset/oauth.toml")),

@@ -46,6 +46,24 @@ fn embedded_files_are_clean() {
     }
 }
 
+#[rstest]
+#[case::nothing_on_the_card(&[], false)]
+#[case::empty(&[("workload", "")], false)]
+#[case::given(&[("workload", "shop")], true)]
+fn an_act_is_offered_where_the_card_gives_what_it_needs(
+    #[case] params: &[(&str, &str)],
+    #[case] offered: bool,
+) {
+    let settings = settings("https://provider.example/prefix", "kubernetes");
+    let connector = Connector::new("c", &settings).unwrap();
+    let mut who = super::testing::identity("x");
+    let given = params.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+    who.params = given.collect();
+    assert_eq!(connector.offers(Verb::IsolateWorkload, &who), offered);
+    assert!(connector.offers(Verb::RevokeTokens, &who));
+    assert!(!connector.offers(Verb::PauseAgent, &who));
+}
+
 fn lint_of(text: &str) -> Result<(), ConnectError> {
     lint::parse("own.toml", text, &BTreeMap::new()).map(|_| ())
 }
@@ -124,6 +142,11 @@ fn the_good_file_is_good() {
     "says = \"it is disabled\"",
     "says = \"it is disabled\", deadline_ms = 86400000",
     "deadline_ms"
+)]
+#[case::only_with_what_must_be_given(
+    "target = \"client {client_id}\"",
+    "target = \"client {client_id}\"\nonly_with = [\"client_id\"]",
+    "empty default"
 )]
 fn lint_names_file_block_and_way_out(#[case] from: &str, #[case] to: &str, #[case] says: &str) {
     assert!(GOOD.contains(from), "{from}");

@@ -282,6 +282,9 @@ pub struct Action {
     pub idempotent: bool,
     /// On what; a template.
     pub target: String,
+    /// Parameters of the identity that have a value where it is offered; their default is none.
+    #[serde(default)]
+    pub only_with: Vec<String>,
     /// Requests in order.
     pub request: Vec<RequestSpec>,
     /// How it is proven.

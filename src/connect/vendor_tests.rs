@@ -358,7 +358,7 @@ fn kubernetes_world() -> Value {
     preset: "pagerduty", verb: Verb::OpenTicket, held: None, params: &[("subject", "acme/svc-deploy")],
     before: json!({"GET /incidents?incident_key=stanch-acme-svc-deploy&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged": {"incidents": []}}),
     after: json!({"GET /incidents?incident_key=stanch-acme-svc-deploy&statuses%5B%5D=triggered&statuses%5B%5D=acknowledged": {"incidents": [{"id": "PT4KHLK"}]}}),
-    acts: &[("POST /incidents", r#"{"incident":{"type":"incident","title":"Containment of acme/svc-deploy","incident_key":"stanch-acme-svc-deploy","service":{"id":"PIJ90N7","type":"service_reference"}}}"#, 201)],
+    acts: &[("POST /incidents", r#"{"incident":{"type":"incident","title":"Containment of acme/svc-deploy","incident_key":"stanch-acme-svc-deploy","service":{"id":"PIJ90N7","type":"service_reference"},"body":{"type":"incident_body","details":"Alert: "}}}"#, 201)],
     undo: &[],
 })]
 #[case::kubernetes_bindings(Case {
@@ -374,7 +374,7 @@ fn kubernetes_world() -> Value {
         ("PATCH /apis/rbac.authorization.k8s.io/v1/namespaces/prod/rolebindings/deployers", r#"{"subjects":[{"kind":"ServiceAccount","name":"deploy","namespace":"prod"}]}"#)],
 })]
 #[case::kubernetes_token(Case {
-    preset: "kubernetes", verb: Verb::DisableCredential, held: Some("service_account_token"), params: &[("namespace", "prod"), ("account", "deploy")],
+    preset: "kubernetes", verb: Verb::DisableCredential, held: Some("token_secret"), params: &[("namespace", "prod"), ("account", "deploy")],
     before: kubernetes_world(),
     after: json!({"GET /api/v1/namespaces/prod/secrets?fieldSelector=type%3Dkubernetes.io%2Fservice-account-token&limit=500": {"metadata": {}, "items": []}}),
     acts: &[("DELETE /api/v1/namespaces/prod/secrets/deploy-token", r#"{"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u-1"}}"#, 200)],

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::authority::{Authority, Role, who};
-use super::coverage::{CellState, WireOutcome};
+use super::coverage::CellState;
 use super::decision::{Act, Decisions, PlanState};
 use super::hold::{Ending, Hold};
 use super::ids::{AlertId, IdentityId, PlanDigest};
@@ -411,10 +411,8 @@ impl std::fmt::Display for Trust {
 pub fn trust(decisions: &Decisions, identity: &IdentityId, now: Timestamp) -> Trust {
     let way = decisions.holds.way_back(identity);
     let restored = way.and_then(|way| way.restored.as_ref());
-    let touches = |act: &&Act| {
-        let sent = act.outcome.as_ref().map(|o| o.outcome) != Some(WireOutcome::NotSent);
-        sent && act.intent.verb.contains() && !act.intent.undo
-    };
+    let touches =
+        |act: &&Act| !act.sent_nothing() && act.intent.verb.contains() && !act.intent.undo;
     let since = |act: &&Act| restored.is_none_or(|(said, _)| act.at > said.at);
     let mut acts = decisions.acts_on(identity).filter(touches).filter(since);
     match (acts.next(), restored) {

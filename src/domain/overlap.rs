@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::coverage::{CellState, WireOutcome};
+use super::coverage::CellState;
 use super::decision::{Act, DecisionKind, Decisions, PlanState};
 use super::handoff;
 use super::ids::PlanDigest;
@@ -45,9 +45,8 @@ impl Later<'_> {
     /// Tells whether it is to be carried out by itself now: its time has come, nobody stopped it, and nothing of it was sent.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let again = |act: &Act| {
-            let unsent = act.outcome.as_ref().map(|o| o.outcome) == Some(WireOutcome::NotSent);
             let at = act.last.checked_add(SignedDuration::from_secs(AGAIN_S));
-            unsent && at.unwrap_or(Timestamp::MAX) <= now
+            act.sent_nothing() && at.unwrap_or(Timestamp::MAX) <= now
         };
         let by_itself = self.kept.is_none() && !self.by_hand;
         by_itself && self.until <= now && self.tried.is_none_or(again)

@@ -82,11 +82,7 @@ async fn draft(
         ));
     }
     let connector = services.connector_of(identity);
-    let offered = |verb: Verb| {
-        connector
-            .as_ref()
-            .is_ok_and(|c| c.actions().contains_key(&verb))
-    };
+    let offered = |verb: Verb| connector.as_ref().is_ok_and(|c| c.offers(verb, identity));
     let about = about(services, alert.id, identity, now).await;
     let (mut kept, skipped) = chosen(book, about.as_ref(), offered, connector.as_ref().err())?;
     let said = in_order(services, alert, book, &mut kept, identity, now);
@@ -306,7 +302,7 @@ fn own_step(id: StepId, template: &StepTemplate, identity: &Identity, connector:
         },
         breaks: String::new(),
         idempotent: true,
-        after_s: None,
+        after_s: template.after_s,
     }
 }
 
@@ -352,7 +348,9 @@ fn untouched(services: &Services, identity: &Identity, steps: &[PlanStep]) -> Ve
     let Ok(connector) = services.connector_of(identity) else {
         return Vec::new();
     };
-    let mut layers: Vec<Layer> = connector.actions().values().map(|a| a.layer).collect();
+    let offered = connector.actions().iter();
+    let offered = offered.filter(|(verb, _)| connector.offers(**verb, identity));
+    let mut layers: Vec<Layer> = offered.map(|(_, action)| action.layer).collect();
     layers.sort();
     layers.dedup();
     let closed = |layer: &Layer| {

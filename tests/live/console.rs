@@ -82,8 +82,51 @@ pub fn acts(desk: &Desk) -> Vec<String> {
         .collect()
 }
 
+/// The log verifies, no secret is in any file, and how long each act took until it was proven is printed.
 #[track_caller]
-pub fn assert_nowhere(desk: &Desk, secrets: &[&str]) {
+pub fn is_whole(desk: &Desk, secrets: &[&str]) {
+    desk.run(&["log", "verify", "--strict"]).ends(0);
+    assert_nowhere(desk, secrets);
+    tell_times(desk);
+}
+
+/// Prints a row for every proven act, by the times of the log's own records: the preset, the act, and the milliseconds to its
+/// proof from the confirmation of its plan (where the act is of that run) and from its own intent.
+fn tell_times(desk: &Desk) {
+    let config = std::fs::read_to_string(desk.path("config.toml")).unwrap();
+    let mut lines = config.lines();
+    let preset = lines.find_map(|l| l.strip_prefix("preset = "));
+    let preset = preset.unwrap_or("?").trim_matches('\'');
+    let rows = desk.run(&["log", "show", "--json"]).ends(0).rows();
+    let of = |kind: &'static str| rows.iter().filter(move |row| row["type"] == kind);
+    let at = |row: &Value| row["ts"].as_str().unwrap().parse::<jiff::Timestamp>();
+    let between = |from: &Value, to: &Value| at(to).unwrap().duration_since(at(from).unwrap());
+    let waited = |intent: &Value| {
+        let plan = of("plan").find(|plan| plan["digest"] == intent["digest"]);
+        let steps = plan.and_then(|plan| plan["plan"]["steps"].as_array());
+        let step = steps.and_then(|all| all.iter().find(|step| step["id"] == intent["step"]));
+        step.is_some_and(|step| !step["after_s"].is_null())
+    };
+    for proof in of("verify").filter(|row| row["proof"] == "agrees") {
+        let intent = of("intent").find(|row| row["intent"] == proof["intent"]);
+        let intent = intent.unwrap();
+        let taken_back = intent["undo"] == true;
+        let confirmed = of("decision")
+            .find(|row| row["kind"] == "confirm" && row["plan"] == intent["digest"])
+            .filter(|_| !taken_back && !waited(intent));
+        let key = confirmed.map(|row| between(row, proof).as_millis().to_string());
+        println!(
+            "TIME | {preset} | {}{} | from the key {} ms | from the intent {} ms",
+            if taken_back { "undo " } else { "" },
+            intent["verb"].as_str().unwrap(),
+            key.as_deref().unwrap_or("-"),
+            between(intent, proof).as_millis(),
+        );
+    }
+}
+
+#[track_caller]
+fn assert_nowhere(desk: &Desk, secrets: &[&str]) {
     let found = desk.left_behind();
     assert!(found.iter().any(|(_, bytes)| !bytes.is_empty()));
     for secret in secrets {
@@ -165,8 +208,7 @@ async fn a_service_account_is_isolated_and_comes_back_by_subcommands() {
     desk.run(&["undo", &digest, "3"])
         .ends(4)
         .tells(&["irreversible"]);
-    desk.run(&["log", "verify", "--strict"]).ends(0);
-    assert_nowhere(&desk, &[SECRET, CONSOLE_SECRET, &token, &refresh]);
+    is_whole(&desk, &[SECRET, CONSOLE_SECRET, &token, &refresh]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,11 +230,10 @@ async fn a_secret_is_rotated_and_only_its_file_knows_the_new_one() {
     assert_eq!(written.len(), 1, "{written:?}");
     let new = std::fs::read_to_string(&written[0]).unwrap();
     assert_eq!(realm.log_in(&new, "email").await.0, 200);
-    assert_nowhere(&desk, &[SECRET, CONSOLE_SECRET, &token, &new]);
     desk.run(&["undo", &digest, "2"])
         .ends(4)
         .tells(&["irreversible"]);
-    desk.run(&["log", "verify", "--strict"]).ends(0);
+    is_whole(&desk, &[SECRET, CONSOLE_SECRET, &token, &new]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,8 +284,7 @@ async fn keys_lead_from_the_alert_to_the_proof() {
     pty.send("q");
     assert_eq!(pty.wait_end(), 0, "{}", pty.text());
     assert_eq!(acts(&desk), ["intent", "outcome", "verify"].repeat(4));
-    desk.run(&["log", "verify", "--strict"]).ends(0);
-    assert_nowhere(&desk, &[SECRET, CONSOLE_SECRET, &token]);
+    is_whole(&desk, &[SECRET, CONSOLE_SECRET, &token]);
 }
 
 /// Types a name and a reason. A preview takes no key in its first moments, so one is typed until it stands there, and
@@ -294,8 +334,7 @@ async fn a_permitted_revocation_ends_proven() {
     let done = desk.run(&["contain", &digest, "--json"]).ends(0);
     assert_eq!(states(&done), ["proven", "proven", "handed_off"]);
     desk.run(&["contain", &digest]).ends(4);
-    desk.run(&["log", "verify", "--strict"]).ends(0);
-    assert_nowhere(&desk, &[&token, "soc-console-live-secret"]);
+    is_whole(&desk, &[&token, "soc-console-live-secret"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -323,5 +362,5 @@ async fn a_200_that_changed_nothing_ends_failed() {
         words.contains("read-back disagrees: revoke_tokens on live:svc-deployer"),
         "{words}"
     );
-    desk.run(&["log", "verify"]).ends(0);
+    is_whole(&desk, &[&token, "soc-console-live-secret"]);
 }

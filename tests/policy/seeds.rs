@@ -166,7 +166,7 @@ fn t9_a_person_decides(#[case] card: &str, #[case] gate: &str) {
     &["pause_agent", "revoke_grants", "unbind_tool", "review_sessions", "check_linked"])]
 #[case::t11_ai_agent("agent_beyond_intent", "ai_agent", "rein-in-agent", &["pause_agent"])]
 #[case::p9_takeover("cross_system_movement", "service_account", "service-account-takeover",
-    &["isolate_workload", "block_network", "check_linked"])]
+    &["restrict_privilege", "isolate_workload", "block_network", "check_linked"])]
 #[case::p10_secret("credential_exposed", "api_token", "exposed-secret",
     &["preserve_evidence", "rotate_secret", "revoke_sessions", "disable_identity"])]
 #[case::p11_replay("token_replay", "oauth_client", "token-replay", &["revoke_sessions", "rotate_secret"])]

@@ -48,6 +48,12 @@ impl Act {
             proof,
         )
     }
+
+    /// Tells whether it is known that no request of it left.
+    pub fn sent_nothing(&self) -> bool {
+        let outcome = self.outcome.as_ref().map(|o| o.outcome);
+        outcome == Some(WireOutcome::NotSent)
+    }
 }
 
 /// One plan as the journals tell it.
@@ -448,20 +454,18 @@ impl Decisions {
     }
 
     /// Tells whether the act of a step that waited for its time may go on. Others carried out the steps before it, so only
-    /// others at this very step are rivals; those that sent nothing are none.
+    /// others at this very step are rivals; those that are known to have failed are none, or it could never be tried again.
     pub fn may_go_on_alone(&self, intent: &IntentId) -> bool {
         let Some(own) = self.acts.get(intent) else {
             return false;
         };
         let before = |other: &&Act| other.place.0 != own.place.0 || other.place.1 < own.place.1;
-        let unsent = |other: &&Act| {
-            let outcome = other.outcome.as_ref().map(|o| o.outcome);
-            outcome == Some(WireOutcome::NotSent)
-        };
         let same = self
             .rivals(own)
             .filter(|a| a.intent.step == own.intent.step);
-        !same.filter(|a| !unsent(a)).any(|other| before(&other))
+        !same
+            .filter(|a| a.cell() != CellState::Failed)
+            .any(|other| before(&other))
     }
 
     /// Returns the acts of other runs of the same plan.
@@ -473,16 +477,14 @@ impl Decisions {
         })
     }
 
-    /// Tells whether an act was not sent because another run of its plan came first; such an act says nothing.
+    /// Tells whether an act that was not sent says nothing: another one at the same step was sent or is under way, or is a
+    /// later try that was not sent either and speaks for both.
     fn gave_way(&self, act: &Act) -> bool {
-        let unsent = act
-            .outcome
-            .as_ref()
-            .is_some_and(|o| o.outcome == WireOutcome::NotSent);
-        unsent
+        act.sent_nothing()
             && self
                 .rivals(act)
-                .any(|other| other.intent.step == act.intent.step)
+                .filter(|other| other.intent.step == act.intent.step)
+                .any(|other| !other.sent_nothing() || other.intent.intent > act.intent.intent)
     }
 
     /// Returns the latest act of one step of one plan, apart from undos.
@@ -602,5 +604,47 @@ mod tests {
         assert_eq!(decisions.acts_on(&IdentityId::new("p:b")).count(), 0);
         assert_eq!(decisions.acts().count(), 2);
         assert_eq!(decisions.unreadable, 0);
+    }
+
+    #[test]
+    fn of_tries_that_sent_nothing_the_last_one_speaks() {
+        let (digest, step) = (PlanDigest::new("d1"), StepId::new("1"));
+        let mut decisions = Decisions::default();
+        for (seq, id) in [(1, "i1"), (3, "i2"), (5, "i3")] {
+            decisions.apply(&entry("a", seq, RecordType::Intent, &intent(id, false)));
+            let unsent = json!({"intent": id, "outcome": "not_sent", "attempts": 0});
+            decisions.apply(&entry("a", seq + 1, RecordType::Outcome, &unsent));
+            let act = decisions.act_of(&digest, &step).unwrap();
+            assert_eq!(act.intent.intent, IntentId::new(id));
+            assert_eq!(decisions.acts_for(&AlertId::new("s/1")).count(), 1);
+        }
+    }
+
+    #[rstest]
+    #[case::refused("rejected", "", true)]
+    #[case::changed_nothing("accepted", "disagrees", true)]
+    #[case::not_sent("not_sent", "", true)]
+    #[case::accepted("accepted", "", false)]
+    #[case::under_way("", "", false)]
+    #[case::lost("unknown", "cannot_tell", false)]
+    fn a_step_that_waited_is_tried_again_after_what_is_known_to_have_failed(
+        #[case] came: &str,
+        #[case] proof: &str,
+        #[case] goes_on: bool,
+    ) {
+        for log in ["a", "b"] {
+            let mut decisions = Decisions::default();
+            decisions.apply(&entry(log, 1, RecordType::Intent, &intent("i1", false)));
+            if !came.is_empty() {
+                let outcome = json!({"intent": "i1", "outcome": came, "attempts": 1});
+                decisions.apply(&entry(log, 2, RecordType::Outcome, &outcome));
+            }
+            if !proof.is_empty() {
+                let verify = json!({"intent": "i1", "proof": proof, "says": "", "tries": 1});
+                decisions.apply(&entry(log, 3, RecordType::Verify, &verify));
+            }
+            decisions.apply(&entry("a", 4, RecordType::Intent, &intent("i2", false)));
+            assert_eq!(decisions.may_go_on_alone(&IntentId::new("i2")), goes_on);
+        }
     }
 }

@@ -143,6 +143,20 @@ fn what_did_not_end_it_stays_on_the_board_and_only_what_was_not_sent_is_tried_ag
 }
 
 #[test]
+fn what_sends_nothing_again_and_again_is_tried_every_five_minutes() {
+    let (plan, digest) = planned(false);
+    let mut entries = vec![plan];
+    entries.extend(act(&digest, ("i1", "1"), 10, "accepted", "agrees"));
+    for (id, second) in [("i2", DAY + 20), ("i3", DAY + 400), ("i4", DAY + 800)] {
+        entries.extend(act(&digest, (id, "2"), second, "not_sent", ""));
+        let decisions = fold(&entries);
+        let later = waiting(&decisions).next().unwrap();
+        assert!(!later.is_due(at(second + 2)));
+        assert!(later.is_due(at(second + 1 + AGAIN_S)));
+    }
+}
+
+#[test]
 fn what_is_proven_is_over_and_what_was_stopped_waits_for_somebody() {
     let (plan, digest) = planned(false);
     let mut entries = vec![plan];

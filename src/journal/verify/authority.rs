@@ -7,7 +7,7 @@ use super::{Finding, Level};
 use crate::domain::authority::{
     Act as Doing, Quorum, Role, Roster, Standing, TimeOut, What, requesters,
 };
-use crate::domain::coverage::{CellState, WireOutcome};
+use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, Decisions, PlanState, Verdict};
 use crate::domain::ids::PlanDigest;
 use crate::domain::text::show;
@@ -53,10 +53,7 @@ impl Checks<'_> {
         for verdict in &state.verdicts {
             self.verdict(digest, state, verdict);
         }
-        let sent = |act: &&Act| {
-            let unsent = act.outcome.as_ref().map(|o| o.outcome) == Some(WireOutcome::NotSent);
-            !act.intent.undo && !unsent
-        };
+        let sent = |act: &&Act| !act.intent.undo && !act.sent_nothing();
         let acts: Vec<&Act> = self.decisions.acts_by(digest).filter(sent).collect();
         let Some(first) = acts.iter().min_by_key(|act| act.at).copied() else {
             return;

@@ -67,6 +67,15 @@ async fn attempt(
     }
     let step = state.plan.step(step);
     let step = step.ok_or("the plan has no such step")?;
+    if step.is_handed_over() {
+        return Err(format!(
+            "step {} is done by hand, by {}; `stanch hand-off {} --done {}` writes down that it is",
+            step.id,
+            step.team,
+            digest.short(),
+            step.id
+        ));
+    }
     let connector = services.connectors.get(&step.connector);
     let connector =
         connector.ok_or_else(|| format!("connector `{}` is not configured", step.connector))?;
@@ -162,7 +171,6 @@ async fn stands(
         };
         match (later.tried, later.kept) {
             (Some(act), _) if !later.may_be_sent() => Stands::Sent(act.cell()),
-            _ if later.by_hand => Stands::Not,
             (_, Some((_, who, why))) => Stands::Kept(format!("{who}: {why}")),
             _ if now < later.until => Stands::Waits(later.until),
             _ => Stands::Due,
