@@ -108,7 +108,7 @@ pub fn reopen(model: &mut Model, now: Timestamp) {
 /// Shows the plan last run for an alert.
 pub fn reopen_for(model: &mut Model, alert: AlertId, now: Timestamp) {
     model.overlay = model.resting();
-    let Some((digest, plan)) = model.last_plan(&alert) else {
+    let Some((digest, plan)) = model.decisions.last_plan(&alert) else {
         model.say(
             now,
             Level::Info,
@@ -337,8 +337,9 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     let named = model.detail_of(&alert).identity;
     let of_alert = named.filter(|card| card.id == view.identity);
     let identity = of_alert.or_else(|| {
-        let elsewhere =
-            model.map.open || model.card.open || born::targets(model).contains(&view.identity);
+        let elsewhere = model.map.open
+            || model.card.open
+            || born::targets(&model.detail).contains(&view.identity);
         let elsewhere = elsewhere.then(|| model.card_of(&view.identity));
         elsewhere.flatten()
     });
