@@ -169,6 +169,9 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     for (pane, place) in panes {
         match pane {
             Pane::Queue => queue::render(model, ui, place, buf),
+            // What is below stays empty, so that the terminal can move the lines of the queue.
+            Pane::Identity if model.is_passing() => passing("Identity", ui, place, buf),
+            _ if model.is_passing() => {}
             Pane::Identity => card::identity(model, ui, place, buf),
             Pane::Sessions => card::sessions(model, ui, place, buf),
             Pane::Map => map::render(model, ui, place, buf),
@@ -178,6 +181,13 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         }
     }
     options::render(model, ui, options, buf);
+}
+
+/// Says in a pane that it is about the alert on which the cursor will rest.
+pub(crate) fn passing(title: &str, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    let inside = frame(title, false, ui, area, buf);
+    let text = Line::styled("shown when the cursor rests", ui.theme.style(Role::Muted));
+    Paragraph::new(text).render(inside, buf);
 }
 
 /// Returns where the panes of the triage screen are, and the options.

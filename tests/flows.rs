@@ -4,6 +4,8 @@
 mod afterwards;
 #[path = "flows/deciding.rs"]
 mod deciding;
+#[path = "flows/passing.rs"]
+mod passing;
 #[path = "flows/plain.rs"]
 mod plain;
 
@@ -138,10 +140,15 @@ impl Desk {
     }
 
     fn press(&mut self, names: &str) -> Vec<Effect> {
-        names
-            .split(' ')
+        let keys = names.split(' ');
+        let mut effects: Vec<Effect> = keys
             .flat_map(|name| self.send(Msg::Key(Key::parse(name).unwrap())))
-            .collect()
+            .collect();
+        // Here the cursor rests at once; how it runs is told in `passing`.
+        if self.model.is_passing() {
+            effects.extend(stanch::app::passing::rest(&mut self.model));
+        }
+        effects
     }
 
     fn type_text(&mut self, text: &str) -> Vec<Effect> {

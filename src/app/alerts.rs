@@ -4,8 +4,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::model::Model;
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
+use crate::domain::text::Untrusted;
 
 /// How many are kept; the ones read first go first.
 const KEPT: usize = 512;
@@ -54,6 +56,13 @@ impl Alerts {
                 self.put(alert.id.clone(), Ok(alert.clone()));
             }
         }
+    }
+}
+
+impl Model {
+    /// Returns the incident that an alert belongs to, as its source says.
+    pub fn incident_of(&self, alert: &AlertId) -> Option<&Untrusted> {
+        self.alerts.read(alert)?.incident.as_ref()
     }
 }
 

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use super::map::Choosing;
-use super::model::{Level, Model};
+use super::model::{Detail, Level, Model};
 use crate::domain::graph::{Joined, NodeKind};
 use crate::domain::ids::IdentityId;
 
 /// Returns them, the earliest first.
-pub fn targets(model: &Model) -> Vec<IdentityId> {
-    let born = model.detail.newcomers.iter();
+pub fn targets(detail: &Detail) -> Vec<IdentityId> {
+    let born = detail.newcomers.iter();
     born.filter(|n| n.joined == Joined::Born && n.kind == NodeKind::Identity)
         .map(|n| IdentityId::new(n.node.as_str()))
         .collect()
@@ -17,7 +17,7 @@ pub fn targets(model: &Model) -> Vec<IdentityId> {
 
 /// Shows the options for the first of them, or for the one after the one that is shown.
 pub fn offer(model: &mut Model, after: Option<&IdentityId>, now: Timestamp) {
-    let targets = targets(model);
+    let targets = targets(&model.detail);
     let at = after.and_then(|after| targets.iter().position(|t| t == after));
     let at = at.map_or(0, |at| (at + 1) % targets.len().max(1));
     let selected = model.selected.as_ref();

@@ -16,7 +16,7 @@ pub fn about(
 ) -> Option<Vec<String>> {
     let card = detail.identity.as_ref()?;
     // A plan may be about somebody else whom the alert led to.
-    let plan = model.last_plan(alert);
+    let plan = model.decisions.last_plan(alert);
     let plan = plan.filter(|(_, plan)| plan.identity == card.id);
     let stands = model.row_state(alert).as_str().to_lowercase();
     let case = Case {

@@ -31,7 +31,7 @@ impl Model {
     /// Returns the coverage matrix of an alert.
     pub fn coverage_of(&self, alert: &AlertId) -> Coverage {
         let born = if self.selected.as_ref() == Some(alert) {
-            born::targets(self)
+            born::targets(&self.detail)
         } else {
             Vec::new()
         };

@@ -152,7 +152,7 @@ pub fn not_closed(model: &Model, id: &AlertId) -> Option<String> {
     };
     let coverage = model.coverage_of(id);
     let cells = coverage.refusal()?;
-    let held = model.still_held(id);
+    let held = model.decisions.still_held(id);
     let held: Vec<&str> = held.into_iter().map(Layer::as_str).collect();
     let held = match held.is_empty() {
         true => String::new(),

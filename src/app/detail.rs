@@ -46,6 +46,10 @@ pub struct Detail {
 impl Model {
     /// Computes what the panes beside the queue show.
     pub fn refresh_detail(&mut self) {
+        if self.is_passing() {
+            // Once the cursor rests.
+            return;
+        }
         let detail = self.selected.as_ref().map(|id| self.detail_of(id));
         let before = std::mem::replace(&mut self.detail, detail.unwrap_or_default());
         self.keep_room();
@@ -70,7 +74,7 @@ impl Model {
 
     /// Tells whether the panes about the selected alert are about to change by themselves.
     pub fn is_filling(&self) -> bool {
-        self.is_reading() || self.detail.looking
+        !self.is_passing() && (self.is_reading() || self.detail.looking)
     }
 
     fn keep_room(&mut self) {

@@ -4,10 +4,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::model::Model;
 use crate::domain::alert::{Alert, seconds};
 use crate::domain::coverage::CellState;
-use crate::domain::decision::{Act, DecisionKind};
+use crate::domain::decision::{Act, DecisionKind, Decisions};
 
 /// Something that happened. Field names are stable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,24 +27,24 @@ pub struct Exposure {
 }
 
 /// Puts the times of an alert together.
-pub fn of(model: &Model, alert: &Alert) -> Exposure {
-    let decided = model.decisions.of_alert(&alert.id).iter();
+pub fn of(decisions: &Decisions, alert: &Alert) -> Exposure {
+    let decided = decisions.of_alert(&alert.id).iter();
     let taken = decided
         .filter(|(_, _, d)| matches!(d.kind, DecisionKind::Claim | DecisionKind::Assign))
         .map(|(at, _, _)| *at)
         .min();
-    let latest = model.latest_acts(&alert.id);
-    let acts = model.decisions.acts_for(&alert.id);
+    let latest = decisions.latest_acts(&alert.id);
+    let acts = decisions.acts_for(&alert.id);
     let first = acts.map(|act| act.at).min();
     let is_proven = |act: &&Act| act.cell() == CellState::Proven && !act.intent.undo;
     let proven = match latest.is_empty() || !latest.iter().all(is_proven) {
         true => None,
         false => latest.iter().map(|act| act.last).max(),
     };
-    let plan = model.last_plan(&alert.id);
+    let plan = decisions.last_plan(&alert.id);
     let left = plan.iter().flat_map(|(_, plan)| &plan.residual);
     let bounded = left.filter_map(|residual| residual.at_most_s).max();
-    let held = !model.still_held(&alert.id).is_empty();
+    let held = !decisions.still_held(&alert.id).is_empty();
     let ends = proven.filter(|_| !held).and_then(|proven| {
         let more = i64::try_from(bounded.unwrap_or(0)).ok()?;
         proven.checked_add(SignedDuration::from_secs(more)).ok()

@@ -16,6 +16,7 @@ use super::layout::Layout;
 use super::map::{Choosing, Deeds, MapAsk, MapScreen};
 use super::pace::Pace;
 use super::palette::Palette;
+use super::passing::Passing;
 use super::reader::Reader;
 use super::readiness::ReadinessScreen;
 use super::reload::Reload;
@@ -24,6 +25,7 @@ use super::saying::Saying;
 use super::settings::Desk;
 use super::sift::Sift;
 use super::timeline::Timeline;
+use super::window::Window;
 use crate::domain::authority::Authority;
 use crate::domain::coverage::{CellName, CellState};
 use crate::domain::decision::{Act, DecisionKind, Decisions};
@@ -35,8 +37,8 @@ use crate::domain::plan::Plan;
 use crate::domain::playbook::Playbook;
 use crate::domain::policy::Policy;
 use crate::domain::queue::Queue;
-use crate::domain::text::{Untrusted, seen};
-use crate::domain::vocabulary::{Layer, Verb};
+use crate::domain::text::seen;
+use crate::domain::vocabulary::Verb;
 
 pub use super::detail::Detail;
 use super::policy::Told;
@@ -320,6 +322,10 @@ pub struct Model {
     pub alerts: Alerts,
     /// The alert that has the cursor.
     pub selected: Option<AlertId>,
+    /// Whether the cursor runs.
+    pub passing: Passing,
+    /// Which lines of the queue are on the screen.
+    pub window: Window,
     /// The selected alert, once it was deleted.
     pub leaving: Option<AlertId>,
     /// Alerts that a decision is to be about, besides the selected one.
@@ -498,11 +504,6 @@ impl Model {
             .filter(move |act| act.outcome.is_some() || !running(act))
     }
 
-    /// Returns the incident that an alert belongs to, as its source says.
-    pub fn incident_of(&self, alert: &AlertId) -> Option<&Untrusted> {
-        self.alerts.read(alert)?.incident.as_ref()
-    }
-
     /// Notes a message and shows it for a while.
     pub fn say(&mut self, now: Timestamp, level: Level, text: impl Into<String>) {
         /// Enough to look back over a night; the log holds the rest.
@@ -562,7 +563,7 @@ impl Model {
     /// Returns what the alert's acts come to, the worst first. Keeping evidence contains nothing and does not count
     /// unless it failed.
     fn acts_state(&self, id: &AlertId) -> Option<RowState> {
-        let acts = self.latest_acts(id);
+        let acts = self.decisions.latest_acts(id);
         let has = |state| acts.iter().any(|act| act.cell() == state);
         let contains = |act: &&&Act| act.intent.verb != Verb::PreserveEvidence;
         if has(CellState::Unknown) {
@@ -575,67 +576,10 @@ impl Model {
             None
         } else if has(CellState::Requested) || has(CellState::Open) {
             Some(RowState::Requested)
-        } else if self.still_held(id).is_empty() {
+        } else if self.decisions.still_held(id).is_empty() {
             Some(RowState::Proven)
         } else {
             Some(RowState::Partly)
         }
-    }
-
-    /// Returns the latest act of each verb over all plans of an alert: a later try replaces an earlier one, and an undo
-    /// replaces what it took back.
-    pub fn latest_acts(&self, id: &AlertId) -> Vec<&Act> {
-        let mut latest = BTreeMap::new();
-        let acts = self.decisions.acts_for(id);
-        // What tells people contains nothing.
-        for act in acts.filter(|act| !act.intent.verb.is_manual()) {
-            latest.insert(act.intent.verb, act);
-        }
-        latest.into_values().collect()
-    }
-
-    /// Returns layers that the alert's last plan leaves open until somebody ends it, and that no proven act closes.
-    pub fn still_held(&self, id: &AlertId) -> Vec<Layer> {
-        let Some((_, plan)) = self.last_plan(id) else {
-            return Vec::new();
-        };
-        let closed = self.closed_layers(self.decisions.acts_for(id));
-        let open = plan.residual.iter().filter(|r| r.at_most_s.is_none());
-        let mut layers: Vec<Layer> = open
-            .map(|r| r.layer)
-            .filter(|l| !closed.contains(l))
-            .collect();
-        layers.sort();
-        layers.dedup();
-        layers
-    }
-
-    /// Returns layers that these acts, oldest first, have closed, by proof, and that nobody opened again. Asked for at every
-    /// frame: never hand it the acts of the whole log.
-    pub fn closed_layers<'a>(&self, acts: impl Iterator<Item = &'a Act>) -> BTreeSet<Layer> {
-        let mut latest: BTreeMap<Verb, &Act> = BTreeMap::new();
-        for act in acts {
-            latest.insert(act.intent.verb, act);
-        }
-        let proven = latest
-            .into_values()
-            .filter(|act| !act.intent.undo && !act.intent.verb.is_manual())
-            .filter(|act| act.cell() == CellState::Proven);
-        let steps = proven.filter_map(|act| {
-            let (_, state) = self.decisions.plan(act.intent.digest.as_str())?;
-            state
-                .plan
-                .step(&act.intent.step)
-                .filter(|step| step.verb != Verb::PreserveEvidence)
-                .map(|step| step.layer)
-        });
-        steps.collect()
-    }
-
-    /// Returns the plan last recorded for an alert that was also started.
-    pub fn last_plan(&self, id: &AlertId) -> Option<(PlanDigest, Arc<Plan>)> {
-        let act = self.decisions.acts_for(id).next_back()?;
-        let (digest, state) = self.decisions.plan(act.intent.digest.as_str())?;
-        Some((digest.clone(), Arc::new(state.plan.clone())))
     }
 }

@@ -118,7 +118,7 @@ pub fn reopen_for(model: &mut Model, alert: &AlertId, now: Timestamp) {
     let mut inbox = model.inbox(now).into_iter();
     let waiting = inbox.rfind(|(_, state)| state.plan.alert == *alert);
     let waiting = waiting.map(|(digest, _)| digest.clone());
-    let last = model.last_plan(alert).map(|(digest, _)| digest);
+    let last = model.decisions.last_plan(alert).map(|(digest, _)| digest);
     // What began a moment ago may not be read back from the log yet.
     let mut plans = [under_way, waiting, last].into_iter().flatten();
     if !plans.any(|digest| show_stored(model, &digest, now)) {
@@ -367,8 +367,9 @@ fn rebuild(model: &mut Model) -> Vec<Effect> {
     let named = model.detail_of(&alert).identity;
     let of_alert = named.filter(|card| card.id == view.identity);
     let identity = of_alert.or_else(|| {
-        let elsewhere =
-            model.map.open || model.card.open || born::targets(model).contains(&view.identity);
+        let elsewhere = model.map.open
+            || model.card.open
+            || born::targets(&model.detail).contains(&view.identity);
         let elsewhere = elsewhere.then(|| model.card_of(&view.identity));
         elsewhere.flatten()
     });

@@ -12,7 +12,7 @@ use super::row_state::RowState;
 use super::saying::{self, Saying};
 use super::{
     board_screen, born, card_screen, contact, context, coverage, deciding, layout, log_screen,
-    map_screen, planning, policy, policy_screen, readiness_screen, reload, sift,
+    map_screen, passing, planning, policy, policy_screen, readiness_screen, reload, sift,
 };
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
@@ -242,7 +242,7 @@ pub fn go(model: &mut Model, delta: isize) -> Vec<Effect> {
         return Vec::new();
     }
     let to = model.queue.step(model.selected.as_ref(), delta);
-    select(model, to)
+    passing::go_to(model, to)
 }
 
 /// Puts the cursor on an alert.
@@ -250,15 +250,20 @@ pub fn select(model: &mut Model, id: Option<AlertId>) -> Vec<Effect> {
     if model.selected == id {
         return Vec::new();
     }
+    put_cursor(model, id);
+    passing::rest(model)
+}
+
+/// Puts the cursor on an alert without a look at it.
+pub(super) fn put_cursor(model: &mut Model, id: Option<AlertId>) {
+    let line = |id: Option<&AlertId>| model.queue.position(id?);
+    if let (Some(from), Some(to)) = (line(model.selected.as_ref()), line(id.as_ref())) {
+        model.window.follow(from, to, model.queue.len());
+    }
     model.selected = id;
     model.scroll = 0;
     if let Some(left) = model.leaving.take() {
         remove(model, &[left]);
-    }
-    model.refresh_detail();
-    match &model.selected {
-        Some(id) if model.alerts.get(id).is_none() => vec![Effect::ReadAlert(id.clone())],
-        _ => context::read(model, false),
     }
 }
 
@@ -294,7 +299,7 @@ pub fn take_alert(
 ) -> Vec<Effect> {
     let is_selected = model.selected.as_ref() == Some(&id);
     model.alerts.put(id, result);
-    if !is_selected {
+    if !is_selected || model.is_passing() {
         return Vec::new();
     }
     model.refresh_detail();

@@ -9,8 +9,8 @@ use super::model::{Level, Model, Overlay, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
     afterwards, automation, away, board_screen, born, card_screen, choosing, context, coverage,
-    deciding, field, log_screen, map_screen, palette, planning, pointer, policy_screen, reader,
-    readiness_screen, reload, saying, sift, tour, triage, views,
+    deciding, field, log_screen, map_screen, palette, passing, planning, pointer, policy_screen,
+    reader, readiness_screen, reload, saying, sift, tour, triage, views,
 };
 use crate::domain::decision::{Decision, Entry, RecordType};
 use crate::domain::ids::AlertId;
@@ -23,7 +23,12 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
     model.touched |= matches!(msg, Msg::Wheel(_) | Msg::Pointed(_));
     // What is said in answer to a key is read by whoever pressed it.
     let (unread, by_hand) = (model.unread, matches!(msg, Msg::Key(_) | Msg::Paste(_)));
-    let mut effects = handle(model, keymap, msg, now);
+    // A key that moves the cursor on lets it run on.
+    let mut effects = match &msg {
+        Msg::Key(_) => Vec::new(),
+        _ => passing::rest_in_time(model, now),
+    };
+    effects.extend(handle(model, keymap, msg, now));
     if by_hand {
         model.unread = unread;
     }
@@ -312,6 +317,12 @@ fn carry_out(model: &mut Model, scope: Scope, command: Command, now: Timestamp) 
         )
     {
         return Vec::new();
+    }
+    // What is done is about what is shown, and shown with it.
+    if model.is_passing() && !passing::is_for_runner(command) {
+        let mut effects = passing::rest(model);
+        effects.extend(carry_out(model, scope, command, now));
+        return effects;
     }
     if let Some(reason) = disabled_reason(command, model) {
         let title = command.spec(scope).map_or("", |s| s.title);

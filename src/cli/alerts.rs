@@ -468,7 +468,7 @@ fn show_one(
     let raw = String::from_utf8_lossy(&raw);
     if json {
         let mut value = stored_json(&row, model);
-        value["exposure"] = json!(exposure::of(model, &row.alert));
+        value["exposure"] = json!(exposure::of(&model.decisions, &row.alert));
         value["raw"] = Value::from(show(&raw));
         writeln!(out, "{value}")?;
         return Ok(DONE);
@@ -488,7 +488,7 @@ fn show_one(
         "state",
         model.row_state(&row.alert.id).as_str()
     )?;
-    let exposure = exposure::of(model, &row.alert);
+    let exposure = exposure::of(&model.decisions, &row.alert);
     writeln!(out, "{:<12}{}", "exposure", exposure.words(now))?;
     writeln!(out, "{:<12}{}", "raw", show(&raw))?;
     Ok(DONE)

@@ -4,6 +4,7 @@
 //! every other file loses no decision.
 
 mod alone;
+mod contained;
 mod fold;
 #[cfg(test)]
 pub(crate) mod testing;

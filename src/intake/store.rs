@@ -256,6 +256,12 @@ impl Store {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let shared = prepare(dir)?;
         let path = dir.join("alerts.db");
+        if !path.exists()
+            && let Err(error) = make(&path, shared)
+        {
+            // What stands in its way does so below too, and is told there with the database's own name.
+            tracing::debug!("no database is made ahead: {error}");
+        }
         touch(&path, shared)?;
         let db = connect(&path)?;
         let spool = Spool::open(&dir.join("spool"), shared)?;
@@ -507,8 +513,17 @@ impl Store {
 }
 
 /// Prepares a connection, and makes the tables that are missing.
-fn set_up(db: &Connection, path: PathBuf) -> Result<(), StoreError> {
-    let unlike = |error| StoreError::unlike(&path, error);
+fn set_up(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    make_tables(db, path)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    db.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+fn make_tables(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let unlike = |error| StoreError::unlike(path, error);
     // These two count only while the file is still empty; the second, so that deleting can give pages back.
     db.pragma_update(None, "page_size", PAGE_BYTES)
         .map_err(unlike)?;
@@ -516,16 +531,13 @@ fn set_up(db: &Connection, path: PathBuf) -> Result<(), StoreError> {
         .map_err(unlike)?;
     db.pragma_update(None, "journal_mode", "WAL")
         .map_err(unlike)?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    db.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
     let found: i32 = db
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(unlike)?;
     if found > SCHEMA_VERSION {
+        let path = path.to_owned();
         return Err(StoreError::Newer { path, found });
     }
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
     let tables = [
         rows::SCHEMA,
         lot::SCHEMA,
@@ -581,7 +593,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     loop {
         let db = Connection::open(path)?;
         db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-        let error = match set_up(&db, path.to_owned()) {
+        let error = match set_up(&db, path) {
             Ok(()) => return Ok(db),
             Err(error) => error,
         };
@@ -595,17 +607,59 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
-/// Makes sure that `path` exists with the right mode before SQLite, which copies it to its WAL, opens it.
+/// Makes a database with its tables beside `path` and gives it its name when it is whole: the disk is waited for twice,
+/// where a database that grows under its name waits eleven times before a console shows anything. Where another process
+/// was sooner, or the file system has no links, the name is left to whoever opens it.
+fn make(path: &Path, shared: bool) -> Result<(), StoreError> {
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let _half = Half(&beside);
+    touch(&beside, shared)?;
+    let db = Connection::open(&beside)?;
+    db.pragma_update(None, "synchronous", "OFF")?;
+    make_tables(&db, &beside)?;
+    // Closing brings what SQLite wrote into the one file.
+    db.close().map_err(|(_, error)| error)?;
+    let synced = fs::File::open(&beside).and_then(|file| file.sync_all());
+    synced.map_err(StoreError::io(&beside))?;
+    if fs::hard_link(&beside, path).is_ok()
+        && let Some(folder) = path.parent()
+    {
+        let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(StoreError::io(folder))?;
+    }
+    Ok(())
+}
+
+/// A file on its way, which goes with what SQLite put beside it.
+struct Half<'p>(&'p Path);
+
+impl Drop for Half<'_> {
+    fn drop(&mut self) {
+        for more in ["", "-wal", "-shm", "-journal"] {
+            let mut name = self.0.as_os_str().to_owned();
+            name.push(more);
+            // Most of them are not there; what stays is in nobody's way.
+            let _ = fs::remove_file(name);
+        }
+    }
+}
+
+/// Makes sure that `path` exists with the right mode before SQLite, which copies it to its WAL, opens it. A file that is
+/// there is not opened: closing it would give up the locks that this process has on it (`fcntl(2)`), by which SQLite tells
+/// that the database is in use.
 fn touch(path: &Path, shared: bool) -> Result<(), StoreError> {
     let mode = if shared { 0o660 } else { 0o600 };
     let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(mode);
-    let file = options.open(path).map_err(StoreError::io(path))?;
-    let found = file.metadata().map_err(StoreError::io(path))?;
+    options.write(true).create_new(true).mode(mode);
+    match options.open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(StoreError::io(path)(error)),
+    }
+    let found = fs::metadata(path).map_err(StoreError::io(path))?;
     // The umask may have taken bits away, or an older copy may have too many. Another owner's file is left alone.
     if found.mode() & 0o777 != mode && found.uid() == rustix::process::geteuid().as_raw() {
-        file.set_permissions(Permissions::from_mode(mode))
-            .map_err(StoreError::io(path))?;
+        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::io(path))?;
     }
     Ok(())
 }

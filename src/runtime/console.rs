@@ -258,7 +258,7 @@ impl Console {
                 Some(msg) = self.inbox.recv() => { self.take(msg); }
                 () = std::future::ready(()), if self.more => { self.go_on(); }
                 _ = pace.tick() => {
-                    if self.model.counts_down() {
+                    if self.model.counts_down() || self.model.is_passing() {
                         self.take(Msg::Tick);
                     }
                 }
@@ -424,6 +424,9 @@ impl Console {
         self.restyle();
         let mut frame = Buffer::empty(area);
         let now = Timestamp::now();
+        if let Some(rows) = ui::hit::queue_rows(&self.model, self.ui(now), area) {
+            self.model.window.rows = rows;
+        }
         ui::draw(&self.model, self.ui(now), area, &mut frame);
         if std::mem::take(&mut self.model.bell) {
             self.screen.ring()?;
@@ -434,18 +437,22 @@ impl Console {
         self.screen.show(frame, repaint)
     }
 
-    /// Returns when time alone changes the screen: a message fades, or a minute of an age is full.
+    /// Returns when time alone changes the screen: a message fades, the cursor rests, or a minute of an age is full.
     fn next_tick(&self) -> Instant {
         let now = Timestamp::now();
         let to_minute = 60_000 - now.as_millisecond().rem_euclid(60_000);
-        let to_fade = self.model.toast_until.map_or(i64::MAX, |until| {
-            (until.as_millisecond() - now.as_millisecond()).max(0) + 1
-        });
+        let left = |until: Option<Timestamp>| {
+            until.map_or(i64::MAX, |until| {
+                (until.as_millisecond() - now.as_millisecond()).max(0) + 1
+            })
+        };
+        let to_fade = left(self.model.toast_until);
+        let to_rest = left(self.model.rests_at());
         let to_count = match self.model.counts_down() {
             true => 1_000 - now.as_millisecond().rem_euclid(1_000),
             false => i64::MAX,
         };
-        let first = to_minute.min(to_fade).min(to_count);
+        let first = to_minute.min(to_fade).min(to_rest).min(to_count);
         Instant::now() + Duration::from_millis(first.unsigned_abs())
     }
 

@@ -9,11 +9,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 
-use super::picture;
 use super::plan::cell_role;
 use super::theme::Role;
-use super::{Ui, cut_bottom, cut_top, frame, trust_tag};
-use crate::app::exposure;
+use super::{Ui, cut_bottom, cut_top, frame, picture, trust_tag};
 use crate::app::model::Model;
 use crate::app::row_state::RowState;
 use crate::domain::alert::age;
@@ -46,7 +44,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         Paragraph::new(fit(text, width, ui.glyphs.ellipsis)).render(inside, buf);
         return;
     }
-    let mut head = exposed(model, alert, ui, inside);
+    let mut head = picture::exposed(model, alert, ui, inside);
     head.push(watch(model, alert, ui, width));
     head.extend(matrix(
         model,
@@ -64,31 +62,6 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     Paragraph::new(rows(model, &coverage, ui, list)).render(list, buf);
     Paragraph::new(said).render(below, buf);
     Paragraph::new(verdict(model, alert, &coverage, ui, width)).render(foot, buf);
-}
-
-/// Heights from which there is room for the exposure in words, and for its picture; the cells go first.
-const WORDS: u16 = 16;
-const PICTURE: u16 = 26;
-
-/// Shows how long the identity was open: a picture, and the same in words.
-fn exposed(model: &Model, alert: &AlertId, ui: Ui<'_>, area: Rect) -> Vec<Line<'static>> {
-    let Some(alert) = model.alerts.read(alert).filter(|_| area.height >= WORDS) else {
-        return Vec::new();
-    };
-    let exposure = exposure::of(model, alert);
-    let width = usize::from(area.width);
-    let drawn = picture::exposure(&exposure, width.saturating_sub(2).min(100), ui.now, ui);
-    let words = fit(
-        &exposure.words(ui.now),
-        width.saturating_sub(1),
-        ui.glyphs.ellipsis,
-    );
-    let mut lines = vec![Line::raw(format!(" {words}"))];
-    if area.height >= PICTURE {
-        let picture = Line::styled(format!(" {drawn}"), ui.theme.style(Role::Key));
-        lines.insert(0, picture);
-    }
-    lines
 }
 
 /// Says for how long a use opens the alert again, or that one did.

@@ -7,7 +7,7 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use super::theme::Role;
 use super::wrap::wrap_all;
-use super::{Ui, frame, overlay, scrolled};
+use super::{Ui, frame, overlay, passing, scrolled};
 use crate::app::automation::words;
 use crate::app::map::Choosing;
 use crate::app::model::Model;
@@ -20,13 +20,13 @@ const BY_ITSELF: usize = 3;
 
 /// Returns how high the pane wants to be: a line an option below its title.
 pub fn height(model: &Model, width: u16, most: u16, now: jiff::Timestamp) -> u16 {
-    let born = u16::from(!crate::app::born::targets(model).is_empty());
-    let selected = model.selected.as_ref();
-    let words = selected.and_then(|id| words(model, id, now));
+    let (alert, detail) = model.room_of();
+    let born = u16::from(!crate::app::born::targets(detail).is_empty());
+    let words = alert.and_then(|id| words(model, id, now));
     let alone = words.map_or(0, |w| {
         (cells(&w.long) + 1).div_ceil(usize::from(width.max(1)))
     });
-    let choices = model.detail.choices.len().max(model.most_choices).max(1);
+    let choices = detail.choices.len().max(model.most_choices).max(1);
     let n = choices as u16 + born + alone.min(BY_ITSELF) as u16;
     (n + 1).min(most.max(2))
 }
@@ -58,6 +58,9 @@ fn title(model: &Model, wide: bool) -> String {
 
 /// Draws the options.
 pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+    if model.is_passing() {
+        return passing("Options", ui, area, buf);
+    }
     let title = title(model, area.width >= WIDE_TITLE);
     let inside = frame(&title, false, ui, area, buf);
     if model.detail.choices.is_empty() {
@@ -101,7 +104,7 @@ fn by_itself(model: &Model, ui: Ui<'_>, width: usize) -> Option<Line<'static>> {
 
 /// Names other targets: identities that were made through the one at hand.
 fn born(model: &Model, ui: Ui<'_>) -> Option<Line<'static>> {
-    let targets = crate::app::born::targets(model);
+    let targets = crate::app::born::targets(&model.detail);
     let first = targets.first()?;
     let more = match targets.len() {
         1 => String::new(),

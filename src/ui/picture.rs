@@ -1,11 +1,15 @@
 //! Small pictures of numbers over time. Each comes with the same in words, for whoever cannot or would not look.
 
 use jiff::Timestamp;
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Ui;
 use super::theme::Role;
-use crate::app::exposure::Exposure;
+use crate::app::exposure::{self, Exposure};
+use crate::app::model::Model;
+use crate::domain::ids::AlertId;
+use crate::domain::text::fit;
 
 /// Levels of a bar, from nothing to full; the second set is for terminals without Unicode.
 const BARS: [[char; 9]; 2] = [
@@ -33,6 +37,28 @@ pub fn burn_down(series: &[(Timestamp, u32)], width: usize, ui: Ui<'_>) -> Vec<L
         Line::from(Span::styled(bars, ui.theme.style(Role::Key))),
         Line::raw(words),
     ]
+}
+
+/// Heights from which there is room for an exposure in words, and for its picture; what the screen is for goes first.
+const WORDS: u16 = 16;
+const PICTURE: u16 = 26;
+
+/// Shows how long the identity of an alert was open, above what else a screen says of it: a picture, and the same in words.
+pub fn exposed(model: &Model, alert: &AlertId, ui: Ui<'_>, area: Rect) -> Vec<Line<'static>> {
+    let Some(alert) = model.alerts.read(alert).filter(|_| area.height >= WORDS) else {
+        return Vec::new();
+    };
+    let of_alert = exposure::of(&model.decisions, alert);
+    let width = usize::from(area.width);
+    let drawn = exposure(&of_alert, width.saturating_sub(2).min(100), ui.now, ui);
+    let words = of_alert.words(ui.now);
+    let words = fit(&words, width.saturating_sub(1), ui.glyphs.ellipsis);
+    let mut lines = vec![Line::raw(format!(" {words}"))];
+    if area.height >= PICTURE {
+        let picture = Line::styled(format!(" {drawn}"), ui.theme.style(Role::Key));
+        lines.insert(0, picture);
+    }
+    lines
 }
 
 /// Draws an exposure over time, `width` columns wide: `E!TAP|` for exposed, alert, taken, act, proven, ends; a heavy line while it was open for all that

@@ -221,7 +221,9 @@ fn acting_side(plan: &Plan, running: bool, ui: Ui<'_>) -> Vec<(String, Role)> {
 }
 
 fn nothing_side(model: &Model, plan: &Plan, ui: Ui<'_>) -> Vec<(String, Role)> {
-    let closed = model.closed_layers(model.decisions.acts_on(&plan.identity));
+    let closed = model
+        .decisions
+        .closed_layers(model.decisions.acts_on(&plan.identity));
     let keeps = if closed.is_empty() {
         " whoever holds it keeps every layer, until somebody ends it".to_owned()
     } else {
@@ -480,6 +482,7 @@ fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>, width: u16) -> Vec<Lin
             let text = model.runs.get(digest).and_then(|r| r.ended.clone());
             let text = text.unwrap_or_else(|| "From the journal.".to_owned());
             let held: Vec<&str> = model
+                .decisions
                 .still_held(&view.alert)
                 .into_iter()
                 .map(Layer::as_str)

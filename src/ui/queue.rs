@@ -103,14 +103,23 @@ fn window(model: &Model, height: usize) -> Option<(usize, usize)> {
     let rows = height.checked_sub(1)?;
     let selected = model.selected.as_ref();
     let position = selected.and_then(|id| model.queue.position(id));
-    let first = position.unwrap_or(0).saturating_sub(rows / 2);
-    Some((first.min(model.queue.len().saturating_sub(rows)), rows))
+    let all = model.queue.len();
+    Some((model.window.first(position.unwrap_or(0), all, rows), rows))
+}
+
+/// Returns for how many lines there is room where the queue is drawn in `area`.
+pub(super) fn rows(model: &Model, area: Rect) -> usize {
+    usize::from(area.height.saturating_sub(above(model) + 1))
+}
+
+/// Returns how many lines stand above the names of the columns: the frame, and the filter while there is one.
+fn above(model: &Model) -> u16 {
+    1 + u16::from(model.sift.typing || !model.sift.input.value().is_empty())
 }
 
 /// Returns the alert whose line stands at a height of the screen, where the queue is drawn in `area`.
 pub(super) fn row_at(model: &Model, area: Rect, y: u16) -> Option<AlertId> {
-    // The frame, and the filter while there is one.
-    let above = 1 + u16::from(model.sift.typing || !model.sift.input.value().is_empty());
+    let above = above(model);
     let height = area.height.checked_sub(above)?;
     let (first, rows) = window(model, usize::from(height))?;
     let row = y.checked_sub(area.y + above + 1)?;

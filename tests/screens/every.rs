@@ -6,7 +6,7 @@ use rstest::rstest;
 use stanch::app::model::Overlay;
 
 use super::world::World;
-use super::{dump, rendered};
+use super::{Key, Msg, dump, rendered};
 
 /// Every screen and whatever can lie over one, each once.
 pub const SCREENS: [&str; 46] = [
@@ -59,7 +59,8 @@ pub const SCREENS: [&str; 46] = [
 ];
 
 /// The same in further states.
-pub const STATES: [&str; 62] = [
+pub const STATES: [&str; 63] = [
+    "passing",
     "failed",
     "palette_typed",
     "unresolved",
@@ -241,6 +242,23 @@ fn without_colour_the_cursor_can_still_be_told(#[case] screen: &str, #[case] key
     assert!(before.contains("REVERSED"), "{before}");
     world.press(key);
     assert_ne!(before, look(&world));
+}
+
+#[rstest]
+fn a_key_that_is_held_down_changes_lines_of_the_queue_alone(
+    #[values((80, 24), (120, 40))] (width, height): (u16, u16),
+) {
+    let mut world = World::showing("passing");
+    let drawn = |w: &World| rendered(&w.model, "mono", true, width, height);
+    let before = drawn(&world);
+    assert!(dump(&before).contains("shown when the cursor rests"));
+    world.send(Msg::Key(Key::char('k')));
+    let after = drawn(&world);
+    let lines = before.content.chunks(usize::from(width));
+    let lines = lines.zip(after.content.chunks(usize::from(width)));
+    // The line left, the line come to, and how many lines down that is.
+    let changed = lines.filter(|(a, b)| a != b).count();
+    assert!((1..=3).contains(&changed), "{changed}");
 }
 
 #[test]

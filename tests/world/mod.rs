@@ -9,6 +9,7 @@ use stanch::app::keymap::Keymap;
 use stanch::app::keys::Key;
 use stanch::app::model::{DrillView, Model, Phase};
 use stanch::app::msg::{Effect, Msg};
+use stanch::app::passing;
 use stanch::app::update::update;
 use stanch::domain::coverage::CellState;
 use stanch::domain::identity::{LiveContext, Scope, Session};
@@ -233,6 +234,11 @@ impl World {
             "tour" => world.model.tour = Some(1),
             "zoomed" => world.press("tab Z"),
             "wider" => world.press("> > >"),
+            "passing" => {
+                for _ in 0..2 {
+                    world.send(Msg::Key(Key::char('j')));
+                }
+            }
             "messages" => world.press("m"),
             "palette" => world.press(":"),
             "palette_typed" => {
@@ -400,6 +406,10 @@ impl World {
     pub fn press(&mut self, names: &str) {
         for name in names.split(' ') {
             let effects = self.send(Msg::Key(Key::parse(name).unwrap()));
+            self.answer(&effects);
+        }
+        if self.model.is_passing() {
+            let effects = passing::rest(&mut self.model);
             self.answer(&effects);
         }
     }

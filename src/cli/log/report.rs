@@ -8,9 +8,11 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::app::exposure::{self, Exposure};
 use crate::cli::progress::{self, Stop, Unit};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Act, Decisions, PlanRecord, RecordType, Verdict};
@@ -60,6 +62,10 @@ pub struct Incident<'a> {
     pub alert: Option<Alert>,
     /// Its milestones.
     pub course: Course,
+    /// How long the identity was open, where the alert is stored here.
+    pub exposure: Option<Exposure>,
+    /// When the report is written.
+    pub at: Timestamp,
     /// Its records.
     pub lines: Vec<&'a Line>,
     /// What all records decide together.
@@ -100,6 +106,10 @@ pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
     let incident = Incident {
         tags: frameworks::tags(&acts, plans.iter().any(|p| !p.verdicts.is_empty())),
         intact: journal::verify(&context.stores(&args.store), &options).intact(),
+        exposure: alert
+            .as_ref()
+            .map(|alert| exposure::of(&block.decisions, alert)),
+        at: Timestamp::now(),
         id,
         alert,
         course,
@@ -201,6 +211,7 @@ fn value(incident: &Incident<'_>) -> serde_json::Value {
         "title": incident.alert.as_ref().map(|a| a.title.show().into_owned()),
         "intact": incident.intact,
         "course": incident.course,
+        "exposure": incident.exposure,
         "timeline": timeline,
         "plans": plans,
         "acts": acts,

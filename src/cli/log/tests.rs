@@ -7,6 +7,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::decision::RecordType;
+use crate::domain::ids::AlertId;
 use crate::journal::{JournalConfig, Writer};
 
 use super::filter::parse_time;
@@ -168,6 +169,42 @@ fn an_incident_is_reported_with_what_is_left() {
     assert!(value["timeline"].as_array().unwrap().len() >= 10);
     let cli = Cli::parse_from(["log", "report", "nothing"]);
     assert!(run(&cli.log, &context(&at, false), &mut Vec::new()).is_err());
+}
+
+#[test]
+fn a_report_says_how_long_the_identity_was_open() {
+    let dir = incident();
+    let at = dir.path().join("store");
+    let stored = |id: &AlertId| {
+        let mut alert = crate::domain::queue::tests::alert(id.as_str(), None, 1);
+        alert.observed = "2026-11-20T10:00:00Z".parse().unwrap();
+        alert.time = Some("2026-11-20T09:50:00Z".parse().unwrap());
+        Some(alert)
+    };
+    let report = |json: bool| {
+        let cli = Cli::parse_from(["log", "report", "siem/7"]);
+        let context = Context {
+            alert: &stored,
+            json,
+            ..context(&at, false)
+        };
+        let mut out = Vec::new();
+        run(&cli.log, &context, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let text = report(false);
+    let line = text
+        .lines()
+        .find(|l| l.starts_with("- Exposure: "))
+        .unwrap();
+    assert!(
+        line.starts_with("- Exposure: exposed 2026-11-20 09:50:00Z, alert +10m00s, taken "),
+        "{line}"
+    );
+    assert!(line.contains(" so far"), "one act is unknown: {line}");
+    let value: serde_json::Value = serde_json::from_str(&report(true)).unwrap();
+    assert_eq!(value["exposure"]["lasts"], true);
+    assert_eq!(value["exposure"]["marks"][0]["what"], "exposed");
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::intake::store::{Accepted, Batch, Refused};
 /// Most lines, or alerts in arrays, in one batch, checked after each line. A batch waits for the disk twice.
 pub(crate) const MOST_LINES: usize = 4_000;
 
+/// Most of them in the first batch of a file: enough for a screen, which then has something to show at once.
+pub(crate) const MOST_AT_FIRST: usize = 100;
+
 /// Most bytes in one batch, checked after each line.
 pub(crate) const MOST_BYTES: usize = 8 << 20;
 
@@ -40,6 +43,7 @@ pub(crate) struct Builder<'b> {
     decoding: &'b Decoding,
     batch: Batch,
     lines: usize,
+    most_lines: usize,
     bytes: usize,
     /// Lines that are decoded together.
     waiting: Vec<Bytes>,
@@ -57,9 +61,15 @@ impl<'b> Builder<'b> {
             decoding,
             batch,
             lines: 0,
+            most_lines: MOST_LINES,
             bytes: 0,
             waiting: Vec::new(),
         }
+    }
+
+    /// Makes it full with so many lines.
+    pub fn at_most(self, most_lines: usize) -> Self {
+        Self { most_lines, ..self }
     }
 
     /// Takes as many lines as one batch holds out of what was read; at the end of the input also one without a line feed.
@@ -110,7 +120,7 @@ impl<'b> Builder<'b> {
 
     /// Tells whether the batch should be stored before more is read.
     pub const fn is_full(&self) -> bool {
-        self.lines >= MOST_LINES || self.bytes >= MOST_BYTES
+        self.lines >= self.most_lines || self.bytes >= MOST_BYTES
     }
 
     /// Returns the source whose batch it is.

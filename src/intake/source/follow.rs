@@ -21,7 +21,7 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 
-use super::batch::Builder;
+use super::batch::{Builder, MOST_AT_FIRST, MOST_LINES};
 use super::{Decoding, Told, put};
 use crate::domain::text::show;
 use crate::intake::store::{Batch, Cursor, Store, StoreError};
@@ -70,6 +70,8 @@ pub(super) struct Follower {
     decoding: Decoding,
     open: Option<Open>,
     whole_partials: bool,
+    /// Whether anything was read yet.
+    began: bool,
 }
 
 impl Follower {
@@ -81,6 +83,7 @@ impl Follower {
             decoding,
             open: None,
             whole_partials: false,
+            began: false,
         }
     }
 
@@ -168,8 +171,13 @@ impl Follower {
         }))
     }
 
-    fn read(&self, open: &mut Open) -> io::Result<Prepared> {
-        let mut builder = Builder::new(&self.source, &self.decoding, Timestamp::now());
+    fn read(&mut self, open: &mut Open) -> io::Result<Prepared> {
+        let most = match std::mem::replace(&mut self.began, true) {
+            true => MOST_LINES,
+            false => MOST_AT_FIRST,
+        };
+        let builder = Builder::new(&self.source, &self.decoding, Timestamp::now());
+        let mut builder = builder.at_most(most);
         let filled = open.fill(&mut builder)?;
         if filled.is_end && self.whole_partials {
             open.take_whole_partial(&mut builder);

@@ -365,3 +365,52 @@ fn what_is_asked_for_again_counts_only_when_it_changed() {
     }
     assert_eq!(store.alerts(9).unwrap()[0].count, 2);
 }
+
+#[test]
+fn a_second_store_of_the_process_leaves_the_first_one_its_locks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("alerts.db");
+    let held = || {
+        let inode = format!(":{} ", std::fs::metadata(&path).unwrap().ino());
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().filter(|line| line.contains(&inode)).count()
+    };
+    let first = Store::open(dir.path()).unwrap();
+    first.counts().unwrap();
+    assert_eq!(held(), 1, "SQLite says that the database is in use");
+    let second = Store::open(dir.path()).unwrap();
+    assert_eq!(held(), 1);
+    drop(second);
+    assert_eq!(held(), 1);
+    drop(first);
+    assert_eq!(held(), 0);
+}
+
+#[test]
+fn a_new_database_appears_whole_and_leaves_nothing_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    super::make(&dir.path().join("alerts.db"), false).unwrap();
+    let names = || {
+        let files = std::fs::read_dir(dir.path()).unwrap();
+        files
+            .map(|f| f.unwrap().file_name().into_string().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["alerts.db"]);
+    // Whoever comes second makes no other one of it.
+    let inode = std::fs::metadata(dir.path().join("alerts.db"))
+        .unwrap()
+        .ino();
+    super::make(&dir.path().join("alerts.db"), false).unwrap();
+    let after = std::fs::metadata(dir.path().join("alerts.db"))
+        .unwrap()
+        .ino();
+    assert_eq!((names().len(), after), (1, inode));
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.counts().unwrap().alerts, 0);
+    let mode: String = store
+        .db
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "wal");
+}

@@ -15,7 +15,7 @@ use crate::domain::text::{cells, fit, show_identifier};
 use crate::ui::map::row::{Tag, fitted};
 use crate::ui::theme::Role;
 use crate::ui::wrap::wrap_all;
-use crate::ui::{Ui, cut_left, cut_top, frame, options, scrolled};
+use crate::ui::{Ui, cut_left, cut_top, frame, options, picture, scrolled};
 
 /// Width from which what is known of a row stands beside the rows.
 const WIDE: u16 = 110;
@@ -38,7 +38,11 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     let title = format!("Card of {name}  ({read})");
     let inside = frame(&title, true, ui, area, buf);
     let width = usize::from(inside.width);
-    let mut head = vec![tabs(screen, ui, width)];
+    let mut head = Vec::new();
+    if let Some(alert) = &model.selected {
+        head.extend(picture::exposed(model, alert, ui, inside));
+    }
+    head.push(tabs(screen, ui, width));
     head.extend(classes(screen, ui, width));
     let notes: Vec<Line<'static>> = screen
         .sheet(screen.tab)

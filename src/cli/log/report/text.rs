@@ -72,6 +72,9 @@ fn summary(incident: &Incident<'_>, text: &mut String) {
             escape(act.intent.intent.as_str())
         );
     }
+    if let Some(exposure) = &incident.exposure {
+        let _ = writeln!(text, "- Exposure: {}", exposure.words(incident.at));
+    }
     for stage in &incident.course.stages {
         let _ = writeln!(text, "- Time to {}: {}", stage.until, span(stage.seconds));
     }
