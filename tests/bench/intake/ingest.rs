@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use stanch::domain::queue::{Queue, Row};
@@ -42,7 +41,7 @@ fn queued(raw: &[&[u8]], now: Timestamp, goals: &mut Goals) -> Took {
                 .into_iter()
                 .flat_map(|piece| piece.alerts)
                 .map(|alert| StoredAlert {
-                    alert: Arc::new(alert),
+                    alert,
                     count: 1,
                     first_seen: now,
                     last_seen: now,
