@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, ToCompactString as _};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 
@@ -24,6 +24,13 @@ impl Deref for Small {
 }
 
 impl Small {
+    /// Takes a text with its ASCII letters in lower case.
+    pub fn in_lower(text: &str) -> Self {
+        let mut small = CompactString::from(text);
+        small.make_ascii_lowercase();
+        Self(small)
+    }
+
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         self
@@ -57,6 +64,12 @@ impl From<Small> for String {
 impl fmt::Debug for Small {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl From<u64> for Small {
+    fn from(number: u64) -> Self {
+        Self(number.to_compact_string())
     }
 }
 
@@ -120,12 +133,20 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn numbers_are_written_in_digits() {
+        for number in [0, 7, 1_795_000_000_000, u64::MAX] {
+            assert_eq!(&*Small::from(number), number.to_string());
+        }
+    }
+
     proptest! {
         #[test]
         fn it_is_the_text(one in ".{0,40}", other in ".{0,40}") {
             let (a, b) = (Small::from(&*one), Small::from(other.clone()));
             prop_assert_eq!((&*a, &*b), (&*one, &*other));
             prop_assert_eq!(a.cmp(&b), one.cmp(&other));
+            prop_assert_eq!(&*Small::in_lower(&one), one.to_ascii_lowercase());
             prop_assert_eq!(format!("{a:?}"), format!("{one:?}"));
             let json = serde_json::to_string(&a).unwrap();
             prop_assert_eq!(&json, &serde_json::to_string(&one).unwrap());

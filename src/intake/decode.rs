@@ -25,6 +25,7 @@ mod severity;
 mod ssf;
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use bumpalo::Bump;
 use jiff::Timestamp;
@@ -160,8 +161,8 @@ pub enum Undecodable {
 /// One decoded alert with everything its source hints at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
-    /// The alert.
-    pub alert: Alert,
+    /// The alert: large, so made once and never moved.
+    pub alert: Arc<Alert>,
     /// Every pattern that some field supports, the strongest first; the first is [`Alert::pattern`].
     pub signals: Vec<ActionPattern>,
     /// Why something in it is not believed, although it is an alert.
@@ -181,7 +182,7 @@ pub struct Contents {
 
 impl Contents {
     /// Returns the alerts alone.
-    pub fn into_alerts(self) -> Vec<Alert> {
+    pub fn into_alerts(self) -> Vec<Arc<Alert>> {
         // Collected in place, a list would be cut to its new size, which takes longer than a new one.
         let mut alerts = Vec::with_capacity(self.alerts.len());
         alerts.extend(self.alerts.into_iter().map(|decoded| decoded.alert));
@@ -216,7 +217,7 @@ pub fn decode(
     line: &[u8],
     source: &str,
     observed: Timestamp,
-) -> Result<Vec<Alert>, Undecodable> {
+) -> Result<Vec<Arc<Alert>>, Undecodable> {
     let mut contents = decode_all(format, line, source, observed)?;
     match contents.rejected.is_empty() {
         true => Ok(contents.into_alerts()),
@@ -283,9 +284,12 @@ impl Decoders {
                 bytes: line.len() as u64,
             });
         }
-        let text = std::str::from_utf8(line).map_err(|e| Undecodable::NotUtf8 {
-            at: e.valid_up_to(),
-        })?;
+        // What is wrong is said by the slower way.
+        let text = simdutf8::basic::from_utf8(line)
+            .or_else(|_| std::str::from_utf8(line))
+            .map_err(|e| Undecodable::NotUtf8 {
+                at: e.valid_up_to(),
+            })?;
         let digest: [u8; 32] = Sha256::digest(line).into();
         let mut arena = ARENA.take();
         let mut opening = Opening {

@@ -16,6 +16,8 @@ use serde_json::Number;
 
 pub use items::Items;
 
+use crate::domain::small::Small;
+
 /// Objects up to this many keys are searched for duplicates pair by pair; larger ones are sorted.
 const FEW_KEYS: usize = 16;
 
@@ -157,7 +159,7 @@ impl Json<'_> {
     /// Returns a string that is not blank, or a number as it is written: ids come as both.
     pub fn id(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Number(number) => Some(Cow::Owned(written(number))),
+            Self::Number(number) => Some(Cow::Owned(written(number).into())),
             _ => self.text().map(Cow::Borrowed),
         }
     }
@@ -175,11 +177,11 @@ impl Json<'_> {
     }
 
     /// Writes a scalar as JSON text; nothing for arrays, objects and `null`.
-    pub fn scalar_json(&self) -> Option<String> {
+    pub fn scalar_json(&self) -> Option<Small> {
         match self {
-            Self::Bool(value) => Some(value.to_string()),
+            Self::Bool(value) => Some(value.to_string().into()),
             Self::Number(number) => Some(written(number)),
-            Self::Text(text) => serde_json::to_string(text).ok(),
+            Self::Text(text) => serde_json::to_string(text).ok().map(Small::from),
             _ => None,
         }
     }
@@ -204,10 +206,10 @@ pub fn is_blank(text: &str) -> bool {
 }
 
 /// Writes a number as JSON does.
-fn written(number: &Number) -> String {
+fn written(number: &Number) -> Small {
     match number.as_u64() {
-        Some(whole) => whole.to_string(),
-        None => number.to_string(),
+        Some(whole) => Small::from(whole),
+        None => number.to_string().into(),
     }
 }
 
@@ -465,6 +467,28 @@ mod tests {
     #[case("\u{a0}1")]
     fn both_ways_read_the_same(#[case] text: &str) {
         is_the_same(text);
+    }
+
+    /// Strings are looked for in blocks of bytes: their ends lie at each place of a block, and on both sides of one.
+    #[test]
+    fn strings_end_wherever_they_end() {
+        for length in 0..200 {
+            let plain = "a".repeat(length);
+            for text in [
+                format!("[\"{plain}\",\"b\"]"),
+                format!("{{\"{plain}\":\"\u{e9}{plain}\"}}"),
+                format!("[\"{plain}\\n\"]"),
+                format!("[\"{plain}"),
+                format!("[\"{plain}\\"),
+                format!("[\"{plain}\t\"]"),
+            ] {
+                is_the_same(&text);
+            }
+            let arena = Bump::new();
+            let text = format!("\"{plain}\"");
+            let read = quick::parse(&text, Some(&arena));
+            assert_eq!(read, Some(Json::Text(plain.into())));
+        }
     }
 
     proptest! {

@@ -122,7 +122,7 @@ pub struct Accepted {
     /// The bytes as they arrived, without the line end; several may share one piece of memory.
     pub raw: Bytes,
     /// What they decode to; several for an array.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<Arc<Alert>>,
 }
 
 /// One piece of input that could not be read.

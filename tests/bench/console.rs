@@ -54,7 +54,7 @@ fn rows(n: usize) -> Vec<Row> {
     };
     (0..n)
         .map(|i| Row {
-            alert: Arc::new(alert(i)),
+            alert: alert(i),
             count: 1,
             first_seen: now,
             last_seen: now,

@@ -4,6 +4,8 @@
 //! read and loaded (one million), `STANCH_BENCH_SECONDS` and `STANCH_BENCH_RATE` the stream (10 s of 50,000 a second; the
 //! goal is 60), `STANCH_BENCH_DIR` the disk, `STANCH_CORPUS` a collection of payloads for the decoders.
 
+#[path = "intake/bare.rs"]
+mod bare;
 #[path = "intake/decoders.rs"]
 mod decoders;
 #[path = "intake/feed.rs"]
@@ -14,10 +16,12 @@ mod goals;
 mod ingest;
 #[path = "intake/start.rs"]
 mod start;
+#[path = "intake/typed.rs"]
+mod typed;
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use stanch::domain::alert::Subject;
@@ -141,6 +145,38 @@ fn used_by(clock: rustix::time::ClockId) -> Duration {
         used.tv_sec.try_into().unwrap_or(0),
         used.tv_nsec.try_into().unwrap_or(0),
     )
+}
+
+/// Time on the clock, and of the processor.
+#[derive(Clone, Copy, Default)]
+struct Took(Duration, Duration);
+
+impl Took {
+    const MOST: Self = Self(Duration::MAX, Duration::MAX);
+
+    /// Returns the less of each.
+    fn min(self, other: Self) -> Self {
+        Self(self.0.min(other.0), self.1.min(other.1))
+    }
+
+    /// Returns how often this fits into what something else took, by the clock and by the processor.
+    fn beside(self, other: Self) -> (f64, f64) {
+        let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
+        (ratio(self.0, other.0), ratio(self.1, other.1))
+    }
+}
+
+impl std::ops::AddAssign for Took {
+    fn add_assign(&mut self, more: Self) {
+        self.0 += more.0;
+        self.1 += more.1;
+    }
+}
+
+fn time(work: &mut dyn FnMut()) -> Took {
+    let (began, used) = (Instant::now(), processor());
+    work();
+    Took(began.elapsed(), processor().saturating_sub(used))
 }
 
 /// Bytes of all files below a folder.

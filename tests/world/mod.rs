@@ -126,7 +126,7 @@ fn rows(findings: &[Value]) -> Vec<Row> {
                 .unwrap();
         let alert = alerts.remove(0);
         Row {
-            alert: Arc::new(alert),
+            alert,
             count: 1,
             first_seen: now(),
             last_seen: now(),

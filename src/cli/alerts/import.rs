@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -147,7 +148,7 @@ impl Importing<'_> {
                 reason: fit(&show(&text), LONGEST_REASON, "…"),
             });
         }
-        let alerts: Vec<Alert> = contents.alerts.into_iter().map(|d| d.alert).collect();
+        let alerts: Vec<Arc<Alert>> = contents.alerts.into_iter().map(|d| d.alert).collect();
         let new = unknown(self.store, &alerts)?;
         self.sum.known += alerts.len() - new.len();
         self.sum.new += new.len();
@@ -175,12 +176,12 @@ impl Importing<'_> {
 }
 
 /// Returns those alerts that are not stored yet with the same bytes.
-fn unknown(store: &Store, alerts: &[Alert]) -> anyhow::Result<Vec<Alert>> {
+fn unknown(store: &Store, alerts: &[Arc<Alert>]) -> anyhow::Result<Vec<Arc<Alert>>> {
     let mut new = Vec::new();
     for alert in alerts {
         let stored = store.alert(&alert.id)?;
         if stored.is_none_or(|row| row.alert.raw_sha256 != alert.raw_sha256) {
-            new.push(alert.clone());
+            new.push(Arc::clone(alert));
         }
     }
     Ok(new)
@@ -222,7 +223,8 @@ pub(super) fn quarantine(
         let contents = decoders.decode(format.as_deref(), &raw, &held.source, now);
         match contents {
             Ok(contents) if contents.rejected.is_empty() => {
-                let alerts: Vec<Alert> = contents.alerts.into_iter().map(|d| d.alert).collect();
+                let alerts: Vec<Arc<Alert>> =
+                    contents.alerts.into_iter().map(|d| d.alert).collect();
                 let alerts = unknown(store, &alerts)?;
                 new += alerts.len();
                 let raw = contents.redacted.unwrap_or(raw).into();

@@ -1,6 +1,7 @@
 //! Alerts as their sources recorded them, for whoever wants them without storing them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -36,7 +37,7 @@ pub fn recorded(
             let contents = decoding.contents(&piece);
             rejected += contents.rejected.len();
             for decoded in contents.alerts {
-                sink(decoded.alert);
+                sink(Arc::unwrap_or_clone(decoded.alert));
             }
             Ok(())
         };

@@ -1,5 +1,7 @@
 //! What a decoder fills in, and how it becomes an alert.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -102,7 +104,7 @@ impl Draft {
         raw: Option<&Json<'_>>,
         means: impl Fn(&Json<'_>) -> Option<Severity>,
     ) {
-        self.severity_raw = raw.and_then(Json::scalar_json).map(Into::into);
+        self.severity_raw = raw.and_then(Json::scalar_json);
         self.severity = raw.and_then(means);
     }
 
@@ -157,7 +159,7 @@ impl Draft {
         let mut candidates = self.candidates;
         candidates.retain(|c| Some(c) != self.subject.as_ref());
         candidates.truncate(MOST_LISTED);
-        let alert = Alert {
+        let alert = Arc::new(Alert {
             id: keyed(origin.source, key.as_ref().unwrap_or(&id)),
             native_id: key.is_some().then(|| Untrusted::new(id)),
             source: origin.source.into(),
@@ -175,11 +177,11 @@ impl Draft {
             action: self.action.map(into_untrusted),
             evidence_url: self.url.map(into_untrusted),
             incident: self.incident.map(into_untrusted),
-            techniques: techniques(&self.techniques),
+            techniques: techniques(self.techniques),
             raw_sha256: origin.raw_sha256,
             resolved: None,
             format: self.kind,
-        };
+        });
         Ok(Decoded {
             alert,
             signals,
@@ -235,7 +237,14 @@ pub(super) fn exposure(
     (begin.or(fallback), doubt)
 }
 
-fn techniques(listed: &[Small]) -> Vec<Untrusted> {
+fn techniques(listed: Vec<Small>) -> Vec<Untrusted> {
+    // Most alerts name one; that list is taken as it is.
+    if let [id] = listed.as_slice()
+        && id.trim() == id.as_str()
+        && !id.is_empty()
+    {
+        return listed.into_iter().map(into_untrusted).collect();
+    }
     let mut kept: Vec<Untrusted> = Vec::with_capacity(listed.len().min(MOST_LISTED));
     for id in listed.iter().map(|id| untrusted(id.trim())) {
         if kept.len() < MOST_LISTED && !id.is_empty() && !kept.contains(&id) {

@@ -47,7 +47,7 @@ pub(super) fn provider_word(name: &str) -> Small {
     let is_plain = |b: u8| b.is_ascii_graphic() && b != b':';
     if name.len() <= LONGEST_ID && name.bytes().all(is_plain) {
         return match name.bytes().any(|b| b.is_ascii_uppercase()) {
-            true => name.to_ascii_lowercase().into(),
+            true => Small::in_lower(name),
             false => name.into(),
         };
     }

@@ -50,32 +50,69 @@ pub(super) fn detect(value: &Json<'_>) -> bool {
             && matches!(value.get("finding"), Some(Json::Object(_))))
 }
 
-/// An event, with what its keys look like: many are looked for in each.
+/// Objects of an event in which many fields are looked for.
+const PARTS: [&str; 3] = ["finding_info", "finding", "metadata"];
+
+/// An event, with what its keys look like and those of its parts: many are looked for in each.
 struct Event<'e, 'a> {
+    whole: Part<'e, 'a>,
+    /// In the order of [`PARTS`].
+    parts: [Option<Part<'e, 'a>>; PARTS.len()],
+}
+
+/// An object with what its keys look like.
+#[derive(Clone, Copy)]
+struct Part<'e, 'a> {
     json: &'e Json<'a>,
     keys: Keys,
 }
 
-impl<'e, 'a> Event<'e, 'a> {
-    fn get(&self, key: &str) -> Option<&'e Json<'a>> {
+impl<'e, 'a> Part<'e, 'a> {
+    fn get(self, key: &str) -> Option<&'e Json<'a>> {
         self.keys.may_have(key).then(|| self.json.get(key))?
+    }
+}
+
+impl<'e, 'a> Event<'e, 'a> {
+    fn new(json: &'e Json<'a>, keys: Keys) -> Self {
+        let whole = Part { json, keys };
+        let part = |key| {
+            let json = whole.get(key)?;
+            let keys = Keys::of(json);
+            Some(Part { json, keys })
+        };
+        Self {
+            whole,
+            parts: PARTS.map(part),
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&'e Json<'a>> {
+        self.whole.get(key)
     }
 
     fn at(&self, path: &[&str]) -> Option<&'e Json<'a>> {
         let (first, rest) = path.split_first()?;
-        self.get(first)?.at(rest)
+        let (found, rest) = match PARTS.iter().position(|part| part == first) {
+            None => (self.get(first)?, rest),
+            Some(place) => {
+                let part = self.parts[place]?;
+                match rest.split_first() {
+                    None => (part.json, rest),
+                    Some((second, rest)) => (part.get(second)?, rest),
+                }
+            }
+        };
+        found.at(rest)
     }
 }
 
 /// Decodes an OCSF event.
 pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, Undecodable> {
     let fields = Fields::new(event);
-    let event = &Event {
-        json: event,
-        keys: fields.keys(),
-    };
+    let event = &Event::new(event, fields.keys());
     let class = class_of(event);
-    check_types(&fields, class);
+    check_types(event, &fields, class);
     let severity_id = event.get("severity_id");
     let severity_word = event.get("severity");
     let time = TIMES
@@ -89,8 +126,7 @@ pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, U
         severity: severity(severity_id, severity_word),
         severity_raw: severity_id
             .and_then(Json::scalar_json)
-            .or_else(|| severity_word.and_then(Json::scalar_json))
-            .map(Small::from),
+            .or_else(|| severity_word.and_then(Json::scalar_json)),
         confidence: confidence(event),
         signals: pattern::signals(event, class),
         subject: subject::find(event, class, origin.source),
@@ -108,21 +144,95 @@ pub(super) fn decode(event: &Json<'_>, origin: &Origin<'_>) -> Result<Decoded, U
     draft.finish(&fields, origin)
 }
 
-/// Notes a wrong type where the schema is plain and every reader of the alert relies on it.
-fn check_types(fields: &Fields<'_, '_>, class: i64) {
-    fields.id(&["class_uid"]);
-    fields.scalar(&["severity_id", "severity"]);
-    fields.id(&["metadata.uid"]);
-    fields.id(&["finding_info.uid"]);
-    fields.text(&["finding_info.title"]);
-    fields.id(&["finding.uid"]);
-    fields.text(&["finding.title"]);
-    fields.time(&["time"]);
-    fields.id(&["actor.user.uid", "actor.user.name"]);
-    fields.text(&["api.operation"]);
-    for resource in fields.each("resources") {
-        resource.id(&["uid", "name"]);
-        resource.text(&["type"]);
+/// What must stand at a place.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Id,
+    Text,
+    Scalar,
+    Time,
+}
+
+impl Wanted {
+    /// Tells whether a value is plainly that.
+    fn is(self, value: &Json<'_>) -> bool {
+        match value {
+            Json::Number(_) => !matches!(self, Self::Text),
+            Json::Text(_) => value.text().is_some(),
+            Json::Bool(_) => matches!(self, Self::Scalar),
+            _ => false,
+        }
+    }
+
+    /// Notes what stands at the first of some places that has anything, if it is something else.
+    fn check(self, fields: &Fields<'_, '_>, places: &[&str]) {
+        match self {
+            Self::Id => {
+                fields.id(places);
+            }
+            Self::Text => {
+                fields.text(places);
+            }
+            Self::Scalar => {
+                fields.scalar(places);
+            }
+            Self::Time => {
+                fields.time(places);
+            }
+        }
+    }
+}
+
+/// Where the schema is plain and every reader of the alert relies on it: the first place step by step, all of them as
+/// paths, and what must stand there.
+type Check = (&'static [&'static str], &'static [&'static str], Wanted);
+
+const CHECKS: &[Check] = &[
+    (&["class_uid"], &["class_uid"], Wanted::Id),
+    (
+        &["severity_id"],
+        &["severity_id", "severity"],
+        Wanted::Scalar,
+    ),
+    (&["metadata", "uid"], &["metadata.uid"], Wanted::Id),
+    (&["finding_info", "uid"], &["finding_info.uid"], Wanted::Id),
+    (
+        &["finding_info", "title"],
+        &["finding_info.title"],
+        Wanted::Text,
+    ),
+    (&["finding", "uid"], &["finding.uid"], Wanted::Id),
+    (&["finding", "title"], &["finding.title"], Wanted::Text),
+    (&["time"], &["time"], Wanted::Time),
+    (
+        &["actor", "user", "uid"],
+        &["actor.user.uid", "actor.user.name"],
+        Wanted::Id,
+    ),
+    (&["api", "operation"], &["api.operation"], Wanted::Text),
+];
+
+/// Notes a wrong type.
+fn check_types(event: &Event<'_, '_>, fields: &Fields<'_, '_>, class: i64) {
+    for (place, paths, wanted) in CHECKS {
+        // What stands in its place and is what it must be needs no search, which also finds keys with dots and of other
+        // letter case.
+        if !event.at(place).is_some_and(|value| wanted.is(value)) {
+            wanted.check(fields, paths);
+        }
+    }
+    let is_plain = |resource: &Json<'_>| {
+        let is = |key, wanted: Wanted| resource.get(key).is_some_and(|value| wanted.is(value));
+        is("uid", Wanted::Id) && is("type", Wanted::Text)
+    };
+    match event.get("resources") {
+        Some(Json::List(resources)) if resources.iter().all(is_plain) => {}
+        _ => {
+            for resource in fields.each("resources") {
+                resource.id(&["uid", "name"]);
+                resource.text(&["type"]);
+            }
+        }
     }
     fields.text(&["activity_name"]);
     if class == 3001 {

@@ -22,7 +22,7 @@ fn one(text: &str) -> Decoded {
 }
 
 fn subject_of(text: &str) -> (String, String, IdentityKind) {
-    let subject = one(text).alert.subject.unwrap();
+    let subject = one(text).alert.subject.clone().unwrap();
     (
         subject.provider.raw().to_owned(),
         subject.native_id.raw().to_owned(),
@@ -49,16 +49,19 @@ fn reads_a_detection_finding_whole() {
     assert_eq!(alert.pattern, ActionPattern::CredentialExposed);
     assert_eq!(signals[0], ActionPattern::CredentialExposed);
     assert_eq!(alert.techniques, ["T1552.001".into()]);
-    assert_eq!(alert.resource.unwrap().id.raw(), "git:example/payments");
     assert_eq!(
-        alert.evidence_url.unwrap().raw(),
+        alert.resource.as_ref().unwrap().id.raw(),
+        "git:example/payments"
+    );
+    assert_eq!(
+        alert.evidence_url.as_ref().unwrap().raw(),
         "https://siem.example/findings/42"
     );
     assert_eq!(
         alert.raw_sha256.to_string(),
         hex(&Sha256::digest(KEY_EXPOSED))
     );
-    let subject = alert.subject.unwrap();
+    let subject = alert.subject.clone().unwrap();
     assert_eq!(subject.native_id.raw(), "AKIAEXAMPLE000000042");
     assert_eq!(subject.kind, IdentityKind::AccessKey);
     assert_eq!(subject.provider.raw(), "aws");
@@ -108,7 +111,10 @@ fn finds_whom_it_is_about(
 fn a_target_is_not_a_subject() {
     let decoded = one(OLD_FINDING);
     assert_eq!(decoded.alert.subject, None);
-    assert_eq!(decoded.alert.resource.unwrap().id.raw(), "vault-eu-1");
+    assert_eq!(
+        decoded.alert.resource.as_ref().unwrap().id.raw(),
+        "vault-eu-1"
+    );
 }
 
 #[rstest]
@@ -120,7 +126,10 @@ fn a_target_is_not_a_subject() {
 fn severities(#[case] id: &str, #[case] want: Option<Severity>) {
     let alert = one(&format!(r#"{{"class_uid":2004,"severity_id":{id}}}"#)).alert;
     assert_eq!(
-        (alert.severity, alert.severity_raw.unwrap().raw().to_owned()),
+        (
+            alert.severity,
+            alert.severity_raw.as_ref().unwrap().raw().to_owned()
+        ),
         (want, id.to_owned())
     );
 }
@@ -158,7 +167,7 @@ fn long_ids_stay_apart() {
     let long = "x".repeat(600);
     let id = |tail: &str| {
         let text = format!(r#"{{"class_uid":2004,"finding_info":{{"uid":"{long}{tail}"}}}}"#);
-        one(&text).alert.id
+        one(&text).alert.id.clone()
     };
     assert_ne!(id("1"), id("2"));
     assert!(id("1").as_str().len() < 600);

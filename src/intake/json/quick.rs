@@ -18,8 +18,11 @@ const MOST_MARKED: usize = 64;
 /// Most members for which room is kept from one text to the next: 14 KiB.
 const MOST_SPARE: usize = 256;
 
-/// Members for which room is made at a time.
-const MORE: usize = 32;
+/// Most words of marks that are kept from one text to the next: those of 64 KiB.
+const MOST_SPARE_MARKS: usize = 1_024;
+
+/// Bytes that a word of marks stands for.
+const BLOCK: usize = 64;
 
 /// What stands where nothing was read.
 const NOTHING: Member<'static> = (Cow::Borrowed(""), Json::Null);
@@ -30,54 +33,78 @@ type Member<'a> = (Cow<'a, str>, Json<'a>);
 thread_local! {
     /// Room for members: as much as any text needs is more than an allocator gives quickly.
     static SPARE: Cell<Vec<Member<'static>>> = const { Cell::new(Vec::new()) };
+    /// Room for marks.
+    static SPARE_MARKS: Cell<Vec<u64>> = const { Cell::new(Vec::new()) };
 }
 
 /// Reads a value that fills the text. Nothing means that the other way must be gone.
 pub(super) fn parse<'a>(text: &'a str, arena: Option<&'a Bump>) -> Option<Json<'a>> {
+    let mut marks = SPARE_MARKS.take();
+    mark(text.as_bytes(), &mut marks);
     let mut reader = Reader {
         text,
         arena,
         bytes: text.as_bytes(),
+        marks: &marks,
         at: 0,
         open: SPARE.take(),
-        top: 0,
     };
-    let is_read = reader.read().is_some() && reader.top == 1;
-    let value = reader.open.first_mut().map(|first| take(first).1);
+    let is_read = reader.read().is_some() && reader.open.len() == 1;
+    let value = reader.open.pop().map(|(_, value)| value);
     // After a failure what was read is still there.
-    if is_read && reader.open.len() <= MOST_SPARE {
+    if reader.open.is_empty() && reader.open.capacity() <= MOST_SPARE {
+        // Nothing is in it; what changes is for how long what is put in may live.
         SPARE.set(reader.open.into_iter().map(|_| NOTHING).collect());
+    }
+    if marks.capacity() <= MOST_SPARE_MARKS {
+        SPARE_MARKS.set(marks);
     }
     value.filter(|_| is_read)
 }
 
-/// Takes a member, and leaves nothing.
-#[expect(
-    clippy::inline_always,
-    reason = "a member that is moved whole takes longer than it took to read"
-)]
-#[inline(always)]
-fn take<'a>(member: &mut Member<'a>) -> Member<'a> {
-    std::mem::replace(member, NOTHING)
+/// Marks the bytes at which a string can end or is not plain: quotes, backslashes and control characters. Strings are
+/// short, so looking for the end of each by itself takes longer than looking at all bytes once.
+fn mark(bytes: &[u8], marks: &mut Vec<u64>) {
+    const BACKSLASH: u8 = b'\\';
+    // Puts the lowest bits of eight bytes beside each other.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let is_mark =
+        |byte: u8| u8::from(byte == b'"') | u8::from(byte == BACKSLASH) | u8::from(byte < 0x20);
+    let word = |block: &[u8; BLOCK]| {
+        let flags = block.map(is_mark);
+        let (eights, _) = flags.as_chunks::<8>();
+        eights.iter().rev().fold(0, |word, eight| {
+            let gathered = u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56;
+            word << 8 | gathered
+        })
+    };
+    marks.clear();
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    marks.extend(blocks.iter().map(word));
+    let mut last = [b' '; BLOCK];
+    if let Some(begin) = last.get_mut(..rest.len()) {
+        begin.copy_from_slice(rest);
+        marks.push(word(&last));
+    }
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'm> {
     text: &'a str,
     /// Where lists, objects and texts are put. What lies there is never dropped, so nothing there owns anything.
     arena: Option<&'a Bump>,
     bytes: &'a [u8],
+    /// Where strings can end: a bit for each byte.
+    marks: &'m [u64],
     at: usize,
     /// Members and elements of what is being read, the innermost last: each object and list takes its own in one piece.
     /// A value is written where it stays, part by part, as moving one takes longer than reading it.
     open: Vec<Member<'a>>,
-    /// How many of them there are; behind them is room.
-    top: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'a, '_> {
     /// Reads all of the text.
     fn read(&mut self) -> Option<()> {
-        let to = self.begin("")?;
+        let to = self.begin("");
         self.value(0, to)?;
         self.blanks();
         (self.at == self.bytes.len()).then_some(())
@@ -89,20 +116,13 @@ impl<'a> Reader<'a> {
         reason = "parts that are written by themselves are not moved as a whole"
     )]
     #[inline(always)]
-    fn begin(&mut self, key: &'a str) -> Option<usize> {
-        if self.top == self.open.len() {
-            self.make_room();
+    fn begin(&mut self, key: &'a str) -> usize {
+        let to = self.open.len();
+        self.open.push(NOTHING);
+        if let Some(member) = self.open.get_mut(to) {
+            std::mem::forget(std::mem::replace(&mut member.0, Cow::Borrowed(key)));
         }
-        let member = self.open.get_mut(self.top)?;
-        std::mem::forget(std::mem::replace(&mut member.0, Cow::Borrowed(key)));
-        self.top += 1;
-        Some(self.top - 1)
-    }
-
-    #[cold]
-    fn make_room(&mut self) {
-        let more = self.open.len().max(MORE);
-        self.open.extend((0..more).map(|_| NOTHING));
+        to
     }
 
     fn peek(&self) -> Option<u8> {
@@ -169,7 +189,7 @@ impl<'a> Reader<'a> {
     }
 
     fn object(&mut self, level: usize, to: usize) -> Option<()> {
-        let from = self.top;
+        let from = self.open.len();
         let mut byte = self.next()?;
         while byte != b'}' {
             if byte != b'"' {
@@ -179,7 +199,7 @@ impl<'a> Reader<'a> {
             if self.next()? != b':' {
                 return None;
             }
-            let member = self.begin(key)?;
+            let member = self.begin(key);
             self.value(level + 1, member)?;
             byte = self.next()?;
             if byte == b',' {
@@ -191,30 +211,27 @@ impl<'a> Reader<'a> {
                 return None;
             }
         }
-        let members = self.open.get_mut(from..self.top)?;
-        if is_repetitive(members) {
+        if is_repetitive(self.open.get(from..)?) {
             return None;
         }
-        self.top = from;
-        let count = members.len();
+        let members = self.open.drain(from..);
         if let Some(arena) = self.arena {
-            let taken = |at| members.get_mut(at).map_or(NOTHING, take);
-            let members = arena.alloc_slice_fill_with(count, taken);
+            let members = arena.alloc_slice_fill_iter(members);
             self.put(to, || Json::Object(Items::Lent(members)))
         } else {
-            let members = members.iter_mut().map(take).collect();
+            let members = members.collect();
             self.put(to, || Json::Object(members))
         }
     }
 
     fn list(&mut self, level: usize, to: usize) -> Option<()> {
-        let from = self.top;
+        let from = self.open.len();
         self.blanks();
         if self.peek()? == b']' {
             self.at += 1;
         } else {
             loop {
-                let element = self.begin("")?;
+                let element = self.begin("");
                 self.value(level + 1, element)?;
                 match self.next()? {
                     b',' => {}
@@ -223,15 +240,12 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let elements = self.open.get_mut(from..self.top)?;
-        self.top = from;
-        let count = elements.len();
+        let elements = self.open.drain(from..).map(|(_, value)| value);
         if let Some(arena) = self.arena {
-            let taken = |at| elements.get_mut(at).map_or(NOTHING, take).1;
-            let elements = arena.alloc_slice_fill_with(count, taken);
+            let elements = arena.alloc_slice_fill_iter(elements);
             self.put(to, || Json::List(Items::Lent(elements)))
         } else {
-            let elements = elements.iter_mut().map(|element| take(element).1).collect();
+            let elements = elements.collect();
             self.put(to, || Json::List(elements))
         }
     }
@@ -269,30 +283,17 @@ impl<'a> Reader<'a> {
         Some(arena.alloc_str(&text))
     }
 
-    /// Goes to the next quote, backslash or control character, eight bytes at a time, and returns it.
+    /// Goes to the next quote, backslash or control character, and returns it.
+    #[inline]
     fn skip_plain(&mut self) -> Option<u8> {
-        const LOW: u64 = 0x0101_0101_0101_0101;
-        const HIGH: u64 = LOW << 7;
-        // Marks at least the first zero byte, and none before it.
-        let zero = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
-        while let Some(bytes) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
-            let word = u64::from_le_bytes(*bytes);
-            let quote = zero(word ^ (LOW * u64::from(b'"')));
-            let backslash = zero(word ^ (LOW * u64::from(b'\\')));
-            let control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
-            let found = quote | backslash | control;
-            if found != 0 {
-                self.at += found.trailing_zeros() as usize / 8;
-                return self.peek();
-            }
-            self.at += 8;
+        let mut block = self.at / BLOCK;
+        let mut marks = self.marks.get(block)? >> (self.at % BLOCK) << (self.at % BLOCK);
+        while marks == 0 {
+            block += 1;
+            marks = *self.marks.get(block)?;
         }
-        loop {
-            match self.peek()? {
-                byte @ (b'"' | b'\\' | ..0x20) => return Some(byte),
-                _ => self.at += 1,
-            }
-        }
+        self.at = block * BLOCK + marks.trailing_zeros() as usize;
+        self.peek()
     }
 
     /// Reads a number whose first byte was taken.

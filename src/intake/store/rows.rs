@@ -117,7 +117,7 @@ pub(super) fn put_alerts(
 
 impl Putting<'_> {
     /// Stores one alert, unless it is to be left as it is, or was deleted and is no news.
-    fn put(&mut self, alert: Alert, place: Place) -> Result<(), StoreError> {
+    fn put(&mut self, alert: Arc<Alert>, place: Place) -> Result<(), StoreError> {
         let hash = id_hash(&alert.id);
         match self.find(hash, &alert.id)? {
             Some(Found::Stored(seq)) => self.again(seq, alert, place),
@@ -140,7 +140,7 @@ impl Putting<'_> {
                 self.touched.push(Touched::New);
                 let seen = rounded(alert.observed);
                 let stored = StoredAlert {
-                    alert: Arc::new(alert),
+                    alert,
                     count: 1,
                     first_seen: seen,
                     last_seen: seen,
@@ -178,7 +178,7 @@ impl Putting<'_> {
     }
 
     /// Stores that an alert came again.
-    fn again(&mut self, seq: i64, alert: Alert, place: Place) -> Result<(), StoreError> {
+    fn again(&mut self, seq: i64, alert: Arc<Alert>, place: Place) -> Result<(), StoreError> {
         let Some(before) = stored(self.db, seq, &mut self.lot)? else {
             return Ok(());
         };
@@ -342,21 +342,22 @@ fn is_later(before: &StoredAlert, again: &Alert) -> bool {
 
 /// Sources send an id again when a finding changes, not always in order: the version with the later time counts, the
 /// earliest exposure stays, and so does the first arrival.
-fn merge(before: &StoredAlert, again: Alert) -> StoredAlert {
+fn merge(before: &StoredAlert, again: Arc<Alert>) -> StoredAlert {
     let exposed = [before.alert.exposed_at, again.exposed_at];
     let last_seen = before.last_seen.max(rounded(again.observed));
     let resolved = again.resolved.clone();
-    let mut alert = if is_later(before, &again) {
+    let mut merged = if is_later(before, &again) {
         again
     } else {
-        Alert::clone(&before.alert)
+        Arc::clone(&before.alert)
     };
+    let alert = Arc::make_mut(&mut merged);
     alert.exposed_at = exposed.into_iter().flatten().min();
     alert.observed = before.alert.observed;
     // What came last counts, whatever happened last.
     alert.resolved = resolved;
     StoredAlert {
-        alert: Arc::new(alert),
+        alert: merged,
         count: before.count + 1,
         first_seen: before.first_seen,
         last_seen,

@@ -61,7 +61,7 @@ fn keeps_alerts_raw_bytes_and_cursor_across_a_restart() {
     let store = Store::open(dir.path()).unwrap();
     let found = store.alerts(10).unwrap();
     assert_eq!(found, stored.touched);
-    assert_eq!(*found[0].alert, a.alerts[0]);
+    assert_eq!(found[0].alert, a.alerts[0]);
     assert_eq!(
         (found[0].count, found[0].first_seen, found[0].last_seen),
         (1, at(1), at(1))
@@ -122,7 +122,8 @@ fn alerts_are_found_by_the_end_of_their_key_or_the_id_of_their_source(
     let all = ["a-1", "a-2", "b-1"].map(|id| {
         let mut accepted = accepted(id, 1_795_000_000, 1);
         if id == "b-1" {
-            accepted.alerts[0].native_id = Some(Untrusted::new("its \"own\" id"));
+            Arc::make_mut(&mut accepted.alerts[0]).native_id =
+                Some(Untrusted::new("its \"own\" id"));
         }
         accepted
     });

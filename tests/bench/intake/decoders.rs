@@ -50,7 +50,7 @@ pub fn run() {
         let decoded = decode_all(None, &payload, "bench", now);
         let kind = decoded.ok().and_then(|contents| {
             let first = contents.alerts.into_iter().next()?;
-            Some(String::from(first.alert.format))
+            Some(String::from(first.alert.format.clone()))
         });
         if let Some(kind) = kind {
             kinds.entry(kind).or_default().push(payload);

@@ -216,8 +216,8 @@ proptest! {
     #[test]
     fn never_panics_on_other_types(text in retyped()) {
         for decoded in decode_all(None, text.as_bytes(), "s", now()).map(|c| c.alerts).unwrap_or_default() {
-            let json = serde_json::to_string(&decoded.alert).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Alert>(&json).unwrap(), decoded.alert);
+            let json = serde_json::to_string(&*decoded.alert).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Alert>(&json).unwrap(), Alert::clone(&decoded.alert));
         }
     }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -28,7 +30,7 @@ fn filled(dir: &std::path::Path, arrivals: &[i64]) -> Store {
 fn put(store: &mut Store, n: usize, time: i64, second: i64) -> bool {
     let mut piece = accepted(&format!("a{n}"), 1, second);
     for alert in &mut piece.alerts {
-        alert.time = Some(at(time));
+        Arc::make_mut(alert).time = Some(at(time));
     }
     let stored = store.put("s", &batch(vec![piece], None)).unwrap();
     !stored.new.is_empty()
@@ -148,7 +150,7 @@ fn a_deleted_alert_is_new_again_only_if_it_is_news(
         .unwrap();
     let again = |later: i64| {
         let mut piece = accepted("a0", 1 + other, 101);
-        piece.alerts[0].time = Some(at(later));
+        Arc::make_mut(&mut piece.alerts[0]).time = Some(at(later));
         vec![piece]
     };
     let stored = store.put("s", &batch(again(later), None)).unwrap();
@@ -238,7 +240,7 @@ fn the_database_gets_shorter() {
     let pieces: Vec<Accepted> = (0..5_000)
         .map(|n| {
             let mut piece = accepted(&format!("a{n}"), 1, 0);
-            piece.alerts[0].title = long.as_str().into();
+            Arc::make_mut(&mut piece.alerts[0]).title = long.as_str().into();
             piece
         })
         .collect();

@@ -153,7 +153,7 @@ fn words_beyond_the_list_are_spelt_out() {
     let alert = crate::intake::decode::decode(None, text.as_bytes(), "s", now).unwrap();
     let entries: Vec<Entry> = (0..600)
         .map(|n| {
-            let mut alert = alert[0].clone();
+            let mut alert = Alert::clone(&alert[0]);
             alert.techniques = vec![Untrusted::new(format!("T{n}"))];
             Entry {
                 stored: StoredAlert {
