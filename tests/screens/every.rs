@@ -244,10 +244,9 @@ fn without_colour_the_cursor_can_still_be_told(#[case] screen: &str, #[case] key
     assert_ne!(before, look(&world));
 }
 
-#[rstest]
-fn a_key_that_is_held_down_changes_lines_of_the_queue_alone(
-    #[values((80, 24), (120, 40))] (width, height): (u16, u16),
-) {
+#[test]
+fn a_key_that_is_held_down_changes_lines_of_the_queue_alone() {
+    let (width, height) = (120, 40);
     let mut world = World::showing("passing");
     let drawn = |w: &World| rendered(&w.model, "mono", true, width, height);
     let before = drawn(&world);
