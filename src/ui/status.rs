@@ -287,7 +287,9 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     } else if scope == Scope::Triage && model.timeline.away {
         push_hint(&mut spans, &mut room, "esc", "back to the record", ui);
     }
-    let can = |command: &Command| disabled_reason(*command, model).is_none();
+    // While the cursor runs the line stays as it is, whatever it passes.
+    let steady = model.is_passing() && !model.read_only;
+    let can = |command: &Command| steady || disabled_reason(*command, model).is_none();
     if scope == Scope::Triage && can(&Command::Stage(1)) {
         push_hint(&mut spans, &mut room, &digits(ui), "stage", ui);
     }
