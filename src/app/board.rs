@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::model::Model;
 use crate::domain::authority::{Act, Standing};
 use crate::domain::campaign::{self, Campaign, Ledger};
-use crate::domain::debt::{Debt, Trust, controls, debts};
+use crate::domain::debt::{Debt, Trust, controls, debts, way_back};
 use crate::domain::decision::PlanState;
 use crate::domain::graph::NodeKind;
 use crate::domain::hold::WayBack;
@@ -165,12 +165,7 @@ impl Model {
                 identity: identity.clone(),
                 is_trusted: matches!(trust, Trust::Probation { .. }),
                 trust,
-                way: self
-                    .decisions
-                    .holds
-                    .way_back(identity)
-                    .cloned()
-                    .unwrap_or_default(),
+                way: way_back(&self.decisions, identity),
                 stands: stands.map(|(_, step, _)| step.title.clone()).collect(),
             })
         });

@@ -66,7 +66,7 @@ pub fn open(model: &mut Model) {
     model.coverage = CoverageScreen {
         open: true,
         from_plan: of_plan.is_some(),
-        alert: of_plan.or_else(|| model.selected.clone()),
+        alert: of_plan.or_else(|| Some(model.acted_of_line(model.selected.as_ref()?))),
         cursor: 0,
     };
     model.overlay = Overlay::Coverage;

@@ -14,6 +14,7 @@ use crate::domain::decision::{Decision, DecisionKind};
 use crate::domain::filter::span_s;
 use crate::domain::hold::{Ending, LONGEST_HOLD_S};
 use crate::domain::ids::AlertId;
+use crate::domain::playbook::Playbook;
 use crate::domain::queue::Lane;
 use crate::domain::text::show;
 use crate::domain::vocabulary::Layer;
@@ -199,8 +200,14 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
     };
     match key.code {
         Code::Esc => model.overlay = model.resting(),
-        Code::Enter => match decided(prompt, now) {
-            Ok(decisions) => {
+        Code::Enter => match decided(prompt, &model.playbooks, now) {
+            Ok(mut decisions) => {
+                for hold in decisions
+                    .iter_mut()
+                    .filter(|d| d.kind == DecisionKind::Hold)
+                {
+                    hold.identity = model.detail_of(&hold.alert).identity.map(|card| card.id);
+                }
                 model.overlay = model.resting();
                 model.marks.clear();
                 return vec![Effect::Record(decisions)];
@@ -213,7 +220,7 @@ pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
 }
 
 /// Reads what was typed for a hold: how long, what happens then, why.
-pub fn parsed_hold(text: &str, now: Timestamp) -> Result<Decision, String> {
+pub fn parsed_hold(text: &str, playbooks: &[Playbook], now: Timestamp) -> Result<Decision, String> {
     let mut words = text.splitn(3, char::is_whitespace);
     let (span, ending, reason) = (
         words.next().unwrap_or_default(),
@@ -233,6 +240,12 @@ pub fn parsed_hold(text: &str, now: Timestamp) -> Result<Decision, String> {
     })?;
     if (ending == Ending::Contain) == playbook.is_empty() {
         return Err("contain needs a playbook, and only it: contain:PLAYBOOK".to_owned());
+    }
+    if !playbook.is_empty() && !playbooks.iter().any(|known| known.id == playbook) {
+        return Err(format!(
+            "there is no playbook `{}`; P and `stanch policy show` list them",
+            show(playbook)
+        ));
     }
     if reason.is_empty() {
         return Err("a reason is needed after that".to_owned());
@@ -258,9 +271,13 @@ pub fn hold_name(alert: &AlertId, now: Timestamp) -> String {
 }
 
 /// Returns what is recorded, or what is missing.
-fn decided(prompt: &ReasonPrompt, now: Timestamp) -> Result<Vec<Decision>, String> {
+fn decided(
+    prompt: &ReasonPrompt,
+    playbooks: &[Playbook],
+    now: Timestamp,
+) -> Result<Vec<Decision>, String> {
     if prompt.kind == DecisionKind::Hold {
-        let hold = parsed_hold(prompt.input.value().trim(), now)?;
+        let hold = parsed_hold(prompt.input.value().trim(), playbooks, now)?;
         let one = |alert: &AlertId| Decision {
             alert: alert.clone(),
             hold: Some(hold_name(alert, now)),

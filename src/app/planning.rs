@@ -102,7 +102,8 @@ pub fn stage_on(
 
 /// Shows the plan last run for the selected alert.
 pub fn reopen(model: &mut Model, now: Timestamp) {
-    if let Some(alert) = model.selected.clone() {
+    if let Some(alert) = &model.selected {
+        let alert = model.acted_of_line(alert);
         reopen_for(model, &alert, now);
     }
 }
@@ -410,7 +411,13 @@ pub fn takes_text(view: &PlanView) -> bool {
 
 /// Applies a key to the confirming name; returns whether the key was for it.
 pub fn edit(view: &mut PlanView, key: Key, now: Timestamp) -> bool {
-    let editing = matches!(key.code, Code::Char(_)) && !key.ctrl || key.code == Code::Backspace;
+    let is_typed = !view.typed.value().is_empty();
+    let editing = match key.code {
+        // With nothing to clear they scroll, as everywhere.
+        Code::Char('u' | 'w') if key.ctrl => is_typed,
+        Code::Char(_) => !key.ctrl,
+        code => code == Code::Backspace,
+    };
     // Keys within the first moments were meant for what was there before.
     if editing && armed(view, now) {
         field::edit(&mut view.typed, key);

@@ -1,5 +1,10 @@
 //! How an alert stands, in one word.
 
+use std::collections::BTreeSet;
+
+use super::model::Model;
+use crate::domain::ids::AlertId;
+
 /// How an alert stands, in one word for the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowState {
@@ -78,6 +83,26 @@ impl RowState {
             Self::Dismissed => "dismissed",
             Self::Snoozed => "snoozed",
             Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl Model {
+    /// Returns the alerts of the line of an alert of which an act's outcome is unknown. A line that stands for several must
+    /// not hide that.
+    pub fn unknowns_of_line(&self, id: &AlertId) -> BTreeSet<AlertId> {
+        let alerts = self.open_unknowns().map(|act| &act.intent.alert);
+        let here = alerts.filter(|other| self.queue.is_one_line(id, other));
+        here.cloned().collect()
+    }
+
+    /// Returns the alert of a line whose containment is to be shown: itself, or another one of which an act's outcome is
+    /// unknown.
+    pub fn acted_of_line(&self, id: &AlertId) -> AlertId {
+        let unknown = || self.unknowns_of_line(id).pop_first();
+        match self.decisions.acts_for(id).next() {
+            Some(_) => id.clone(),
+            None => unknown().unwrap_or_else(|| id.clone()),
         }
     }
 }

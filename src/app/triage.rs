@@ -310,10 +310,14 @@ fn reconcile(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let Some(id) = model.selected.clone() else {
         return Vec::new();
     };
+    let mut unknown = model.unknowns_of_line(&id);
     if model.row_state(&id) == RowState::Unknown {
-        model.say(now, Level::Info, "reading back; nothing is sent again");
-        return vec![Effect::Reconcile(id)];
+        unknown.insert(id);
     }
-    model.say(now, Level::Info, "nothing of this alert is unknown");
-    Vec::new()
+    let text = match unknown.is_empty() {
+        true => "nothing of this alert is unknown",
+        false => "reading back; nothing is sent again",
+    };
+    model.say(now, Level::Info, text);
+    unknown.into_iter().map(Effect::Reconcile).collect()
 }

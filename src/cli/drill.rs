@@ -251,6 +251,8 @@ struct Running {
     lab: Option<JoinHandle<LabHandle>>,
     /// What the drill teaches.
     lesson: Option<Debrief>,
+    /// The state directory, where one was named.
+    named: Option<PathBuf>,
 }
 
 impl Running {
@@ -265,6 +267,7 @@ impl Running {
             cancel: CancellationToken::new(),
             lab: None,
             lesson: None,
+            named: global.state_dir.clone(),
         })
     }
 
@@ -380,7 +383,10 @@ impl Running {
                 }
             }
             println!(
-                "  What was decided: stanch log show --drill (kept in {})",
+                "  What was decided: stanch{} log show --drill (kept in {})",
+                self.named
+                    .as_ref()
+                    .map_or_else(String::new, |dir| format!(" --state-dir {}", dir.display())),
                 self.setup.state.display()
             );
         }

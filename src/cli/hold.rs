@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::plan::{find, refuse_blocked, refuse_read_only, silent, with_setup};
 use super::record::{not_recorded, refuse};
-use super::{Global, exit};
+use super::setup::Setup;
+use super::{Global, exit, identity};
 use crate::app::deciding;
 use crate::domain::authority::Role;
 use crate::domain::debt::{self, debts};
@@ -74,7 +75,8 @@ pub fn hold(global: &Global, args: &HoldArgs, out: &mut dyn Write) -> anyhow::Re
                 let alert = find(setup, &mut model, alert)?;
                 let now = steady::now();
                 let text = format!("{span} {then} {reason}");
-                let hold = deciding::parsed_hold(&text, now).map_err(anyhow::Error::msg)?;
+                let hold = deciding::parsed_hold(&text, &model.playbooks, now)
+                    .map_err(anyhow::Error::msg)?;
                 let identity = model.detail_of(&alert).identity.map(|card| card.id);
                 Decision {
                     hold: Some(deciding::hold_name(&alert, now)),
@@ -135,6 +137,17 @@ pub fn hold(global: &Global, args: &HoldArgs, out: &mut dyn Write) -> anyhow::Re
         }
         Ok(exit::DONE)
     })
+}
+
+/// Finds the identity that is meant: one that the log knows by its id, or one that the inventory lists, by whatever it is
+/// called. To say of a name that nobody knows that it was never contained would be a false all-clear.
+async fn contained(setup: &Setup, text: &str) -> anyhow::Result<IdentityId> {
+    let id = IdentityId::new(text);
+    let decisions = setup.services.journal.latest().await?;
+    if decisions.acts_on(&id).next().is_some() {
+        return Ok(id);
+    }
+    identity::find(&setup.services.inventory, text)
 }
 
 /// `stanch debts`: everything temporary, what ends first first.
@@ -211,7 +224,6 @@ pub struct RestoreArgs {
 
 /// `stanch restore`: what stands, what is missing; then each gate, then the lifting.
 pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let id = IdentityId::new(args.identity.clone());
     let reason = args.reason.as_deref().unwrap_or_default().trim().to_owned();
     let acts = args.gate.is_some() || args.lift;
     if acts {
@@ -234,6 +246,7 @@ pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> anyh
         super::plan::progress(global.json),
         async |setup, _| {
             let services = &setup.services;
+            let id = contained(setup, &args.identity).await?;
             let done = match gate {
                 Some(gate) => way_back::vouch(services, &id, gate, &reason)
                     .await
@@ -254,7 +267,7 @@ pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> anyh
                 .await
                 .map_err(anyhow::Error::msg)?;
             let decisions = services.journal.latest().await?;
-            let way = decisions.holds.way_back(&id).cloned().unwrap_or_default();
+            let way = debt::way_back(&decisions, &id);
             let trust = debt::trust(&decisions, &id, steady::now());
             if global.json {
                 let row = |c: &way_back::Control| json!({ "plan": c.digest.as_str(), "step": c.step.as_str(), "title": show(&c.title) });

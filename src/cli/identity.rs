@@ -10,6 +10,7 @@ use std::io::Write;
 use jiff::Timestamp;
 
 use super::{Global, setup};
+use crate::domain::ids::IdentityId;
 use crate::domain::inventory::Inventory;
 
 /// Arguments of `stanch identity`.
@@ -42,6 +43,14 @@ pub fn run(global: &Global, args: &IdentityArgs, out: &mut dyn Write) -> anyhow:
         IdentityAction::Map(args) => map::run(global, args, now, out),
         IdentityAction::Readiness(args) => readiness::run(global, args, now, out),
     }
+}
+
+/// Finds the one identity that is meant, by whatever it is called.
+///
+/// # Errors
+/// If no inventory lists it, or several may be meant.
+pub fn find(inventory: &Inventory, text: &str) -> anyhow::Result<IdentityId> {
+    show::found(inventory, text).map(|(card, _)| card.id.clone())
 }
 
 /// Says on standard error what of the inventory is missing.

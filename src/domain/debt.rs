@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::authority::{Authority, Role, who};
 use super::coverage::CellState;
 use super::decision::{Act, Decisions, PlanState};
-use super::hold::{Ending, Hold};
+use super::hold::{Ending, Hold, WayBack};
 use super::ids::{AlertId, IdentityId, PlanDigest};
 use super::overlap::{self, Later};
 use super::plan::{PlanStep, Undo};
@@ -424,6 +424,21 @@ pub fn trust(decisions: &Decisions, identity: &IdentityId, now: Timestamp) -> Tr
         (None, Some((said, _))) => Trust::Restored { at: said.at },
         (None, None) => Trust::Untouched,
     }
+}
+
+/// Returns how far an identity has come on its way back: what was vouched for before it was contained last says nothing of
+/// what led to that.
+pub fn way_back(decisions: &Decisions, identity: &IdentityId) -> WayBack {
+    let mut way = decisions
+        .holds
+        .way_back(identity)
+        .cloned()
+        .unwrap_or_default();
+    let acts = decisions.acts_on(identity).filter(|act| !act.intent.undo);
+    let contained = acts.map(|act| act.at).max();
+    way.gates
+        .retain(|_, said| contained.is_some_and(|at| said.at >= at));
+    way
 }
 
 #[cfg(test)]

@@ -611,6 +611,18 @@ impl Queue {
         members.map(|slot| self.id(slot)).collect()
     }
 
+    /// Tells whether one line stands for both alerts.
+    pub fn is_one_line(&self, one: &AlertId, other: &AlertId) -> bool {
+        let both = self.slot(one).zip(self.slot(other));
+        both.is_some_and(|(a, b)| {
+            a == b
+                || self
+                    .groups
+                    .as_ref()
+                    .is_some_and(|g| g.same(a, b, &self.rows))
+        })
+    }
+
     /// Tells whether two alerts name the same identity.
     pub fn is_about_the_same(&self, one: &AlertId, other: &AlertId) -> bool {
         let who = |id: &AlertId| self.slot(id).map_or(0, |slot| self.rows[slot.at()].who);

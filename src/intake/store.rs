@@ -72,7 +72,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// SQLite refused.
-    #[error("use the alert database: {0}")]
+    #[error("use the alert database: {}{}", .0, way_out(.0))]
     Sqlite(#[from] rusqlite::Error),
     /// The database was written by a newer program.
     #[error("read {}: its schema is version {found}, this program knows {SCHEMA_VERSION}; use the newer program", path.display())]
@@ -90,6 +90,20 @@ pub enum StoreError {
         /// What is wrong and where.
         what: String,
     },
+}
+
+/// Says what to do where the system, not the database, is the cause.
+fn way_out(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+    match error.sqlite_error_code() {
+        Some(DiskFull | SystemIoFailure) => {
+            "; make room on the disk of the state directory, and see that it can be written"
+        }
+        Some(CannotOpen | PermissionDenied | ReadOnly) => {
+            "; see that the state directory can be written, or name another with --state-dir; `stanch log` reads without it"
+        }
+        _ => "",
+    }
 }
 
 impl StoreError {

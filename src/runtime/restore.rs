@@ -7,10 +7,11 @@ use super::journal::Report;
 use super::services::Services;
 use super::{approval, execute, steady};
 use crate::domain::authority::Role;
-use crate::domain::debt::controls;
+use crate::domain::debt::{controls, way_back};
 use crate::domain::decision::{Decision, DecisionKind, RecordType};
 use crate::domain::hold::{Gate, PROBATION_S};
 use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
+use crate::domain::text::show_identifier;
 
 /// A control on an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +50,13 @@ pub async fn vouch(
     if gate == Gate::SecondPerson {
         second_person(services, &decisions, identity).await?;
     }
-    let last = decisions.acts_on(identity).next_back();
-    let alert = last.map_or_else(|| AlertId::new(""), |act| act.intent.alert.clone());
+    let Some(last) = decisions.acts_on(identity).next_back() else {
+        return Err(format!(
+            "`{}` was never contained, so there is nothing to vouch for",
+            show_identifier(identity.as_str())
+        ));
+    };
+    let alert = last.intent.alert.clone();
     let vouched = Decision {
         identity: Some(identity.clone()),
         gate: Some(gate),
@@ -68,11 +74,7 @@ async fn second_person(
     decisions: &crate::domain::decision::Decisions,
     identity: &IdentityId,
 ) -> Result<(), String> {
-    let way = decisions
-        .holds
-        .way_back(identity)
-        .cloned()
-        .unwrap_or_default();
+    let way = way_back(decisions, identity);
     let missing: Vec<&str> = way
         .missing()
         .into_iter()
@@ -116,11 +118,7 @@ pub async fn restore(
 ) -> Result<Vec<Control>, String> {
     approval::may_decide(services).await?;
     let decisions = services.journal.latest().await.map_err(|e| e.to_string())?;
-    let way = decisions
-        .holds
-        .way_back(identity)
-        .cloned()
-        .unwrap_or_default();
+    let way = way_back(&decisions, identity);
     let missing: Vec<&str> = way.missing().into_iter().map(Gate::as_str).collect();
     if !missing.is_empty() {
         return Err(format!(
@@ -132,12 +130,6 @@ pub async fn restore(
     let Some(alert) = last.map(|act| act.intent.alert.clone()) else {
         return Err("nothing was done to it, so there is nothing to lift".to_owned());
     };
-    // What was vouched for before the last act says nothing of what led to that.
-    let contained = decisions.acts_on(identity).filter(|act| !act.intent.undo);
-    let contained = contained.map(|act| act.at).max();
-    if way.gates.values().any(|said| Some(said.at) < contained) {
-        return Err("it was contained again since somebody vouched for it; look again".to_owned());
-    }
     let mut lifted = Vec::new();
     for control in standing(services, identity).await? {
         let ended = execute::undo(services, &control.digest, &control.step, report).await;

@@ -298,8 +298,15 @@ fn row(
         _ => what,
     };
     let by_itself = words(model, &id, ui.now).filter(|words| words.counts);
+    let hides_unknown = row.folded.alerts > 1
+        && state != RowState::Unknown
+        && !model.unknowns_of_line(&id).is_empty();
     let (what, state_word) = match by_itself {
         Some(words) => (format!("{}, {what}", words.short), "auto"),
+        None if hides_unknown => (
+            format!("UNKNOWN among them, {what}"),
+            RowState::Unknown.as_str(),
+        ),
         None => (what, state.as_str()),
     };
     let target = match row.incident {

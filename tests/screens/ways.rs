@@ -3,8 +3,9 @@
 use rstest::rstest;
 use serde_json::json;
 use stanch::app::command::{Command, disabled_reason};
+use stanch::app::keys::Key;
 use stanch::app::model::{Overlay, Run, Stage};
-use stanch::app::msg::Msg;
+use stanch::app::msg::{Effect, Msg};
 use stanch::domain::decision::RecordType;
 
 use super::world::World;
@@ -71,6 +72,44 @@ fn a_plan_that_waits_is_shown_from_its_alert() {
     world.model.runs.insert(digest, run);
     world.press("p");
     assert_eq!(stage_of(&world), Some(Stage::WaitingApproval));
+}
+
+/// An act about the second alert of a line, of which nobody knows the outcome.
+#[test]
+fn a_line_for_several_alerts_hides_no_unknown_act() {
+    let mut world = World::showing("folded");
+    let row = |world: &World| {
+        let screen = super::dump(&super::rendered(&world.model, "mono", true, 120, 40));
+        screen
+            .lines()
+            .find(|line| line.contains("12m  svc-deploy"))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(!row(&world).contains("UNKNOWN"), "{}", row(&world));
+    let first = world.model.queue.at(0).unwrap();
+    let other = world
+        .model
+        .queue
+        .members(&first)
+        .into_iter()
+        .find(|id| *id != first)
+        .unwrap();
+    let intent = json!({
+        "intent": "i-9", "digest": "d", "step": "2", "verb": "revoke_sessions", "identity": "lab:svc-deploy",
+        "alert": other.as_str(), "undo": false, "process": {"pid": 7, "start": 1, "boot": "b"},
+    });
+    let sent = entry("local/jump1/bob", 9, 0, RecordType::Intent, intent);
+    world.send(Msg::Journal(vec![sent]));
+    world.model.selected = Some(first);
+    assert!(row(&world).contains("UNKNOWN"), "{}", row(&world));
+    let effects = world.send(Msg::Key(Key::char('v')));
+    assert!(
+        matches!(effects.as_slice(), [Effect::Reconcile(id)] if *id == other),
+        "{effects:?}"
+    );
+    world.press("C");
+    assert_eq!(world.model.coverage.alert, Some(other));
 }
 
 /// What the bottom line offers is never refused.

@@ -71,7 +71,10 @@ pub fn run(
 }
 
 /// Finds the one identity that is meant.
-fn found<'i>(inventory: &'i Inventory, id: &str) -> anyhow::Result<(&'i Identity, Candidate)> {
+pub(super) fn found<'i>(
+    inventory: &'i Inventory,
+    id: &str,
+) -> anyhow::Result<(&'i Identity, Candidate)> {
     let (provider, native) = id.split_once(':').unwrap_or(("", id));
     let subject = |provider: &str, native: &str| Subject {
         provider: provider.into(),

@@ -5,6 +5,7 @@ use super::*;
 use crate::domain::authority::{Analyst, Roster};
 use crate::domain::decision::testing::fold;
 use crate::domain::decision::{Entry, RecordType};
+use crate::domain::hold::Gate;
 use crate::domain::hold::PROBATION_S;
 
 fn at(second: i64) -> Timestamp {
@@ -205,4 +206,33 @@ fn trust_goes_from_untouched_to_untrusted_to_probation_and_back() {
         seen(&entries, 100 + PROBATION_S),
         Trust::Restored { at: at(100) }
     );
+}
+
+#[test]
+fn a_gate_that_was_vouched_for_before_the_containment_says_nothing() {
+    let gate = |second, gate: &str| {
+        decision(
+            "ada",
+            second,
+            &json!({"kind": "gate", "alert": "s/1", "reason": "looked", "identity": "p:a", "gate": gate}),
+        )
+    };
+    let (mut entries, digest) = contained("disable_identity");
+    entries.push(gate(2, "cause"));
+    entries.push(gate(20, "siblings"));
+    let id = IdentityId::new("p:a");
+    let passed = |entries: &[Entry]| -> Vec<Gate> {
+        way_back(&fold(entries), &id).gates.into_keys().collect()
+    };
+    assert_eq!(passed(&entries), [Gate::Siblings]);
+    entries.extend(act(
+        "i2",
+        30,
+        &digest,
+        "disable_identity",
+        false,
+        "accepted",
+    ));
+    assert_eq!(passed(&entries), [], "contained again since");
+    assert_eq!(passed(&[gate(2, "cause")]), [], "never contained");
 }
