@@ -26,13 +26,29 @@ pub fn edit(input: &mut Input, key: Key) {
     input.handle(request);
 }
 
-/// Puts pasted text into a field: one line, no control characters, bounded.
-pub fn paste(input: &mut Input, text: &str) {
+/// Puts pasted text into a field: one line, no control characters, bounded. Tells whether all of it fitted.
+pub fn paste(input: &mut Input, text: &str) -> bool {
     let room = CAP.saturating_sub(input.value().chars().count());
     let line = text
         .chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c });
-    for c in line.filter(|c| !c.is_control()).take(room) {
+    let mut line = line.filter(|c| !c.is_control());
+    for c in line.by_ref().take(room) {
         input.handle(InputRequest::InsertChar(c));
+    }
+    line.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_says_whether_it_was_cut() {
+        let mut input = Input::default();
+        assert!(paste(&mut input, "two\nlines\u{1b}"));
+        assert_eq!(input.value(), "two lines");
+        assert!(!paste(&mut input, &"x".repeat(CAP)));
+        assert_eq!(input.value().chars().count(), CAP);
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::command::{self, Command, Scope, disabled_reason};
 use super::keymap::{Keymap, Meaning};
 use super::keys::{Code, Key};
-use super::model::{Level, Model, Overlay, SourceView, Stage};
+use super::model::{Level, Model, Overlay, ReasonPrompt, SourceView, Stage};
 use super::msg::{Effect, Msg};
 use super::{
     afterwards, automation, away, board_screen, born, card_screen, choosing, context, coverage,
@@ -375,8 +375,15 @@ fn born_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
 fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
     model.dirty = true;
     match &mut model.overlay {
-        Overlay::Reason(prompt) => field::paste(&mut prompt.input, text),
-        Overlay::SaveView(name) | Overlay::Say(_, name) => field::paste(name, text),
+        Overlay::Reason(ReasonPrompt { input, .. })
+        | Overlay::SaveView(input)
+        | Overlay::Say(_, input) => {
+            if !field::paste(input, text) {
+                let text =
+                    "the paste was cut: a field takes 500 characters, more belongs into the ticket";
+                model.say(now, Level::Warn, text);
+            }
+        }
         Overlay::Palette(_) => return palette::paste(model, text),
         Overlay::Help { .. } | Overlay::Messages { .. } if model.reader.typing => {
             reader::paste(model, text);

@@ -25,6 +25,16 @@ use crate::app::settings::{AuthSettings, SecretRef};
 /// A token is renewed this long before it ends.
 const MARGIN: Duration = Duration::from_secs(20);
 
+/// Names the settings that an answer of the token endpoint points at.
+const fn what_to_check(status: u16) -> &'static str {
+    match status {
+        404 | 405 | 410 => {
+            "`base_url` and `params` of this connector: nothing that logs in is at that address"
+        }
+        _ => "`auth` of this connector",
+    }
+}
+
 /// Why the console could not identify itself. Nothing was sent to the provider's API.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
@@ -32,7 +42,7 @@ pub enum AuthError {
     #[error("cannot read the console's own secret: {0}")]
     Secret(#[from] SecretError),
     /// The token endpoint refused it.
-    #[error("the console's own login was refused with status {0}; check `auth` of this connector")]
+    #[error("the console's own login was refused with status {}; check {}", .0, what_to_check(*.0))]
     Refused(u16),
     /// The token endpoint did not answer usefully.
     #[error("the console could not log in: {0}")]

@@ -60,8 +60,13 @@ pub fn parse(text: &str) -> Result<VecDeque<Step>, ScriptError> {
         match word {
             "key" => {
                 for name in rest.split_whitespace() {
-                    let key =
-                        Key::parse(name).ok_or_else(|| fail(format!("`{name}` is no key")))?;
+                    // A letter means itself; how the name of a key is written is no matter.
+                    let named = name.chars().count() > 1;
+                    let key = Key::parse(name)
+                        .or_else(|| Key::parse(&name.to_lowercase()).filter(|_| named))
+                        .ok_or_else(|| {
+                            fail(format!("`{name}` is no key; `stanch keys` names them"))
+                        })?;
                     steps.push_back(Step::Key(key));
                 }
             }
@@ -88,6 +93,22 @@ pub fn parse(text: &str) -> Result<VecDeque<Step>, ScriptError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_named_as_people_write_them() {
+        assert_eq!(
+            parse("key Tab ENTER Esc").unwrap(),
+            parse("key tab enter esc").unwrap()
+        );
+        // A letter means itself.
+        assert_ne!(parse("key g").unwrap(), parse("key G").unwrap());
+        assert!(
+            parse("key Nope")
+                .unwrap_err()
+                .to_string()
+                .contains("`Nope` is no key")
+        );
+    }
 
     #[test]
     fn reads_every_step() {

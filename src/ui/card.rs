@@ -107,9 +107,13 @@ fn hints(model: &Model, alert: &Alert, ui: Ui<'_>) -> Vec<Line<'static>> {
     };
     let line = |subject: &Subject| {
         let name = subject.name.as_ref().filter(|n| !n.is_empty());
-        let name = name.map_or_else(String::new, |n| format!(" ({})", show_identifier(n.raw())));
-        let provider = show_identifier(subject.provider.raw());
-        let id = show_identifier(subject.native_id.raw());
+        let short = |raw: &Untrusted| {
+            let shown = show_identifier(raw.raw());
+            fit(&shown, whose::MOST_NAME, ui.glyphs.ellipsis)
+        };
+        let name = name.map_or_else(String::new, |n| format!(" ({})", short(n)));
+        let provider = short(&subject.provider);
+        let id = short(&subject.native_id);
         single(
             ui,
             "named",

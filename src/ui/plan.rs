@@ -392,7 +392,7 @@ fn progress_line(model: &Model, digest: &PlanDigest, step: &PlanStep, ui: Ui<'_>
     if let Some(undo) = model.decisions.undo_of(digest, &step.id) {
         let text = format!(" {} TAKEN BACK ({})", ui.glyphs.failed, undo.cell().words());
         return Line::from(vec![
-            Span::styled(format!("{text:<18}"), ui.theme.style(Role::Error)),
+            Span::styled(format!("{text:<17} "), ui.theme.style(Role::Error)),
             Span::raw(format!("{} {}", step.id, show(&step.title))),
         ]);
     }

@@ -479,8 +479,8 @@ const fn plan_hints(stage: &Stage) -> &'static [Command] {
             Command::Back,
             Command::SwitchButton,
             Command::Accept,
-            Command::Rebuild,
             Command::PageDown,
+            Command::Rebuild,
         ],
         Stage::WaitingApproval => &[Command::Back, Command::PageDown, Command::BreakGlass],
         Stage::Running => &[

@@ -15,12 +15,16 @@ use crate::domain::identity::{
     At, Credential, Field, Grant, Identity, Intent, RecoveryPath, RecoveryState, coarse,
 };
 use crate::domain::observed::Fits;
-use crate::domain::text::{Untrusted, show, show_identifier};
+use crate::domain::text::{Untrusted, fit, show, show_identifier};
 use crate::ui::Ui;
 use crate::ui::theme::Role;
 
 /// Most lines of one kind; the subcommand shows all.
 const MOST: usize = 5;
+
+/// Cells of a name that is shown in passing: a longer one would push owner and environment out of sight. A plan shows it
+/// whole.
+pub const MOST_NAME: usize = 120;
 
 /// Returns the lines of a card.
 pub(super) fn lines(model: &Model, card: &Identity, ui: Ui<'_>, width: u16) -> Vec<Line<'static>> {
@@ -82,7 +86,11 @@ fn name_line(
     };
     let mut line = Line::from(vec![
         Span::styled(
-            show_identifier(card.name.raw()).into_owned(),
+            fit(
+                &show_identifier(card.name.raw()),
+                MOST_NAME,
+                ui.glyphs.ellipsis,
+            ),
             ui.theme.style(Role::Title),
         ),
         Span::raw(format!("  {}  {enabled}", card.kind)),
