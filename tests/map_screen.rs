@@ -10,6 +10,7 @@ use stanch::app::keys::Key;
 use stanch::app::map::Tab;
 use stanch::app::model::{Overlay, Pane};
 use stanch::app::msg::{Effect, Msg};
+use stanch::app::passing;
 use stanch::domain::graph::{Joined, NodeState};
 use stanch::domain::identity::LiveContext;
 use stanch::domain::ids::{IdentityId, NodeId};
@@ -190,6 +191,9 @@ fn whoever_runs_through_the_queue_asks_about_where_he_stops() {
     for key in ["k", "k", "k"] {
         asked.extend(world.send(Msg::Key(Key::parse(key).unwrap())));
     }
+    assert!(world.model.is_passing() && !world.model.detail.looking);
+    passing::rest(&mut world.model);
+    asked.extend(world.send(Msg::Tick));
     asked.retain(|effect| matches!(effect, Effect::AskMap(_)));
     assert_eq!(asked.len(), 1, "one question is under way at a time");
     assert!(world.model.detail.looking);
