@@ -1,6 +1,7 @@
 //! Who writes: the user, session, terminal and process behind a record.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -74,14 +75,25 @@ fn claimed(name: &str) -> Option<Value> {
     Some(json!({"claimed": word}))
 }
 
-/// Returns this process, told apart from a later one with the same number.
+/// Returns this process, told apart from a later one with the same number. Every intent names it, so the system is asked
+/// once.
 pub fn process() -> Process {
+    static OWN: OnceLock<Process> = OnceLock::new();
     let pid = std::process::id();
-    Process {
+    // A child that was forked is another process.
+    if let Some(own) = OWN.get().filter(|own| own.pid == pid) {
+        return own.clone();
+    }
+    let own = Process {
         pid,
         start: start_of(pid).map_or(0, |(start, _)| start),
         boot: boot_id(),
+    };
+    // What could not be read now may be readable the next time.
+    if own.start != 0 && !own.boot.is_empty() {
+        OWN.get_or_init(|| own.clone());
     }
+    own
 }
 
 /// Tells whether that process still runs on this host since this boot.
