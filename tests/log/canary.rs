@@ -172,8 +172,9 @@ impl Desk {
         // A preview takes no key in its first moments.
         let chosen = |pty: &Pty| {
             let text = pty.text();
-            let before = text.split("[ Run ]").next().and_then(|t| t.chars().last());
-            before.is_some_and(|c| !c.is_whitespace())
+            // The frame that tells of the preview may be half drawn yet, and the button not there.
+            let before = text.split_once("[ Run ]").map(|(t, _)| t);
+            before.is_some_and(|t| !t.ends_with(char::is_whitespace))
         };
         // A key that was taken shows, however slow the machine; pressed again it could undo what it did.
         let press_until = |pty: &mut Pty, key: &str, done: &dyn Fn(&Pty) -> bool| {
