@@ -23,7 +23,7 @@ pub fn about(
         card,
         alert: model.alerts.read(alert).map(|alert| &**alert),
         breaks: Some(&detail.look.breaks),
-        plan: plan.as_ref().map(|(_, plan)| (&**plan, stands.as_str())),
+        plan: plan.as_ref().map(|(_, plan)| (*plan, stands.as_str())),
         choices: &detail.choices,
         now,
     };

@@ -35,7 +35,7 @@ impl Model {
         } else {
             Vec::new()
         };
-        let running = |digest: &PlanDigest| self.runs.get(digest).is_some_and(|run| run.running);
+        let running = |digest: &PlanDigest| self.runs_plan(digest);
         coverage(&Facts {
             decisions: &self.decisions,
             inventory: &self.inventory,

@@ -195,32 +195,49 @@ fn close_all(model: &mut Model, id: AlertId, now: Timestamp) -> Vec<Effect> {
 /// Handles a key while a reason is asked for.
 pub fn reason_key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
     model.dirty = true;
-    let Overlay::Reason(prompt) = &mut model.overlay else {
+    let Overlay::Reason(prompt) = &model.overlay else {
         return Vec::new();
     };
     match key.code {
         Code::Esc => model.overlay = model.resting(),
-        Code::Enter => match decided(prompt, &model.playbooks, now) {
-            Ok(mut decisions) => {
-                for hold in decisions
-                    .iter_mut()
-                    .filter(|d| d.kind == DecisionKind::Hold)
-                {
-                    hold.identity = model.detail_of(&hold.alert).identity.map(|card| card.id);
-                }
+        Code::Enter => match decided(model, prompt, now) {
+            Ok(decisions) => {
                 model.overlay = model.resting();
                 model.marks.clear();
                 return vec![Effect::Record(decisions)];
             }
             Err(problem) => model.say(now, Level::Warn, problem),
         },
-        _ => field::edit(&mut prompt.input, key),
+        _ => {
+            if let Overlay::Reason(prompt) = &mut model.overlay {
+                field::edit(&mut prompt.input, key);
+            }
+        }
     }
     Vec::new()
 }
 
-/// Reads what was typed for a hold: how long, what happens then, why.
-pub fn parsed_hold(text: &str, playbooks: &[Playbook], now: Timestamp) -> Result<Decision, String> {
+/// Makes the hold of an alert from what was typed: how long, what happens then, why. It is about the identity that the
+/// alert names.
+///
+/// # Errors
+///
+/// What was typed is no hold; the message tells which part, and what belongs there.
+pub fn hold(
+    model: &Model,
+    alert: &AlertId,
+    text: &str,
+    now: Timestamp,
+) -> Result<Decision, String> {
+    Ok(Decision {
+        alert: alert.clone(),
+        hold: Some(hold_name(alert, now)),
+        identity: model.detail_of(alert).identity.map(|card| card.id),
+        ..parsed_hold(text, &model.playbooks, now)?
+    })
+}
+
+fn parsed_hold(text: &str, playbooks: &[Playbook], now: Timestamp) -> Result<Decision, String> {
     let mut words = text.splitn(3, char::is_whitespace);
     let (span, ending, reason) = (
         words.next().unwrap_or_default(),
@@ -264,28 +281,20 @@ pub fn parsed_hold(text: &str, playbooks: &[Playbook], now: Timestamp) -> Result
 }
 
 /// Returns the name of a hold: of what it is about and when it began.
-pub fn hold_name(alert: &AlertId, now: Timestamp) -> String {
+fn hold_name(alert: &AlertId, now: Timestamp) -> String {
     let about = format!("{}\n{}", alert.as_str(), now.as_nanosecond());
     let hex = crate::domain::plan::sha256_hex(about.as_bytes());
     format!("h-{}", hex.get(..10).unwrap_or_default())
 }
 
 /// Returns what is recorded, or what is missing.
-fn decided(
-    prompt: &ReasonPrompt,
-    playbooks: &[Playbook],
-    now: Timestamp,
-) -> Result<Vec<Decision>, String> {
+fn decided(model: &Model, prompt: &ReasonPrompt, now: Timestamp) -> Result<Vec<Decision>, String> {
+    let text = prompt.input.value().trim();
     if prompt.kind == DecisionKind::Hold {
-        let hold = parsed_hold(prompt.input.value().trim(), playbooks, now)?;
-        let one = |alert: &AlertId| Decision {
-            alert: alert.clone(),
-            hold: Some(hold_name(alert, now)),
-            ..hold.clone()
-        };
-        return Ok(prompt.alerts.iter().map(one).collect());
+        let alerts = prompt.alerts.iter();
+        return alerts.map(|alert| hold(model, alert, text, now)).collect();
     }
-    let (to, until, reason) = parsed(prompt.kind, prompt.input.value().trim(), now)?;
+    let (to, until, reason) = parsed(prompt.kind, text, now)?;
     let one = |alert: &AlertId| Decision {
         to: to.clone(),
         until,

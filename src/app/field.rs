@@ -5,7 +5,7 @@ use tui_input::{Input, InputRequest};
 use super::keys::{Code, Key};
 
 /// Longest text of a field, in characters: a few sentences; more belongs into the ticket.
-const CAP: usize = 500;
+pub const CAP: usize = 500;
 
 /// Applies an editing key to a text field.
 pub fn edit(input: &mut Input, key: Key) {

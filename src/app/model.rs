@@ -463,6 +463,18 @@ impl Model {
         self.runs.values().any(|run| run.running)
     }
 
+    /// Tells whether this console is running a plan.
+    pub fn runs_plan(&self, digest: &PlanDigest) -> bool {
+        self.runs.get(digest).is_some_and(|run| run.running)
+    }
+
+    /// Returns the plan for an alert that this console is running.
+    pub fn run_about(&self, alert: &AlertId) -> Option<&PlanDigest> {
+        let about = |run: &Run| run.running && run.alert.as_ref() == Some(alert);
+        let run = self.runs.iter().find(|(_, run)| about(run));
+        run.map(|(digest, _)| digest)
+    }
+
     /// Leaves, or asks first where something would be left behind.
     pub fn leave(&mut self) {
         if self.acting() || self.unrecorded.is_some() {
@@ -495,10 +507,7 @@ impl Model {
 
     /// Returns acts whose outcome nobody knows and that no plan of this console is running, oldest first.
     pub fn open_unknowns(&self) -> impl Iterator<Item = &Act> {
-        let running = |act: &Act| {
-            let run = self.runs.get(&act.intent.digest);
-            run.is_some_and(|run| run.running)
-        };
+        let running = |act: &Act| self.runs_plan(&act.intent.digest);
         self.decisions
             .unknowns()
             .filter(move |act| act.outcome.is_some() || !running(act))
@@ -526,8 +535,7 @@ impl Model {
 
     /// Returns how an alert stands.
     pub fn row_state(&self, id: &AlertId) -> RowState {
-        let about = |run: &Run| run.running && run.alert.as_ref() == Some(id);
-        if let Some((digest, _)) = self.runs.iter().find(|(_, run)| about(run)) {
+        if let Some(digest) = self.run_about(id) {
             return match self.decisions.acts_by(digest).next() {
                 Some(_) => RowState::Acting,
                 None => RowState::Asked,

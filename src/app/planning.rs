@@ -111,15 +111,12 @@ pub fn reopen(model: &mut Model, now: Timestamp) {
 /// Shows the plan of an alert that waits for others or runs, else the one last run.
 pub fn reopen_for(model: &mut Model, alert: &AlertId, now: Timestamp) {
     model.overlay = model.resting();
-    let under_way = model
-        .runs
-        .iter()
-        .find(|(_, run)| run.running && run.alert.as_ref() == Some(alert));
-    let under_way = under_way.map(|(digest, _)| digest.clone());
+    let under_way = model.run_about(alert).cloned();
     let mut inbox = model.inbox(now).into_iter();
     let waiting = inbox.rfind(|(_, state)| state.plan.alert == *alert);
     let waiting = waiting.map(|(digest, _)| digest.clone());
-    let last = model.decisions.last_plan(alert).map(|(digest, _)| digest);
+    let last = model.decisions.last_plan(alert);
+    let last = last.map(|(digest, _)| digest.clone());
     // What began a moment ago may not be read back from the log yet.
     let mut plans = [under_way, waiting, last].into_iter().flatten();
     if !plans.any(|digest| show_stored(model, &digest, now)) {
@@ -134,7 +131,7 @@ pub fn show_stored(model: &mut Model, digest: &PlanDigest, now: Timestamp) -> bo
     let Some((digest, state)) = stored.map(|(d, s)| (d.clone(), s.clone())) else {
         return false;
     };
-    let running = model.runs.get(&digest).is_some_and(|run| run.running);
+    let running = model.runs_plan(&digest);
     let stage = match model.standing(&state) {
         _ if model.decisions.was_run(&digest) && running => Stage::Running,
         _ if model.decisions.was_run(&digest) => Stage::Ended,

@@ -1,7 +1,5 @@
 //! How an alert stands, in one word.
 
-use std::collections::BTreeSet;
-
 use super::model::Model;
 use crate::domain::ids::AlertId;
 
@@ -90,19 +88,18 @@ impl RowState {
 impl Model {
     /// Returns the alerts of the line of an alert of which an act's outcome is unknown. A line that stands for several must
     /// not hide that.
-    pub fn unknowns_of_line(&self, id: &AlertId) -> BTreeSet<AlertId> {
+    pub fn unknowns_of_line<'m>(&'m self, id: &AlertId) -> impl Iterator<Item = &'m AlertId> {
         let alerts = self.open_unknowns().map(|act| &act.intent.alert);
-        let here = alerts.filter(|other| self.queue.is_one_line(id, other));
-        here.cloned().collect()
+        alerts.filter(move |other| self.queue.is_one_line(id, other))
     }
 
     /// Returns the alert of a line whose containment is to be shown: itself, or another one of which an act's outcome is
     /// unknown.
     pub fn acted_of_line(&self, id: &AlertId) -> AlertId {
-        let unknown = || self.unknowns_of_line(id).pop_first();
+        let unknown = || self.unknowns_of_line(id).min();
         match self.decisions.acts_for(id).next() {
             Some(_) => id.clone(),
-            None => unknown().unwrap_or_else(|| id.clone()),
+            None => unknown().unwrap_or(id).clone(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The triage screen: moving about, claiming, dismissing, staging.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -310,7 +311,7 @@ fn reconcile(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     let Some(id) = model.selected.clone() else {
         return Vec::new();
     };
-    let mut unknown = model.unknowns_of_line(&id);
+    let mut unknown: BTreeSet<AlertId> = model.unknowns_of_line(&id).cloned().collect();
     if model.row_state(&id) == RowState::Unknown {
         unknown.insert(id);
     }

@@ -379,8 +379,10 @@ fn on_paste(model: &mut Model, text: &str, now: Timestamp) -> Vec<Effect> {
         | Overlay::SaveView(input)
         | Overlay::Say(_, input) => {
             if !field::paste(input, text) {
-                let text =
-                    "the paste was cut: a field takes 500 characters, more belongs into the ticket";
+                let text = format!(
+                    "the paste was cut: a field takes {} characters, more belongs into the ticket",
+                    field::CAP
+                );
                 model.say(now, Level::Warn, text);
             }
         }

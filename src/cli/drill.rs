@@ -377,8 +377,9 @@ impl Running {
         let status = lab.as_ref().map(LabHandle::status);
         if let Some((status, lesson)) = status.as_ref().zip(self.lesson.as_ref()) {
             println!("The drill is over.");
+            let width = width();
             for line in scored(journal, status, lesson, true).await {
-                for row in broken(format!("  {line}")) {
+                for row in wrap(Line::raw(format!("  {line}")), width) {
                     println!("{row}");
                 }
             }
@@ -398,15 +399,13 @@ impl Running {
     }
 }
 
-/// Breaks a line for the terminal on standard output, which would cut words in two; a file gets it whole.
-fn broken(line: String) -> Vec<String> {
-    let width = std::io::stdout()
+/// Returns where lines break for the terminal on standard output, which would cut words in two; a file gets them whole: 0.
+fn width() -> usize {
+    std::io::stdout()
         .is_terminal()
         .then(crossterm::terminal::size)
         .and_then(Result::ok)
-        .map_or(0, |(width, _)| usize::from(width));
-    let rows = wrap(Line::raw(line), width);
-    rows.iter().map(ToString::to_string).collect()
+        .map_or(0, |(width, _)| usize::from(width))
 }
 
 async fn scored(

@@ -73,17 +73,8 @@ pub fn hold(global: &Global, args: &HoldArgs, out: &mut dyn Write) -> anyhow::Re
                 reason,
             } => {
                 let alert = find(setup, &mut model, alert)?;
-                let now = steady::now();
                 let text = format!("{span} {then} {reason}");
-                let hold = deciding::parsed_hold(&text, &model.playbooks, now)
-                    .map_err(anyhow::Error::msg)?;
-                let identity = model.detail_of(&alert).identity.map(|card| card.id);
-                Decision {
-                    hold: Some(deciding::hold_name(&alert, now)),
-                    identity,
-                    alert,
-                    ..hold
-                }
+                deciding::hold(&model, &alert, &text, steady::now()).map_err(anyhow::Error::msg)?
             }
             What::Agree { hold } | What::End { hold, .. } => {
                 let Some(found) = model.decisions.holds.find(hold) else {

@@ -300,7 +300,7 @@ fn row(
     let by_itself = words(model, &id, ui.now).filter(|words| words.counts);
     let hides_unknown = row.folded.alerts > 1
         && state != RowState::Unknown
-        && !model.unknowns_of_line(&id).is_empty();
+        && model.unknowns_of_line(&id).next().is_some();
     let (what, state_word) = match by_itself {
         Some(words) => (format!("{}, {what}", words.short), "auto"),
         None if hides_unknown => (

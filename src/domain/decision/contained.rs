@@ -1,7 +1,6 @@
 //! What the acts for an alert come to together: which verbs count, which layers are closed, which stay open.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::{Act, Decisions};
 use crate::domain::coverage::CellState;
@@ -61,9 +60,9 @@ impl Decisions {
     }
 
     /// Returns the plan last recorded for an alert that was also started.
-    pub fn last_plan(&self, id: &AlertId) -> Option<(PlanDigest, Arc<Plan>)> {
+    pub fn last_plan(&self, id: &AlertId) -> Option<(&PlanDigest, &Plan)> {
         let act = self.acts_for(id).next_back()?;
         let (digest, state) = self.plan(act.intent.digest.as_str())?;
-        Some((digest.clone(), Arc::new(state.plan.clone())))
+        Some((digest, &state.plan))
     }
 }
