@@ -119,15 +119,18 @@ impl Model {
         (own, open.len())
     }
 
-    /// Says what people rely on that a plan, or whoever is to be contained, gets at.
-    pub fn plan_warnings(&self, plan: &Plan) -> Vec<String> {
+    /// Says what people have to know before a plan is run: what it repeats that may have been done, and what people rely on
+    /// that it, or whoever is to be contained, gets at.
+    pub fn plan_warnings(&self, digest: &PlanDigest, plan: &Plan) -> Vec<String> {
         let graph = self.inventory.graph();
         let is_way_back = |id: &NodeId| {
             let node = graph.node(id);
             node.is_some_and(|node| node.kind == NodeKind::RecoveryPath)
         };
         let authority = self.authority.as_ref();
-        authority.map_or_else(Vec::new, |a| a.warnings(plan, is_way_back))
+        let relied = authority.map_or_else(Vec::new, |a| a.warnings(plan, is_way_back));
+        let repeated = self.decisions.repeated(digest, plan);
+        repeated.into_iter().chain(relied).collect()
     }
 
     /// Looks again at what is temporary.

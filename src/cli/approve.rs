@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::plan::{no_plan, print_plan, refuse_blocked, refuse_read_only, silent, with_setup};
 use super::record::{not_recorded, refuse};
 use super::{Global, exit};
+use crate::app::model::Model;
 use crate::domain::authority::{Authority, Standing, asked_by};
 use crate::domain::decision::PlanState;
-use crate::domain::graph::NodeKind;
-use crate::domain::ids::{NodeId, PlanDigest};
+use crate::domain::ids::PlanDigest;
 use crate::domain::text::{show, show_identifier};
 use crate::domain::vocabulary::Tier;
 use crate::journal::VerdictBlock;
@@ -125,18 +125,19 @@ fn judge(
         return Ok(exit::USAGE);
     }
     let pasted = which.from.map(request::pasted).transpose()?;
-    with_setup(global, silent(), async |setup, _| {
+    with_setup(global, silent(), async |setup, model| {
         let services = &setup.services;
         if let Some(reason) = services.journal.blocked().await {
             return refuse_blocked(&reason, global.json, out);
         }
+        let desk = (services, &model);
         match &pasted {
             Some(Pasted::Verdict(block, signed)) => {
                 taken(services, block, signed.clone(), global.json, out).await
             }
             Some(Pasted::Request(digest, state)) => {
                 let about = (digest, &**state);
-                judged(services, about, verdict, reason, (true, global.json), out).await
+                judged(desk, about, verdict, reason, (true, global.json), out).await
             }
             None => {
                 let digest = which.digest.unwrap_or_default();
@@ -145,7 +146,7 @@ fn judge(
                 };
                 let about = (&digest, &state);
                 judged(
-                    services,
+                    desk,
                     about,
                     verdict,
                     reason,
@@ -160,7 +161,7 @@ fn judge(
 
 /// Shows what was asked for and records the verdict on it.
 async fn judged(
-    services: &Services,
+    (services, model): (&Services, &Model),
     (digest, state): (&PlanDigest, &PlanState),
     verdict: Verdict<'_>,
     reason: Option<&str>,
@@ -170,10 +171,12 @@ async fn judged(
     let approved = verdict.is_yes();
     if let Verdict::Yes(confirm) = verdict {
         if !json {
-            print_plan(digest, &state.plan, out)?;
-            for line in warnings(services, state) {
-                writeln!(out, "WARNING: {}", show(&line))?;
-            }
+            print_plan(
+                digest,
+                &state.plan,
+                &model.plan_warnings(digest, &state.plan),
+                out,
+            )?;
         }
         let name = show_identifier(state.plan.identity_name.raw()).into_owned();
         if state.plan.tier == Tier::Hard && confirm != Some(&name) {
@@ -256,17 +259,6 @@ async fn taken(
         )?;
     }
     Ok(exit::DONE)
-}
-
-/// What people rely on that lies within reach.
-fn warnings(services: &Services, state: &PlanState) -> Vec<String> {
-    let graph = services.inventory.graph();
-    let is_way_back = |id: &NodeId| {
-        let node = graph.node(id);
-        node.is_some_and(|node| node.kind == NodeKind::RecoveryPath)
-    };
-    let authority = services.authority.as_ref();
-    authority.map_or_else(Vec::new, |a| a.warnings(&state.plan, is_way_back))
 }
 
 /// `stanch approvals`.

@@ -253,6 +253,7 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
                 return Ok(exit::FAILED);
             }
         };
+        let warnings = model.plan_warnings(&digest, &plan);
         if global.json {
             let items = handoff::items(&digest, &plan, &model.decisions);
             writeln!(
@@ -260,10 +261,11 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
                 "{}",
                 json!({
                     "digest": digest.as_str(), "plan": plan.to_value(), "hand_off": items, "options": detail.choices,
+                    "warnings": warnings,
                 })
             )?;
         } else {
-            print_plan(&digest, &plan, out)?;
+            print_plan(&digest, &plan, &warnings, out)?;
         }
         Ok(exit::DONE)
     })
@@ -384,6 +386,7 @@ fn print_options(detail: &Detail, json: bool, out: &mut dyn Write) -> anyhow::Re
 pub(super) fn print_plan(
     digest: &PlanDigest,
     plan: &Plan,
+    warnings: &[String],
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let name = show_identifier(plan.identity_name.raw());
@@ -399,6 +402,9 @@ pub(super) fn print_plan(
         "nothing was sent; it can be run until {}",
         plan.expires
     )?;
+    for warning in warnings {
+        writeln!(out, "WARNING: {}", show(warning))?;
+    }
     for step in &plan.steps {
         writeln!(
             out,

@@ -34,7 +34,7 @@ words! {
         Siblings = "siblings",
         /// The ways back in are what they were.
         Recovery = "recovery",
-        /// Accounts and consents that hang on it were looked at.
+        /// Accounts and consents that hang on it, and what it may do, were looked at.
         Linked = "linked",
         /// Somebody else looked at all of it.
         SecondPerson = "second_person",
@@ -49,7 +49,7 @@ impl Gate {
             Self::Credentials => "everything that was exposed was replaced",
             Self::Siblings => "whatever shares its secrets or store was checked",
             Self::Recovery => "the ways back in are what they were",
-            Self::Linked => "linked accounts and consents were checked",
+            Self::Linked => "linked accounts, consents and its rights were checked",
             Self::SecondPerson => "somebody else looked at all of it",
         }
     }

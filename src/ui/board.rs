@@ -128,12 +128,14 @@ fn approvals(model: &Model, ui: Ui<'_>, width: usize) -> (Lines, Lines) {
         styled(&text, n == at, role, width, ui)
     };
     let lines = inbox.iter().enumerate().map(line).collect();
-    let full = inbox.get(at).map(|(_, state)| full(model, state, ui));
+    let full = inbox
+        .get(at)
+        .map(|(digest, state)| full(model, digest, state, ui));
     (lines, full.unwrap_or_default())
 }
 
-/// Says who agreed, who is missing, what is in reach that people rely on.
-fn full(model: &Model, state: &PlanState, ui: Ui<'_>) -> Lines {
+/// Says who agreed, who is missing, what has to be known first.
+fn full(model: &Model, digest: &PlanDigest, state: &PlanState, ui: Ui<'_>) -> Lines {
     let standing = match model.standing(state) {
         Standing::Free => "nobody need agree".to_owned(),
         Standing::Agreed { by } => format!(
@@ -162,7 +164,7 @@ fn full(model: &Model, state: &PlanState, ui: Ui<'_>) -> Lines {
         );
         lines.push(Line::styled(text, ui.theme.style(Role::Warn)));
     }
-    for warning in model.plan_warnings(&state.plan) {
+    for warning in model.plan_warnings(digest, &state.plan) {
         let text = format!("{} {}", ui.glyphs.high, show(&warning));
         lines.push(Line::styled(text, ui.theme.style(Role::Warn)));
     }

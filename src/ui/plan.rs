@@ -68,7 +68,7 @@ fn plan_lines(
 ) -> Vec<Line<'static>> {
     let mut lines = heading(digest, plan, ui);
     lines.extend(super::trust_line(model, &plan.identity, ui));
-    for warning in model.plan_warnings(plan) {
+    for warning in model.plan_warnings(digest, plan) {
         let text = format!("{} {}", ui.glyphs.high, show(&warning));
         lines.push(Line::styled(text, ui.theme.style(Role::Warn)));
     }

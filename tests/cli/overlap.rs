@@ -349,6 +349,13 @@ async fn a_later_step_that_was_killed_is_unknown_once_and_read_back(
         desk.run(&args).ends(4).tells(&["was sent and is unknown"]);
     }
     assert_eq!((provider.calls(), intents(&desk)), (1, 1));
+    // Another plan that would do it again says so.
+    let again = ["plan", "f-1", "--playbook", "overlap"];
+    let told = desk.run(&again).ends(0).out;
+    assert!(
+        told.contains("WARNING: step 3 repeats") && told.contains("UNKNOWN"),
+        "{told}"
+    );
 
     provider.set_live(live);
     let told = desk.run(&["reconcile", "f-1", "--json"]).ends(code);

@@ -59,6 +59,31 @@ impl Decisions {
         steps.collect()
     }
 
+    /// Says which steps of a plan would do again what another plan did and of which nobody knows what came.
+    pub fn repeated(&self, digest: &PlanDigest, plan: &Plan) -> Vec<String> {
+        let others = self.unknowns().filter(|act| {
+            let intent = &act.intent;
+            intent.identity == plan.identity && intent.digest != *digest && !intent.undo
+        });
+        let says = |act: &Act| {
+            let intent = &act.intent;
+            let step = plan.steps.iter().find(|step| step.verb == intent.verb)?;
+            let twice = match step.idempotent {
+                true => "sent again it does the same",
+                false => "sent again it may act twice",
+            };
+            Some(format!(
+                "step {} repeats what plan {} sent at {}, and what came of that is UNKNOWN: read it back first (v, or `stanch \
+                 reconcile {}`); {twice}",
+                step.id,
+                intent.digest.short(),
+                act.at.strftime("%Y-%m-%d %H:%MZ"),
+                intent.alert
+            ))
+        };
+        others.filter_map(says).collect()
+    }
+
     /// Returns the plan last recorded for an alert that was also started.
     pub fn last_plan(&self, id: &AlertId) -> Option<(&PlanDigest, &Plan)> {
         let act = self.acts_for(id).next_back()?;

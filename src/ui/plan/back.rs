@@ -9,6 +9,7 @@ use crate::domain::alert::age;
 use crate::domain::handoff::answer;
 use crate::domain::ids::{PlanDigest, StepId};
 use crate::domain::plan::{Plan, PlanStep, Undo};
+use crate::domain::regain::{self, Told};
 use crate::domain::text::{show, show_identifier};
 
 /// Returns what taking a step back sends, and what it gives back to whoever holds the identity.
@@ -48,6 +49,10 @@ pub(super) fn lines(
         steps[at].layer
     );
     lines.push(Line::styled(gives, ui.theme.style(Role::Warn)));
+    if let Some(why) = refused(model, plan, steps[at]) {
+        let text = format!("will be refused: {}", show(&why));
+        lines.push(Line::styled(text, ui.theme.style(Role::Error)));
+    }
     let Undo::Requests { requests, verify } = &steps[at].undo else {
         return lines;
     };
@@ -66,6 +71,15 @@ pub(super) fn lines(
         )),
     }
     lines
+}
+
+/// Returns why taking it back will be refused, as far as the alerts tell that are at hand; the others are read before
+/// anything is sent.
+fn refused(model: &Model, plan: &Plan, step: &PlanStep) -> Option<String> {
+    let asked = regain::asked(&model.decisions, &plan.identity);
+    let told = asked.iter().filter_map(|id| model.alerts.read(id));
+    let told: Vec<Told<'_>> = told.map(|alert| Told::Alert(alert)).collect();
+    regain::refusal(&model.decisions, &plan.identity, step.verb, &told)
 }
 
 fn head(plan: &Plan, step: &PlanStep, ui: Ui<'_>) -> Line<'static> {
