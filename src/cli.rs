@@ -25,6 +25,7 @@ pub mod plan;
 pub mod policy;
 mod progress;
 mod record;
+pub mod refusal;
 pub mod serve;
 pub mod setup;
 pub mod show;

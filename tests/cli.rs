@@ -46,6 +46,8 @@ mod map;
 mod overlap;
 #[path = "cli/policy.rs"]
 mod policy;
+#[path = "cli/refusals.rs"]
+mod refusals;
 #[path = "cli/restore.rs"]
 mod restore;
 #[path = "cli/tickets.rs"]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::plan::{no_plan, print_plan, refuse_blocked, refuse_read_only, silent, with_setup};
-use super::record::{not_recorded, refuse};
+use super::plan::{print_plan, silent, with_setup};
+use super::refusal::{no_plan, not_recorded, refuse, refuse_blocked, refuse_read_only};
 use super::{Global, exit};
 use crate::app::model::Model;
 use crate::domain::authority::{Authority, Standing, asked_by};
@@ -116,8 +116,8 @@ fn judge(
     reason: Option<&str>,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    if let Some(code) = refuse_read_only(global) {
-        return Ok(code);
+    if global.read_only {
+        return refuse_read_only(global.json, out);
     }
     let reason = reason.map(str::trim).filter(|r| !r.is_empty());
     if matches!(verdict, Verdict::No) && reason.is_none() {

@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::plan::{find, refuse_blocked, refuse_read_only, silent, with_setup};
+use super::plan::{find, silent, with_setup};
 use super::progress::{self, Interrupted, Stop, Unit};
-use super::record::{not_recorded, refuse};
+use super::refusal::{not_recorded, refuse, refuse_blocked, refuse_read_only};
 use super::setup::Setup;
 use super::{Global, exit};
 use crate::app::model::Model;
@@ -113,8 +113,8 @@ pub fn run(global: &Global, args: &CampaignArgs, out: &mut dyn Write) -> anyhow:
         args.what,
         What::List | What::Status { .. } | What::New { dry_run: true, .. }
     );
-    if writes && let Some(code) = refuse_read_only(global) {
-        return Ok(code);
+    if writes && global.read_only {
+        return refuse_read_only(global.json, out);
     }
     with_setup(global, silent(), async |setup, mut model| {
         if writes && let Some(reason) = setup.services.journal.blocked().await {

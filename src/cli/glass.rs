@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::plan::{ContainArgs, contain_with, no_plan, refuse_read_only, silent, with_setup};
-use super::record::not_recorded;
+use super::plan::{ContainArgs, contain_with, silent, with_setup};
+use super::refusal::{no_plan, not_recorded, refuse_read_only};
 use super::{Global, exit};
 use crate::domain::text::show;
 use crate::runtime::approval::{self, Patience};
@@ -52,8 +52,8 @@ pub fn run(global: &Global, args: &GlassArgs, out: &mut dyn Write) -> anyhow::Re
 }
 
 fn review(global: &Global, digest: &str, reason: &str, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if let Some(code) = refuse_read_only(global) {
-        return Ok(code);
+    if global.read_only {
+        return refuse_read_only(global.json, out);
     }
     if reason.is_empty() {
         eprintln!("stanch: say what you found with --reason '...'");

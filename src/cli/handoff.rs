@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::plan::{no_plan, refuse_blocked, refuse_read_only, silent, with_setup};
-use super::record::not_recorded;
+use super::plan::{silent, with_setup};
+use super::refusal::{no_plan, not_recorded, refuse_blocked, refuse_read_only};
 use super::{Global, exit};
 use crate::domain::handoff::{Item, Standing, done, items};
 use crate::domain::ids::PlanDigest;
@@ -29,10 +29,8 @@ pub struct HandOffArgs {
 
 /// Lists the items of a plan, or writes down that one was done.
 pub fn run(global: &Global, args: &HandOffArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if args.done.is_some()
-        && let Some(code) = refuse_read_only(global)
-    {
-        return Ok(code);
+    if args.done.is_some() && global.read_only {
+        return refuse_read_only(global.json, out);
     }
     with_setup(global, silent(), async |setup, model| {
         let services = &setup.services;

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::plan::{find, refuse_blocked, refuse_read_only, silent, with_setup};
-use super::record::{not_recorded, refuse};
+use super::plan::{find, silent, with_setup};
+use super::refusal::{not_recorded, refuse, refuse_blocked, refuse_read_only};
 use super::setup::Setup;
 use super::{Global, exit, identity};
 use crate::app::deciding;
@@ -57,8 +57,8 @@ enum What {
 
 /// `stanch hold`.
 pub fn hold(global: &Global, args: &HoldArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if let Some(code) = refuse_read_only(global) {
-        return Ok(code);
+    if global.read_only {
+        return refuse_read_only(global.json, out);
     }
     with_setup(global, silent(), async |setup, mut model| {
         let services = &setup.services;
@@ -218,8 +218,8 @@ pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> anyh
     let reason = args.reason.as_deref().unwrap_or_default().trim().to_owned();
     let acts = args.gate.is_some() || args.lift;
     if acts {
-        if let Some(code) = refuse_read_only(global) {
-            return Ok(code);
+        if global.read_only {
+            return refuse_read_only(global.json, out);
         }
         if reason.is_empty() {
             eprintln!("stanch: say how you know with --reason '...'");

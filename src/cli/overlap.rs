@@ -5,8 +5,8 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::plan::{finish, no_plan, progress, refuse_blocked, refuse_read_only, with_setup};
-use super::record::not_recorded;
+use super::plan::{finish, progress, with_setup};
+use super::refusal::{no_plan, not_recorded, refuse_blocked, refuse_read_only};
 use super::{Global, exit};
 use crate::domain::authority::Act;
 use crate::domain::decision::{Decision, DecisionKind, Decisions};
@@ -48,8 +48,8 @@ pub fn run(global: &Global, args: &OverlapArgs, out: &mut dyn Write) -> anyhow::
         Some(What::End(which)) => (false, which),
         Some(What::Keep(which)) => (true, which),
     };
-    if let Some(code) = refuse_read_only(global) {
-        return Ok(code);
+    if global.read_only {
+        return refuse_read_only(global.json, out);
     }
     let reason = which.reason.trim();
     if reason.is_empty() {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::refusal::{no_plan, not_run, refuse, refuse_blocked, refuse_read_only};
 use super::setup::{DrillStart, Setup};
 use super::{Global, exit};
 use crate::app::deciding;
@@ -212,27 +213,20 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
             return Ok(exit::DONE);
         }
         if global.read_only {
-            eprintln!(
-                "stanch: read-only: a plan is a record, so none is made; --options lists what could be done"
-            );
-            return Ok(exit::REFUSED);
+            let why = "read-only: a plan is a record, so none is made; --options lists what could be done";
+            return refuse(global.json, why, out);
         }
         // A plan that could not be run is not begun, as on screen.
         if let Some(reason) = setup.services.journal.blocked().await {
             return refuse_blocked(&reason, global.json, out);
         }
         let Some(identity) = &detail.identity else {
-            eprintln!(
-                "stanch: the alert names no identity, so there is nothing to plan; see `stanch alerts show`"
-            );
-            return Ok(exit::REFUSED);
+            let why = "the alert names no identity, so there is nothing to plan; see `stanch alerts show`";
+            return refuse(global.json, why, out);
         };
         let playbook = match choose(&detail, args)? {
             Ok(playbook) => playbook,
-            Err(refusal) => {
-                eprintln!("stanch: {refusal}");
-                return Ok(exit::REFUSED);
-            }
+            Err(refusal) => return refuse(global.json, &refusal, out),
         };
         let built = planner::build(
             &setup.services,
@@ -492,8 +486,8 @@ pub(super) fn contain_with(
     patience: Patience,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    if let Some(code) = refuse_read_only(global) {
-        return Ok(code);
+    if global.read_only {
+        return refuse_read_only(global.json, out);
     }
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
@@ -505,16 +499,14 @@ pub(super) fn contain_with(
         };
         let name = show_identifier(state.plan.identity_name.raw()).into_owned();
         if state.plan.tier == Tier::Hard && args.confirm.as_deref() != Some(&name) {
-            eprintln!("stanch: this plan is of the hard tier; confirm it with --confirm '{name}'");
-            return Ok(exit::REFUSED);
+            let why = format!("this plan is of the hard tier; confirm it with --confirm '{name}'");
+            return refuse(global.json, &why, out);
         }
         let reason = args.reason.as_deref().map(str::trim);
         let reason = reason.filter(|r| !r.is_empty());
         if state.plan.tier == Tier::Hard && reason.is_none() {
-            eprintln!(
-                "stanch: this plan is of the hard tier; say why with --reason '...', which stands in the log"
-            );
-            return Ok(exit::REFUSED);
+            let why = "this plan is of the hard tier; say why with --reason '...', which stands in the log";
+            return refuse(global.json, why, out);
         }
         let stop = AtomicBool::new(false);
         let ended =
@@ -525,8 +517,8 @@ pub(super) fn contain_with(
 
 /// `stanch undo`.
 pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if let Some(code) = refuse_read_only(global) {
-        return Ok(code);
+    if global.read_only {
+        return refuse_read_only(global.json, out);
     }
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
@@ -547,39 +539,15 @@ pub fn undo(global: &Global, args: &UndoArgs, out: &mut dyn Write) -> anyhow::Re
     })
 }
 
-pub(super) fn no_plan(digest: &str) -> u8 {
-    eprintln!(
-        "stanch: no log holds one plan {} (give at least 8 digits of its digest); make one with `stanch plan ALERT`",
-        show(digest)
-    );
-    exit::USAGE
-}
-
-/// Says why nothing can be recorded.
-pub fn refuse_blocked(reason: &str, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let text = format!("the journal blocks every act: {reason}");
-    if json {
-        let row = json!({ "ran": false, "refused": text, "journal": { "blocked": reason } });
-        writeln!(out, "{row}")?;
-    } else {
-        eprintln!("stanch: not run: {}", show(&mask_tokens(&text)));
-    }
-    Ok(exit::REFUSED)
-}
-
-pub(super) fn refuse_read_only(global: &Global) -> Option<u8> {
-    global.read_only.then(|| {
-        eprintln!("stanch: refused: --read-only");
-        exit::REFUSED
-    })
-}
-
 pub(super) fn finish(
     digest: &PlanDigest,
     ended: &Ended,
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
+    if !ended.ran {
+        return not_run(digest, &ended.text, json, out);
+    }
     if json {
         let steps: Vec<Value> = ended
             .cells
@@ -591,14 +559,10 @@ pub(super) fn finish(
             "{}",
             json!({ "digest": digest.as_str(), "ran": ended.ran, "text": ended.text, "steps": steps })
         )?;
-    } else if ended.ran {
-        writeln!(out, "{}", show(&mask_tokens(&ended.text)))?;
     } else {
-        eprintln!("stanch: not run: {}", show(&mask_tokens(&ended.text)));
+        writeln!(out, "{}", show(&mask_tokens(&ended.text)))?;
     }
-    Ok(if !ended.ran {
-        exit::REFUSED
-    } else if ended.all_proven() {
+    Ok(if ended.all_proven() {
         exit::DONE
     } else if ended.any_failed() {
         exit::FAILED
@@ -609,14 +573,14 @@ pub(super) fn finish(
 
 /// `stanch reconcile`.
 pub fn reconcile(global: &Global, args: &ReconcileArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if let Some(code) = refuse_read_only(global) {
-        return Ok(code);
+    if global.read_only {
+        return refuse_read_only(global.json, out);
     }
     with_setup(global, silent(), async |setup, mut model| {
         let alert = find(setup, &mut model, &args.alert)?;
         if let Err(refusal) = approval::may_decide(&setup.services).await {
-            eprintln!("stanch: not run: {}", show(&refusal));
-            return Ok(exit::REFUSED);
+            let why = format!("not run: {}", show(&refusal));
+            return refuse(global.json, &why, out);
         }
         let read = read_back::run(&setup.services, &alert)
             .await

@@ -5,7 +5,8 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::plan::{refuse_blocked, refuse_read_only, silent, with_setup};
+use super::plan::{silent, with_setup};
+use super::refusal::{refuse, refuse_blocked, refuse_read_only};
 use super::setup::Setup;
 use super::{Global, exit};
 use crate::app::model::Model;
@@ -16,20 +17,6 @@ use crate::runtime::approval;
 /// What is to be written down, or why not.
 pub(super) type Chosen = Result<Vec<Decision>, String>;
 
-/// Says why nothing was done, to people and with `--json` as a row. `why` was escaped already.
-pub(super) fn refuse(json: bool, why: &str, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if json {
-        writeln!(out, "{}", json!({ "refused": why }))?;
-    }
-    eprintln!("stanch: {why}");
-    Ok(exit::REFUSED)
-}
-
-/// Says why something was not written down, as [`refuse`] does.
-pub(super) fn not_recorded(json: bool, why: &str, out: &mut dyn Write) -> anyhow::Result<u8> {
-    refuse(json, &format!("not recorded: {}", show(why)), out)
-}
-
 /// Writes down what `choose` decides on what is known now, all of it or nothing.
 ///
 /// Whoever looks on is told before anything is looked up: what else is in the way does not matter to them.
@@ -38,8 +25,8 @@ pub(super) fn recording(
     out: &mut dyn Write,
     choose: impl FnOnce(&Setup, &mut Model, Timestamp) -> anyhow::Result<Chosen>,
 ) -> anyhow::Result<u8> {
-    if let Some(code) = refuse_read_only(global) {
-        return Ok(code);
+    if global.read_only {
+        return refuse_read_only(global.json, out);
     }
     with_setup(global, silent(), async |setup: &Setup, mut model| {
         if let Some(reason) = setup.services.journal.blocked().await {

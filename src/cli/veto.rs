@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::plan::{self, silent, with_setup};
-use super::record::{not_recorded, refuse};
+use super::refusal::{not_recorded, refuse, refuse_blocked, refuse_read_only};
 use super::{Global, exit};
 use crate::app::automation::{stopping, words};
 use crate::domain::decision::{Decision, DecisionKind, Decisions};
@@ -27,12 +27,12 @@ pub struct VetoArgs {
 
 /// Writes a veto down for each of the alerts, or for none.
 pub fn veto(global: &Global, args: &VetoArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    if let Some(code) = plan::refuse_read_only(global) {
-        return Ok(code);
+    if global.read_only {
+        return refuse_read_only(global.json, out);
     }
     with_setup(global, silent(), async |setup, mut model| {
         if let Some(reason) = setup.services.journal.blocked().await {
-            return plan::refuse_blocked(&reason, global.json, out);
+            return refuse_blocked(&reason, global.json, out);
         }
         let mut vetoes = Vec::new();
         for wanted in &args.alerts {
