@@ -11,13 +11,15 @@ use sha2::{Digest, Sha256};
 use crate::intake::decode::hex;
 use crate::intake::source::batch::Builder;
 use crate::intake::source::lines::{Line, Lines};
+use crate::intake::source::under_way;
 use crate::intake::store::FileCursor;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
 
-/// Most pieces of [`CHUNK`] bytes whose memory is kept for the next: what a full batch takes.
-const MOST_SPARE: usize = 24;
+/// Most pieces of [`CHUNK`] bytes whose memory is kept for the next: what full batches take, one that is read and those
+/// on their way to the disk.
+const MOST_SPARE: usize = 24 * (under_way::MOST + 1);
 
 /// Memory of pieces that nobody looks at any more. An allocator gives it back to the system, and gets it anew for the next
 /// batch page by page, which takes longer than reading.
@@ -199,7 +201,7 @@ impl Open {
     }
 
     /// Adds lines until the batch is full or the file ends.
-    pub fn fill(&mut self, builder: &mut Builder<'_>) -> io::Result<Filled> {
+    pub fn fill(&mut self, builder: &mut Builder) -> io::Result<Filled> {
         let before = self.at_offset.at;
         let mut unfinished = 0;
         let mut is_end = false;
@@ -261,7 +263,7 @@ impl Open {
     }
 
     /// Takes the unfinished line if it is whole already.
-    pub fn take_whole_partial(&mut self, builder: &mut Builder<'_>) {
+    pub fn take_whole_partial(&mut self, builder: &mut Builder) {
         let whole = |text: &[u8]| builder.peek(text).is_ok();
         if self.lines.peek().is_some_and(whole)
             && let Some(line) = self.lines.flush()
