@@ -198,6 +198,9 @@ impl Follower {
         if let Some(found) = successor {
             *open = found.open;
         } else if builder.is_empty() && !filled.took_lines {
+            if next == Next::Idle {
+                open.rest();
+            }
             return Ok(Prepared::nothing(next));
         }
         builder.go_on_from(Cursor::File(open.cursor()));

@@ -22,20 +22,30 @@ const CHUNK: usize = 256 << 10;
 const MOST_SPARE: usize = 24 * (under_way::MOST + 1);
 
 /// Memory of pieces that nobody looks at any more. An allocator gives it back to the system, and gets it anew for the next
-/// batch page by page, which takes longer than reading.
+/// batch page by page, which takes longer than reading. While nothing is read none is kept.
 #[derive(Clone, Debug, Default)]
-struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+struct Spare(Arc<Mutex<Pieces>>);
+
+#[derive(Debug, Default)]
+struct Pieces {
+    kept: Vec<Vec<u8>>,
+    /// How many may be kept.
+    most: usize,
+}
 
 /// A piece whose memory comes back when its last line is dropped.
 struct Lent(Vec<u8>, Spare);
 
 impl Spare {
-    fn pieces(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    fn pieces(&self) -> MutexGuard<'_, Pieces> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self) -> Vec<u8> {
-        let known = self.pieces().pop();
+        let mut pieces = self.pieces();
+        pieces.most = MOST_SPARE;
+        let known = pieces.kept.pop();
+        drop(pieces);
         known.unwrap_or_else(|| Vec::with_capacity(CHUNK))
     }
 
@@ -46,9 +56,14 @@ impl Spare {
     fn give_back(&self, mut piece: Vec<u8>) {
         piece.clear();
         let mut pieces = self.pieces();
-        if pieces.len() < MOST_SPARE {
-            pieces.push(piece);
+        if pieces.kept.len() < pieces.most {
+            pieces.kept.push(piece);
         }
+    }
+
+    /// Keeps none until the next is taken.
+    fn give_up(&self) {
+        *self.pieces() = Pieces::default();
     }
 }
 
@@ -257,6 +272,11 @@ impl Open {
         self.at_offset.clone_from(&self.at_end);
     }
 
+    /// Gives back memory for what is read: there is nothing more for now.
+    pub fn rest(&self) {
+        self.spare.give_up();
+    }
+
     /// Ends the unfinished line.
     pub fn flush(&mut self) -> Option<Line> {
         self.lines.flush()
@@ -281,5 +301,29 @@ impl Open {
     /// Tells whether there is more than was read.
     pub fn has_grown(&self) -> io::Result<bool> {
         Ok(self.file.metadata()?.len() > self.at_end.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_comes_back_for_the_next_piece_and_goes_while_nothing_is_read() {
+        let spare = Spare::default();
+        let kept = || spare.pieces().kept.len();
+        let lent = spare.lend(spare.take());
+        let still_read = lent.clone();
+        drop(lent);
+        assert_eq!(kept(), 0);
+        drop(still_read);
+        assert_eq!(kept(), 1);
+        let late = spare.lend(spare.take());
+        assert_eq!(kept(), 0);
+        spare.give_up();
+        drop(late);
+        assert_eq!(kept(), 0);
+        drop(spare.lend(spare.take()));
+        assert_eq!(kept(), 1);
     }
 }
