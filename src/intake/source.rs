@@ -7,6 +7,7 @@ pub(crate) mod lines;
 mod socket;
 mod stdin;
 mod tail;
+mod under_way;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

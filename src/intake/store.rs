@@ -261,7 +261,7 @@ pub struct Store {
     index: RefCell<lot::Index>,
     /// Makes the next `put` fail between spool and commit, as a crash would.
     #[cfg(test)]
-    crash_before_commit: bool,
+    pub(super) crash_before_commit: bool,
 }
 
 impl Store {

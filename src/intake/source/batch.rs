@@ -10,7 +10,7 @@ use super::Decoding;
 use super::lines::{Line, Lines};
 use crate::domain::text::{fit, show};
 use crate::intake::decode::{Contents, MAX_LINE, Undecodable, hex};
-use crate::intake::store::{Accepted, Batch, Refused};
+use crate::intake::store::{Accepted, Batch, Cursor, Refused};
 
 /// Most lines, or alerts in arrays, in one batch, checked after each line. A batch waits for the disk twice.
 pub(crate) const MOST_LINES: usize = 4_000;
@@ -37,10 +37,11 @@ const CORES: usize = 4;
 static HAS_CORES: LazyLock<bool> =
     LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|n| n.get() >= CORES));
 
-/// Gathers lines and decodes them.
-pub(crate) struct Builder<'b> {
-    source: &'b str,
-    decoding: &'b Decoding,
+/// Gathers lines and decodes them. What was gathered may be decoded by another thread, which calls [`Self::finish`].
+#[derive(Debug)]
+pub(crate) struct Builder {
+    source: String,
+    decoding: Decoding,
     batch: Batch,
     lines: usize,
     most_lines: usize,
@@ -49,16 +50,16 @@ pub(crate) struct Builder<'b> {
     waiting: Vec<Bytes>,
 }
 
-impl<'b> Builder<'b> {
+impl Builder {
     /// Starts an empty batch read at `observed`.
-    pub fn new(source: &'b str, decoding: &'b Decoding, observed: Timestamp) -> Self {
+    pub fn new(source: &str, decoding: &Decoding, observed: Timestamp) -> Self {
         let batch = Batch {
             observed,
             ..Batch::default()
         };
         Self {
-            source,
-            decoding,
+            source: source.to_owned(),
+            decoding: decoding.clone(),
             batch,
             lines: 0,
             most_lines: MOST_LINES,
@@ -124,13 +125,13 @@ impl<'b> Builder<'b> {
     }
 
     /// Returns the source whose batch it is.
-    pub const fn source(&self) -> &'b str {
-        self.source
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Returns how it decodes.
-    pub const fn decoding(&self) -> &'b Decoding {
-        self.decoding
+    pub const fn decoding(&self) -> &Decoding {
+        &self.decoding
     }
 
     /// Returns when it was read.
@@ -149,6 +150,21 @@ impl<'b> Builder<'b> {
     pub fn refuse(&mut self, refused: Refused) {
         self.decode();
         self.batch.refused.push(refused);
+    }
+
+    /// Says where reading goes on once the batch is stored.
+    pub fn go_on_from(&mut self, cursor: Cursor) {
+        self.batch.cursor = Some(cursor);
+    }
+
+    /// Tells whether there is nothing in it, neither to decode nor to put aside.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.batch.is_empty()
+    }
+
+    /// Returns how many lines it has.
+    pub const fn lines(&self) -> usize {
+        self.lines
     }
 
     /// Returns the batch.
@@ -188,13 +204,13 @@ impl<'b> Builder<'b> {
     pub fn peek(&self, raw: &[u8]) -> Result<Contents, Undecodable> {
         let format = self.decoding.format.as_deref();
         let decoders = &self.decoding.decoders;
-        decoders.decode(format, raw, self.source, self.batch.observed)
+        decoders.decode(format, raw, &self.source, self.batch.observed)
     }
 
     fn peek_document(&self, raw: &[u8]) -> Result<Contents, Undecodable> {
         let format = self.decoding.format.as_deref();
         let decoders = &self.decoding.decoders;
-        decoders.decode_document(format, raw, self.source, self.batch.observed)
+        decoders.decode_document(format, raw, &self.source, self.batch.observed)
     }
 
     fn take(&mut self, mut raw: Bytes, contents: Result<Contents, Undecodable>) {

@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use super::batch::{Builder, MOST_AT_FIRST, MOST_LINES};
 use super::{Decoding, Told, put};
 use crate::domain::text::show;
-use crate::intake::store::{Batch, Cursor, Store, StoreError};
+use crate::intake::store::{Cursor, Store, StoreError};
 use open::Open;
 
 /// What to do after a step.
@@ -47,11 +47,11 @@ pub(super) struct Step {
     pub next: Next,
 }
 
-/// What was read, not stored yet.
+/// What was read, neither decoded nor stored yet.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// What there is to store; nothing when nothing was read.
-    pub batch: Option<Batch>,
+    /// What there is to decode and store; nothing when nothing was read.
+    pub batch: Option<Builder>,
     /// What to do once it is stored.
     pub next: Next,
 }
@@ -106,7 +106,7 @@ impl Follower {
     /// cursor, so nothing is skipped.
     pub fn step(&mut self, store: &Mutex<Store>) -> Result<Step, StoreError> {
         let Prepared { batch, next } = self.prepare(store)?;
-        let told = batch.map(|batch| put(store, &self.source, batch));
+        let told = batch.map(|batch| put(store, &self.source, batch.finish()));
         match told.transpose() {
             Ok(told) => Ok(Step { told, next }),
             Err(error) => {
@@ -116,8 +116,8 @@ impl Follower {
         }
     }
 
-    /// Reads a bounded piece, which the caller stores, or [`Self::start_over`]. The next piece may be read before this
-    /// one is stored, but not stored before it.
+    /// Reads a bounded piece, which the caller decodes and stores, or [`Self::start_over`]. The next pieces may be read
+    /// before this one is stored, but not stored before it.
     pub fn prepare(&mut self, store: &Mutex<Store>) -> Result<Prepared, StoreError> {
         let mut open = match self.open.take() {
             Some(open) => open,
@@ -195,15 +195,17 @@ impl Follower {
                 Some(_) => {}
             }
         }
-        let mut batch = builder.finish();
         if let Some(found) = successor {
             *open = found.open;
-        } else if batch.is_empty() && !filled.took_lines {
+        } else if builder.is_empty() && !filled.took_lines {
+            if next == Next::Idle {
+                open.rest();
+            }
             return Ok(Prepared::nothing(next));
         }
-        batch.cursor = Some(Cursor::File(open.cursor()));
+        builder.go_on_from(Cursor::File(open.cursor()));
         Ok(Prepared {
-            batch: Some(batch),
+            batch: Some(builder),
             next,
         })
     }

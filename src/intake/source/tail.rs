@@ -13,13 +13,13 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use inotify::{EventMask, EventStream, Inotify, WatchMask};
 use tokio::sync::mpsc::Sender;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::MOST_LINES;
 use super::follow::{Follower, Next, Prepared, find};
-use super::{IntakeEvent, SourceState, Told, put, tell};
-use crate::intake::store::{Store, StoreError};
+use super::under_way::{MOST, UnderWay};
+use super::{IntakeEvent, SourceState, tell};
+use crate::intake::store::Store;
 
 /// How long to wait before trying again what failed for a reason that gives no notice when it ends (a full disk).
 const RETRY: Duration = Duration::from_secs(5);
@@ -28,16 +28,13 @@ const RETRY: Duration = Duration::from_secs(5);
 /// read at once.
 const PACE: Duration = Duration::from_millis(20);
 
-/// Alerts from which on a batch is not small: there is more to come, and waiting would gain nothing.
+/// Lines from which on a batch is not small: there is more to come, and waiting would gain nothing.
 const MANY: usize = MOST_LINES / 2;
 
 /// Room for the notices of one read.
 const NOTICE_BYTES: usize = 16 << 10;
 
-/// A batch on its way to the disk.
-type Storing = JoinHandle<Result<Told, StoreError>>;
-
-/// Follows a file until cancelled or nobody listens. While a batch waits for the disk the next one is read.
+/// Follows a file until cancelled or nobody listens. While batches are decoded and stored the next one is read.
 pub(super) async fn run(
     mut follower: Follower,
     store: Arc<Mutex<Store>>,
@@ -47,19 +44,16 @@ pub(super) async fn run(
     let name = follower.source().to_owned();
     let mut notices = Notices::new(follower.path());
     let mut told_state = None;
-    let mut storing: Option<Storing> = None;
+    let mut under_way = UnderWay::new(&name, Arc::clone(&store));
     let mut next_at = None;
     loop {
         let mut failed = None;
         if let Some(at) = next_at.take() {
-            match finished(storing.take()).await {
-                Ok(told) => {
-                    let events = told.into_iter().flat_map(|told| told.into_events(&name));
-                    if !tell(events, &tx, &cancel).await {
-                        return;
-                    }
-                }
-                Err(error) => failed = Some(error),
+            let told;
+            (told, failed) = under_way.down_to(0).await;
+            let events = told.into_iter().flat_map(|told| told.into_events(&name));
+            if !tell(events, &tx, &cancel).await {
+                return;
             }
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -77,45 +71,43 @@ pub(super) async fn run(
             }
         });
         let read = reading.await;
-        // In order: what was read before is stored before.
-        let stored = match failed {
-            Some(error) => Err(error),
-            None => finished(storing.take()).await,
+        // Whoever waits, or died, has nothing on the way.
+        let is_idle = !matches!(&read, Ok((_, Ok(Prepared { batch: Some(_), .. }))));
+        let most = if is_idle { 0 } else { MOST - 1 };
+        let (told, not_stored) = match failed {
+            Some(_) => (Vec::new(), failed),
+            None => under_way.down_to(most).await,
         };
-        let (back, mut prepared) = match read {
+        let mut events: Vec<IntakeEvent> = told
+            .into_iter()
+            .flat_map(|told| told.into_events(&name))
+            .collect();
+        let (back, prepared) = match read {
             Ok(read) => read,
             Err(error) => {
                 let state = SourceState::Failed(format!("a reading thread died: {error}"));
                 let source = name;
-                let state = IntakeEvent::Source { source, state };
-                tell(std::iter::once(state), &tx, &cancel).await;
+                events.push(IntakeEvent::Source { source, state });
+                tell(events.into_iter(), &tx, &cancel).await;
                 return;
             }
         };
         follower = back;
-        let mut events = Vec::new();
-        match stored {
-            Ok(told) => {
-                events.extend(told.into_iter().flat_map(|told| told.into_events(&name)));
-            }
-            Err(error) => {
-                follower.start_over();
-                prepared = Err(error);
-            }
+        let mut prepared = prepared.map_err(|error| error.to_string());
+        if let Some(reason) = not_stored {
+            follower.start_over();
+            prepared = Err(reason);
         }
         if let Ok(prepared) = &mut prepared
             && let Some(batch) = prepared.batch.take()
         {
-            next_at = (batch.accepted.len() < MANY).then(|| began + PACE);
-            let (store, source) = (Arc::clone(&store), name.clone());
-            storing = Some(tokio::task::spawn_blocking(move || {
-                put(&store, &source, batch)
-            }));
+            next_at = (batch.lines() < MANY).then(|| began + PACE);
+            under_way.send(batch);
         }
         let (state, more) = outcome(prepared, watched);
         let retry = matches!(state, Some(SourceState::Failed(_)));
-        // Whoever waits has nothing on the way; what could not be stored is read again.
-        let more = more || storing.is_some();
+        // What is on the way is told before anybody waits.
+        let more = more || !under_way.is_empty();
         if let Some(state) = state.filter(|state| !more && told_state.as_ref() != Some(state)) {
             told_state = Some(state.clone());
             events.push(IntakeEvent::Source {
@@ -125,8 +117,8 @@ pub(super) async fn run(
         }
         if !tell(events.into_iter(), &tx, &cancel).await {
             // Whoever takes over must find what is on its way stored, or would store it again.
-            if let Err(error) = finished(storing).await {
-                tracing::warn!("the last batch of a source is not stored: {error}");
+            if let (_, Some(reason)) = under_way.down_to(0).await {
+                tracing::warn!("the last batches of a source are not stored: {reason}");
             }
             return;
         }
@@ -141,29 +133,14 @@ pub(super) async fn run(
     }
 }
 
-/// Waits until a batch is stored.
-async fn finished(storing: Option<Storing>) -> Result<Option<Told>, StoreError> {
-    match storing {
-        None => Ok(None),
-        Some(storing) => storing.await.map_or_else(
-            |error| {
-                Err(StoreError::Damaged {
-                    what: format!("a storing thread died: {error}"),
-                })
-            },
-            |told| told.map(Some),
-        ),
-    }
-}
-
 /// Splits what reading came to into the state to show and whether to read again at once.
 fn outcome(
-    prepared: Result<Prepared, StoreError>,
+    prepared: Result<Prepared, String>,
     watched: io::Result<()>,
 ) -> (Option<SourceState>, bool) {
     let next = match prepared {
         Ok(prepared) => prepared.next,
-        Err(error) => return (Some(SourceState::Failed(error.to_string())), false),
+        Err(reason) => return (Some(SourceState::Failed(reason)), false),
     };
     match (next, watched) {
         (Next::More, _) => (None, true),

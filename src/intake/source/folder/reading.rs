@@ -65,7 +65,7 @@ impl Reading {
     }
 
     /// Adds to a batch until it is full or the file ends. Returns whether it ended.
-    pub fn fill(&mut self, builder: &mut Builder<'_>) -> bool {
+    pub fn fill(&mut self, builder: &mut Builder) -> bool {
         if !self.is_lines {
             self.document(builder);
             return true;
@@ -97,7 +97,7 @@ impl Reading {
         false
     }
 
-    fn document(&mut self, builder: &mut Builder<'_>) {
+    fn document(&mut self, builder: &mut Builder) {
         let mut whole = Vec::new();
         let limit = MAX_DOCUMENT as u64 + 1;
         if let Err(error) = (&mut self.content).take(limit).read_to_end(&mut whole) {
@@ -121,7 +121,7 @@ impl Reading {
     }
 
     /// Keeps what is wrong with the file, if anything is.
-    fn end(&mut self, builder: &mut Builder<'_>) -> bool {
+    fn end(&mut self, builder: &mut Builder) -> bool {
         if self.problem.is_none() && self.read >= MOST_UNPACKED {
             self.problem = Some(format!("more than {} GiB in one file", MOST_UNPACKED >> 30));
         }

@@ -11,29 +11,41 @@ use sha2::{Digest, Sha256};
 use crate::intake::decode::hex;
 use crate::intake::source::batch::Builder;
 use crate::intake::source::lines::{Line, Lines};
+use crate::intake::source::under_way;
 use crate::intake::store::FileCursor;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
 
-/// Most pieces of [`CHUNK`] bytes whose memory is kept for the next: what a full batch takes.
-const MOST_SPARE: usize = 24;
+/// Most pieces of [`CHUNK`] bytes whose memory is kept for the next: what full batches take, one that is read and those
+/// on their way to the disk.
+const MOST_SPARE: usize = 24 * (under_way::MOST + 1);
 
 /// Memory of pieces that nobody looks at any more. An allocator gives it back to the system, and gets it anew for the next
-/// batch page by page, which takes longer than reading.
+/// batch page by page, which takes longer than reading. While nothing is read none is kept.
 #[derive(Clone, Debug, Default)]
-struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+struct Spare(Arc<Mutex<Pieces>>);
+
+#[derive(Debug, Default)]
+struct Pieces {
+    kept: Vec<Vec<u8>>,
+    /// How many may be kept.
+    most: usize,
+}
 
 /// A piece whose memory comes back when its last line is dropped.
 struct Lent(Vec<u8>, Spare);
 
 impl Spare {
-    fn pieces(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    fn pieces(&self) -> MutexGuard<'_, Pieces> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self) -> Vec<u8> {
-        let known = self.pieces().pop();
+        let mut pieces = self.pieces();
+        pieces.most = MOST_SPARE;
+        let known = pieces.kept.pop();
+        drop(pieces);
         known.unwrap_or_else(|| Vec::with_capacity(CHUNK))
     }
 
@@ -44,9 +56,14 @@ impl Spare {
     fn give_back(&self, mut piece: Vec<u8>) {
         piece.clear();
         let mut pieces = self.pieces();
-        if pieces.len() < MOST_SPARE {
-            pieces.push(piece);
+        if pieces.kept.len() < pieces.most {
+            pieces.kept.push(piece);
         }
+    }
+
+    /// Keeps none until the next is taken.
+    fn give_up(&self) {
+        *self.pieces() = Pieces::default();
     }
 }
 
@@ -199,7 +216,7 @@ impl Open {
     }
 
     /// Adds lines until the batch is full or the file ends.
-    pub fn fill(&mut self, builder: &mut Builder<'_>) -> io::Result<Filled> {
+    pub fn fill(&mut self, builder: &mut Builder) -> io::Result<Filled> {
         let before = self.at_offset.at;
         let mut unfinished = 0;
         let mut is_end = false;
@@ -255,13 +272,18 @@ impl Open {
         self.at_offset.clone_from(&self.at_end);
     }
 
+    /// Gives back memory for what is read: there is nothing more for now.
+    pub fn rest(&self) {
+        self.spare.give_up();
+    }
+
     /// Ends the unfinished line.
     pub fn flush(&mut self) -> Option<Line> {
         self.lines.flush()
     }
 
     /// Takes the unfinished line if it is whole already.
-    pub fn take_whole_partial(&mut self, builder: &mut Builder<'_>) {
+    pub fn take_whole_partial(&mut self, builder: &mut Builder) {
         let whole = |text: &[u8]| builder.peek(text).is_ok();
         if self.lines.peek().is_some_and(whole)
             && let Some(line) = self.lines.flush()
@@ -279,5 +301,29 @@ impl Open {
     /// Tells whether there is more than was read.
     pub fn has_grown(&self) -> io::Result<bool> {
         Ok(self.file.metadata()?.len() > self.at_end.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_comes_back_for_the_next_piece_and_goes_while_nothing_is_read() {
+        let spare = Spare::default();
+        let kept = || spare.pieces().kept.len();
+        let lent = spare.lend(spare.take());
+        let still_read = lent.clone();
+        drop(lent);
+        assert_eq!(kept(), 0);
+        drop(still_read);
+        assert_eq!(kept(), 1);
+        let late = spare.lend(spare.take());
+        assert_eq!(kept(), 0);
+        spare.give_up();
+        drop(late);
+        assert_eq!(kept(), 0);
+        drop(spare.lend(spare.take()));
+        assert_eq!(kept(), 1);
     }
 }
