@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Paragraph, Widget};
+use ratatui::widgets::{Block, Borders, Clear, Paragraph, Widget};
 
 use crate::app::command::{Command, Scope};
 use crate::app::keymap::Keymap;
@@ -79,8 +79,8 @@ const fn trust_role(trust: &Trust) -> Role {
     }
 }
 
-/// Draws the whole console.
-pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+/// Draws the whole console. Returns where the queue is, when keys move the cursor in it.
+pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) -> Option<Rect> {
     buf.set_style(area, ui.theme.style(Role::Base));
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let text = format!(
@@ -88,15 +88,26 @@ pub fn draw(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
             LEAST.0, LEAST.1, area.width, area.height
         );
         Paragraph::new(text).render(area, buf);
-        return;
+        return None;
     }
     let (head, top) = top(model, ui, area);
     Paragraph::new(head).render(top, buf);
     let (tour, body, bottom) = below(model, ui, (area, top));
     tour::render(model, ui, tour, buf);
-    screen(model, ui, body, buf);
+    let queue = screen(model, ui, body, buf);
     over(model, ui, body, buf);
     status::bottom(model, ui, bottom, buf);
+    queue.filter(|_| matches!(model.overlay, Overlay::None))
+}
+
+/// Draws the queue anew over a frame in which it had that place, and nothing else.
+pub fn queue_alone(model: &Model, ui: Ui<'_>, place: Rect, buf: &mut Buffer) {
+    Clear.render(place, buf);
+    buf.set_style(place, ui.theme.style(Role::Base));
+    queue::render(model, ui, place, buf);
+    if model.layout.zoomed {
+        zoomed(ui, place, buf);
+    }
 }
 
 /// Returns the lines at the top, and their place.
@@ -114,8 +125,8 @@ fn below(model: &Model, ui: Ui<'_>, (area, top): (Rect, Rect)) -> (Rect, Rect, R
     (tour, body, bottom)
 }
 
-/// Draws the screen without what lies over it.
-fn screen(model: &Model, ui: Ui<'_>, body: Rect, buf: &mut Buffer) {
+/// Draws the screen without what lies over it. Returns where the queue is.
+fn screen(model: &Model, ui: Ui<'_>, body: Rect, buf: &mut Buffer) -> Option<Rect> {
     // The palette lies over a screen, which goes on being drawn.
     let screen = model.overlay.screen();
     match screen {
@@ -139,10 +150,9 @@ fn screen(model: &Model, ui: Ui<'_>, body: Rect, buf: &mut Buffer) {
         | Overlay::Views
         | Overlay::SaveView(_)
         | Overlay::Palette(_)
-        | Overlay::ConfirmQuit => {
-            triage(model, ui, body, buf);
-        }
+        | Overlay::ConfirmQuit => return triage(model, ui, body, buf),
     }
+    None
 }
 
 /// Draws what lies over the screen.
@@ -163,9 +173,11 @@ fn over(model: &Model, ui: Ui<'_>, body: Rect, buf: &mut Buffer) {
     }
 }
 
-/// The queue beside, or above, the identity and its options.
-fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
+/// The queue beside, or above, the identity and its options. Returns where the queue is.
+fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) -> Option<Rect> {
     let (panes, options) = places(model, ui, area);
+    let queue = panes.iter().find(|(pane, _)| *pane == Pane::Queue);
+    let queue = queue.map(|(_, place)| *place);
     for (pane, place) in panes {
         match pane {
             Pane::Queue => queue::render(model, ui, place, buf),
@@ -181,6 +193,7 @@ fn triage(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         }
     }
     options::render(model, ui, options, buf);
+    queue
 }
 
 /// Says in a pane that it is about the alert on which the cursor will rest.

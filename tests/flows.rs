@@ -865,6 +865,28 @@ fn an_alert_that_is_not_in_memory_is_read_before_anything_can_be_done() {
 }
 
 #[test]
+fn in_a_long_queue_what_is_typed_is_shown_before_it_is_applied() {
+    let mut desk = Desk::new();
+    let rows: Vec<Row> = (0..50_000).map(|i| row(&format!("svc-{i}"), 9)).collect();
+    desk.send(Msg::Stored(rows));
+    let all = desk.model.queue.len();
+    desk.press("/");
+    let goes_on = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Continue));
+    for key in ["4", "9", "9", "9", "9"] {
+        assert!(goes_on(&desk.press(key)));
+    }
+    assert_eq!(desk.model.sift.input.value(), "49999");
+    assert_eq!(desk.model.queue.len(), all, "not applied yet");
+    while goes_on(&desk.send(Msg::Continue)) {}
+    assert_eq!(desk.model.queue.len(), 1);
+    // Nothing that was typed is applied once it was taken back.
+    desk.press("x");
+    desk.press("esc");
+    while goes_on(&desk.send(Msg::Continue)) {}
+    assert_eq!(desk.model.queue.len(), all);
+}
+
+#[test]
 fn a_deleted_alert_is_not_shown_as_if_it_were_there() {
     let mut desk = Desk::new();
     let shown = desk.model.selected.clone().unwrap();

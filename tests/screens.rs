@@ -4,6 +4,8 @@
 mod escapes;
 #[path = "screens/every.rs"]
 mod every;
+#[path = "screens/first.rs"]
+mod first;
 #[path = "common/oracle.rs"]
 mod oracle;
 #[path = "common/payloads.rs"]

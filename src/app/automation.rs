@@ -346,6 +346,7 @@ pub fn duty(model: &mut Model, holder: Option<String>, now: Timestamp) -> Vec<Ef
 /// What stood in the log at the start is known now.
 pub fn log_read(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     (model.timeline.read, model.dirty) = (true, true);
+    model.opening.log = false;
     go_on(model, now)
 }
 

@@ -311,6 +311,15 @@ pub struct DrillView {
     pub score: Vec<String>,
 }
 
+/// What is still being read at the start: what is shown of it so far is not all that there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// The alerts stored before.
+    pub alerts: bool,
+    /// The logs.
+    pub log: bool,
+}
+
 /// The whole state.
 #[derive(Debug, Default)]
 pub struct Model {
@@ -391,6 +400,8 @@ pub struct Model {
     pub live: HashMap<IdentityId, Live>,
     /// Plans that this console runs or ran.
     pub runs: BTreeMap<PlanDigest, Run>,
+    /// What is still being read.
+    pub opening: Opening,
     /// Alert sources.
     pub sources: BTreeMap<String, SourceView>,
     /// How many alerts each of them brought lately.

@@ -53,6 +53,8 @@ pub enum Msg {
     Alerts(Vec<Row>),
     /// Alerts that were stored before this console began.
     Stored(Vec<Row>),
+    /// All of those were told, or it was said why not.
+    StoredRead,
     /// An alert was read in full, or why it could not be.
     AlertRead {
         /// Which.

@@ -23,8 +23,14 @@ pub struct Sift {
     pub typing: bool,
     /// What in it cannot be used, with the column.
     pub complaint: Option<String>,
+    /// Whether what is typed is to be applied once it was shown.
+    pub due: bool,
     filter: Filter,
 }
+
+/// Alerts from which on a filter is applied after the key is on the screen: looking through what they say takes longer than
+/// a frame.
+const MANY: usize = 50_000;
 
 impl Sift {
     /// Tells whether some alerts may be hidden.
@@ -58,8 +64,20 @@ pub fn key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
             if model.sift.input.value() == before {
                 return Vec::new();
             }
+            if model.queue.all() >= MANY {
+                model.sift.due = true;
+                return vec![Effect::Continue];
+            }
             apply(model, now)
         }
+    }
+}
+
+/// Applies what was typed and is on the screen by now.
+pub fn apply_due(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    match std::mem::take(&mut model.sift.due) {
+        true => apply(model, now),
+        false => Vec::new(),
     }
 }
 
@@ -112,6 +130,7 @@ pub fn turn_class(model: &mut Model, now: Timestamp) -> Vec<Effect> {
 
 /// Applies the filter as it is typed now.
 fn apply(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    model.sift.due = false;
     let (filter, complaint) = Filter::typed(model.sift.input.value());
     model.sift.complaint = complaint.map(|error| error.to_string());
     if filter == model.sift.filter

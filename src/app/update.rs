@@ -60,6 +60,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             return came(model, &rows, now, triage::take_alerts);
         }
         Msg::Stored(rows) => return came(model, &rows, now, triage::take_stored),
+        Msg::StoredRead => (model.opening.alerts, model.dirty) = (false, true),
         Msg::Deleted => return triage::read_again(model),
         Msg::Removed(ids) => triage::remove(model, &ids),
         Msg::AlertRead { id, result } => return triage::take_alert(model, id, result),
@@ -190,7 +191,9 @@ fn go_on(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         }
         effects
     };
-    if model.queue.is_looking() {
+    if model.sift.due {
+        effects.extend(sift::apply_due(model, now));
+    } else if model.queue.is_looking() {
         effects.extend(sift::look_on(model));
     }
     if model.timeline.has_more() {

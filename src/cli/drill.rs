@@ -17,9 +17,9 @@ use super::look::look;
 use super::setup::{self, DrillStart, Setup};
 use super::{Global, exit};
 use crate::app::layout::Layout;
-use crate::app::model::{DrillView, Level, Model};
+use crate::app::model::{DrillView, Level, Model, Opening};
 use crate::app::msg::Msg;
-use crate::config::{Config, remembered};
+use crate::config::remembered;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
 use crate::domain::text::show;
@@ -123,16 +123,13 @@ pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> 
             "the console needs a terminal on standard output; --plain, subcommands and `stanch drill --headless` do not"
         );
     }
-    if !setup::is_drill(global)? {
-        // A broken configuration is told before the screen changes.
-        Config::load(&setup::config_path(global)?)?;
-    }
     let _trace = trace(global)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        // A broken configuration is told before the screen changes.
         let mut running = Running::open(global, start(global, args)).await?;
         let look = look(global, &running.setup.config)?;
         install_panic_hook();
@@ -301,6 +298,10 @@ impl Running {
     fn begin(&mut self, global: &Global) -> anyhow::Result<Model> {
         let mut model = self.setup.services.model();
         model.read_only = global.read_only;
+        model.opening = Opening {
+            alerts: true,
+            log: true,
+        };
         model.malformed = self.setup.malformed()?;
         model.reload.every_s = self.setup.config.inventory.reload_s;
         model.reload.live_again_s = self.setup.config.inventory.live_again_s;

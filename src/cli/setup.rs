@@ -26,7 +26,7 @@ use crate::domain::inventory::{Inventory, Loss};
 use crate::domain::policy::Finding;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
-use crate::intake::store::Store;
+use crate::intake::store::{Store, StoreError};
 use crate::inventory::Sources;
 use crate::journal::{JournalConfig, Trust};
 use crate::runtime::anchor::{Anchoring, Poster};
@@ -426,6 +426,15 @@ pub struct DrillStart {
     pub policy: Option<PathBuf>,
 }
 
+/// A store that is being opened.
+type Opened = tokio::task::JoinHandle<Result<Store, StoreError>>;
+
+/// Begins to open the store of a state folder.
+fn open_store(state: &Path) -> Opened {
+    let state = state.to_owned();
+    tokio::task::spawn_blocking(move || Store::open(&state))
+}
+
 /// Everything behind the keystroke path.
 pub struct Setup {
     /// Planning, acting, reading back.
@@ -456,13 +465,15 @@ impl Setup {
         if is_drill(global)? {
             return Self::open_drill(global, state, drill, report).await;
         }
-        make_private(&state)?;
         let path = config_path(global)?;
         let config = Config::load(&path)?;
+        make_private(&state)?;
+        // Making a store waits for the disk; what the configuration names is read meanwhile.
+        let store = open_store(&state);
         let parts = load_parts(&config, &path, cache_dir(global).as_deref())
             .map_err(|errors| all(&errors))?;
         let keys = keys_dir(global)?;
-        Self::assemble(global, state, config, parts, keys, None, report).await
+        Self::assemble(global, (state, store), config, parts, keys, None, report).await
     }
 
     /// Puts the parts of a configuration together that was read and checked.
@@ -473,7 +484,8 @@ impl Setup {
         report: Report,
     ) -> anyhow::Result<Self> {
         let (state, keys) = (state_dir(global)?, keys_dir(global)?);
-        Self::assemble(global, state, config, parts, keys, None, report).await
+        let store = open_store(&state);
+        Self::assemble(global, (state, store), config, parts, keys, None, report).await
     }
 
     /// Puts the parts of a configuration together that was in force, reading anew what it names.
@@ -539,12 +551,14 @@ impl Setup {
             scenario,
             speed: start.speed,
         };
-        Self::assemble(global, state, config, parts, keys, Some(drill), report).await
+        let store = open_store(&state);
+        let drill = Some(drill);
+        Self::assemble(global, (state, store), config, parts, keys, drill, report).await
     }
 
     async fn assemble(
         global: &Global,
-        state: PathBuf,
+        (state, store): (PathBuf, Opened),
         config: Config,
         parts: Parts,
         keys: PathBuf,
@@ -564,13 +578,13 @@ impl Setup {
             )),
             fallback: fallback(&config, drill.is_some()),
         };
-        let store = Arc::new(Mutex::new(Store::open(&state)?));
         let anchoring = anchoring(&config).map_err(anyhow::Error::msg)?;
         let (mut desk, saved) = (config.desk(), views::file(&state));
         let configured = desk.views.clone();
         // Views that cannot be read are no reason to have no console; saving one says what is wrong.
         desk.views.extend(views::read(&saved).unwrap_or_default());
         let authority = authority(&config)?.map(Arc::new);
+        let store = Arc::new(Mutex::new(store.await??));
         let mut services = Services {
             authority,
             own: None,

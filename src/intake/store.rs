@@ -538,15 +538,18 @@ fn set_up(db: &Connection, path: &Path) -> Result<(), StoreError> {
 
 fn make_tables(db: &Connection, path: &Path) -> Result<(), StoreError> {
     let unlike = |error| StoreError::unlike(path, error);
-    // These two count only while the file is still empty; the second, so that deleting can give pages back.
-    db.pragma_update(None, "page_size", PAGE_BYTES)
-        .map_err(unlike)?;
-    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")
-        .map_err(unlike)?;
-    db.pragma_update(None, "journal_mode", "WAL")
-        .map_err(unlike)?;
     let found: i32 = db
         .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(unlike)?;
+    if found == 0 {
+        // These two count only while the file is still empty; the second, so that deleting can give pages back. It is written
+        // whenever it is said, and then the disk is waited for three times.
+        db.pragma_update(None, "page_size", PAGE_BYTES)
+            .map_err(unlike)?;
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+            .map_err(unlike)?;
+    }
+    db.pragma_update(None, "journal_mode", "WAL")
         .map_err(unlike)?;
     if found > SCHEMA_VERSION {
         let path = path.to_owned();

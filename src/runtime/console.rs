@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Position;
+use ratatui::layout::{Position, Rect};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -40,8 +39,11 @@ use terminal::{Asked, Signals, next_key};
 /// Length of the one message queue. A full queue slows the senders down, never the keys.
 pub const QUEUE: usize = 1_024;
 
-/// Most messages taken in before a frame.
-const BATCH: usize = 256;
+/// How long messages are taken in before keys and frames have their turn again.
+const SLICE: Duration = Duration::from_millis(2);
+
+/// How long the first frame waits for the first alerts, so that nobody sees an empty queue that is not empty.
+const FIRST: Duration = Duration::from_millis(25);
 
 /// How long a console that was told to end waits for a running step, at most.
 pub(super) const LAST_STEP: Duration = Duration::from_secs(20);
@@ -94,6 +96,18 @@ pub struct Console {
     asked_at: Instant,
     /// Whether the model has more to do as soon as nothing else is.
     more: bool,
+    /// What the last frame showed; nothing before the first.
+    drawn: Option<Drawn>,
+}
+
+/// What a frame showed, as far as the next one hangs on it.
+#[derive(Clone, Copy)]
+struct Drawn {
+    at: Instant,
+    /// Where the queue was, if a key could move the cursor in it.
+    queue: Option<Rect>,
+    /// Whether there was no alert to show.
+    is_empty: bool,
 }
 
 struct Script {
@@ -190,6 +204,7 @@ impl Console {
             answered: false,
             asked_at: Instant::now(),
             more: false,
+            drawn: None,
         }
     }
 
@@ -198,28 +213,19 @@ impl Console {
         let mut keys = Some(EventStream::new());
         let mut signals = Signals::new()?;
         let mut themes = themes::watch(self.look.themes_folder.clone());
-        let mut last_frame = Instant::now()
-            .checked_sub(self.look.gap)
-            .unwrap_or_else(Instant::now);
+        let began = Instant::now();
         self.model.dirty = true;
         while !self.model.quit {
-            // What a key changed is shown at once; only what the world changes waits for the gap.
-            let frame_at = match self.answered {
-                true => last_frame + self.look.gap,
-                // Panes that empty themselves and fill again a moment later are two frames for one key.
-                false if self.model.is_filling() => self.asked_at + READING,
-                false => last_frame,
-            };
+            let frame_at = self.frame_at(began);
             let tick_at = self.next_tick();
             let away = tokio::select! {
                 biased;
                 () = sleep_until(frame_at), if self.model.dirty => {
                     self.draw()?;
-                    last_frame = Instant::now();
                     None
                 }
                 Some(asked) = signals.next() => self.on_signal(&asked),
-                event = next_key(&mut keys) => self.on_event(event),
+                event = next_key(&mut keys) => self.on_event(event)?,
                 Some(read) = themes.recv() => self.take_themes(read),
                 Some(msg) = self.inbox.recv() => self.take(msg),
                 () = std::future::ready(()), if self.more => self.go_on(),
@@ -282,29 +288,51 @@ impl Console {
         Ok(())
     }
 
-    /// Takes in a message and everything else that is ready. Returns to whom the terminal is to go.
-    fn take(&mut self, first: Msg) -> Option<Away> {
-        let mut next = Some(first);
-        let mut away = None;
-        for _ in 0..BATCH {
-            let Some(msg) = next else { break };
-            for effect in update(&mut self.model, &self.look.keymap, msg, Timestamp::now()) {
-                match &effect {
-                    Effect::Suspend => away = Some(Away::Shell),
-                    Effect::Page => away = Some(Away::Pager),
-                    Effect::Edit(text) => away = Some(Away::Editor(text.clone())),
-                    _ => {}
-                }
-                self.more |= matches!(effect, Effect::Continue);
-                if let Effect::Copy(text) = &effect {
-                    self.copy(text);
-                }
-                self.effects.start(effect);
-            }
-            next = match away {
-                Some(_) => None,
-                None => self.inbox.try_recv().ok(),
+    /// Returns when the next frame is due, if there is something to show.
+    fn frame_at(&self, began: Instant) -> Instant {
+        let Some(drawn) = &self.drawn else {
+            return match self.model.queue.len() {
+                0 => began + FIRST,
+                _ => began,
             };
+        };
+        // What a key changed is shown at once, and the first alerts; only what the world changes else waits for the gap.
+        let is_first = drawn.is_empty && self.model.queue.len() > 0;
+        match self.answered && !is_first {
+            true => drawn.at + self.look.gap,
+            // Panes that empty themselves and fill again a moment later are two frames for one key.
+            false if self.model.is_filling() && !is_first => self.asked_at + READING,
+            false => drawn.at,
+        }
+    }
+
+    /// Takes in a message and others that are ready, as long as keys can wait. Returns to whom the terminal is to go.
+    fn take(&mut self, first: Msg) -> Option<Away> {
+        let until = Instant::now() + SLICE;
+        let mut away = self.take_one(first);
+        while away.is_none()
+            && Instant::now() < until
+            && let Ok(msg) = self.inbox.try_recv()
+        {
+            away = self.take_one(msg);
+        }
+        away
+    }
+
+    fn take_one(&mut self, msg: Msg) -> Option<Away> {
+        let mut away = None;
+        for effect in update(&mut self.model, &self.look.keymap, msg, Timestamp::now()) {
+            match &effect {
+                Effect::Suspend => away = Some(Away::Shell),
+                Effect::Page => away = Some(Away::Pager),
+                Effect::Edit(text) => away = Some(Away::Editor(text.clone())),
+                _ => {}
+            }
+            self.more |= matches!(effect, Effect::Continue);
+            if let Effect::Copy(text) = &effect {
+                self.copy(text);
+            }
+            self.effects.start(effect);
         }
         away
     }
@@ -331,15 +359,37 @@ impl Console {
         away
     }
 
-    fn on_event(&mut self, event: Option<std::io::Result<Event>>) -> Option<Away> {
+    /// Takes in what came from the terminal, and nothing else before that is answered.
+    fn on_event(&mut self, event: Option<std::io::Result<Event>>) -> std::io::Result<Option<Away>> {
         self.answered = false;
         self.asked_at = Instant::now();
-        match event {
+        let before = self.model.selected.clone();
+        let away = match event {
             Some(Ok(Event::Mouse(mouse))) => self.on_mouse(mouse),
-            Some(Ok(event)) => translate(event).and_then(|msg| self.take(msg)),
+            Some(Ok(event)) => translate(event).and_then(|msg| self.take_one(msg)),
             // The terminal is gone: an SSH connection dropped.
-            Some(Err(_)) | None => self.take(Msg::Terminate),
+            Some(Err(_)) | None => self.take_one(Msg::Terminate),
+        };
+        if self.model.selected != before && !self.model.is_passing() {
+            self.show_cursor()?;
         }
+        Ok(away)
+    }
+
+    /// Shows where a key put the cursor, before what stands beside the queue is known and drawn: over a slow link that takes
+    /// many times as long, and it follows.
+    fn show_cursor(&mut self) -> std::io::Result<()> {
+        let queue = self.drawn.and_then(|drawn| drawn.queue);
+        let is_alone = matches!(self.model.overlay, Overlay::None) && self.model.born.is_none();
+        let area = self.screen.area();
+        let is_same = self.screen.shown().area == area && !self.model.repaint;
+        let Some(place) = queue.filter(|_| is_alone && is_same) else {
+            return Ok(());
+        };
+        let mut frame = self.screen.blank(area);
+        frame.clone_from(self.screen.shown());
+        ui::queue_alone(&self.model, self.ui(Timestamp::now()), place, &mut frame);
+        self.screen.show(frame, false)
     }
 
     /// The wheel scrolls and a click points; what is pointed at follows from the state, as it would be drawn now.
@@ -354,7 +404,7 @@ impl Console {
             }
             _ => return None,
         };
-        self.take(msg)
+        self.take_one(msg)
     }
 
     fn on_signal(&mut self, asked: &Asked) -> Option<Away> {
@@ -422,19 +472,24 @@ impl Console {
         let area = self.screen.area();
         self.model.size = (area.width, area.height);
         self.restyle();
-        let mut frame = Buffer::empty(area);
-        let now = Timestamp::now();
-        if let Some(rows) = ui::hit::queue_rows(&self.model, self.ui(now), area) {
-            self.model.window.rows = rows;
+        let mut frame = self.screen.blank(area);
+        let queue = ui::draw(&self.model, self.ui(Timestamp::now()), area, &mut frame);
+        if let Some(place) = queue {
+            self.model.window.rows = ui::queue::rows(&self.model, place);
         }
-        ui::draw(&self.model, self.ui(now), area, &mut frame);
         if std::mem::take(&mut self.model.bell) {
             self.screen.ring()?;
         }
         let repaint = std::mem::take(&mut self.model.repaint);
         self.model.dirty = false;
         self.answered = true;
-        self.screen.show(frame, repaint)
+        self.screen.show(frame, repaint)?;
+        self.drawn = Some(Drawn {
+            at: Instant::now(),
+            queue,
+            is_empty: self.model.queue.len() == 0,
+        });
+        Ok(())
     }
 
     /// Returns when time alone changes the screen: a message fades, the cursor rests, or a minute of an age is full.

@@ -138,8 +138,7 @@ fn sign(mut file: File, program: &str) -> io::Result<Duty> {
     };
     file.set_len(0)?;
     file.rewind()?;
-    serde_json::to_writer(&mut file, &holder)?;
-    file.flush()?;
+    file.write_all(&serde_json::to_vec(&holder)?)?;
     Ok(Duty { _lock: file })
 }
 

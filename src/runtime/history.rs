@@ -38,13 +38,14 @@ pub fn load(store: &Mutex<Store>, report: &Report) {
                     level: Level::Error,
                     text: format!("stored alerts cannot be read, older ones are missing: {error}"),
                 });
-                return;
+                break;
             }
         }
         if before.is_none() {
-            return;
+            break;
         }
     }
+    report(Msg::StoredRead);
 }
 
 /// Reads one alert in full. Blocks.

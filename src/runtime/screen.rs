@@ -23,10 +23,26 @@ impl Screen {
         }
     }
 
+    /// Returns the frame shown last.
+    pub fn shown(&self) -> &Buffer {
+        match self {
+            Self::Terminal(session) => session.shown(),
+            Self::Memory(buffer) => buffer,
+        }
+    }
+
+    /// Returns an empty frame to draw on.
+    pub fn blank(&mut self, area: Rect) -> Buffer {
+        match self {
+            Self::Terminal(session) => session.blank(area),
+            Self::Memory(_) => Buffer::empty(area),
+        }
+    }
+
     /// Shows a frame.
     pub fn show(&mut self, frame: Buffer, repaint: bool) -> std::io::Result<()> {
         match self {
-            Self::Terminal(session) => session.show(&frame, repaint),
+            Self::Terminal(session) => session.show(frame, repaint),
             Self::Memory(buffer) => {
                 *buffer = frame;
                 Ok(())

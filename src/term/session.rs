@@ -30,6 +30,8 @@ const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 /// The terminal while the console has it. Dropping it puts everything back.
 pub struct Session {
     shown: Buffer,
+    /// The memory of the frame before, for the next.
+    spare: Buffer,
 }
 
 impl Session {
@@ -39,7 +41,21 @@ impl Session {
         enter_modes()?;
         Ok(Self {
             shown: Buffer::empty(Rect::ZERO),
+            spare: Buffer::empty(Rect::ZERO),
         })
+    }
+
+    /// Returns the frame shown last.
+    pub fn shown(&self) -> &Buffer {
+        &self.shown
+    }
+
+    /// Returns an empty frame to draw on.
+    pub fn blank(&mut self, area: Rect) -> Buffer {
+        let mut frame = std::mem::take(&mut self.spare);
+        frame.resize(area);
+        frame.reset();
+        frame
     }
 
     /// Returns the area to draw on.
@@ -49,8 +65,9 @@ impl Session {
 
     /// Shows a frame, in a single write between the marks of a synchronized update. Writes nothing when it equals the one
     /// on screen, unless `repaint` asks for everything again.
-    pub fn show(&mut self, next: &Buffer, repaint: bool) -> io::Result<()> {
-        if !repaint && *next == self.shown {
+    pub fn show(&mut self, next: Buffer, repaint: bool) -> io::Result<()> {
+        if !repaint && next == self.shown {
+            self.spare = next;
             return Ok(());
         }
         let mut head = Vec::new();
@@ -59,12 +76,12 @@ impl Session {
             queue!(head, ResetColor, Clear(ClearType::All))?;
             self.shown = Buffer::empty(next.area);
         }
-        encode::frame(&self.shown, next, &mut head);
+        encode::frame(&self.shown, &next, &mut head);
         queue!(head, EndSynchronizedUpdate)?;
         let mut out = io::stdout().lock();
         out.write_all(&head)?;
         out.flush()?;
-        self.shown.clone_from(next);
+        self.spare = std::mem::replace(&mut self.shown, next);
         Ok(())
     }
 
@@ -98,7 +115,13 @@ impl Drop for Session {
 }
 
 fn area() -> io::Result<Rect> {
-    let (width, height) = size()?;
+    // The terminal on standard output is asked itself; looking for it anew costs a frame three more calls.
+    let asked = rustix::termios::tcgetwinsize(io::stdout());
+    let asked = asked.ok().map(|size| (size.ws_col, size.ws_row));
+    let (width, height) = match asked.filter(|(width, height)| *width > 0 && *height > 0) {
+        Some(size) => size,
+        None => size()?,
+    };
     Ok(Rect {
         x: 0,
         y: 0,

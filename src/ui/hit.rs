@@ -6,13 +6,6 @@ use super::{Ui, below, places, queue, top};
 use crate::app::model::{LEAST, Model, Overlay, Pane};
 use crate::app::pointer::Pointed;
 
-/// Returns for how many lines of the queue there is room; nothing where the queue is not drawn.
-pub fn queue_rows(model: &Model, ui: Ui<'_>, area: Rect) -> Option<usize> {
-    let panes = panes(model, ui, area)?;
-    let queue = panes.into_iter().find(|(pane, _)| *pane == Pane::Queue);
-    queue.map(|(_, place)| queue::rows(model, place))
-}
-
 fn panes(model: &Model, ui: Ui<'_>, area: Rect) -> Option<Vec<(Pane, Rect)>> {
     if !matches!(model.overlay, Overlay::None) || area.width < LEAST.0 || area.height < LEAST.1 {
         return None;

@@ -66,7 +66,8 @@ fn plan_lines(
     ui: Ui<'_>,
     width: u16,
 ) -> Vec<Line<'static>> {
-    let mut lines = heading(digest, plan, ui);
+    let was_run = matches!(stage, Stage::Running | Stage::Ended) || model.decisions.was_run(digest);
+    let mut lines = heading(digest, plan, was_run, ui);
     lines.extend(super::trust_line(model, &plan.identity, ui));
     for warning in model.plan_warnings(digest, plan) {
         let text = format!("{} {}", ui.glyphs.high, show(&warning));
@@ -111,16 +112,17 @@ fn plan_lines(
     lines
 }
 
-fn heading(digest: &PlanDigest, plan: &Plan, ui: Ui<'_>) -> Vec<Line<'static>> {
+fn heading(digest: &PlanDigest, plan: &Plan, was_run: bool, ui: Ui<'_>) -> Vec<Line<'static>> {
     let name = show_identifier(plan.identity_name.raw()).into_owned();
     let environment = plan
         .environment
         .as_ref()
         .map_or_else(|| "unknown".to_owned(), |e| e.show().into_owned());
-    let left = if plan.expires > ui.now {
-        format!("valid {}", age(ui.now, plan.expires))
-    } else {
-        "EXPIRED".to_owned()
+    // How long it may still be run is over once it was.
+    let left = match (was_run, plan.expires > ui.now) {
+        (true, _) => "begun already".to_owned(),
+        (false, true) => format!("valid {}", age(ui.now, plan.expires)),
+        (false, false) => "EXPIRED".to_owned(),
     };
     vec![
         Line::from(vec![

@@ -60,7 +60,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         inside = rest;
     }
     if shown == 0 && model.sift.is_active() {
-        let text = if model.queue.is_looking() {
+        let text = if model.sift.due || model.queue.is_looking() {
             ""
         } else {
             "No alert matches the filter. Esc shows all, / changes it."
@@ -69,7 +69,9 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     if shown == 0 {
-        let text = if model.sources.is_empty() {
+        let text = if model.opening.alerts {
+            "Reading the alerts that are stored."
+        } else if model.sources.is_empty() {
             "No alerts, and no source that could bring any. Name one under [[source]] in the configuration (`stanch config example`), or try the drill: stanch drill."
         } else {
             "No alerts. They appear here as soon as a source has one; the line above says how the sources are. `stanch alerts import FILE` brings in some by hand."
@@ -108,7 +110,7 @@ fn window(model: &Model, height: usize) -> Option<(usize, usize)> {
 }
 
 /// Returns for how many lines there is room where the queue is drawn in `area`.
-pub(super) fn rows(model: &Model, area: Rect) -> usize {
+pub fn rows(model: &Model, area: Rect) -> usize {
     usize::from(area.height.saturating_sub(above(model) + 1))
 }
 
@@ -145,7 +147,7 @@ fn filter(model: &Model, ui: Ui<'_>, width: usize) -> Option<Line<'static>> {
             let fields: Vec<&str> = fields().collect();
             (format!("words, or {}:", fields.join(": ")), Role::Muted)
         }
-        None if model.queue.is_looking() => ("looking".to_owned(), Role::Muted),
+        None if model.sift.due || model.queue.is_looking() => ("looking".to_owned(), Role::Muted),
         None => (String::new(), Role::Muted),
     };
     let room = width.saturating_sub(cells(&text));

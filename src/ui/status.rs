@@ -57,7 +57,11 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         parts.push((format!("log of {place}"), Role::Base));
         return fit_parts(parts, ui, width);
     }
-    parts.push((format!("{} open", model.queue.open()), Role::Base));
+    parts.push(match (model.queue.open(), model.opening.alerts) {
+        (open, false) => (format!("{open} open"), Role::Base),
+        (0, true) => ("reading alerts".to_owned(), Role::Base),
+        (open, true) => (format!("{open} open so far"), Role::Base),
+    });
     if let Some(holder) = &model.duty {
         parts.push((format!("taken in by {}", show(holder)), Role::Base));
     }
@@ -89,6 +93,7 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     match &model.journal_problem {
         Some(problem) => parts.push((format!("JOURNAL {problem}"), Role::Error)),
         None => parts.push(match model.journal_space {
+            None if model.opening.log => ("reading journal".into(), Role::Base),
             None => ("journal ok".into(), Role::Base),
             Some(mib) => (format!("journal: {mib} MiB free"), Role::Warn),
         }),

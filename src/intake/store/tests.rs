@@ -415,3 +415,19 @@ fn a_new_database_appears_whole_and_leaves_nothing_beside_it() {
         .unwrap();
     assert_eq!(mode, "wal");
 }
+
+#[test]
+fn opening_what_is_there_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let store = Store::open(dir.path()).unwrap();
+    let written = fs::metadata(dir.path().join("alerts.db-wal"))
+        .unwrap()
+        .len();
+    assert_eq!(written, 0, "each write waits for the disk");
+    let vacuum: i32 = store
+        .db
+        .pragma_query_value(None, "auto_vacuum", |row| row.get(0))
+        .unwrap();
+    assert_eq!(vacuum, 2, "incremental, as it was made");
+}

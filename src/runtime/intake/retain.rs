@@ -22,6 +22,9 @@ use crate::runtime::journal::Report;
 /// Between two looks.
 const EVERY: Duration = Duration::from_hours(1);
 
+/// How long the first look waits: what people wait for comes first.
+const AT_START: Duration = Duration::from_millis(500);
+
 /// Deleted alerts told at once: few enough that taking them out of the queue holds up no key.
 const LOT: usize = 4_096;
 
@@ -29,6 +32,10 @@ impl Intake {
     /// Deletes what is too old or too much, now and every hour, until cancelled.
     pub(super) async fn retain(self, report: Report, cancel: CancellationToken) {
         let mut told = String::new();
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(AT_START) => {}
+        }
         loop {
             let stop = Arc::new(AtomicBool::new(false));
             let done = tokio::select! {
