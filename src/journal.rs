@@ -45,7 +45,7 @@ mod tests;
 pub use actor::{Actor, host_name, is_alive, process};
 pub use agent::{Agent, AgentError, AgentKey};
 pub use anchor::{AnchorState, Note};
-pub use blob::BlobRef;
+pub use blob::{BlobRef, Shelf};
 pub use block::{BlockError, VerdictBlock};
 pub use cosign::{WitnessKey, request as witness_request};
 pub use error::JournalError;

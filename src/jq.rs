@@ -5,6 +5,7 @@
 //! forms and functions named here are accepted, and only a bounded number of outputs is taken.
 
 mod deep;
+mod kept;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -158,18 +159,31 @@ fn walk(source: &str) -> Result<(), JqError> {
 /// Runs a filter and returns its outputs, 1,000 at most.
 pub fn run(source: &str, input: &Value) -> Result<Vec<Value>, JqError> {
     measure(source)?;
-    let (source, input) = (source.to_owned(), input.clone());
-    on_deep_stack(move || {
-        walk(&source)?;
-        run_walked(&source, to_val(&input))
-    })
+    let tokens = tokens(source);
+    if tokens > MAX_SHORT {
+        let (source, input) = (source.to_owned(), input.clone());
+        return on_deep_stack(move || {
+            walk(&source)?;
+            outputs(&compile(&source, &[])?, &to_val(&input))
+        });
+    }
+    let filter = kept::filter(source)?;
+    if tokens > MAX_PLAIN {
+        let input = input.clone();
+        return on_deep_stack(move || outputs(&filter.compiled, &to_val(&input)));
+    }
+    // As on a thread of its own, a panic of the interpreter is an error.
+    let run = std::panic::AssertUnwindSafe(|| outputs(&filter.compiled, &to_val(input)));
+    std::panic::catch_unwind(run).unwrap_or_else(|_| Err(deep::gave_up()))
 }
 
-/// Runs a filter whose forms are all offered.
-fn run_walked(source: &str, input: Val) -> Result<Vec<Value>, JqError> {
-    let filter = compile(source, &[])?;
+/// Runs what was compiled without variables.
+fn outputs(
+    filter: &jaq_core::Filter<data::JustLut<Val>>,
+    input: &Val,
+) -> Result<Vec<Value>, JqError> {
     let ctx = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
-    let run = filter.id.run((ctx, input)).map(unwrap_valr);
+    let run = filter.id.run((ctx, input.clone())).map(unwrap_valr);
     run.take(MAX_OUTPUTS)
         .map(|out| {
             out.map(|val| from_val(&val, 0))
@@ -180,6 +194,8 @@ fn run_walked(source: &str, input: Val) -> Result<Vec<Value>, JqError> {
 
 /// Most tokens of a [`Filter`]: short enough to run on any caller's stack.
 const MAX_SHORT: usize = 200;
+/// Most tokens of a filter that is not worth another thread: what asks whether something is so has no more.
+const MAX_PLAIN: usize = 40;
 
 /// A short filter, compiled once and run on many values.
 pub struct Filter {

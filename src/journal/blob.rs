@@ -1,8 +1,11 @@
 //! Evidence beside the log, named by its own hash, so that it can be deleted without breaking the chain.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::error::JournalError;
 use super::fs::{How, write_once};
 use super::layout::{BLOBS, LogDir};
+use super::redact;
 use crate::domain::plan::sha256_hex;
 
 /// Most bytes of one blob: far more than any provider's answer that the connectors accept.
@@ -17,8 +20,28 @@ pub struct BlobRef {
     pub size: u64,
 }
 
-/// Stores bytes durably. A record may name them only after this returned.
-pub fn put(log: &LogDir, bytes: &[u8]) -> Result<BlobRef, JournalError> {
+/// Where evidence goes, for whoever puts it there beside the thread that writes the log: each file waits for the disk by
+/// itself, and the system lets those that wait at once share it.
+#[derive(Clone, Debug)]
+pub struct Shelf(LogDir);
+
+impl Shelf {
+    /// The place beside a log.
+    pub const fn new(log: LogDir) -> Self {
+        Self(log)
+    }
+
+    /// Stores evidence durably; tokens and keys in it are masked before it is hashed. A record may name it only after this
+    /// returned.
+    pub fn put(&self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
+        put(&self.0, &redact::evidence(bytes))
+    }
+}
+
+/// Tells files apart that this process writes at once.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+fn put(log: &LogDir, bytes: &[u8]) -> Result<BlobRef, JournalError> {
     if bytes.len() > MAX_BLOB {
         return Err(JournalError::BlobTooLarge {
             bytes: bytes.len(),
@@ -33,7 +56,9 @@ pub fn put(log: &LogDir, bytes: &[u8]) -> Result<BlobRef, JournalError> {
     let blobs = log.subdir(&log.dir, BLOBS)?;
     let dir = log.subdir(&blobs, &sha256[..2])?;
     // Written again even when a file of that name stands there: it may be the torn rest of an earlier try.
-    let temporary = format!("{sha256}.{}.tmp", std::process::id());
+    // The same answer may be kept for two acts at once.
+    let own = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let temporary = format!("{sha256}.{}.{own}.tmp", std::process::id());
     let file = log
         .fs
         .open(&dir, &temporary, How::Create, log.file_mode())

@@ -255,7 +255,7 @@ pub fn content_end(fs: &dyn Fs, file: &File, from: u64) -> io::Result<u64> {
         let start = end.saturating_sub(chunk).max(from);
         buffer.clear();
         let read = read_onto(fs, file, start, (end - start) as usize, &mut buffer)?;
-        if let Some(last) = buffer.iter().rposition(|b| *b != 0) {
+        if let Some(last) = last_used(&buffer) {
             return Ok(start + last as u64 + 1);
         }
         // One that was cut meanwhile ends where it was cut at the latest.
@@ -263,6 +263,19 @@ pub fn content_end(fs: &dyn Fs, file: &File, from: u64) -> io::Result<u64> {
         chunk = 64 * 1024;
     }
     Ok(from.max(end))
+}
+
+/// Finds the last byte that is no NUL. Whole pieces are passed over at once: whoever follows a log goes through its room
+/// with every look.
+fn last_used(bytes: &[u8]) -> Option<usize> {
+    let mut end = bytes.len();
+    for piece in bytes.rchunks(256) {
+        end -= piece.len();
+        if piece.iter().fold(0, |any, b| any | b) != 0 {
+            return piece.iter().rposition(|b| *b != 0).map(|at| end + at);
+        }
+    }
+    None
 }
 
 /// Reads from `offset` to the end, at most `most` bytes.
@@ -311,4 +324,28 @@ pub fn read_onto(
     }
     out.truncate(end);
     Ok(end - start)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::last_used;
+
+    #[rstest]
+    #[case(0, &[])]
+    #[case(700, &[])]
+    #[case(1, &[0])]
+    #[case(700, &[0])]
+    #[case(700, &[3, 443])]
+    #[case(700, &[444])]
+    #[case(700, &[188, 699])]
+    #[case(512, &[255, 256])]
+    fn finds_the_last_byte_that_is_used(#[case] len: usize, #[case] used: &[usize]) {
+        let mut bytes = vec![0; len];
+        for at in used {
+            bytes[*at] = b'x';
+        }
+        assert_eq!(last_used(&bytes), used.last().copied());
+    }
 }

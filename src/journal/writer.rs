@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::domain::decision::RecordType;
 
 use super::actor::{Actor, safe_name};
-use super::blob::{self, BlobRef};
+use super::blob::Shelf;
 use super::error::JournalError;
 use super::fs::{Fs, How, Real, read_from};
 use super::heads::SEEN_FILE;
@@ -35,7 +35,6 @@ use super::merkle::hex;
 use super::note::Verifier;
 use super::record;
 use super::recovery::{self, Damaged, Finding, Recovered};
-use super::redact;
 use super::walk::{Point, SEGMENT_LIMIT, Walk};
 use first::{First, first_walk};
 use peers::Peers;
@@ -345,9 +344,9 @@ impl Writer {
         Ok(written.split_off(first.len()))
     }
 
-    /// Stores evidence durably beside the log; tokens and keys in it are masked before it is hashed.
-    pub fn put_blob(&mut self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
-        blob::put(&self.log, &redact::evidence(bytes))
+    /// Returns where evidence of this log goes.
+    pub fn shelf(&self) -> Shelf {
+        Shelf::new(self.log.clone())
     }
 
     /// Tells whether actions may be recorded.

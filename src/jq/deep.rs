@@ -28,7 +28,6 @@ pub(super) fn on_deep_stack<T: Send + 'static>(
         // Whoever asked waits for it.
         let _ = answer.send(work());
     });
-    let gave_up = || JqError::Failed("the interpreter gave up".to_owned());
     let thread = loop {
         let Some(idle) = lock().pop() else {
             let new = begin()?;
@@ -48,6 +47,11 @@ pub(super) fn on_deep_stack<T: Send + 'static>(
         idle.push(thread);
     }
     told
+}
+
+/// What is said of a filter on which the interpreter panicked.
+pub(super) fn gave_up() -> JqError {
+    JqError::Failed("the interpreter gave up".to_owned())
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Vec<Sender<Job>>> {

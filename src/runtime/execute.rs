@@ -382,7 +382,6 @@ impl Run<'_> {
             incident: plan.incident.as_ref().map(|i| i.raw().to_owned()),
             process: crate::journal::process(),
         };
-        self.services.journal.reserve(1).await?;
         self.services
             .journal
             .record(RecordType::Intent, &intent)
@@ -435,17 +434,18 @@ impl Run<'_> {
             evidence,
             ..blank(intent, WireOutcome::Accepted)
         };
-        self.services
-            .journal
-            .record(RecordType::Outcome, &outcome)
-            .await?;
-        self.proved(
-            step,
-            intent,
-            WireOutcome::Accepted,
-            (Proof::Agrees, says, 1, None),
-        )
-        .await
+        let kept = Verify {
+            intent: intent.clone(),
+            proof: Proof::Agrees,
+            says: says.clone(),
+            tries: 1,
+            evidence_sha256: None,
+        };
+        // That the files are on the disk is the outcome and its proof at once.
+        self.services.journal.kept(&outcome, &kept).await?;
+        let state = cell(WireOutcome::Accepted, Some(Proof::Agrees));
+        self.phase(&step.id, Phase::Ended(state, says));
+        Ok(state)
     }
 
     /// Returns the card that a plan was made from; one that no inventory lists is put together from the plan itself.
@@ -493,31 +493,20 @@ impl Run<'_> {
             return Ok(state);
         };
         self.phase(&step.id, Phase::Verifying);
-        let proof = connector.verify(verify).await;
-        let told = (proof.proof, proof.says, proof.tries, proof.evidence_sha256);
-        self.proved(step, intent, outcome.outcome, told).await
-    }
-
-    async fn proved(
-        &self,
-        step: &PlanStep,
-        intent: &IntentId,
-        outcome: WireOutcome,
-        (proof, says, tries, evidence_sha256): (Proof, String, u32, Option<String>),
-    ) -> Result<CellState, NotRecorded> {
-        let verify = Verify {
+        let told = connector.verify(verify).await;
+        let proof = Verify {
             intent: intent.clone(),
-            proof,
-            says: says.clone(),
-            tries,
-            evidence_sha256,
+            proof: told.proof,
+            says: told.says,
+            tries: told.tries,
+            evidence_sha256: told.evidence_sha256,
         };
         self.services
             .journal
-            .record(RecordType::Verify, &verify)
+            .record(RecordType::Verify, &proof)
             .await?;
-        let state = cell(outcome, Some(proof));
-        self.phase(&step.id, Phase::Ended(state, says));
+        let state = cell(outcome.outcome, Some(proof.proof));
+        self.phase(&step.id, Phase::Ended(state, proof.says));
         Ok(state)
     }
 

@@ -65,7 +65,7 @@ fn incident() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let start: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
     let (mut writer, _) = Writer::open(config(&dir.path().join("store")), start).unwrap();
-    let kept = writer.put_blob(b"{\"a\":1}").unwrap();
+    let kept = writer.shelf().put(b"{\"a\":1}").unwrap();
     let mut minute = 0;
     let mut write = |kind: RecordType, body: serde_json::Value| {
         minute += 1;

@@ -67,7 +67,7 @@ impl Session {
                     writer.begin_segment(now(), &body).unwrap();
                 }
                 1 => {
-                    writer.put_blob(&[n as u8; 700]).unwrap();
+                    writer.shelf().put(&[n as u8; 700]).unwrap();
                     // Evidence waits for its own files, not for the log.
                     lasts = false;
                 }

@@ -184,7 +184,7 @@ fn every_record() -> Place {
     let place = place();
     let mut writer = open(&place);
     let (intent, alert) = (IntentId::new("i-1"), AlertId::new("siem/1"));
-    let blob = writer.put_blob(b"{\"sessions\":[]}").unwrap();
+    let blob = writer.shelf().put(b"{\"sessions\":[]}").unwrap();
     let typed = [
         (RecordType::Decision, value(&decision(&alert))),
         (RecordType::Intent, value(&an_intent(&intent, &alert))),

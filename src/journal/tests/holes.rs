@@ -7,7 +7,7 @@ use crate::journal::{Level, read_lines};
 fn with_evidence() -> (Place, String) {
     let place = Place::new();
     let (mut writer, _) = place.open();
-    let blob = writer.put_blob(b"sessions as they were").unwrap();
+    let blob = writer.shelf().put(b"sessions as they were").unwrap();
     let evidence =
         json!([{"name": "s.json", "sha256": blob.sha256, "size": blob.size, "source": "kc"}]);
     writer

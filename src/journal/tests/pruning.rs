@@ -12,7 +12,7 @@ fn store() -> (Place, Writer, String) {
     let place = Place::new();
     let (mut writer, _) = place.open();
     writer.append(now(), &[note(SECRET)]).unwrap();
-    let blob = writer.put_blob(SECRET.as_bytes()).unwrap();
+    let blob = writer.shelf().put(SECRET.as_bytes()).unwrap();
     let evidence = json!([{"name": "x", "sha256": blob.sha256, "size": blob.size, "source": "kc"}]);
     let outcome = json!({"intent": "i", "outcome": "accepted", "evidence": evidence});
     writer

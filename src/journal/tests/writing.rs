@@ -208,9 +208,9 @@ fn room_is_reserved_without_changing_the_log() {
 #[test]
 fn blobs_are_named_by_their_hash() {
     let place = Place::new();
-    let (mut writer, _) = place.open();
-    let blob = writer.put_blob(b"evidence").unwrap();
-    assert_eq!(writer.put_blob(b"evidence").unwrap(), blob);
+    let (writer, _) = place.open();
+    let blob = writer.shelf().put(b"evidence").unwrap();
+    assert_eq!(writer.shelf().put(b"evidence").unwrap(), blob);
     let path = place
         .log()
         .join("blobs")
@@ -224,6 +224,26 @@ fn blobs_are_named_by_their_hash() {
         ),
         (8, 1)
     );
+}
+
+#[test]
+fn the_same_evidence_is_kept_by_many_at_once() {
+    let place = Place::new();
+    let (writer, _) = place.open();
+    let shelf = writer.shelf();
+    let many: Vec<_> = (0..16)
+        .map(|n| {
+            let shelf = shelf.clone();
+            std::thread::spawn(move || shelf.put(if n % 2 == 0 { b"even" } else { b"uneven" }))
+        })
+        .collect();
+    let kept = many.into_iter().map(|one| one.join().unwrap().unwrap());
+    for blob in kept.collect::<Vec<_>>() {
+        let dir = place.log().join("blobs").join(&blob.sha256[..2]);
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+        let bytes = std::fs::read(dir.join(&blob.sha256)).unwrap();
+        assert_eq!(crate::domain::plan::sha256_hex(&bytes), blob.sha256);
+    }
 }
 
 #[test]

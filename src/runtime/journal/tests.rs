@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::coverage::CellState;
-use crate::domain::ids::IntentId;
+use crate::domain::decision::Entry;
+use crate::domain::ids::{AlertId, IntentId};
 use crate::journal::Disk;
 use crate::journal::{self, Options};
 
@@ -162,12 +163,87 @@ async fn a_new_act_is_refused_and_nothing_is_kept() {
     let (journal, heard) = place.open(&disk, Some(&place.path("other-disk")));
     assert_eq!(journal.blocked().await, None);
     disk.full.store(true, Ordering::Relaxed);
-    assert!(journal.reserve(1).await.is_err());
     assert!(journal.append(intent("i-1")).await.is_err());
     assert_eq!(unrecorded(&heard), None);
     // A full disk may have room again.
     disk.full.store(false, Ordering::Relaxed);
     journal.append(intent("i-1")).await.unwrap();
     assert!(!place.path("other-disk").exists());
+    journal.end().await;
+}
+
+fn note(about: &str) -> Decision {
+    let kind = crate::domain::decision::DecisionKind::Note;
+    Decision::on(AlertId::new(about), kind, None)
+}
+
+/// A console is asked again and again while it writes itself, so that many questions are answered from one look. What
+/// another console stopped before somebody asked is in every answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_look_misses_what_another_console_wrote_before_it() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let disk = Arc::new(Disk::default());
+    let (asked, _) = place.open(&disk, None);
+    let (other, _) = place.open(&disk, None);
+    let done = Arc::new(AtomicBool::new(false));
+    let busy: Vec<_> = (0..6)
+        .map(|n| {
+            let (asked, done) = (asked.clone(), Arc::clone(&done));
+            tokio::spawn(async move {
+                while !done.load(Ordering::Relaxed) {
+                    asked.look_now(|known| known.acts().count()).await.unwrap();
+                    if n == 0 {
+                        asked.record_decisions(&[note("own")]).await.unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for n in 1..=40 {
+        other.record_decisions(&[note("freeze")]).await.unwrap();
+        let looks = (0..4).map(|_| {
+            let freezes = |known: &Decisions| known.of_alert(&AlertId::new("freeze")).len();
+            asked.look_now(freezes)
+        });
+        for told in futures::future::join_all(looks).await {
+            assert_eq!(told.unwrap(), n);
+        }
+        let latest = asked.latest().await.unwrap();
+        assert_eq!(latest.of_alert(&AlertId::new("freeze")).len(), n);
+    }
+    done.store(true, Ordering::Relaxed);
+    for one in busy {
+        one.await.unwrap();
+    }
+    asked.end().await;
+    other.end().await;
+}
+
+/// Whoever asks for something else while records are gathered hears of what was written before.
+#[tokio::test]
+async fn what_was_written_is_in_the_next_answer() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let (journal, _) = place.open(&Arc::new(Disk::default()), None);
+    for n in 1..=20 {
+        let records = (0..8).map(|_| {
+            let journal = journal.clone();
+            async move {
+                let notes = |known: &Decisions| known.of_alert(&AlertId::new("a")).len();
+                let before = journal.look(notes).await.unwrap();
+                journal.record_decisions(&[note("a")]).await.unwrap();
+                assert!(journal.look(notes).await.unwrap() > before);
+            }
+        });
+        futures::future::join_all(records).await;
+        assert_eq!(
+            journal
+                .decisions()
+                .await
+                .unwrap()
+                .of_alert(&AlertId::new("a"))
+                .len(),
+            n * 8
+        );
+    }
     journal.end().await;
 }
