@@ -135,9 +135,7 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::Map(answer) => map_screen::take(model, *answer),
         Msg::InventoryRead(read) => return reload::take(model, read, now),
         Msg::Judged(judged) => readiness_screen::take(model, judged),
-        Msg::Drill(view) => {
-            (model.drill, model.dirty) = (Some(view), true);
-        }
+        Msg::Drill(view) => (model.drill, model.dirty) = (Some(view), true),
         Msg::Notice { level, text } => model.say(now, level, text),
         Msg::Terminate => model.quit = true,
     }

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
 use super::alert::{Alert, Subject};
@@ -22,7 +23,7 @@ use names::{Folded, Name, Names};
 use order::{Order, Rank};
 use places::Places;
 use sieve::Sieve;
-use slim::{Said, Slim, Who, seconds};
+use slim::{Slim, Who, seconds};
 
 mod groups;
 mod names;
@@ -82,8 +83,7 @@ pub struct Queue {
     rows: Vec<Slim>,
     texts: Texts,
     by_id: Places,
-    /// By what alerts say of subjects: their places in the list, counted from one.
-    who_places: Places,
+    who_places: HashMap<Who, u32, RandomState>,
     order: Order,
     /// The alerts that the filter lets through, once it has looked at all.
     chosen: Option<Order>,
@@ -142,12 +142,6 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Returns what alerts say of the subject at a place, counted from one.
-    fn said(&self, place: u32) -> Option<Said<'_>> {
-        let who = self.whos.get((place as usize).checked_sub(1)?)?;
-        Some(who.said(&self.names))
-    }
-
     /// Returns a subject as an alert would name it.
     fn subject(&self, who: &Who) -> Subject {
         let name = self.names.get(who.name);
@@ -174,7 +168,7 @@ impl Default for Queue {
                 whos: Vec::new(),
             },
             by_id: Places::default(),
-            who_places: Places::default(),
+            who_places: HashMap::default(),
             order: Order::default(),
             chosen: None,
             sieve: None,
@@ -264,12 +258,7 @@ impl Queue {
     ) -> u32 {
         let who = row.alert.subject.as_ref().map_or(0, |s| self.who(s, known));
         let Texts { names, titles, .. } = &mut self.texts;
-        // Those that came one after another stand side by side, and one that came again is as it was.
-        let likely = match slim.count {
-            0 => self.rows.last().copied().unwrap_or_default(),
-            _ => *slim,
-        };
-        slim.describe(row, who, &likely, (names, titles));
+        slim.describe(row, who, names, titles);
         self.has_resolved |= slim.is_resolved;
         let standing = self.standing(who);
         slim.weigh(&Urgency::of(&row.alert, standing, self.is_elsewhere(who)));
@@ -278,25 +267,23 @@ impl Queue {
 
     /// Returns the place of a subject in the list, counted from one.
     fn who(&mut self, subject: &Subject, known: &dyn Fn(&Subject) -> Standing) -> u32 {
-        let said = Said::of(subject);
-        let hash = self.who_places.hash_of(Some(said));
-        let texts = &self.texts;
-        let found = self
-            .who_places
-            .find_by(hash, |place| texts.said(place) == Some(said));
-        if let Some(found) = found {
-            return found;
-        }
-        let who = said.kept(&mut self.texts.names);
-        self.texts.whos.push(who);
-        self.standings.push(known(subject));
-        self.open_about.push(0);
-        self.environments.take(&who);
-        let place = u32::try_from(self.texts.whos.len()).unwrap_or(u32::MAX);
-        let texts = &self.texts;
-        self.who_places
-            .add_by(hash, place, |place| texts.said(place));
-        place
+        let names = &mut self.texts.names;
+        let who = Who {
+            provider: names.take(subject.provider.raw()),
+            native: names.take(subject.native_id.raw()),
+            name: names.take(subject.name.as_ref().map_or("", Untrusted::raw)),
+            kind: subject.kind,
+        };
+        let whos = &mut self.texts.whos;
+        let (standings, environments) = (&mut self.standings, &mut self.environments);
+        let open_about = &mut self.open_about;
+        *self.who_places.entry(who).or_insert_with(|| {
+            whos.push(who);
+            standings.push(known(subject));
+            open_about.push(0);
+            environments.take(&who);
+            u32::try_from(whos.len()).unwrap_or(u32::MAX)
+        })
     }
 
     /// Counts an alert among those about its identity, or no longer, unless it is over.

@@ -123,7 +123,14 @@ impl Json<'_> {
     /// Returns the member `key` of an object.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => member(members, key),
+            Self::Object(members) => {
+                let first = key.as_bytes().first();
+                let is = |name: &str| {
+                    // Most differ in one of these.
+                    name.len() == key.len() && name.as_bytes().first() == first && name == key
+                };
+                members.iter().find(|(k, _)| is(k)).map(|(_, v)| v)
+            }
             _ => None,
         }
     }
@@ -206,55 +213,32 @@ fn written(number: &Number) -> Small {
     }
 }
 
-/// What the keys of an object look like, without regard to letter case, and where they stand: most that are looked for are
-/// not there, and this says so at once; the others are found without a look at all.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    /// By what a key looks like: the first that looks so, counted from one.
-    first: [u8; Self::LOOKS],
-}
+/// What the keys of an object look like, without regard to letter case: most that are looked for are not there, and this
+/// says so at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys([u64; 4]);
 
 impl Keys {
-    /// Looks that are told apart.
-    const LOOKS: usize = 128;
-
-    /// Somewhere: beyond what is counted, or in a list, which may have any key, as some readers look into its first
-    /// element.
-    const SOMEWHERE: u8 = u8::MAX;
-
-    /// Looks at the keys of an object.
+    /// Looks at the keys of an object. A list may have any: some readers look into its first element.
     pub fn of(value: &Json<'_>) -> Self {
-        let mut first = [0; Self::LOOKS];
+        let mut keys = Self::default();
         match value {
             Json::Object(members) => {
-                // Backwards, so that the first one of each look is noted last.
-                for (at, (key, _)) in members.iter().enumerate().rev() {
-                    let place = u8::try_from(at + 1).unwrap_or(Self::SOMEWHERE);
-                    first[Self::look(key)] = place;
+                for (key, _) in members {
+                    let (word, bit) = Self::mark(key);
+                    keys.0[word] |= bit;
                 }
             }
-            Json::List(_) => first = [Self::SOMEWHERE; Self::LOOKS],
+            Json::List(_) => keys.0 = [u64::MAX; 4],
             _ => {}
         }
-        Self { first }
+        keys
     }
 
     /// Tells whether there may be such a key.
     pub fn may_have(&self, key: &str) -> bool {
-        self.first[Self::look(key)] != 0
-    }
-
-    /// Returns the member `key` of the object that these are the keys of.
-    pub fn get<'v, 'a>(&self, object: &'v Json<'a>, key: &str) -> Option<&'v Json<'a>> {
-        let from = match self.first[Self::look(key)] {
-            0 => return None,
-            Self::SOMEWHERE => 0,
-            place => usize::from(place) - 1,
-        };
-        match object {
-            Json::Object(members) => member(members.get(from..)?, key),
-            _ => None,
-        }
+        let (word, bit) = Self::mark(key);
+        self.0[word] & bit != 0
     }
 
     /// Tells whether there may be a key with which a path can begin: `a`, `a.b` and so on, as keys may have dots.
@@ -264,26 +248,12 @@ impl Keys {
         begins.any(|key| self.may_have(key)) || self.may_have(path)
     }
 
-    fn look(key: &str) -> usize {
-        mark(key) % Self::LOOKS
+    fn mark(key: &str) -> (usize, u64) {
+        let bytes = key.as_bytes();
+        let end = |byte: Option<&u8>| byte.map_or(0, |b| usize::from(b.to_ascii_lowercase()));
+        let mark = bytes.len() * 7 + end(bytes.first()) * 3 + end(bytes.last()) * 31;
+        ((mark >> 6) & 3, 1 << (mark & 63))
     }
-}
-
-/// Mixes length and ends of a key, in which most differ, without regard to letter case.
-fn mark(key: &str) -> usize {
-    let bytes = key.as_bytes();
-    let end = |byte: Option<&u8>| byte.map_or(0, |b| usize::from(b | 0x20));
-    bytes.len() * 7 + end(bytes.first()) * 3 + end(bytes.last()) * 31
-}
-
-/// Finds a member among some.
-fn member<'m, 'a>(members: &'m [(Cow<'a, str>, Json<'a>)], key: &str) -> Option<&'m Json<'a>> {
-    let first = key.as_bytes().first();
-    let is = |name: &str| {
-        // Most differ in one of these.
-        name.len() == key.len() && name.as_bytes().first() == first && name == key
-    };
-    members.iter().find(|(k, _)| is(k)).map(|(_, v)| v)
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
@@ -457,26 +427,6 @@ mod tests {
         }
         assert!(!keys.may_have("finding_info"));
         assert!(!Keys::of(&Json::Null).may_have("a"));
-    }
-
-    /// Among few and among more than are counted, some of which look alike.
-    #[rstest]
-    #[case(3)]
-    #[case(254)]
-    #[case(700)]
-    fn what_keys_find_is_what_a_search_finds(#[case] count: usize) {
-        let members: Vec<String> = (0..count).map(|i| format!("\"{i}x\":{i}")).collect();
-        let text = format!("{{{}}}", members.join(","));
-        let object = parse(&text).unwrap();
-        let keys = Keys::of(&object);
-        for i in 0..count + 20 {
-            let key = format!("{i}x");
-            assert_eq!(keys.get(&object, &key), object.get(&key), "{key}");
-            assert_eq!(keys.get(&object, &key).is_some(), i < count);
-        }
-        assert_eq!(keys.get(&object, "0X"), None);
-        let list = parse("[{\"a\":1}]").unwrap();
-        assert_eq!(Keys::of(&list).get(&list, "a"), None);
     }
 
     /// Both ways read the same, or the quick one nothing.

@@ -291,13 +291,13 @@ impl Console {
     /// Returns when the next frame is due, if there is something to show.
     fn frame_at(&self, began: Instant) -> Instant {
         let Some(drawn) = &self.drawn else {
-            return match self.model.queue.len() {
-                0 => began + FIRST,
-                _ => began,
+            return match self.model.queue.is_empty() {
+                true => began + FIRST,
+                false => began,
             };
         };
         // What a key changed is shown at once, and the first alerts; only what the world changes else waits for the gap.
-        let is_first = drawn.is_empty && self.model.queue.len() > 0;
+        let is_first = drawn.is_empty && !self.model.queue.is_empty();
         match self.answered && !is_first {
             true => drawn.at + self.look.gap,
             // Panes that empty themselves and fill again a moment later are two frames for one key.
@@ -487,7 +487,7 @@ impl Console {
         self.drawn = Some(Drawn {
             at: Instant::now(),
             queue,
-            is_empty: self.model.queue.len() == 0,
+            is_empty: self.model.queue.is_empty(),
         });
         Ok(())
     }

@@ -5,6 +5,7 @@ use ratatui::layout::{Position, Rect};
 use rstest::rstest;
 use stanch::app::model::{Opening, Pane};
 use stanch::app::msg::Msg;
+use stanch::domain::queue::Queue;
 use stanch::ui;
 
 use super::pointing::with_ui;
@@ -17,7 +18,8 @@ fn drawn(world: &World, area: Rect) -> (Buffer, Option<Rect>) {
 }
 
 fn text(buffer: &Buffer) -> String {
-    buffer.content.iter().map(|cell| cell.symbol()).collect()
+    let cells = buffer.content.iter();
+    cells.map(ratatui::buffer::Cell::symbol).collect()
 }
 
 #[rstest]
@@ -75,7 +77,7 @@ fn what_is_being_read_is_not_counted_as_all_that_there_is() {
         "{said}"
     );
     assert!(!said.contains("journal ok"), "{said}");
-    world.model.queue = Default::default();
+    world.model.queue = Queue::default();
     let said = text(&drawn(&world, area).0);
     assert!(said.contains("reading alerts"), "{said}");
     assert!(

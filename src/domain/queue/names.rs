@@ -42,14 +42,6 @@ impl Names {
         name
     }
 
-    /// Does the same for a text that is likely the one of a name: what comes one after another has much in common.
-    pub fn take_like(&mut self, text: &str, likely: Name) -> Name {
-        match self.get(likely) == text {
-            true => likely,
-            false => self.take(text),
-        }
-    }
-
     /// Returns the name of a text in lower case.
     pub fn take_lower(&mut self, text: &str) -> Name {
         let mut lower = std::mem::take(&mut self.lower);
@@ -258,11 +250,6 @@ mod tests {
         let (a, b) = (names.take("svc-a"), names.take("Svc-B"));
         assert_eq!((names.take("svc-a"), names.take("Svc-B")), (a, b));
         assert_eq!((names.texts().len(), names.get(b)), (2, "Svc-B"));
-        // A guess that is right or wrong gives the same.
-        assert_eq!(
-            (names.take_like("svc-a", a), names.take_like("svc-a", b)),
-            (a, a)
-        );
         let hits = names.texts().containing("svc-b");
         assert!(hits.has_name(b) && !hits.has_name(a));
         let late = names.take("svc-b2");

@@ -3,7 +3,7 @@
 //! A table that grows looks at every text that it holds: at a million alerts that is a third of a second in which no key
 //! is answered. The texts are therefore spread over many small tables, each of which grows for itself, at another time.
 
-use std::hash::{BuildHasher as _, Hash};
+use std::hash::BuildHasher as _;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
@@ -50,23 +50,6 @@ impl Places {
     pub fn add<'t>(&mut self, hash: u64, place: u32, get: impl Fn(u32) -> &'t str) {
         let hasher = &self.hasher;
         let rehash = |at: &u32| hasher.hash_one(get(*at));
-        self.shards[shard(hash)].insert_unique(hash, place, rehash);
-    }
-
-    /// Returns the hash of something that is more than one text, by which [`Self::find_by`] finds its place.
-    pub fn hash_of(&self, value: impl Hash) -> u64 {
-        self.hasher.hash_one(value)
-    }
-
-    /// Finds the place with that hash that passes a test.
-    pub fn find_by(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        self.shards[shard(hash)].find(hash, |at| is(*at)).copied()
-    }
-
-    /// Adds the place of what has none; `value` tells what [`Self::hash_of`] was asked for of a place.
-    pub fn add_by<T: Hash>(&mut self, hash: u64, place: u32, value: impl Fn(u32) -> T) {
-        let hasher = &self.hasher;
-        let rehash = |at: &u32| hasher.hash_one(value(*at));
         self.shards[shard(hash)].insert_unique(hash, place, rehash);
     }
 

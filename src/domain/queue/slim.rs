@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Row;
 use super::names::{Name, Names};
 use super::order::Rank;
-use crate::domain::alert::{Alert, Subject};
+use crate::domain::alert::Alert;
 use crate::domain::text::Untrusted;
 use crate::domain::urgency::{MOST, Urgency};
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
@@ -54,49 +54,6 @@ pub struct Who {
     pub name: Name,
     /// Its kind.
     pub kind: IdentityKind,
-}
-
-impl Who {
-    /// Returns what alerts say of it.
-    pub fn said<'n>(&self, names: &'n Names) -> Said<'n> {
-        Said {
-            provider: names.get(self.provider),
-            native: names.get(self.native),
-            name: names.get(self.name),
-            kind: self.kind,
-        }
-    }
-}
-
-/// What an alert says of a subject, by which it is found again: one look for all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Said<'s> {
-    provider: &'s str,
-    native: &'s str,
-    name: &'s str,
-    kind: IdentityKind,
-}
-
-impl<'s> Said<'s> {
-    /// Takes what is said of a subject.
-    pub fn of(subject: &'s Subject) -> Self {
-        Self {
-            provider: subject.provider.raw(),
-            native: subject.native_id.raw(),
-            name: raw(subject.name.as_ref()),
-            kind: subject.kind,
-        }
-    }
-
-    /// Keeps the texts.
-    pub fn kept(self, names: &mut Names) -> Who {
-        Who {
-            provider: names.take(self.provider),
-            native: names.take(self.native),
-            name: names.take(self.name),
-            kind: self.kind,
-        }
-    }
 }
 
 /// One alert in 52 bytes. Times are Unix seconds, what lies outside 1970 to 2106 is put to its nearer end.
@@ -210,14 +167,7 @@ impl Slim {
     }
 
     /// Takes over what an alert says, but not its place in the order.
-    /// `likely` is what came before it.
-    pub fn describe(
-        &mut self,
-        row: &Row,
-        who: u32,
-        likely: &Self,
-        (names, titles): (&mut Names, &mut Names),
-    ) {
+    pub fn describe(&mut self, row: &Row, who: u32, names: &mut Names, titles: &mut Names) {
         let alert: &Alert = &row.alert;
         self.first_seen = seconds(row.first_seen);
         self.last_seen = seconds(row.last_seen);
@@ -225,9 +175,9 @@ impl Slim {
         self.who = who;
         self.target = names.take(raw(alert.resource.as_ref().map(|r| &r.id)));
         self.title = titles.take_lower(alert.title.raw());
-        self.action = names.take_like(raw(alert.action.as_ref()), likely.action);
-        self.source = names.take_like(&alert.source, likely.source);
-        self.incident = names.take_like(raw(alert.incident.as_ref()), likely.incident);
+        self.action = names.take(raw(alert.action.as_ref()));
+        self.source = names.take(&alert.source);
+        self.incident = names.take(raw(alert.incident.as_ref()));
         self.severity = alert.severity;
         self.pattern = alert.pattern;
         self.confidence = alert.confidence;

@@ -126,8 +126,8 @@ impl<'v, 'a> Fields<'v, 'a> {
     }
 
     /// Returns what the keys of the object look like.
-    pub const fn keys(&self) -> &Keys {
-        &self.keys
+    pub const fn keys(&self) -> Keys {
+        self.keys
     }
 
     pub fn root(&self) -> &'v Json<'a> {

@@ -61,28 +61,30 @@ struct Event<'e, 'a> {
 }
 
 /// An object with what its keys look like.
+#[derive(Clone, Copy)]
 struct Part<'e, 'a> {
     json: &'e Json<'a>,
     keys: Keys,
 }
 
 impl<'e, 'a> Part<'e, 'a> {
-    fn get(&self, key: &str) -> Option<&'e Json<'a>> {
-        self.keys.get(self.json, key)
+    fn get(self, key: &str) -> Option<&'e Json<'a>> {
+        self.keys.may_have(key).then(|| self.json.get(key))?
     }
 }
 
 impl<'e, 'a> Event<'e, 'a> {
-    fn new(json: &'e Json<'a>, keys: &Keys) -> Self {
-        let keys = keys.clone();
+    fn new(json: &'e Json<'a>, keys: Keys) -> Self {
         let whole = Part { json, keys };
         let part = |key| {
             let json = whole.get(key)?;
             let keys = Keys::of(json);
             Some(Part { json, keys })
         };
-        let parts = PARTS.map(part);
-        Self { whole, parts }
+        Self {
+            whole,
+            parts: PARTS.map(part),
+        }
     }
 
     fn get(&self, key: &str) -> Option<&'e Json<'a>> {
@@ -94,7 +96,7 @@ impl<'e, 'a> Event<'e, 'a> {
         let (found, rest) = match PARTS.iter().position(|part| part == first) {
             None => (self.get(first)?, rest),
             Some(place) => {
-                let part = self.parts[place].as_ref()?;
+                let part = self.parts[place]?;
                 match rest.split_first() {
                     None => (part.json, rest),
                     Some((second, rest)) => (part.get(second)?, rest),

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use bumpalo::Bump;
 use serde_json::Number;
 
-use super::{Items, Json, duplicate, mark};
+use super::{Items, Json, Keys, duplicate};
 
 /// Levels that are read here.
 const MOST_LEVELS: usize = 100;
@@ -40,7 +40,7 @@ thread_local! {
 /// Reads a value that fills the text. Nothing means that the other way must be gone.
 pub(super) fn parse<'a>(text: &'a str, arena: Option<&'a Bump>) -> Option<Json<'a>> {
     let mut marks = SPARE_MARKS.take();
-    mark_ends(text.as_bytes(), &mut marks);
+    mark(text.as_bytes(), &mut marks);
     let mut reader = Reader {
         text,
         arena,
@@ -64,7 +64,7 @@ pub(super) fn parse<'a>(text: &'a str, arena: Option<&'a Bump>) -> Option<Json<'
 
 /// Marks the bytes at which a string can end or is not plain: quotes, backslashes and control characters. Strings are
 /// short, so looking for the end of each by itself takes longer than looking at all bytes once.
-fn mark_ends(bytes: &[u8], marks: &mut Vec<u64>) {
+fn mark(bytes: &[u8], marks: &mut Vec<u64>) {
     const BACKSLASH: u8 = b'\\';
     // Puts the lowest bits of eight bytes beside each other.
     const GATHER: u64 = 0x0102_0408_1020_4080;
@@ -344,8 +344,7 @@ fn is_repetitive(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
     // Keys that differ in length or ends are different; the few others are compared.
     let mut seen = [0_u64; 4];
     members.iter().enumerate().any(|(at, (key, _))| {
-        let look = mark(key);
-        let (word, bit) = ((look >> 6) & 3, 1 << (look & 63));
+        let (word, bit) = Keys::mark(key);
         let is_met = seen[word] & bit != 0;
         seen[word] |= bit;
         is_met && members[..at].iter().any(|(other, _)| other == key)
