@@ -178,12 +178,7 @@ impl Keeper {
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
             match order {
-                Order::Append(wanted) => {
-                    self.append(wanted, inbox);
-                    if self.unread.is_some_and(|at| at.elapsed() > READ_LATEST) {
-                        self.catch_up();
-                    }
-                }
+                Order::Append(wanted) => self.append(wanted, inbox),
                 Order::End(answer) => {
                     // Nobody is told the end of a journal before what stands in it was taken in.
                     self.catch_up();
@@ -191,6 +186,10 @@ impl Keeper {
                     return;
                 }
                 other => self.answer(other),
+            }
+            // Also while it is told without end that another console writes.
+            if self.unread.is_some_and(|at| at.elapsed() > READ_LATEST) {
+                self.catch_up();
             }
         }
     }

@@ -247,3 +247,30 @@ async fn what_was_written_is_in_the_next_answer() {
     }
     journal.end().await;
 }
+
+/// Another console that writes without a pause is heard of while it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_told_without_end_is_read_all_the_same() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let disk = Arc::new(Disk::default());
+    let (asked, heard) = place.open(&disk, None);
+    let (other, _) = place.open(&disk, None);
+    assert_eq!(asked.blocked().await, None);
+    other.record_decisions(&[note("freeze")]).await.unwrap();
+    let freeze = |entry: &Entry| entry.body.get("alert").is_some_and(|a| a == "freeze");
+    let read = || {
+        let heard = heard.lock().unwrap();
+        heard.iter().any(|msg| match msg {
+            Msg::Journal(entries) => entries.iter().any(freeze),
+            _ => false,
+        })
+    };
+    let end = Instant::now() + std::time::Duration::from_mins(1);
+    while !read() {
+        assert!(Instant::now() < end, "nobody read it");
+        asked.orders.send(Order::Poll).unwrap();
+        std::thread::yield_now();
+    }
+    asked.end().await;
+    other.end().await;
+}
