@@ -879,6 +879,18 @@ fn in_a_long_queue_what_is_typed_is_shown_before_it_is_applied() {
     assert_eq!(desk.model.queue.len(), all, "not applied yet");
     while goes_on(&desk.send(Msg::Continue)) {}
     assert_eq!(desk.model.queue.len(), 1);
+    // The next key is about what was typed, however soon it comes.
+    let before = desk.model.selected.clone().unwrap();
+    desk.press("backspace");
+    desk.press("8");
+    desk.press("enter");
+    let selected = desk.model.selected.clone().unwrap();
+    assert_ne!(selected, before);
+    assert_eq!(
+        (desk.model.queue.len(), desk.model.queue.at(0)),
+        (1, Some(selected))
+    );
+    desk.press("/");
     // Nothing that was typed is applied once it was taken back.
     desk.press("x");
     desk.press("esc");

@@ -52,12 +52,12 @@ pub fn key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
         Code::Esc => clear(model, now),
         Code::Enter => {
             model.sift.typing = false;
-            Vec::new()
+            settle(model, now)
         }
-        Code::Down => triage::go(model, 1),
-        Code::Up => triage::go(model, -1),
-        Code::PageDown => triage::go(model, 10),
-        Code::PageUp => triage::go(model, -10),
+        Code::Down => go(model, 1, now),
+        Code::Up => go(model, -1, now),
+        Code::PageDown => go(model, 10, now),
+        Code::PageUp => go(model, -10, now),
         _ => {
             let before = model.sift.input.value().to_owned();
             field::edit(&mut model.sift.input, key);
@@ -71,6 +71,23 @@ pub fn key(model: &mut Model, key: Key, now: Timestamp) -> Vec<Effect> {
             apply(model, now)
         }
     }
+}
+
+/// Moves the cursor among what the filter lets through.
+fn go(model: &mut Model, by: isize, now: Timestamp) -> Vec<Effect> {
+    let mut effects = settle(model, now);
+    effects.extend(triage::go(model, by));
+    effects
+}
+
+/// Applies what was typed to all alerts at once: a key that follows is about the alert under the cursor, which the filter
+/// may put elsewhere. A million alerts take some hundredths of a second.
+fn settle(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    let mut effects = apply_due(model, now);
+    while model.queue.is_looking() {
+        effects.extend(look_on(model));
+    }
+    effects
 }
 
 /// Applies what was typed and is on the screen by now.
