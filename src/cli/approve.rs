@@ -202,6 +202,7 @@ async fn judged(
     let authority = services.authority.as_deref();
     if json {
         let mut row = row(digest, state, authority);
+        row["warnings"] = json!(model.plan_warnings(digest, &state.plan));
         if let Some(block) = &block {
             row["block"] = json!(block);
         }

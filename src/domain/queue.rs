@@ -456,7 +456,7 @@ impl Queue {
         let Some(sieve) = &mut self.sieve else {
             return false;
         };
-        if sieve.look_on(&self.rows) {
+        if sieve.look_on(&self.rows, &self.texts) {
             return true;
         }
         self.chosen = Some(self.order.sifted(|slot| sieve.passes(slot)));

@@ -489,6 +489,10 @@ impl Console {
             queue,
             is_empty: self.model.queue.is_empty(),
         });
+        if self.more {
+            // A worker of the kernel carries the frame to the terminal; what is left to do would keep it from this core.
+            std::thread::yield_now();
+        }
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Texts that many alerts share, each kept once and searched once.
 
+use std::ops::Range;
+
 use super::places::Places;
 
 /// A text of [`Names`]; by default the first one, which the queue makes the empty one.
@@ -102,8 +104,15 @@ impl Folded {
 
     /// Finds all texts that contain `needle`, which must be lower case.
     pub fn containing(&self, needle: &str) -> Hits {
+        let mut hits = Hits::none(self.len());
+        self.containing_among(needle, 0..self.len(), &mut hits);
+        hits
+    }
+
+    /// Adds those of some texts that contain `needle`, which must be lower case. The set has room for them.
+    pub fn containing_among(&self, needle: &str, places: Range<usize>, hits: &mut Hits) {
         let texts = self.lower.as_ref().unwrap_or(&self.shown);
-        texts.containing(needle.as_bytes())
+        texts.containing(needle.as_bytes(), places, hits);
     }
 
     /// Finds all texts that pass a test.
@@ -160,20 +169,21 @@ impl Texts {
             .map_or(self.all.len(), |end| *end as usize)
     }
 
-    /// Finds all texts that contain some bytes: one pass over all of them.
-    pub fn containing(&self, needle: &[u8]) -> Hits {
-        if needle.is_empty() {
-            return Hits::of(self.len(), |_| true);
+    /// Adds those of some texts that contain some bytes: one pass over them.
+    fn containing(&self, needle: &[u8], places: Range<usize>, hits: &mut Hits) {
+        let last = places.end.min(self.len());
+        let mut at = places.start;
+        if needle.is_empty() || at >= last {
+            (at..last).for_each(|at| hits.add(at));
+            return;
         }
-        let mut hits = Hits::none(self.len());
         let finder = memchr::memmem::Finder::new(needle);
-        let (all, mut from, mut at) = (self.all.as_bytes(), 0, 0);
+        let all = &self.all.as_bytes()[..self.end(last - 1)];
+        let mut from = at.checked_sub(1).map_or(0, |before| self.end(before));
         while let Some(found) = finder.find(&all[from..]) {
             let start = from + found;
-            at += self.ends[at..].partition_point(|end| *end as usize <= start);
-            let Some(end) = self.ends.get(at).map(|end| *end as usize) else {
-                break;
-            };
+            at = self.over(at, start);
+            let end = self.end(at);
             if start + needle.len() <= end {
                 hits.add(at);
                 from = end;
@@ -182,7 +192,19 @@ impl Texts {
                 from = start + 1;
             }
         }
-        hits
+    }
+
+    /// Returns the first text from `at` on that ends behind a byte. Where every text has a hit it is the next one: the
+    /// steps grow from one.
+    fn over(&self, mut at: usize, byte: usize) -> usize {
+        let is_before = |end: &u32| *end as usize <= byte;
+        let mut step = 1;
+        while self.ends.get(at + step - 1).is_some_and(is_before) {
+            at += step;
+            step *= 2;
+        }
+        let until = self.ends.len().min(at + step);
+        at + self.ends[at..until].partition_point(is_before)
     }
 }
 
@@ -199,6 +221,12 @@ impl Hits {
         let mut hits = Self::none(len);
         (0..len).filter(|at| test(*at)).for_each(|at| hits.add(at));
         hits
+    }
+
+    /// Returns the empty set, with room for no place.
+    pub const fn empty() -> Self {
+        let bits = Vec::new();
+        Self { bits, len: 0 }
     }
 
     /// Returns the empty set of places below `len`.
@@ -225,6 +253,11 @@ impl Hits {
         for (mine, theirs) in self.bits.iter_mut().zip(&other.bits) {
             *mine |= theirs;
         }
+    }
+
+    /// Returns the set if there is anything in it.
+    pub fn if_any(self) -> Option<Self> {
+        self.bits.iter().any(|bits| *bits != 0).then_some(self)
     }
 
     /// Tells whether a place is in it; places that came later are not.
@@ -260,13 +293,21 @@ mod tests {
         #[test]
         fn one_pass_finds_what_a_look_at_each_finds(
             texts in proptest::collection::vec("[abC]{0,4}", 0..30), needle in "[abc]{0,3}",
+            slice in 1_usize..9,
         ) {
             let mut names = Names::default();
             let given: Vec<Name> = texts.iter().map(|t| names.take(t)).collect();
             let hits = names.texts().containing(&needle);
+            let all = names.texts().len();
+            let mut in_slices = Hits::none(all);
+            for from in (0..all).step_by(slice) {
+                let places = from..all.min(from + slice);
+                names.texts().containing_among(&needle, places, &mut in_slices);
+            }
             for (text, name) in texts.iter().zip(given) {
                 prop_assert_eq!(names.get(name), text.as_str());
                 prop_assert_eq!(hits.has_name(name), text.to_lowercase().contains(&needle));
+                prop_assert_eq!(in_slices.has_name(name), hits.has_name(name));
             }
         }
     }

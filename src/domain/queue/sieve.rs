@@ -4,9 +4,10 @@
 //! each row then costs a few bits. The rows are taken in slices, so that a key pressed meanwhile is answered.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::Texts;
-use super::names::Hits;
+use super::names::{Folded, Hits};
 use super::slim::{Lane, Slim, Slot, Who};
 use crate::domain::alert::Subject;
 use crate::domain::filter::{Counted, Field, Filter, Match, Order, State, Term, Test};
@@ -15,7 +16,7 @@ use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
 
 /// Rows looked at in one slice: about a millisecond.
-pub const SLICE: usize = 131_072;
+pub const SLICE: usize = 65_536;
 
 /// What the queue itself does not know.
 pub struct Facts<'f> {
@@ -55,13 +56,40 @@ enum Part {
 /// Where a text may stand, each with the texts that have it.
 #[derive(Clone, Debug, Default)]
 struct Any {
-    ids: Option<Hits>,
+    ids: Option<Ids>,
     titles: Option<Hits>,
     targets: Option<Hits>,
     actions: Option<Hits>,
     sources: Option<Hits>,
     incidents: Option<Hits>,
     whos: Option<Hits>,
+}
+
+/// What ids are looked for, and which of those that were looked at are such. There are as many ids as alerts, so they
+/// are looked at with the rows and not ahead of them.
+#[derive(Clone, Debug)]
+struct Ids {
+    wanted: Match,
+    hits: Hits,
+}
+
+impl Ids {
+    const fn like(wanted: Match) -> Self {
+        let hits = Hits::empty();
+        Self { wanted, hits }
+    }
+
+    fn look_at(&mut self, slots: Range<usize>, ids: &Folded) {
+        self.hits.grow(slots.end);
+        match &self.wanted {
+            Match::Contains(text) => ids.containing_among(text, slots, &mut self.hits),
+            Match::Is(_) | Match::Like(_) => {
+                for at in slots.filter(|at| self.wanted.means(ids.get(*at))) {
+                    self.hits.add(at);
+                }
+            }
+        }
+    }
 }
 
 impl Any {
@@ -73,7 +101,7 @@ impl Any {
             || is(&self.actions, row.action.at())
             || is(&self.sources, row.source.at())
             || is(&self.incidents, row.incident.at())
-            || is(&self.ids, slot.at())
+            || self.ids.as_ref().is_some_and(|ids| ids.hits.has(slot.at()))
     }
 }
 
@@ -95,8 +123,13 @@ impl Sieve {
     }
 
     /// Looks at the next rows and returns whether there are more.
-    pub fn look_on(&mut self, rows: &[Slim]) -> bool {
+    pub fn look_on(&mut self, rows: &[Slim], texts: &Texts) -> bool {
         let end = rows.len().min(self.looked_at + SLICE);
+        for (_, part) in &mut self.parts {
+            if let Part::Any(Any { ids: Some(ids), .. }) = part {
+                ids.look_at(self.looked_at..end, &texts.ids);
+            }
+        }
         let mut bits = std::mem::take(&mut self.bits);
         bits.grow(end);
         for (at, row) in rows.iter().enumerate().take(end).skip(self.looked_at) {
@@ -175,14 +208,15 @@ fn anywhere(text: &str, texts: &Texts) -> Any {
             .into_iter()
             .any(|name| names.has_name(name))
     });
+    let names = names.if_any();
     Any {
-        ids: Some(texts.ids.containing(text)),
-        titles: Some(texts.titles.texts().containing(text)),
-        whos: Some(whos),
-        targets: Some(names.clone()),
-        actions: Some(names.clone()),
-        incidents: Some(names.clone()),
-        sources: Some(names),
+        ids: Some(Ids::like(Match::Contains(text.to_owned()))),
+        titles: texts.titles.texts().containing(text).if_any(),
+        whos: whos.if_any(),
+        targets: names.clone(),
+        actions: names.clone(),
+        incidents: names.clone(),
+        sources: names,
     }
 }
 
@@ -194,7 +228,7 @@ fn whos(texts: &Texts, passes: impl Fn(&Who) -> bool) -> Hits {
 }
 
 fn named(field: Field, wanted: &Match, texts: &Texts, facts: &Facts<'_>) -> Any {
-    let find = |texts: &super::names::Folded| match wanted {
+    let find = |texts: &Folded| match wanted {
         Match::Contains(text) => texts.containing(text),
         Match::Is(_) | Match::Like(_) => texts.passing(|name| wanted.means(name)),
     };
@@ -207,7 +241,7 @@ fn named(field: Field, wanted: &Match, texts: &Texts, facts: &Facts<'_>) -> Any 
     let means = |text: Option<&Untrusted>| text.is_some_and(|t| wanted.means(t.raw()));
     let mut any = Any::default();
     match field {
-        Field::Id => any.ids = Some(find(&texts.ids)),
+        Field::Id => any.ids = Some(Ids::like(wanted.clone())),
         Field::Title => any.titles = Some(find(texts.titles.texts())),
         Field::Target => any.targets = Some(names()),
         Field::Action => any.actions = Some(names()),
