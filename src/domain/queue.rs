@@ -240,11 +240,15 @@ impl Queue {
         self.rows[slot.at()] = slim;
         self.count(&before, -1);
         self.count(&slim, 1);
-        match &mut self.groups {
-            Some(groups) if before.placed => {
-                self.refold |= !groups.came_again(slot, &before, &slim);
-            }
-            _ => {}
+        // What a filter hides is in no line.
+        let is_shown = before.placed
+            && self.chosen.as_ref().is_none_or(|chosen| {
+                let rank = before.rank(slot);
+                chosen.position(rank, &self.rows).is_some()
+            });
+        if let Some(groups) = &mut self.groups {
+            groups.changed(slot, &before, &slim);
+            self.refold |= is_shown && !groups.came_again(slot, &before, &slim);
         }
         self.belongs(slot, (slim.class(), since));
     }
@@ -406,10 +410,14 @@ impl Queue {
         let Some(slot) = self.slot(id).filter(|_| before != lane) else {
             return;
         };
-        self.count(&self.rows[slot.at()].clone(), -1);
+        let before_it = self.rows[slot.at()];
         self.rows[slot.at()].lane = lane;
-        self.count(&self.rows[slot.at()].clone(), 1);
-        let slim = &self.rows[slot.at()];
+        let slim = self.rows[slot.at()];
+        self.count(&before_it, -1);
+        self.count(&slim, 1);
+        if let Some(groups) = &mut self.groups {
+            groups.changed(slot, &before_it, &slim);
+        }
         let since = self.displaced.get(&slot).map_or(slim.since, |(_, s)| *s);
         let rank = (slim.class(), since);
         self.over += usize::from(lane == Lane::Over);
@@ -435,9 +443,16 @@ impl Queue {
         if !std::mem::take(&mut self.refold) {
             return;
         }
+        let by = self.grouping;
+        if by == Grouping::Off {
+            self.groups = None;
+            return;
+        }
         let order = self.chosen.as_ref().unwrap_or(&self.order);
-        self.groups =
-            (self.grouping != Grouping::Off).then(|| Groups::new(self.grouping, order, &self.rows));
+        let known = self.groups.take().filter(|known| known.grouping() == by);
+        let mut groups = known.unwrap_or_else(|| Groups::by(by));
+        groups.fold(order, &self.rows);
+        self.groups = Some(groups);
     }
 
     /// Lets only alerts through that a filter asks for; one that asks for all lets all through. Call

@@ -42,6 +42,10 @@ pub const QUEUE: usize = 1_024;
 /// How long messages are taken in before keys and frames have their turn again.
 const SLICE: Duration = Duration::from_millis(2);
 
+/// How long a frame is left alone with this core before what is left to do goes on: a worker of the kernel carries it to the
+/// terminal.
+const CARRIED: Duration = Duration::from_millis(1);
+
 /// How long the first frame waits for the first alerts, so that nobody sees an empty queue that is not empty.
 const FIRST: Duration = Duration::from_millis(25);
 
@@ -218,6 +222,7 @@ impl Console {
         while !self.model.quit {
             let frame_at = self.frame_at(began);
             let tick_at = self.next_tick();
+            let go_on_at = self.drawn.map(|drawn| drawn.at + CARRIED);
             let away = tokio::select! {
                 biased;
                 () = sleep_until(frame_at), if self.model.dirty => {
@@ -228,7 +233,7 @@ impl Console {
                 event = next_key(&mut keys) => self.on_event(event)?,
                 Some(read) = themes.recv() => self.take_themes(read),
                 Some(msg) = self.inbox.recv() => self.take(msg),
-                () = std::future::ready(()), if self.more => self.go_on(),
+                () = until(go_on_at), if self.more => self.go_on(),
                 () = sleep_until(tick_at) => self.take(Msg::Tick),
             };
             if let Some(away) = away {
@@ -489,10 +494,6 @@ impl Console {
             queue,
             is_empty: self.model.queue.is_empty(),
         });
-        if self.more {
-            // A worker of the kernel carries the frame to the terminal; what is left to do would keep it from this core.
-            std::thread::yield_now();
-        }
         Ok(())
     }
 
@@ -558,6 +559,13 @@ impl Console {
         }
         self.model.dirty = true;
         outcome
+    }
+}
+
+/// Waits for a moment, and not at all for one that has passed.
+async fn until(at: Option<Instant>) {
+    if let Some(at) = at.filter(|at| *at > Instant::now()) {
+        sleep_until(at).await;
     }
 }
 

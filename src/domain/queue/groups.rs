@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::quality::RandomState;
 
-use super::names::Name;
+use super::names::{Hits, Name};
 use super::order::{Order, Rank};
 use super::slim::{Lane, Slim, Slot};
 use crate::domain::vocabulary::{ActionPattern, Severity};
@@ -59,14 +59,61 @@ enum Kind {
     Nobody(Name, Lane, ActionPattern, Name, Name),
 }
 
-/// What is known of a group.
-#[derive(Clone, Copy, Debug)]
+/// What is known of a group; nothing of one that no alert shown is of.
+#[derive(Clone, Copy, Debug, Default)]
 struct Group {
-    head: Rank,
+    head: Option<Rank>,
     alerts: u32,
     /// How often they came, all together.
     times: u64,
     worst: Option<Severity>,
+}
+
+/// Which alerts are of one kind. A kind is looked up once for each alert and has a number from then on: whatever filter
+/// is in force, folding a million alerts hashes nothing.
+#[derive(Clone, Debug, Default)]
+struct Kinds {
+    by: Grouping,
+    numbers: HashMap<Kind, u32, RandomState>,
+    of: Vec<u32>,
+}
+
+impl Kinds {
+    /// The kind was not looked up.
+    const UNKNOWN: u32 = u32::MAX;
+    /// It shares its line with no other.
+    const ALONE: u32 = u32::MAX - 1;
+
+    /// Returns the number of an alert's kind, unless it is alone.
+    fn number(&mut self, slot: Slot, row: &Slim) -> Option<u32> {
+        if self.of.len() <= slot.at() {
+            self.of.resize(slot.at() + 1, Self::UNKNOWN);
+        }
+        if self.of[slot.at()] == Self::UNKNOWN {
+            let next = u32::try_from(self.numbers.len()).unwrap_or(Self::ALONE);
+            self.of[slot.at()] = match kind(self.by, slot, row) {
+                Kind::Alone(_) => Self::ALONE,
+                kind => *self.numbers.entry(kind).or_insert(next),
+            };
+        }
+        Some(self.of[slot.at()]).filter(|number| *number != Self::ALONE)
+    }
+
+    /// Returns the number of an alert's kind, if it has one.
+    fn known(&self, slot: Slot, row: &Slim) -> Option<u32> {
+        match self.of.get(slot.at()).copied() {
+            Some(Self::ALONE) => None,
+            None | Some(Self::UNKNOWN) => self.numbers.get(&kind(self.by, slot, row)).copied(),
+            number => number,
+        }
+    }
+
+    /// The kind of an alert is another one now.
+    fn forget(&mut self, slot: Slot) {
+        if let Some(number) = self.of.get_mut(slot.at()) {
+            *number = Self::UNKNOWN;
+        }
+    }
 }
 
 /// How many alerts a line stands for.
@@ -85,76 +132,109 @@ pub struct Folded {
 /// The lines of a folded queue.
 #[derive(Clone, Debug, Default)]
 pub struct Groups {
-    by: Grouping,
+    kinds: Kinds,
     heads: Order,
-    groups: HashMap<Kind, Group, RandomState>,
+    /// By the number of their kind.
+    groups: Vec<Group>,
     /// Whom incidents are about.
-    people: HashMap<Kind, HashSet<u32>>,
+    people: HashMap<u32, HashSet<u32>>,
 }
 
 impl Groups {
-    /// Folds these alerts; they come in order.
-    pub fn new(by: Grouping, order: &Order, rows: &[Slim]) -> Self {
-        let mut groups: HashMap<Kind, Group, RandomState> = HashMap::default();
-        let mut people = HashMap::new();
-        let mut heads = Vec::new();
-        for slot in order.from(0) {
-            let row = &rows[slot.at()];
-            let kind = kind(by, slot, row);
-            meet(&mut people, kind, row);
-            groups
-                .entry(kind)
-                .and_modify(|group| group.take(row))
-                .or_insert_with(|| {
-                    heads.push(row.rank(slot));
-                    Group::new(row.rank(slot), row)
-                });
+    /// Returns lines without alerts.
+    pub fn by(by: Grouping) -> Self {
+        let mut groups = Self::default();
+        groups.kinds.by = by;
+        groups
+    }
+
+    /// Returns what is folded together.
+    pub const fn grouping(&self) -> Grouping {
+        self.kinds.by
+    }
+
+    /// Folds these alerts, and no others.
+    pub fn fold(&mut self, order: &Order, rows: &[Slim]) {
+        let mut shown = Hits::none(rows.len());
+        order.from(0).for_each(|slot| shown.add(slot.at()));
+        self.groups.clear();
+        self.people.clear();
+        // In the order in which they came: a million rows in the order of their urgency are a million far reads.
+        for at in shown.places() {
+            self.take(Slot::new(at), &rows[at]);
         }
-        let mut order = Order::default();
-        order.add(heads, rows);
-        Self {
-            by,
-            heads: order,
-            groups,
-            people,
+        let (kinds, groups) = (&mut self.kinds, &mut self.groups);
+        self.heads = order.sifted(|slot| {
+            let Some(number) = kinds.number(slot, &rows[slot.at()]) else {
+                return true;
+            };
+            let head = &mut groups[number as usize].head;
+            let is_first = head.is_none();
+            head.get_or_insert_with(|| rows[slot.at()].rank(slot));
+            is_first
+        });
+    }
+
+    /// Counts an alert in and returns the number of its kind, unless it is alone.
+    fn take(&mut self, slot: Slot, row: &Slim) -> Option<u32> {
+        let number = self.kinds.number(slot, row)?;
+        let at = number as usize;
+        if self.groups.len() <= at {
+            self.groups.resize(at + 1, Group::default());
         }
+        self.groups[at].take(row);
+        // Every other line is about one identity.
+        if self.kinds.by == Grouping::Incident && row.incident != Name::default() {
+            let known = self.people.entry(number).or_default();
+            if row.who != 0 {
+                known.insert(row.who);
+            }
+        }
+        Some(number)
     }
 
     /// Takes in alerts that joined the order.
     pub fn add(&mut self, ranks: &[Rank], rows: &[Slim]) {
-        let mut heads: HashMap<Kind, Rank, RandomState> = HashMap::default();
+        let mut alone = Vec::new();
+        let mut heads: HashMap<u32, Rank, RandomState> = HashMap::default();
         for rank in ranks {
-            let row = &rows[rank.slot.at()];
-            let kind = kind(self.by, rank.slot, row);
-            meet(&mut self.people, kind, row);
-            let Some(group) = self.groups.get_mut(&kind) else {
-                self.groups.insert(kind, Group::new(*rank, row));
-                heads.insert(kind, *rank);
+            let Some(number) = self.take(rank.slot, &rows[rank.slot.at()]) else {
+                alone.push(*rank);
                 continue;
             };
-            group.take(row);
-            if *rank < group.head {
-                if heads.insert(kind, *rank).is_none() {
-                    self.heads.remove(group.head, rows);
+            let head = &mut self.groups[number as usize].head;
+            if head.is_none_or(|head| *rank < head) {
+                let before = head.replace(*rank);
+                if heads.insert(number, *rank).is_none()
+                    && let Some(before) = before
+                {
+                    self.heads.remove(before, rows);
                 }
-                group.head = *rank;
             }
         }
-        self.heads.add(heads.into_values().collect(), rows);
+        alone.extend(heads.into_values());
+        self.heads.add(alone, rows);
+    }
+
+    /// Takes in that an alert is not what it was: by what it says, or by where it stands.
+    pub fn changed(&mut self, slot: Slot, before: &Slim, now: &Slim) {
+        let by = self.kinds.by;
+        if kind(by, slot, before) != kind(by, slot, now) {
+            self.kinds.forget(slot);
+        }
     }
 
     /// Takes in that an alert of the order came again, and tells whether its line could be kept.
     pub fn came_again(&mut self, slot: Slot, before: &Slim, now: &Slim) -> bool {
-        let kind_now = kind(self.by, slot, now);
-        let group = self.groups.get_mut(&kind_now);
+        let by = self.kinds.by;
         let is_same = (before.who, before.severity) == (now.who, now.severity)
-            && kind(self.by, slot, before) == kind_now;
-        let Some(group) = group.filter(|_| is_same) else {
-            return false;
-        };
-        let more = u64::from(now.count.saturating_sub(before.count));
-        group.times += more;
-        true
+            && kind(by, slot, before) == kind(by, slot, now);
+        if let Some(number) = self.kinds.known(slot, now).filter(|_| is_same)
+            && let Some(group) = self.groups.get_mut(number as usize)
+        {
+            group.times += u64::from(now.count.saturating_sub(before.count));
+        }
+        is_same
     }
 
     /// Returns the lines.
@@ -162,19 +242,23 @@ impl Groups {
         &self.heads
     }
 
-    /// Returns the alert that stands for this one.
+    /// Returns the alert that stands for this one, which is in the order: itself, where it is alone.
     pub fn head_of(&self, slot: Slot, rows: &[Slim]) -> Option<Rank> {
-        Some(self.group(slot, rows)?.head)
+        let row = &rows[slot.at()];
+        match self.kinds.known(slot, row) {
+            Some(number) => self.groups.get(number as usize)?.head,
+            None => Some(row.rank(slot)),
+        }
     }
 
-    /// Returns how many alerts the line of this one stands for.
+    /// Returns how many alerts the line of this one stands for, unless it is alone.
     pub fn folded(&self, slot: Slot, rows: &[Slim]) -> Option<Folded> {
         let row = &rows[slot.at()];
-        let kind = kind(self.by, slot, row);
-        let group = self.groups.get(&kind)?;
-        let people = self.people.get(&kind).map(HashSet::len);
+        let number = self.kinds.known(slot, row)?;
+        let group = self.groups.get(number as usize)?;
+        let people = self.people.get(&number).map(HashSet::len);
         let identities = people.unwrap_or(usize::from(row.who != 0));
-        Some(Folded {
+        (group.alerts > 0).then(|| Folded {
             alerts: group.alerts,
             times: group.times,
             identities: u32::try_from(identities).unwrap_or(u32::MAX),
@@ -184,39 +268,16 @@ impl Groups {
 
     /// Tells whether two alerts are on one line.
     pub fn same(&self, one: Slot, other: Slot, rows: &[Slim]) -> bool {
-        let kind = |slot: Slot| kind(self.by, slot, &rows[slot.at()]);
+        let kind = |slot: Slot| kind(self.kinds.by, slot, &rows[slot.at()]);
         kind(one) == kind(other)
-    }
-
-    fn group(&self, slot: Slot, rows: &[Slim]) -> Option<&Group> {
-        self.groups.get(&kind(self.by, slot, &rows[slot.at()]))
     }
 }
 
 impl Group {
-    fn new(head: Rank, row: &Slim) -> Self {
-        Self {
-            head,
-            alerts: 1,
-            times: u64::from(row.count),
-            worst: row.severity,
-        }
-    }
-
     fn take(&mut self, row: &Slim) {
         self.alerts += 1;
         self.times += u64::from(row.count);
         self.worst = self.worst.max(row.severity);
-    }
-}
-
-/// Notes whom an incident is about. Every other line is about one identity.
-fn meet(people: &mut HashMap<Kind, HashSet<u32>>, kind: Kind, row: &Slim) {
-    if matches!(kind, Kind::Incident(..)) {
-        let known = people.entry(kind).or_default();
-        if row.who != 0 {
-            known.insert(row.who);
-        }
     }
 }
 
@@ -234,5 +295,119 @@ fn kind(by: Grouping, slot: Slot, row: &Slim) -> Kind {
         (_, 0) => Kind::Alone(slot),
         (Grouping::Stream, who) => Kind::Stream(who, row.lane, row.pattern, row.source),
         (Grouping::Identity | Grouping::Incident, who) => Kind::Identity(who, row.lane),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::super::tests::{alert, filter, unknown};
+    use super::super::{Queue, Row};
+    use super::*;
+    use crate::domain::alert::{Resource, Subject};
+    use crate::domain::ids::AlertId;
+    use crate::domain::text::Untrusted;
+    use crate::domain::vocabulary::IdentityKind;
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Come(usize, u8, u8, u8, bool),
+        Stand(usize, Lane),
+        Sift(&'static str),
+        Fold(Grouping),
+        Move,
+        Go(usize),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        let lanes = prop_oneof![Just(Lane::Open), Just(Lane::Snoozed), Just(Lane::Over)];
+        let filters = prop_oneof![Just(""), Just("a1"), Just("sev:low"), Just("target:t1 -a3")];
+        let by = prop_oneof![
+            Just(Grouping::Off),
+            Just(Grouping::Stream),
+            Just(Grouping::Identity),
+            Just(Grouping::Incident),
+        ];
+        prop_oneof![
+            6 => (0_usize..14, 0_u8..3, 0_u8..4, 0_u8..3, any::<bool>())
+                .prop_map(|(n, severity, who, what, follow)| Act::Come(n, severity, who, what, follow)),
+            2 => (0_usize..14, lanes).prop_map(|(n, lane)| Act::Stand(n, lane)),
+            1 => filters.prop_map(Act::Sift),
+            1 => by.prop_map(Act::Fold),
+            1 => Just(Act::Move),
+            1 => (0_usize..14).prop_map(Act::Go),
+        ]
+    }
+
+    fn row(n: usize, severity: u8, who: u8, what: u8, count: u64) -> Row {
+        let severity = match severity {
+            0 => None,
+            1 => Some(Severity::Low),
+            _ => Some(Severity::Critical),
+        };
+        let mut alert = alert(&format!("a{n}"), severity, i64::from(what) * 7 + 1);
+        alert.subject = (who > 0).then(|| Subject {
+            provider: Untrusted::from("p"),
+            native_id: Untrusted::from(&*format!("n{who}")),
+            kind: IdentityKind::Workload,
+            name: None,
+        });
+        alert.resource = (what > 0).then(|| Resource {
+            id: Untrusted::from(&*format!("t{what}")),
+            kind: Untrusted::from("host"),
+        });
+        alert.incident = (what > 1).then(|| Untrusted::from(&*format!("i{who}")));
+        let seen = Timestamp::from_second(50).unwrap();
+        Row {
+            alert: Arc::new(alert),
+            count,
+            first_seen: seen,
+            last_seen: seen,
+        }
+    }
+
+    /// The lines with what is told of each.
+    fn lines(queue: &Queue) -> Vec<(AlertId, Folded)> {
+        let line = |slot| (queue.id(slot), queue.shown(slot).folded);
+        queue.from(0).map(line).collect()
+    }
+
+    proptest! {
+        /// However a queue came to be: its lines are those that its alerts fold into when none was ever folded before.
+        #[test]
+        fn lines_follow_every_change(acts in proptest::collection::vec(act(), 1..60)) {
+            let mut queue = Queue::default();
+            for (at, act) in acts.into_iter().enumerate() {
+                match act {
+                    Act::Come(n, severity, who, what, follow) => {
+                        let row = row(n, severity, who, what, at as u64 + 1);
+                        queue.take([&row], follow, &unknown);
+                    }
+                    Act::Stand(n, lane) => queue.set_lanes([(AlertId::new(format!("a{n}")), lane)]),
+                    Act::Sift(text) => filter(&mut queue, text),
+                    Act::Fold(by) => queue.set_grouping(by),
+                    Act::Move => queue.take_in_waiting(),
+                    Act::Go(n) => drop(queue.remove(&[AlertId::new(format!("a{n}"))])),
+                }
+                let mut afresh = queue.clone();
+                (afresh.groups, afresh.refold) = (None, true);
+                afresh.fold();
+                prop_assert_eq!(lines(&queue), lines(&afresh));
+                for (head, line) in lines(&queue) {
+                    let members = queue.members(&head);
+                    prop_assert_eq!(members.len(), line.alerts as usize);
+                    prop_assert!(members.iter().all(|id| queue.position(id) == queue.position(&head)));
+                    let of = |id: &AlertId| queue.rows[queue.slot(id).unwrap().at()];
+                    let times: u64 = members.iter().map(|id| u64::from(of(id).count)).sum();
+                    prop_assert_eq!(times, line.times);
+                    let worst = members.iter().filter_map(|id| of(id).severity).max();
+                    prop_assert_eq!(worst, line.worst);
+                }
+            }
+        }
     }
 }

@@ -248,6 +248,18 @@ impl Hits {
         self.len = len;
     }
 
+    /// Returns the places in it, from the first on.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.bits.iter().enumerate().flat_map(|(word, bits)| {
+            let mut left = *bits;
+            std::iter::from_fn(move || {
+                let at = (left != 0).then(|| word * 64 + left.trailing_zeros() as usize);
+                left &= left.wrapping_sub(1);
+                at
+            })
+        })
+    }
+
     /// Adds all places of another set of the same length.
     pub fn join(&mut self, other: &Self) {
         for (mine, theirs) in self.bits.iter_mut().zip(&other.bits) {

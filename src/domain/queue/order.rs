@@ -82,17 +82,12 @@ impl Order {
     }
 
     /// Returns those of the alerts that pass a test, in the same order.
-    pub fn sifted(&self, passes: impl Fn(Slot) -> bool) -> Self {
-        let classes: BTreeMap<u16, Vec<Slot>> = self
-            .classes
-            .iter()
-            .map(|(class, slots)| {
-                (
-                    *class,
-                    slots.iter().copied().filter(|s| passes(*s)).collect(),
-                )
-            })
-            .collect();
+    pub fn sifted(&self, mut passes: impl FnMut(Slot) -> bool) -> Self {
+        let mut classes = BTreeMap::new();
+        for (class, slots) in &self.classes {
+            let passing: Vec<Slot> = slots.iter().copied().filter(|s| passes(*s)).collect();
+            classes.insert(*class, passing);
+        }
         let len = classes.values().map(Vec::len).sum();
         Self { classes, len }
     }

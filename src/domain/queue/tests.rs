@@ -52,7 +52,7 @@ fn shown(queue: &Queue) -> Vec<String> {
         .collect()
 }
 
-fn filter(queue: &mut Queue, text: &str) {
+pub(super) fn filter(queue: &mut Queue, text: &str) {
     filter_with(queue, text, &[]);
 }
 
