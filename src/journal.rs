@@ -67,6 +67,6 @@ pub use verify::{
     Content, Finding, FirstBad, KeyReport, Level, LogReport, Options, Report, VERIFY_PY, VERIFY_SH,
     verify, write_text,
 };
-pub use writer::{Health, JournalConfig, Opened, Prune, Pruned, Writer, Written};
+pub use writer::{Health, JournalConfig, Lot, Opened, Prune, Pruned, Writer, Written};
 #[cfg(test)]
 pub use {cosign::cosign, merkle::hex, proof::consistent};

@@ -1,9 +1,12 @@
 //! Evidence beside the log, named by its own hash, so that it can be deleted without breaking the chain.
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::JournalError;
-use super::fs::{How, write_once};
+use super::fs::{How, Looked, write_once};
 use super::layout::{BLOBS, LogDir};
 use super::redact;
 use crate::domain::plan::sha256_hex;
@@ -23,25 +26,45 @@ pub struct BlobRef {
 /// Where evidence goes, for whoever puts it there beside the thread that writes the log: each file waits for the disk by
 /// itself, and the system lets those that wait at once share it.
 #[derive(Clone, Debug)]
-pub struct Shelf(LogDir);
+pub struct Shelf {
+    log: LogDir,
+    named: Named,
+}
+
+/// Directories of which this process brought the name to the disk: nobody removes one, so once is enough.
+#[derive(Clone, Debug, Default)]
+pub struct Named(Arc<Mutex<BTreeSet<(u32, u32, u64)>>>);
+
+impl Named {
+    /// Brings the name of `dir` in `parent` to the disk, unless that was done.
+    fn bring(&self, log: &LogDir, parent: &File, dir: &File) -> std::io::Result<()> {
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let node = Looked::at(dir)?.node;
+        if !known().contains(&node) {
+            log.fs.sync_dir(parent)?;
+            known().insert(node);
+        }
+        Ok(())
+    }
+}
 
 impl Shelf {
-    /// The place beside a log.
-    pub const fn new(log: LogDir) -> Self {
-        Self(log)
+    /// The place beside a log, with the directories that its process named there before.
+    pub const fn new(log: LogDir, named: Named) -> Self {
+        Self { log, named }
     }
 
     /// Stores evidence durably; tokens and keys in it are masked before it is hashed. A record may name it only after this
     /// returned.
     pub fn put(&self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
-        put(&self.0, &redact::evidence(bytes))
+        put(&self.log, &self.named, &redact::evidence(bytes))
     }
 }
 
 /// Tells files apart that this process writes at once.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-fn put(log: &LogDir, bytes: &[u8]) -> Result<BlobRef, JournalError> {
+fn put(log: &LogDir, named: &Named, bytes: &[u8]) -> Result<BlobRef, JournalError> {
     if bytes.len() > MAX_BLOB {
         return Err(JournalError::BlobTooLarge {
             bytes: bytes.len(),
@@ -74,13 +97,15 @@ fn put(log: &LogDir, bytes: &[u8]) -> Result<BlobRef, JournalError> {
         let _ = log.fs.remove(&dir, &temporary);
         return Err(error);
     }
-    for dir in [&dir, &blobs, &*log.dir] {
-        log.fs.sync_dir(dir).map_err(log.failed("sync", BLOBS))?;
-    }
+    log.fs
+        .sync_dir(&dir)
+        .and_then(|()| named.bring(log, &blobs, &dir))
+        .and_then(|()| named.bring(log, &log.dir, &blobs))
+        .map_err(log.failed("sync", BLOBS))?;
     Ok(done)
 }
 
-fn fill(log: &LogDir, file: &std::fs::File, bytes: &[u8]) -> Result<(), JournalError> {
+fn fill(log: &LogDir, file: &File, bytes: &[u8]) -> Result<(), JournalError> {
     log.fs
         .truncate(file, 0)
         .map_err(log.failed("empty", BLOBS))?;

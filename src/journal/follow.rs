@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::domain::decision::Entry;
 
 use super::reader::{Line, LogReader, Problem, logs_in, merge};
+use super::writer::Lot;
 
 /// How often the store is looked at where the system tells of no changes.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -38,8 +39,11 @@ impl Stream {
     }
 
     /// Reads on if nothing waits.
-    fn fill(&mut self, most: usize, problems: &mut Vec<Problem>) {
+    fn fill(&mut self, most: usize, whole: bool, problems: &mut Vec<Problem>) {
         if !self.waiting.is_empty() {
+            return;
+        }
+        if !whole && !self.more && self.reader.is_quiet() {
             return;
         }
         self.more = self.reader.read_some(most, &mut self.waiting, problems);
@@ -133,6 +137,28 @@ impl Follower {
     /// Appends the next records, a few megabytes of them at most, and problems; tells whether there is more at once. All
     /// records so appended are merged by time, as far as the logs were there from the first.
     pub fn poll_some(&mut self, lines: &mut Vec<Line>, news: &mut Vec<Problem>) -> bool {
+        self.poll_as(true, lines, news)
+    }
+
+    /// As [`Self::poll_some`], for whoever asks again and again: a log in which nothing was committed since is passed over
+    /// at one look, also when something is wrong with it that shows in no record.
+    pub fn poll_news(&mut self, lines: &mut Vec<Line>, news: &mut Vec<Problem>) -> bool {
+        self.poll_as(false, lines, news)
+    }
+
+    /// Returns what this process wrote, and goes on behind it; `None` where it has to be read.
+    pub fn take(&mut self, lot: Lot) -> Option<Vec<Entry>> {
+        let stream = self.logs.get_mut(lot.owner())?;
+        if stream.more || !stream.waiting.is_empty() {
+            return None;
+        }
+        let entries = stream.reader.take(lot)?;
+        let latest = entries.iter().map(|entry| entry.ts).max();
+        stream.latest = latest.map_or(stream.latest, |at| at.max(stream.latest));
+        Some(entries)
+    }
+
+    fn poll_as(&mut self, whole: bool, lines: &mut Vec<Line>, news: &mut Vec<Problem>) -> bool {
         // Watching comes before reading, else a write in between would go unnoticed.
         self.watch_all();
         let (found, problems) = logs_in(&self.store);
@@ -149,7 +175,7 @@ impl Follower {
                 .logs
                 .entry(owner.clone())
                 .or_insert_with(|| Stream::new(LogReader::new(owner, log)));
-            stream.fill(most, news);
+            stream.fill(most, whole, news);
         }
         // Whatever comes later from a log that has more is not earlier than what it gave last.
         let unfinished = self.logs.values().filter(|s| s.more);

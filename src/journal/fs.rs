@@ -281,7 +281,7 @@ fn last_used(bytes: &[u8]) -> Option<usize> {
 /// Reads from `offset` to the end, at most `most` bytes.
 pub fn read_from(fs: &dyn Fs, file: &File, mut offset: u64, most: usize) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = vec![0; most.min(64 * 1024)];
     while out.len() < most {
         let room = buffer.len().min(most - out.len());
         match fs.read_at(file, &mut buffer[..room], offset) {

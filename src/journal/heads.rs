@@ -76,15 +76,14 @@ pub fn bodies(heads: &[SeenHead]) -> Vec<Value> {
 /// be able to stop anybody.
 pub fn published(store: &Path, own: &str) -> Vec<SeenHead> {
     let (logs, _) = logs_in(store);
+    let is_of =
+        |name: &str, owner: &str| name.strip_suffix(owner).is_some_and(|s| s.ends_with('/'));
+    // Whoever acts looks here with every write, mostly alone.
     logs.iter()
+        .filter(|(owner, _)| !is_of(own, owner))
         .filter_map(|(owner, log)| {
             let by = published_key(log)?;
-            let fits = by.name != own
-                && by
-                    .name
-                    .strip_suffix(owner)
-                    .is_some_and(|s| s.ends_with('/'));
-            let signed = log.head_text().filter(|_| fits)?;
+            let signed = log.head_text().filter(|_| is_of(&by.name, owner))?;
             SeenHead::of(&by.to_vkey(), &signed)
         })
         .collect()

@@ -19,6 +19,7 @@ use super::layout::{LogDir, segment_name};
 use super::record::{self, Record};
 use super::remains::Remains;
 use super::walk::{Event, KeySpan, Mark, Walk};
+use super::writer::Lot;
 
 /// Bytes of a log that are read in one piece.
 const PIECE: usize = 4 * 1024 * 1024;
@@ -248,6 +249,43 @@ impl LogReader {
         &self.walk
     }
 
+    /// Tells whether nothing was committed since the last call: it would begin where the last commit ended, or in the
+    /// segment that follows. Anything else about the log is for a whole look to say; `false` where that has to come first.
+    pub fn is_quiet(&self) -> bool {
+        let good = &self.walk.good;
+        if self.first || !self.marks.is_empty() || self.told.is_some() || good.seq == 0 {
+            return false;
+        }
+        let fs = &*self.log.fs;
+        let mut next = [0];
+        let same = self.log.open(&segment_name(good.segment), How::Read);
+        let same = same.is_ok_and(|file| {
+            fs.len(&file).is_ok_and(|len| len >= good.offset)
+                // Room behind the lines is no content.
+                && fs.read_at(&file, &mut next, good.offset).is_ok()
+                && next == [0]
+        });
+        let begun = || {
+            good.seq != good.segment
+                && fs
+                    .is_there(&self.log.dir, &segment_name(good.seq))
+                    .unwrap_or(true)
+        };
+        same && !begun()
+    }
+
+    /// Goes on behind what this process wrote itself and returns these records; `None` when it does not stand right where
+    /// they begin, so that they have to be read. No signature is checked: it is this process's own.
+    pub fn take(&mut self, lot: Lot) -> Option<Vec<Entry>> {
+        let ready = !self.first && self.marks.is_empty() && self.told.is_none();
+        if !ready || !lot.follows(&self.walk) {
+            return None;
+        }
+        let mut entries = lot.pass(&mut self.walk);
+        sign(&self.walk.keys, entries.iter_mut());
+        Some(entries)
+    }
+
     /// Appends records committed since the last call, and problems that were not told yet.
     pub fn read(&mut self, lines: &mut Vec<Line>, problems: &mut Vec<Problem>) {
         while self.read_some(PIECE, lines, problems) {}
@@ -386,7 +424,8 @@ impl LogReader {
         let ended = self
             .walk
             .run_to(mark.cloned(), &self.log, &record::read, &mut sink);
-        sign(&self.walk.keys, &mut lines[begin..]);
+        let new = lines[begin..].iter_mut();
+        sign(&self.walk.keys, new.map(|line| &mut line.entry));
         for key in self
             .walk
             .keys
@@ -445,9 +484,9 @@ impl LogReader {
 }
 
 /// Notes which key signs what a person answers for.
-pub(super) fn sign(keys: &[KeySpan], lines: &mut [Line]) {
+pub(super) fn sign<'e>(keys: &[KeySpan], entries: impl Iterator<Item = &'e mut Entry>) {
     let mut names: BTreeMap<usize, Arc<str>> = BTreeMap::new();
-    for Line { entry, .. } in lines {
+    for entry in entries {
         if !matches!(
             entry.kind,
             RecordType::Plan

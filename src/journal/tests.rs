@@ -9,6 +9,7 @@ mod golden;
 mod holes;
 mod index;
 mod killing;
+mod lots;
 mod peers;
 mod pieces;
 mod pruning;

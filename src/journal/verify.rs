@@ -349,7 +349,7 @@ impl<'o> Audit<'o> {
         let ended = walk.run_with(log, &queue::read, &mut |event| self.meet(log, event));
         self.tell();
         let mut lines = std::mem::take(&mut self.queue.lines);
-        super::reader::sign(&walk.keys, &mut lines);
+        super::reader::sign(&walk.keys, lines.iter_mut().map(|line| &mut line.entry));
         if self.options.quick && !walk.confirm() {
             lines.clear();
             self.find(

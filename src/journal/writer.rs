@@ -7,6 +7,7 @@ mod clock;
 mod commit;
 mod elsewhere;
 mod first;
+mod lot;
 mod peers;
 mod prune;
 mod room;
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use crate::domain::decision::RecordType;
 
 use super::actor::{Actor, safe_name};
-use super::blob::Shelf;
+use super::blob::{Named, Shelf};
 use super::error::JournalError;
 use super::fs::{Fs, How, Real, read_from};
 use super::heads::SEEN_FILE;
@@ -37,6 +38,7 @@ use super::record;
 use super::recovery::{self, Damaged, Finding, Recovered};
 use super::walk::{Point, SEGMENT_LIMIT, Walk};
 use first::{First, first_walk};
+pub use lot::Lot;
 use peers::Peers;
 pub use prune::{Prune, Pruned};
 use room::Room;
@@ -152,6 +154,8 @@ pub struct Writer {
     unsynced: bool,
     /// Bytes of room that were asked for behind the end; the next segment gets as many.
     room: u64,
+    /// Of that, what the file system promised.
+    reserved: Option<segments::Reserved>,
     /// How much written room there is behind the lines.
     behind: Room,
     /// A new segment begins beyond this many bytes.
@@ -161,6 +165,10 @@ pub struct Writer {
     same: commit::Same,
     /// What came of acts that is not in the log.
     unrecorded: Option<String>,
+    /// Directories of evidence that are on the disk.
+    named: Named,
+    /// What was written and not asked for yet, where somebody wants to know.
+    lots: Option<Vec<Lot>>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -279,11 +287,14 @@ impl Writer {
             next: None,
             unsynced: true,
             room: 0,
+            reserved: None,
             behind: Room::new(network),
             limit: SEGMENT_LIMIT,
             clock: clock::Watch::default(),
             same: commit::Same::default(),
             unrecorded: None,
+            named: Named::default(),
+            lots: None,
         };
         if let Some(reason) = adopt {
             writer.begin_epoch(now, reason)?;
@@ -346,7 +357,7 @@ impl Writer {
 
     /// Returns where evidence of this log goes.
     pub fn shelf(&self) -> Shelf {
-        Shelf::new(self.log.clone())
+        Shelf::new(self.log.clone(), self.named.clone())
     }
 
     /// Tells whether actions may be recorded.

@@ -192,6 +192,64 @@ impl Fs for Full {
     }
 }
 
+/// Counts how often room is reserved, and how often a directory is brought to the disk.
+#[derive(Default)]
+struct Counter(std::sync::Mutex<(usize, usize)>);
+
+impl Fs for Counter {
+    fn reserve(&self, file: &std::fs::File, at: u64, len: u64) -> std::io::Result<()> {
+        self.0.lock().unwrap().0 += 1;
+        Real.reserve(file, at, len)
+    }
+    fn sync_dir(&self, dir: &std::fs::File) -> std::io::Result<()> {
+        self.0.lock().unwrap().1 += 1;
+        Real.sync_dir(dir)
+    }
+}
+
+#[test]
+fn room_that_is_there_is_not_reserved_again() {
+    let place = Place::new();
+    let fs = Arc::new(Counter::default());
+    let (mut writer, _) = place.try_open(fs.clone()).unwrap();
+    writer.keep_room(0, 64 * 1024);
+    write(&mut writer, &["one"]);
+    for _ in 0..20 {
+        writer.reserve(2).unwrap();
+        write(&mut writer, &["goes into the room"]);
+    }
+    assert_eq!(fs.0.lock().unwrap().0, 1);
+    writer.reserve(3).unwrap();
+    assert_eq!(fs.0.lock().unwrap().0, 2, "more is wanted");
+    // Whoever takes the room back takes what is behind it too.
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(place.segment())
+        .unwrap();
+    let len = file.metadata().unwrap().len();
+    file.set_len(len - 1).unwrap();
+    writer.reserve(3).unwrap();
+    assert_eq!(fs.0.lock().unwrap().0, 3);
+}
+
+#[test]
+fn the_name_of_a_directory_is_brought_to_the_disk_once() {
+    let place = Place::new();
+    let fs = Arc::new(Counter::default());
+    let (writer, _) = place.try_open(fs.clone()).unwrap();
+    let synced = |bytes: &[u8]| {
+        let before = fs.0.lock().unwrap().1;
+        writer.shelf().put(bytes).unwrap();
+        fs.0.lock().unwrap().1 - before
+    };
+    assert_eq!((synced(b"one"), synced(b"one")), (3, 1));
+    // Another console may have made it and not waited for the disk.
+    let (other, _) = place.try_open(fs.clone()).unwrap();
+    let before = fs.0.lock().unwrap().1;
+    other.shelf().put(b"one").unwrap();
+    assert_eq!(fs.0.lock().unwrap().1 - before, 3);
+}
+
 #[test]
 fn no_room_for_the_outcome_refuses_the_reservation() {
     let place = Place::new();

@@ -3,9 +3,9 @@
 use std::fs::File;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::domain::decision::RecordType;
+use crate::domain::decision::{Entry, RecordType};
 
 use super::super::checkpoint::{Head, line as checkpoint_line};
 use super::super::error::JournalError;
@@ -15,6 +15,7 @@ use super::super::merkle::hex;
 use super::super::note::Verifier;
 use super::super::record::{self, Frame};
 use super::super::{json, redact};
+use super::lot::{self, Lot};
 use super::{State, Writer, Written};
 
 /// Bytes of a record and its checkpoint, mostly.
@@ -47,6 +48,11 @@ impl Writer {
         let mut bytes = Vec::with_capacity(USUAL);
         let mut written = Vec::new();
         let mut durable = false;
+        let mut entries = self
+            .lots
+            .as_ref()
+            .filter(|_| self.next.is_none())
+            .map(|_| Vec::new());
         let mono = self.log.fs.boot_clock();
         let synchronised = self.synchronised(mono);
         self.know_signer();
@@ -62,8 +68,13 @@ impl Writer {
                 mono,
                 synchronised,
             };
-            let line = record::write(&frame, *kind, &redact::record(*kind, body))?;
+            let body = redact::record(*kind, body);
+            let line = record::write(&frame, *kind, &body)?;
             let seq = at.seq;
+            entries = entries.filter(|_| lot::is_plain(*kind, &body));
+            if let Some(entries) = &mut entries {
+                entries.push(self.entry(seq, *kind, now, body.into_owned()));
+            }
             written.push(Written {
                 seq,
                 leaf: hex(&at.pass(&line)),
@@ -94,6 +105,19 @@ impl Writer {
         if durable {
             self.flush()?;
         }
+        if let (Some(lots), Some(entries)) = (&mut self.lots, entries) {
+            let head = (head.clone(), signed.clone());
+            let by = self.verifier.clone();
+            let owner = self.walk.owner.clone();
+            lots.push(Lot::new(
+                owner,
+                by,
+                &self.walk.good,
+                at.clone(),
+                head,
+                entries,
+            ));
+        }
         self.walk.good = at;
         if durable {
             self.hand_out(&head, &signed, now);
@@ -103,6 +127,22 @@ impl Writer {
             self.publish();
         }
         Ok(written)
+    }
+
+    /// A record as whoever reads it back sees it.
+    fn entry(&self, seq: u64, kind: RecordType, ts: Timestamp, body: Value) -> Entry {
+        Entry {
+            log: self.verifier.name.clone(),
+            seq,
+            kind,
+            ts,
+            actor: format!("{}@{}", self.actor.user, self.actor.host),
+            signer: None,
+            body: match body {
+                Value::Object(map) => map,
+                _ => Map::new(),
+            },
+        }
     }
 
     /// One write; what fits only in part is taken back.

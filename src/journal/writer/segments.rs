@@ -15,6 +15,16 @@ use super::Writer;
 /// Room kept for one outcome, in bytes: the longest line.
 const RESERVE_EACH: u64 = 64 * 1024;
 
+/// What was reserved in a segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Reserved {
+    segment: u64,
+    /// How long the file was then.
+    len: u64,
+    /// The offset where it ends.
+    until: u64,
+}
+
 impl Writer {
     /// Begins a segment when this one is large. An outcome belongs into the room that was reserved for it, so it begins
     /// one only when this one is twice as large, and stands here where that fails: readers refuse larger ones.
@@ -39,6 +49,9 @@ impl Writer {
 
     /// Makes room for the outcomes of `in_flight` acts and one intent, so that a full disk refuses the intent and not
     /// the outcome (fallocate(2)). Not all file systems can promise it (btrfs, ZFS); these answer at once.
+    ///
+    /// What was reserved before is not asked for again: to the file system every such question is a change, for which the
+    /// next wait for the disk takes twice as long.
     pub fn reserve(&mut self, in_flight: usize) -> Result<(), JournalError> {
         let end = self
             .log
@@ -49,7 +62,20 @@ impl Writer {
             .saturating_add(2)
             .saturating_mul(RESERVE_EACH);
         self.room = room;
-        self.make_room(&self.segment, end)
+        let segment = self.walk.good.segment;
+        // Whoever cuts the file gives back what was reserved behind it.
+        let promised = self.reserved.is_some_and(|known| {
+            known.segment == segment && known.len <= end && end.saturating_add(room) <= known.until
+        });
+        if !promised {
+            self.make_room(&self.segment, end)?;
+            self.reserved = Some(Reserved {
+                segment,
+                len: end,
+                until: end.saturating_add(room),
+            });
+        }
+        Ok(())
     }
 
     fn make_room(&self, segment: &File, end: u64) -> Result<(), JournalError> {

@@ -99,8 +99,12 @@ pub(super) struct Keeper {
     space: Space,
     /// Orders that came while records were gathered.
     next: VecDeque<Order>,
-    /// Since when something may be in a log that was not read yet. Whoever waits for a write does not wait for that.
-    unread: Option<Instant>,
+    /// Something may be in a log that was not read yet. Whoever waits for a write does not wait for that.
+    unread: bool,
+    /// Since when the logs wait to be looked at as a whole: who asks for the fold looks for new records only.
+    whole: Option<Instant>,
+    /// Own records that are in the fold, and nobody was told of yet.
+    untold: Vec<Entry>,
     /// When all logs were last begun to be read to their ends: whoever asked before that is told no less than there was.
     read: Option<Instant>,
     /// How many callers the last records came from.
@@ -129,7 +133,9 @@ impl Keeper {
             anchors: distance,
             space: Space::new(store),
             next: VecDeque::new(),
-            unread: None,
+            unread: false,
+            whole: None,
+            untold: Vec::new(),
             read: None,
             together: 1,
             took: Duration::ZERO,
@@ -147,7 +153,7 @@ impl Keeper {
         if let Some(opened) = writer {
             self.begin(opened);
         }
-        self.poll();
+        self.poll(true);
         (self.report)(Msg::LogRead);
         let mut due = Instant::now() + HEADS_EVERY;
         loop {
@@ -164,7 +170,7 @@ impl Keeper {
             }
             let wait = due
                 .saturating_duration_since(Instant::now())
-                .min(self.unread.map_or(LOOK_EVERY, |_| READ_SOON));
+                .min(self.whole.map_or(LOOK_EVERY, |_| READ_SOON));
             let order = match self
                 .next
                 .pop_front()
@@ -172,7 +178,7 @@ impl Keeper {
             {
                 Ok(order) => order,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    self.catch_up();
+                    self.look_at_all();
                     continue;
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
@@ -181,15 +187,15 @@ impl Keeper {
                 Order::Append(wanted) => self.append(wanted, inbox),
                 Order::End(answer) => {
                     // Nobody is told the end of a journal before what stands in it was taken in.
-                    self.catch_up();
+                    self.look_at_all();
                     let _ = answer.send(());
                     return;
                 }
                 other => self.answer(other),
             }
             // Also while it is told without end that another console writes.
-            if self.unread.is_some_and(|at| at.elapsed() > READ_LATEST) {
-                self.catch_up();
+            if self.whole.is_some_and(|at| at.elapsed() > READ_LATEST) {
+                self.look_at_all();
             }
         }
     }
@@ -248,6 +254,7 @@ impl Keeper {
         match opened {
             Ok((mut writer, opened)) => {
                 writer.watch_clock();
+                writer.keep_lots();
                 if let Some(recovered) = &opened.recovered {
                     self.say(Some(format!(
                         "a torn write of {} bytes was put aside",
@@ -312,6 +319,7 @@ impl Keeper {
         for (answer, written) in answered {
             let _ = answer.send(written);
         }
+        self.take_own();
     }
 
     /// Waits a moment for the others that wrote together before. Who asks for something meanwhile is answered, as it is what
@@ -377,49 +385,86 @@ impl Keeper {
 
     /// Something was written.
     fn unread(&mut self) {
-        self.unread.get_or_insert_with(Instant::now);
+        self.unread = true;
+        self.whole.get_or_insert_with(Instant::now);
     }
 
     /// Takes in what was written meanwhile, if anything was.
     fn catch_up(&mut self) {
-        if self.unread.take().is_some() {
-            self.poll();
+        if self.unread {
+            self.poll(false);
         }
     }
 
     /// Takes in all that was in any log at that time.
     fn read_since(&mut self, asked: Instant) {
         if self.read.is_none_or(|at| at < asked) {
-            self.unread = None;
-            self.poll();
+            self.whole.get_or_insert_with(Instant::now);
+            self.poll(false);
         }
     }
 
-    /// Takes in what is new in any log, a long one in lots.
-    fn poll(&mut self) {
-        let began = Instant::now();
-        let mut more = true;
-        while more {
-            let (mut lines, mut problems) = (Vec::new(), Vec::new());
-            more = self.follower.poll_some(&mut lines, &mut problems);
-            for problem in problems {
-                self.say(Some(format!("{}: {}", problem.log, problem.text)));
-            }
-            let entries: Vec<Entry> = lines.into_iter().map(|line| line.entry).collect();
+    /// Looks at the logs as a whole, if anybody wrote or asked since.
+    fn look_at_all(&mut self) {
+        if self.whole.is_some() {
+            self.poll(true);
+        }
+    }
+
+    /// Takes in what this console wrote itself, without reading it back. What cannot be taken in so is read with the rest.
+    fn take_own(&mut self) {
+        let lots = self.writer.as_mut().map(Writer::take_lots);
+        for lot in lots.unwrap_or_default() {
+            let entries = self.follower.take(lot).unwrap_or_default();
             for entry in &entries {
                 self.decisions.apply(entry);
             }
-            if entries.is_empty() {
-                continue;
+            self.untold.extend(entries);
+        }
+    }
+
+    /// Takes in what is new in any log, a long one in lots; tells everybody, where the logs are looked at as a whole or
+    /// others wrote.
+    fn poll(&mut self, whole: bool) {
+        let began = Instant::now();
+        self.take_own();
+        let mut more = true;
+        while more {
+            let (mut lines, mut problems) = (Vec::new(), Vec::new());
+            more = match whole {
+                true => self.follower.poll_some(&mut lines, &mut problems),
+                false => self.follower.poll_news(&mut lines, &mut problems),
+            };
+            for problem in problems {
+                self.say(Some(format!("{}: {}", problem.log, problem.text)));
             }
-            self.changed.send_modify(|n| *n += 1);
-            (self.report)(Msg::Journal(entries));
-            if more {
+            for line in &lines {
+                self.decisions.apply(&line.entry);
+            }
+            let any = !lines.is_empty();
+            if whole || any {
+                let mut entries = std::mem::take(&mut self.untold);
+                entries.extend(lines.into_iter().map(|line| line.entry));
+                self.tell(entries);
+            }
+            if more && any {
                 let pass = self.gate.pass();
                 (self.report)(Msg::Held(Box::new(pass)));
             }
         }
+        self.unread = false;
+        if whole {
+            self.whole = None;
+        }
         self.read = Some(began);
+    }
+
+    /// Tells of records that are in the fold now.
+    fn tell(&self, entries: Vec<Entry>) {
+        if !entries.is_empty() {
+            self.changed.send_modify(|n| *n += 1);
+            (self.report)(Msg::Journal(entries));
+        }
     }
 
     fn say(&self, text: Option<String>) {
