@@ -187,6 +187,7 @@ pub enum Command {
 
 /// Carries a command line out and returns the exit code.
 pub fn run(cli: Cli) -> u8 {
+    crate::runtime::memory::set_up();
     let json = cli.global.json;
     match dispatch(cli) {
         Ok(code) => code,

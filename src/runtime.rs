@@ -15,6 +15,7 @@ pub mod hands;
 pub mod history;
 pub mod intake;
 pub mod journal;
+pub mod memory;
 mod page;
 pub mod plain;
 pub mod planner;

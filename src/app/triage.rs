@@ -18,7 +18,6 @@ use super::{
 use crate::domain::alert::{Alert, Subject};
 use crate::domain::decision::DecisionKind;
 use crate::domain::ids::{AlertId, IdentityId};
-use crate::domain::inventory::Resolution;
 use crate::domain::queue::Row;
 use crate::domain::urgency::Standing;
 
@@ -127,11 +126,7 @@ pub fn find_about(model: &Model, identity: &IdentityId) -> Option<AlertId> {
 
 /// Tells whether a subject means an identity.
 pub fn is_about(model: &Model, subject: &Subject, identity: &IdentityId) -> bool {
-    match model.inventory.resolve_subject(subject) {
-        Resolution::Known(known) => known == *identity,
-        Resolution::Unlisted(card) => card.id == *identity,
-        _ => false,
-    }
+    model.inventory.id_of(subject).as_ref() == Some(identity)
 }
 
 /// Lets the filter look again after alerts joined the order.
@@ -204,11 +199,7 @@ pub fn note_deeds(model: &mut Model, rows: &[Row]) -> bool {
     let mut touched = false;
     for row in rows {
         model.deeds.note(&row.alert, |alert| {
-            let who = match inventory.resolve_subject(alert.subject.as_ref()?) {
-                Resolution::Known(id) => id,
-                Resolution::Unlisted(card) => card.id,
-                _ => return None,
-            };
+            let who = inventory.id_of(alert.subject.as_ref()?)?;
             touched |= at_hand.as_ref() == Some(&who);
             Some(who)
         });

@@ -157,6 +157,22 @@ impl Inventory {
         }
     }
 
+    /// Returns the id of whom a subject means: of the one listed identity, or the id it would have where none is listed.
+    /// Nothing where it may mean several, or nobody.
+    pub fn id_of(&self, subject: &Subject) -> Option<IdentityId> {
+        // Asked for every third alert that comes; of an empty inventory there is nothing to ask.
+        let mut found = match self.identities.is_empty() {
+            true => Vec::new(),
+            false => self.matches(subject),
+        };
+        match found.len() {
+            0 if subject.native_id.is_empty() && subject.name.is_none() => None,
+            0 => Some(unlisted_id(subject)),
+            1 => Some(found.remove(0).id),
+            _ => None,
+        }
+    }
+
     /// Returns the card of the one listed identity that a subject means.
     pub fn card_of(&self, subject: &Subject) -> Option<&Identity> {
         match self.matches(subject).as_slice() {
@@ -200,9 +216,13 @@ impl Inventory {
     }
 }
 
-fn unlisted(subject: &Subject) -> Identity {
+fn unlisted_id(subject: &Subject) -> IdentityId {
     let native = subject.native_id.raw();
-    let id = IdentityId::new(format!("{}:{native}", subject.provider.raw()));
+    IdentityId::new(format!("{}:{native}", subject.provider.raw()))
+}
+
+fn unlisted(subject: &Subject) -> Identity {
+    let id = unlisted_id(subject);
     let name = subject
         .name
         .clone()

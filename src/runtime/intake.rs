@@ -32,8 +32,8 @@ const RETRY: Duration = Duration::from_secs(5);
 /// How long a process that ends waits for what its senders are being told.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
-/// Events that may wait to be told.
-const EVENTS: usize = 64;
+/// Events that may wait to be told. One may be 500 alerts of a kilobyte.
+const EVENTS: usize = 16;
 
 /// Everything that taking alerts in needs.
 #[derive(Clone)]

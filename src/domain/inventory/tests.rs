@@ -88,6 +88,15 @@ fn resolves(
     #[case] want: &[&str],
 ) {
     let ids: Vec<IdentityId> = want.iter().map(|id| IdentityId::new(*id)).collect();
+    let subject = alert(Some((provider, native, name)), None).subject.unwrap();
+    let unlisted = IdentityId::new(format!("{provider}:{native}"));
+    let (meant, of_nobody) = (inventory().id_of(&subject), Inventory::default());
+    assert_eq!(of_nobody.id_of(&subject), Some(unlisted.clone()));
+    match ids.as_slice() {
+        [] => assert_eq!(meant, Some(unlisted)),
+        [one] => assert_eq!(meant.as_ref(), Some(one)),
+        _ => assert_eq!(meant, None),
+    }
     match inventory().resolve(&alert(Some((provider, native, name)), None)) {
         Resolution::Known(id) => assert_eq!(vec![id], ids),
         Resolution::Candidates(found) => {

@@ -102,7 +102,7 @@ pub(super) async fn run(
             && let Some(batch) = prepared.batch.take()
         {
             next_at = (batch.lines() < MANY).then(|| began + PACE);
-            under_way.send(batch);
+            under_way.send(batch).await;
         }
         let (state, more) = outcome(prepared, watched);
         let retry = matches!(state, Some(SourceState::Failed(_)));
@@ -125,6 +125,8 @@ pub(super) async fn run(
         if more {
             continue;
         }
+        // One that died did so with a batch on its way, which was told then.
+        under_way.rest().await;
         tokio::select! {
             () = cancel.cancelled() => return,
             () = notices.changed() => {}

@@ -1,15 +1,16 @@
-//! Batches on their way from lines to the disk: several are decoded while one is stored, and each is stored behind the
-//! one that was read before it.
+//! Batches on their way from lines to the disk: one is decoded while the one before it is stored, and the next is read.
+//!
+//! One thread decodes and another stores, the same ones as long as there is something on the way: memory that a thread
+//! took serves it again for the next batch, where each batch on another thread would leave as much behind in each.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::batch::Builder;
 use super::{Told, put};
-use crate::intake::store::Store;
+use crate::intake::store::{Batch, Store};
 
 /// Most batches under way: one is stored, one decoded, and one is there for whoever is done first. Each has some 8 MB.
 pub(super) const MOST: usize = 3;
@@ -18,9 +19,19 @@ pub(super) const MOST: usize = 3;
 pub(super) struct UnderWay {
     source: String,
     store: Arc<Mutex<Store>>,
-    batches: VecDeque<JoinHandle<Result<Told, String>>>,
-    /// Tells when the newest one is stored; never, when it is not.
-    newest: Option<oneshot::Receiver<()>>,
+    /// How many are neither stored nor given up.
+    count: usize,
+    /// Who decodes and stores, while there is something to do.
+    line: Option<Line>,
+}
+
+/// What batches pass through.
+struct Line {
+    to_decode: Sender<Builder>,
+    /// What became of each, in order; after one that was not stored there is no more.
+    stored: UnboundedReceiver<Result<Told, String>>,
+    decoding: JoinHandle<()>,
+    storing: JoinHandle<()>,
 }
 
 impl UnderWay {
@@ -29,69 +40,102 @@ impl UnderWay {
         Self {
             source: source.to_owned(),
             store,
-            batches: VecDeque::new(),
-            newest: None,
+            count: 0,
+            line: None,
         }
     }
 
     /// Tells whether none is under way.
-    pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Decodes a batch and stores it once all before it are stored. After one that cannot be stored none is.
-    pub fn send(&mut self, batch: Builder) {
-        let (stored, newest) = oneshot::channel();
-        let before = self.newest.replace(newest);
-        let (store, source) = (Arc::clone(&self.store), self.source.clone());
-        self.batches.push_back(tokio::spawn(async move {
-            let decoded = spawn_blocking(move || batch.finish());
-            let batch = decoded
-                .await
-                .map_err(|error| format!("a decoding thread died: {error}"))?;
-            if let Some(before) = before
-                && before.await.is_err()
-            {
-                return Err("what was read before it is not stored".to_owned());
-            }
-            let told = spawn_blocking(move || put(&store, &source, batch));
-            let told = told
-                .await
-                .map_err(|error| format!("a storing thread died: {error}"))?
-                .map_err(|error| error.to_string())?;
-            // Nobody waits when it is the last one.
-            let _ = stored.send(());
-            Ok(told)
-        }));
+    pub async fn send(&mut self, batch: Builder) {
+        let line = self
+            .line
+            .get_or_insert_with(|| Line::new(&self.source, &self.store));
+        self.count += 1;
+        // Nobody takes it once one could not be stored, which is told before anything else.
+        let _ = line.to_decode.send(batch).await;
     }
 
     /// Waits until no more than so many are under way. Returns what was stored, in order, and why something was not:
     /// then none is under way, and reading must start over from the stored cursor.
     pub async fn down_to(&mut self, most: usize) -> (Vec<Told>, Option<String>) {
         let mut told = Vec::new();
-        while self.batches.len() > most
-            && let Some(oldest) = self.batches.pop_front()
+        while self.count > most
+            && let Some(line) = &mut self.line
         {
-            match oldest.await {
-                Ok(Ok(stored)) => told.push(stored),
-                Ok(Err(reason)) => return (told, Some(self.give_up(reason).await)),
-                Err(error) => {
-                    let reason = format!("a batch was given up: {error}");
-                    return (told, Some(self.give_up(reason).await));
+            match line.stored.recv().await {
+                Some(Ok(stored)) => {
+                    self.count -= 1;
+                    told.push(stored);
+                }
+                Some(Err(reason)) => {
+                    self.rest().await;
+                    return (told, Some(reason));
+                }
+                None => {
+                    let died = self.rest().await;
+                    let reason = died.unwrap_or_else(|| "a batch was given up".to_owned());
+                    return (told, Some(reason));
                 }
             }
         }
         (told, None)
     }
 
-    /// Waits for the others, none of which is stored any more, and returns the reason.
-    async fn give_up(&mut self, reason: String) -> String {
-        for batch in std::mem::take(&mut self.batches) {
-            // They all say that the one before them is not stored.
-            drop(batch.await);
+    /// Lets the threads go. What is still on its way is given up, so it is for when nothing is, or one was not stored.
+    /// Returns which of them died, and how.
+    pub async fn rest(&mut self) -> Option<String> {
+        self.count = 0;
+        let line = self.line.take()?;
+        drop(line.to_decode);
+        let (decoded, stored) = (line.decoding.await, line.storing.await);
+        let died = |error, what| format!("a {what} thread died: {error}");
+        let decoding = decoded.err().map(|error| died(error, "decoding"));
+        decoding.or_else(|| stored.err().map(|error| died(error, "storing")))
+    }
+}
+
+impl Line {
+    fn new(source: &str, store: &Arc<Mutex<Store>>) -> Self {
+        let (to_decode, waiting) = mpsc::channel(MOST);
+        let (to_store, decoded) = mpsc::channel(MOST);
+        let (tell, stored) = mpsc::unbounded_channel();
+        let (source, store) = (source.to_owned(), Arc::clone(store));
+        Self {
+            to_decode,
+            stored,
+            decoding: spawn_blocking(move || decode(waiting, &to_store)),
+            storing: spawn_blocking(move || put_all(decoded, &source, &store, &tell)),
         }
-        self.newest = None;
-        reason
+    }
+}
+
+fn decode(mut waiting: Receiver<Builder>, to_store: &Sender<Batch>) {
+    while let Some(batch) = waiting.blocking_recv() {
+        if to_store.blocking_send(batch.finish()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Stores until there is no more, or one cannot be stored: its cursor says where reading starts over, and nothing behind it
+/// may be stored before.
+fn put_all(
+    mut decoded: Receiver<Batch>,
+    source: &str,
+    store: &Mutex<Store>,
+    tell: &UnboundedSender<Result<Told, String>>,
+) {
+    while let Some(batch) = decoded.blocking_recv() {
+        let told = put(store, source, batch).map_err(|error| error.to_string());
+        let is_stored = told.is_ok();
+        if tell.send(told).is_err() || !is_stored {
+            return;
+        }
     }
 }
 
@@ -137,8 +181,8 @@ mod tests {
         let mut under_way = UnderWay::new("s", Arc::clone(&store));
         let mut ids = Vec::new();
         for from in (0..2_020).step_by(1_010) {
-            under_way.send(batch(from..from + 1_000));
-            under_way.send(batch(from + 1_000..from + 1_010));
+            under_way.send(batch(from..from + 1_000)).await;
+            under_way.send(batch(from + 1_000..from + 1_010)).await;
             let (told, failed) = under_way.down_to(1).await;
             assert_eq!(failed, None);
             ids.extend(told);
@@ -162,11 +206,13 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let store = Arc::new(Mutex::new(Store::open(state.path()).unwrap()));
         let mut under_way = UnderWay::new("s", Arc::clone(&store));
-        under_way.send(batch(0..2));
+        under_way.send(batch(0..2)).await;
         let (told, failed) = under_way.down_to(0).await;
         assert_eq!((told.len(), failed), (1, None));
         store.lock().unwrap().crash_before_commit = true;
-        (2..5).for_each(|id| under_way.send(batch(id..id + 1)));
+        for id in 2..5 {
+            under_way.send(batch(id..id + 1)).await;
+        }
         let (told, failed) = under_way.down_to(2).await;
         let failed = failed.unwrap_or_default();
         assert!(told.is_empty() && failed.contains("crash"), "{failed}");
@@ -174,7 +220,7 @@ mod tests {
         assert_eq!(store.lock().unwrap().counts().unwrap().alerts, 2);
         // From the stored cursor on it goes as before.
         store.lock().unwrap().crash_before_commit = false;
-        under_way.send(batch(2..5));
+        under_way.send(batch(2..5)).await;
         assert_eq!(under_way.down_to(0).await.1, None);
         assert_eq!(offset(&store), Some(5));
         assert_eq!(store.lock().unwrap().counts().unwrap().alerts, 5);

@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 
 use crate::app::msg::Held;
 
-/// Lots of alerts that may be on their way.
-const AHEAD: usize = 64;
+/// Lots of alerts that may be on their way: as many as a batch of a file, so that the next one is there when the console has
+/// taken it in. More would be memory, and no faster.
+const AHEAD: usize = 8;
 
 /// How long a console that takes nothing in is waited for, a lot: it may stand still for other reasons.
 const PATIENCE: Duration = Duration::from_secs(1);
