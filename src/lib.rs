@@ -43,8 +43,3 @@ pub mod net;
 pub mod runtime;
 pub mod term;
 pub mod ui;
-
-/// Takes and gives back all memory. A million alerts are made by one thread and dropped by another; the allocator of the C
-/// library spends nearly as long on that as on reading them, and keeps what it gets back.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -32,8 +32,13 @@ use stanch::runtime::anchor::Anchoring;
 use stanch::runtime::approval::Patience;
 use stanch::runtime::execute;
 use stanch::runtime::journal::{Journal, Report};
+use stanch::runtime::memory::Allocator;
 use stanch::runtime::planner::{Alerted, build};
 use stanch::runtime::services::{Latest, Services};
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 const IDENTITIES: usize = 100;
 /// How many identities are acted on at once.

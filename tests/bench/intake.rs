@@ -28,6 +28,11 @@ use stanch::domain::alert::Subject;
 use stanch::domain::urgency::Standing;
 use stanch::intake::decode::decode;
 use stanch::intake::store::{Accepted, Batch, Store};
+use stanch::runtime::memory::Allocator;
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 /// Lines of one batch, as sources read them.
 const BATCH: usize = 1_000;

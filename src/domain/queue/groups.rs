@@ -159,30 +159,28 @@ impl Groups {
         order.from(0).for_each(|slot| shown.add(slot.at()));
         self.groups.clear();
         self.people.clear();
+        let mut heads = Hits::none(rows.len());
         // In the order in which they came: a million rows in the order of their urgency are a million far reads.
         for at in shown.places() {
-            self.take(Slot::new(at), &rows[at]);
+            if self.take(Slot::new(at), &rows[at]).is_none() {
+                heads.add(at);
+            }
         }
-        let (kinds, groups) = (&mut self.kinds, &mut self.groups);
-        self.heads = order.sifted(|slot| {
-            let Some(number) = kinds.number(slot, &rows[slot.at()]) else {
-                return true;
-            };
-            let head = &mut groups[number as usize].head;
-            let is_first = head.is_none();
-            head.get_or_insert_with(|| rows[slot.at()].rank(slot));
-            is_first
-        });
+        for head in self.groups.iter().filter_map(|group| group.head) {
+            heads.add(head.slot.at());
+        }
+        self.heads = order.sifted(|slot| heads.has(slot.at()));
     }
 
-    /// Counts an alert in and returns the number of its kind, unless it is alone.
-    fn take(&mut self, slot: Slot, row: &Slim) -> Option<u32> {
+    /// Counts an alert in. Returns its kind's number and what stood for that before, unless it is alone.
+    fn take(&mut self, slot: Slot, row: &Slim) -> Option<(u32, Option<Rank>)> {
         let number = self.kinds.number(slot, row)?;
         let at = number as usize;
         if self.groups.len() <= at {
             self.groups.resize(at + 1, Group::default());
         }
-        self.groups[at].take(row);
+        let head = self.groups[at].head;
+        self.groups[at].take(slot, row);
         // Every other line is about one identity.
         if self.kinds.by == Grouping::Incident && row.incident != Name::default() {
             let known = self.people.entry(number).or_default();
@@ -190,7 +188,7 @@ impl Groups {
                 known.insert(row.who);
             }
         }
-        Some(number)
+        Some((number, head))
     }
 
     /// Takes in alerts that joined the order.
@@ -198,18 +196,18 @@ impl Groups {
         let mut alone = Vec::new();
         let mut heads: HashMap<u32, Rank, RandomState> = HashMap::default();
         for rank in ranks {
-            let Some(number) = self.take(rank.slot, &rows[rank.slot.at()]) else {
+            let Some((number, before)) = self.take(rank.slot, &rows[rank.slot.at()]) else {
                 alone.push(*rank);
                 continue;
             };
-            let head = &mut self.groups[number as usize].head;
-            if head.is_none_or(|head| *rank < head) {
-                let before = head.replace(*rank);
-                if heads.insert(number, *rank).is_none()
-                    && let Some(before) = before
-                {
-                    self.heads.remove(before, rows);
-                }
+            if before.is_some_and(|before| before < *rank) {
+                continue;
+            }
+            // One that came with this batch is in no line yet.
+            if heads.insert(number, *rank).is_none()
+                && let Some(before) = before
+            {
+                self.heads.remove(before, rows);
             }
         }
         alone.extend(heads.into_values());
@@ -274,7 +272,9 @@ impl Groups {
 }
 
 impl Group {
-    fn take(&mut self, row: &Slim) {
+    fn take(&mut self, slot: Slot, row: &Slim) {
+        let rank = row.rank(slot);
+        self.head = Some(self.head.map_or(rank, |head| head.min(rank)));
         self.alerts += 1;
         self.times += u64::from(row.count);
         self.worst = self.worst.max(row.severity);

@@ -250,14 +250,7 @@ impl Hits {
 
     /// Returns the places in it, from the first on.
     pub fn places(&self) -> impl Iterator<Item = usize> {
-        self.bits.iter().enumerate().flat_map(|(word, bits)| {
-            let mut left = *bits;
-            std::iter::from_fn(move || {
-                let at = (left != 0).then(|| word * 64 + left.trailing_zeros() as usize);
-                left &= left.wrapping_sub(1);
-                at
-            })
-        })
+        places(&self.bits)
     }
 
     /// Adds all places of another set of the same length.
@@ -281,6 +274,18 @@ impl Hits {
     pub fn has_name(&self, name: Name) -> bool {
         self.has(name.at())
     }
+}
+
+/// Returns the places of the bits that are set, from the first on.
+pub fn places(words: &[u64]) -> impl Iterator<Item = usize> {
+    words.iter().enumerate().flat_map(|(word, bits)| {
+        let mut left = *bits;
+        std::iter::from_fn(move || {
+            let at = (left != 0).then(|| word * 64 + left.trailing_zeros() as usize);
+            left &= left.wrapping_sub(1);
+            at
+        })
+    })
 }
 
 #[cfg(test)]

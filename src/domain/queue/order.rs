@@ -82,7 +82,7 @@ impl Order {
     }
 
     /// Returns those of the alerts that pass a test, in the same order.
-    pub fn sifted(&self, mut passes: impl FnMut(Slot) -> bool) -> Self {
+    pub fn sifted(&self, passes: impl Fn(Slot) -> bool) -> Self {
         let mut classes = BTreeMap::new();
         for (class, slots) in &self.classes {
             let passing: Vec<Slot> = slots.iter().copied().filter(|s| passes(*s)).collect();

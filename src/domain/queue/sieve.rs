@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::Texts;
-use super::names::{Folded, Hits};
+use super::names::{Folded, Hits, places};
 use super::slim::{Lane, Slim, Slot, Who};
 use crate::domain::alert::Subject;
 use crate::domain::filter::{Counted, Field, Filter, Match, Order, State, Term, Test};
@@ -93,15 +93,62 @@ impl Ids {
 }
 
 impl Any {
-    fn has(&self, slot: Slot, row: &Slim) -> bool {
-        let is = |hits: &Option<Hits>, at: usize| hits.as_ref().is_some_and(|h| h.has(at));
-        is(&self.titles, row.title.at())
-            || is(&self.targets, row.target.at())
-            || is(&self.whos, row.who as usize)
-            || is(&self.actions, row.action.at())
-            || is(&self.sources, row.source.at())
-            || is(&self.incidents, row.incident.at())
-            || self.ids.as_ref().is_some_and(|ids| ids.hits.has(slot.at()))
+    /// Tells which of the rows from a slot on have it: one pass for each place where it may stand at all.
+    fn mark(&self, from: usize, rows: &[Slim], among: &Bits) -> Bits {
+        let mut found = Bits::default();
+        let mut mark = |hits: &Option<Hits>, at: fn(&Slim) -> usize| {
+            if let Some(hits) = hits {
+                found.mark(rows, among, |_, row| hits.has(at(row)));
+            }
+        };
+        mark(&self.titles, |row| row.title.at());
+        mark(&self.targets, |row| row.target.at());
+        mark(&self.whos, |row| row.who as usize);
+        mark(&self.actions, |row| row.action.at());
+        mark(&self.sources, |row| row.source.at());
+        mark(&self.incidents, |row| row.incident.at());
+        if let Some(Ids { hits, .. }) = &self.ids {
+            found.mark(rows, among, |at, _| hits.has(from + at));
+        }
+        found
+    }
+}
+
+/// Rows that are looked at together: few enough to stay near while one test after another goes over them.
+const TOGETHER: usize = 4_096;
+
+/// Which of them pass.
+struct Bits([u64; TOGETHER / 64]);
+
+impl Default for Bits {
+    fn default() -> Self {
+        Self([0; TOGETHER / 64])
+    }
+}
+
+impl Bits {
+    /// Adds those of the rows among some others that pass a test, which gets their places in `rows`.
+    fn mark(&mut self, rows: &[Slim], among: &Self, passes: impl Fn(usize, &Slim) -> bool) {
+        let words = self.0.iter_mut().zip(&among.0).zip(rows.chunks(64));
+        for (word, ((bits, among), rows)) in words.enumerate() {
+            if *among == 0 {
+                continue;
+            }
+            for (at, row) in rows.iter().enumerate() {
+                *bits |= u64::from(passes(word * 64 + at, row)) << at;
+            }
+        }
+    }
+
+    /// Keeps those that are in another set, or those that are not.
+    fn keep(&mut self, other: &Self, negated: bool) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine &= if negated { !*theirs } else { *theirs };
+        }
+    }
+
+    fn places(&self) -> impl Iterator<Item = usize> {
+        places(&self.0)
     }
 }
 
@@ -124,22 +171,22 @@ impl Sieve {
 
     /// Looks at the next rows and returns whether there are more.
     pub fn look_on(&mut self, rows: &[Slim], texts: &Texts) -> bool {
-        let end = rows.len().min(self.looked_at + SLICE);
+        let all = rows.len();
+        let end = all.min(self.looked_at + SLICE);
         for (_, part) in &mut self.parts {
             if let Part::Any(Any { ids: Some(ids), .. }) = part {
                 ids.look_at(self.looked_at..end, &texts.ids);
             }
         }
-        let mut bits = std::mem::take(&mut self.bits);
-        bits.grow(end);
-        for (at, row) in rows.iter().enumerate().take(end).skip(self.looked_at) {
-            if self.holds(Slot::new(at), row) {
-                bits.add(at);
-            }
+        self.bits.grow(end);
+        for from in (self.looked_at..end).step_by(TOGETHER) {
+            let rows = &rows[from..end.min(from + TOGETHER)];
+            let passing = self.passing(from, rows);
+            let places = passing.places().take_while(|at| *at < rows.len());
+            places.for_each(|at| self.bits.add(from + at));
         }
-        self.bits = bits;
         self.looked_at = end;
-        end < rows.len()
+        end < all
     }
 
     /// Tells whether a row that was looked at passes.
@@ -147,15 +194,29 @@ impl Sieve {
         self.bits.has(slot.at())
     }
 
-    fn holds(&self, slot: Slot, row: &Slim) -> bool {
-        self.parts
-            .iter()
-            .all(|(negated, part)| self.meets(part, slot, row) != *negated)
+    /// Returns which of the rows from a slot on pass, and perhaps some behind them.
+    fn passing(&self, from: usize, rows: &[Slim]) -> Bits {
+        let mut passing = Bits([u64::MAX; TOGETHER / 64]);
+        for (negated, part) in &self.parts {
+            let found = match part {
+                Part::Any(any) => any.mark(from, rows, &passing),
+                part => {
+                    let mut found = Bits::default();
+                    found.mark(rows, &passing, |at, row| {
+                        self.meets(part, Slot::new(from + at), row)
+                    });
+                    found
+                }
+            };
+            passing.keep(&found, *negated);
+        }
+        passing
     }
 
     fn meets(&self, part: &Part, slot: Slot, row: &Slim) -> bool {
         match part {
-            Part::Any(any) => any.has(slot, row),
+            // Looked at for many rows at once.
+            Part::Any(_) => false,
             Part::Severity(order, wanted) => row
                 .severity
                 .is_some_and(|severity| order.holds(&severity, wanted)),
