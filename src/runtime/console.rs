@@ -222,10 +222,10 @@ impl Console {
         while !self.model.quit {
             let frame_at = self.frame_at(began);
             let tick_at = self.next_tick();
-            let go_on_at = self.drawn.map(|drawn| drawn.at + CARRIED);
+            let go_on_at = self.drawn.map_or(began, |drawn| drawn.at + CARRIED);
             let away = tokio::select! {
                 biased;
-                () = sleep_until(frame_at), if self.model.dirty => {
+                () = until(frame_at), if self.model.dirty => {
                     self.draw()?;
                     None
                 }
@@ -234,7 +234,7 @@ impl Console {
                 Some(read) = themes.recv() => self.take_themes(read),
                 Some(msg) = self.inbox.recv() => self.take(msg),
                 () = until(go_on_at), if self.more => self.go_on(),
-                () = sleep_until(tick_at) => self.take(Msg::Tick),
+                () = until(tick_at) => self.take(Msg::Tick),
             };
             if let Some(away) = away {
                 self.hand_over(away, &mut keys, &mut signals).await?;
@@ -562,9 +562,10 @@ impl Console {
     }
 }
 
-/// Waits for a moment, and not at all for one that has passed.
-async fn until(at: Option<Instant>) {
-    if let Some(at) = at.filter(|at| *at > Instant::now()) {
+/// Waits for a moment, and not at all for one that has passed: a timer would tell of that by way of another thread, and what
+/// can wait would have its turn before a key is answered.
+async fn until(at: Instant) {
+    if at > Instant::now() {
         sleep_until(at).await;
     }
 }
