@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::runtime::memory;
+/// Hands out all memory of the program.
+pub use memory::Allocator;
+
 pub mod alert;
 pub mod alerts;
 mod approve;
@@ -187,7 +191,7 @@ pub enum Command {
 
 /// Carries a command line out and returns the exit code.
 pub fn run(cli: Cli) -> u8 {
-    crate::runtime::memory::set_up();
+    memory::set_up();
     let json = cli.global.json;
     match dispatch(cli) {
         Ok(code) => code,

@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use stanch::runtime::memory::Allocator;
 
 #[global_allocator]
-static ALLOCATOR: Allocator = Allocator;
+static ALLOCATOR: stanch::cli::Allocator = stanch::cli::Allocator;
 
 fn main() -> ExitCode {
     ExitCode::from(stanch::cli::run(stanch::cli::Cli::parse()))

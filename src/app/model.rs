@@ -318,6 +318,8 @@ pub struct Opening {
     pub alerts: bool,
     /// The logs.
     pub log: bool,
+    /// How many sources of alerts were started; each is in [`Model::sources`] once it has said how it is.
+    pub sources: usize,
 }
 
 /// The whole state.

@@ -301,6 +301,7 @@ impl Running {
         model.opening = Opening {
             alerts: true,
             log: true,
+            sources: self.setup.sources.len(),
         };
         model.malformed = self.setup.malformed()?;
         model.reload.every_s = self.setup.config.inventory.reload_s;

@@ -71,7 +71,7 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     if shown == 0 {
         let text = if model.opening.alerts {
             "Reading the alerts that are stored."
-        } else if model.sources.is_empty() {
+        } else if model.sources.is_empty() && model.opening.sources == 0 {
             "No alerts, and no source that could bring any. Name one under [[source]] in the configuration (`stanch config example`), or try the drill: stanch drill."
         } else {
             "No alerts. They appear here as soon as a source has one; the line above says how the sources are. `stanch alerts import FILE` brings in some by hand."

@@ -45,6 +45,10 @@ fn bar(text: &str, width: u16, style: Style, ui: Ui<'_>) -> Line<'static> {
     Line::styled(format!("{fitted}{}", " ".repeat(pad)), style)
 }
 
+fn sources(n: usize) -> String {
+    format!("{n} source{}", if n == 1 { "" } else { "s" })
+}
+
 fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
     let mut parts: Vec<(String, Role)> = vec![(" stanch".into(), Role::Title)];
     if model.drill.is_none() && model.log_only.is_none() {
@@ -73,11 +77,11 @@ fn health(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         .collect();
     match (model.sources.len(), sick.first()) {
         (_, Some(first)) => parts.push((format!("SOURCE {first}"), Role::Error)),
-        (0, None) => parts.push(("no alert source configured".into(), Role::Warn)),
-        (n, None) => parts.push((
-            format!("{n} source{} ok", if n == 1 { "" } else { "s" }),
-            Role::Base,
-        )),
+        (0, None) => parts.push(match model.opening.sources {
+            0 => ("no alert source configured".into(), Role::Warn),
+            n => (format!("{} starting", sources(n)), Role::Base),
+        }),
+        (n, None) => parts.push((format!("{} ok", sources(n)), Role::Base)),
     }
     if let Some(first) = model.reload.troubles.first() {
         let fitted = fit(first, 40, ui.glyphs.ellipsis);

@@ -190,20 +190,22 @@ async fn acting(services: &Services, digests: &[PlanDigest]) -> (Duration, usize
     let report: Report = Arc::new(|_| {});
     let began = Instant::now();
     let runs = digests.iter().map(|digest| {
-        let (services, report) = (services.clone(), report.clone());
-        async move {
+        let (services, report, digest) = (services.clone(), report.clone(), digest.clone());
+        // As the console does it, and as the rows of the bare loop.
+        tokio::spawn(async move {
             let stop = AtomicBool::new(false);
             let waiting = (Patience::Leave, &stop);
-            let ended = execute::run(&services, digest, None, waiting, &report).await;
+            let ended = execute::run(&services, &digest, None, waiting, &report).await;
             assert!(ended.all_proven(), "{}", ended.text);
             ended.cells.len()
-        }
+        })
     });
-    let proven: Vec<usize> = futures::stream::iter(runs)
+    let proven: Vec<_> = futures::stream::iter(runs)
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    (began.elapsed(), proven.iter().sum())
+    let proven = proven.into_iter().map(|steps| steps.unwrap_or(0)).sum();
+    (began.elapsed(), proven)
 }
 
 /// What a bare loop does of requests and appends.
@@ -242,6 +244,7 @@ async fn bare(url: &str, dir: &Path, does: Does) -> anyhow::Result<Duration> {
             }
             anyhow::Ok(())
         };
+        let url = url.to_owned();
         let to = move |what: &str, verb: &str| format!("{url}/{what}/{verb}/i{n}");
         async move {
             append(1).await?;
@@ -283,12 +286,12 @@ async fn evidence(dir: &Path) -> anyhow::Result<Duration> {
 
 /// Waits for all rows, as many of them at once as are acted on at once.
 async fn all(
-    rows: impl Iterator<Item = impl Future<Output = anyhow::Result<()>>>,
+    rows: impl Iterator<Item = impl Future<Output = anyhow::Result<()>> + Send + 'static>,
     began: Instant,
 ) -> anyhow::Result<Duration> {
-    let mut rows = futures::stream::iter(rows).buffer_unordered(AT_ONCE);
+    let mut rows = futures::stream::iter(rows.map(tokio::spawn)).buffer_unordered(AT_ONCE);
     while let Some(row) = rows.next().await {
-        row?;
+        row??;
     }
     Ok(began.elapsed())
 }

@@ -70,12 +70,16 @@ fn what_is_being_read_is_not_counted_as_all_that_there_is() {
     world.model.opening = Opening {
         alerts: true,
         log: true,
+        sources: 2,
     };
+    world.model.sources.clear();
     let said = text(&drawn(&world, area).0);
     assert!(
         said.contains("open so far") && said.contains("reading journal"),
         "{said}"
     );
+    // Nobody said yet how they are, and that is not the same as none.
+    assert!(said.contains("2 sources starting"), "{said}");
     assert!(!said.contains("journal ok"), "{said}");
     world.model.queue = Queue::default();
     let said = text(&drawn(&world, area).0);
@@ -95,4 +99,5 @@ fn what_is_being_read_is_not_counted_as_all_that_there_is() {
         said.contains("0 open") && said.contains("journal ok"),
         "{said}"
     );
+    assert!(!said.contains("no source that could bring any"), "{said}");
 }

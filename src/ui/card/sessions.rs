@@ -108,7 +108,7 @@ fn scopes_line(scopes: &[Scope], known: &[Scope], source: &str, ui: Ui<'_>) -> L
         ui.theme.style(Role::Muted),
     )];
     if scopes.is_empty() {
-        spans.push(Span::raw(UNKNOWN));
+        spans.push(Span::raw(format!("{UNKNOWN} ")));
     }
     for scope in scopes {
         let is_unused = |k: &Scope| k.name == scope.name && k.used == Some(false);
