@@ -628,7 +628,9 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 /// where a database that grows under its name waits eleven times before a console shows anything. Where another process
 /// was sooner, or the file system has no links, the name is left to whoever opens it.
 fn make(path: &Path, shared: bool) -> Result<(), StoreError> {
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    // Nobody else's: what is written by two becomes the database of both. In containers that share a folder, processes have
+    // the same number.
+    let beside = path.with_extension(format!("new-{}", uuid::Uuid::now_v7()));
     let _half = Half(&beside);
     touch(&beside, shared)?;
     let db = Connection::open(&beside)?;

@@ -76,11 +76,13 @@ impl Spool {
     pub fn open(dir: &Path, shared: bool) -> Result<Self, StoreError> {
         if !dir.is_dir() {
             let mode = if shared { 0o2770 } else { 0o700 };
-            DirBuilder::new()
-                .mode(mode)
-                .create(dir)
-                .map_err(StoreError::io(dir))?;
-            fs::set_permissions(dir, Permissions::from_mode(mode)).map_err(StoreError::io(dir))?;
+            match DirBuilder::new().mode(mode).create(dir) {
+                Ok(()) => fs::set_permissions(dir, Permissions::from_mode(mode))
+                    .map_err(StoreError::io(dir))?,
+                // Another process was sooner, and sees to its permissions.
+                Err(_) if dir.is_dir() => {}
+                Err(error) => return Err(StoreError::io(dir)(error)),
+            }
         }
         let path = dir.join("lock");
         super::touch(&path, shared)?;

@@ -285,6 +285,30 @@ fn two_writers_do_not_mix_their_bytes() {
 }
 
 #[test]
+fn who_opens_a_new_store_at_the_same_moment_shares_it() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let together = std::sync::Barrier::new(6);
+        std::thread::scope(|scope| {
+            for n in 0..6 {
+                let (dir, together) = (dir.path(), &together);
+                scope.spawn(move || {
+                    together.wait();
+                    let mut store = Store::open(dir).unwrap();
+                    let one = batch(vec![accepted(&format!("a{n}"), 1, 1)], None);
+                    store.put("s", &one).unwrap();
+                });
+            }
+        });
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.counts().unwrap().alerts, 6);
+        let left = fs::read_dir(dir.path()).unwrap();
+        let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(names.filter(|name| name.contains("new-")).count(), 0);
+    }
+}
+
+#[test]
 fn a_newer_schema_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
