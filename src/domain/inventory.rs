@@ -160,11 +160,7 @@ impl Inventory {
     /// Returns the id of whom a subject means: of the one listed identity, or the id it would have where none is listed.
     /// Nothing where it may mean several, or nobody.
     pub fn id_of(&self, subject: &Subject) -> Option<IdentityId> {
-        // Asked for every third alert that comes; of an empty inventory there is nothing to ask.
-        let mut found = match self.identities.is_empty() {
-            true => Vec::new(),
-            false => self.matches(subject),
-        };
+        let mut found = self.matches(subject);
         match found.len() {
             0 if subject.native_id.is_empty() && subject.name.is_none() => None,
             0 => Some(unlisted_id(subject)),
@@ -183,6 +179,10 @@ impl Inventory {
 
     /// Finds the listed identities that a subject may mean, and why, the likeliest first.
     pub fn matches(&self, subject: &Subject) -> Vec<Candidate> {
+        // Asked for every third alert that comes; of an empty inventory there is nothing to ask.
+        if self.identities.is_empty() {
+            return Vec::new();
+        }
         let native = subject.native_id.raw();
         let full = IdentityId::new(format!("{}:{native}", subject.provider.raw()));
         if self.identities.contains_key(&full) {

@@ -240,15 +240,13 @@ impl Queue {
         self.rows[slot.at()] = slim;
         self.count(&before, -1);
         self.count(&slim, 1);
-        // What a filter hides is in no line.
-        let is_shown = before.placed
-            && self.chosen.as_ref().is_none_or(|chosen| {
-                let rank = before.rank(slot);
-                chosen.position(rank, &self.rows).is_some()
-            });
         if let Some(groups) = &mut self.groups {
-            groups.changed(slot, &before, &slim);
-            self.refold |= is_shown && !groups.came_again(slot, &before, &slim);
+            let is_same = groups.changed(slot, &before, &slim);
+            // What a filter hides is in no line.
+            let chosen = self.chosen.as_ref();
+            let is_in_line = before.placed
+                && chosen.is_none_or(|c| c.position(before.rank(slot), &self.rows).is_some());
+            self.refold |= is_in_line && !(is_same && groups.came_again(slot, &before, &slim));
         }
         self.belongs(slot, (slim.class(), since));
     }
@@ -410,13 +408,13 @@ impl Queue {
         let Some(slot) = self.slot(id).filter(|_| before != lane) else {
             return;
         };
-        let before_it = self.rows[slot.at()];
-        self.rows[slot.at()].lane = lane;
-        let slim = self.rows[slot.at()];
-        self.count(&before_it, -1);
+        let was = self.rows[slot.at()];
+        let slim = Slim { lane, ..was };
+        self.rows[slot.at()] = slim;
+        self.count(&was, -1);
         self.count(&slim, 1);
         if let Some(groups) = &mut self.groups {
-            groups.changed(slot, &before_it, &slim);
+            groups.changed(slot, &was, &slim);
         }
         let since = self.displaced.get(&slot).map_or(slim.since, |(_, s)| *s);
         let rank = (slim.class(), since);

@@ -214,19 +214,20 @@ impl Groups {
         self.heads.add(alone, rows);
     }
 
-    /// Takes in that an alert is not what it was: by what it says, or by where it stands.
-    pub fn changed(&mut self, slot: Slot, before: &Slim, now: &Slim) {
+    /// Takes in that an alert is not what it was, by what it says or by where it stands, and tells whether it is still of
+    /// its kind.
+    pub fn changed(&mut self, slot: Slot, before: &Slim, now: &Slim) -> bool {
         let by = self.kinds.by;
-        if kind(by, slot, before) != kind(by, slot, now) {
+        let is_same = kind(by, slot, before) == kind(by, slot, now);
+        if !is_same {
             self.kinds.forget(slot);
         }
+        is_same
     }
 
-    /// Takes in that an alert of the order came again, and tells whether its line could be kept.
+    /// Takes in that an alert came again that is in a line and still of its kind, and tells whether the line could be kept.
     pub fn came_again(&mut self, slot: Slot, before: &Slim, now: &Slim) -> bool {
-        let by = self.kinds.by;
-        let is_same = (before.who, before.severity) == (now.who, now.severity)
-            && kind(by, slot, before) == kind(by, slot, now);
+        let is_same = (before.who, before.severity) == (now.who, now.severity);
         if let Some(number) = self.kinds.known(slot, now).filter(|_| is_same)
             && let Some(group) = self.groups.get_mut(number as usize)
         {

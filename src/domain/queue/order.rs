@@ -83,11 +83,16 @@ impl Order {
 
     /// Returns those of the alerts that pass a test, in the same order.
     pub fn sifted(&self, passes: impl Fn(Slot) -> bool) -> Self {
-        let mut classes = BTreeMap::new();
-        for (class, slots) in &self.classes {
-            let passing: Vec<Slot> = slots.iter().copied().filter(|s| passes(*s)).collect();
-            classes.insert(*class, passing);
-        }
+        let classes: BTreeMap<u16, Vec<Slot>> = self
+            .classes
+            .iter()
+            .map(|(class, slots)| {
+                (
+                    *class,
+                    slots.iter().copied().filter(|s| passes(*s)).collect(),
+                )
+            })
+            .collect();
         let len = classes.values().map(Vec::len).sum();
         Self { classes, len }
     }

@@ -94,7 +94,7 @@ impl Ids {
 
 impl Any {
     /// Tells which of the rows from a slot on have it: one pass for each place where it may stand at all.
-    fn mark(&self, from: usize, rows: &[Slim], among: &Bits) -> Bits {
+    fn having(&self, from: usize, rows: &[Slim], among: &Bits) -> Bits {
         let mut found = Bits::default();
         let mut mark = |hits: &Option<Hits>, at: fn(&Slim) -> usize| {
             if let Some(hits) = hits {
@@ -127,6 +127,13 @@ impl Default for Bits {
 }
 
 impl Bits {
+    /// Those of the rows among some others that pass a test, which gets their places in `rows`.
+    fn of(rows: &[Slim], among: &Self, passes: impl Fn(usize, &Slim) -> bool) -> Self {
+        let mut found = Self::default();
+        found.mark(rows, among, passes);
+        found
+    }
+
     /// Adds those of the rows among some others that pass a test, which gets their places in `rows`.
     fn mark(&mut self, rows: &[Slim], among: &Self, passes: impl Fn(usize, &Slim) -> bool) {
         let words = self.0.iter_mut().zip(&among.0).zip(rows.chunks(64));
@@ -145,10 +152,6 @@ impl Bits {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             *mine &= if negated { !*theirs } else { *theirs };
         }
-    }
-
-    fn places(&self) -> impl Iterator<Item = usize> {
-        places(&self.0)
     }
 }
 
@@ -182,7 +185,7 @@ impl Sieve {
         for from in (self.looked_at..end).step_by(TOGETHER) {
             let rows = &rows[from..end.min(from + TOGETHER)];
             let passing = self.passing(from, rows);
-            let places = passing.places().take_while(|at| *at < rows.len());
+            let places = places(&passing.0).take_while(|at| *at < rows.len());
             places.for_each(|at| self.bits.add(from + at));
         }
         self.looked_at = end;
@@ -198,52 +201,44 @@ impl Sieve {
     fn passing(&self, from: usize, rows: &[Slim]) -> Bits {
         let mut passing = Bits([u64::MAX; TOGETHER / 64]);
         for (negated, part) in &self.parts {
-            let found = match part {
-                Part::Any(any) => any.mark(from, rows, &passing),
-                part => {
-                    let mut found = Bits::default();
-                    found.mark(rows, &passing, |at, row| {
-                        self.meets(part, Slot::new(from + at), row)
-                    });
-                    found
-                }
-            };
+            let found = self.having(part, from, rows, &passing);
             passing.keep(&found, *negated);
         }
         passing
     }
 
-    fn meets(&self, part: &Part, slot: Slot, row: &Slim) -> bool {
+    /// Returns which of the rows from a slot on have what a part asks for, among some of them.
+    fn having(&self, part: &Part, from: usize, rows: &[Slim], among: &Bits) -> Bits {
+        let of = |test: &dyn Fn(&Slim) -> bool| Bits::of(rows, among, |_, row| test(row));
         match part {
-            // Looked at for many rows at once.
-            Part::Any(_) => false,
-            Part::Severity(order, wanted) => row
-                .severity
-                .is_some_and(|severity| order.holds(&severity, wanted)),
-            Part::Number(counted, order, wanted) => {
+            Part::Any(any) => any.having(from, rows, among),
+            Part::Severity(order, wanted) => of(&|row| {
+                row.severity
+                    .is_some_and(|severity| order.holds(&severity, wanted))
+            }),
+            Part::Number(counted, order, wanted) => of(&|row| {
                 let value = match counted {
                     Counted::Confidence => row.confidence.map(u64::from),
                     Counted::Count => Some(u64::from(row.count)),
                     Counted::Age => Some(u64::from(self.now.saturating_sub(row.since))),
                 };
                 value.is_some_and(|value| order.holds(&value, wanted))
-            }
-            Part::Pattern(patterns) => patterns.contains(&row.pattern),
-            Part::Hygiene(wanted) => row.is_hygiene == *wanted,
-            Part::Analyst(claims, wanted) => {
-                claims.get(&slot).is_some_and(|name| wanted.means(name))
-            }
-            Part::Kind(whos) => whos.has(row.who as usize),
-            Part::State(wanted) => {
+            }),
+            Part::Pattern(patterns) => of(&|row| patterns.contains(&row.pattern)),
+            Part::Hygiene(wanted) => of(&|row| row.is_hygiene == *wanted),
+            Part::Analyst(claims, wanted) => Bits::of(rows, among, |at, _| {
+                let name = claims.get(&Slot::new(from + at));
+                name.is_some_and(|name| wanted.means(name))
+            }),
+            Part::Kind(whos) => of(&|row| whos.has(row.who as usize)),
+            Part::State(State::Open) => of(&|row| row.lane != Lane::Over),
+            Part::State(State::Over) => of(&|row| row.lane == Lane::Over),
+            Part::State(State::Word(word)) => Bits::of(rows, among, |at, row| {
                 // Nobody decided or did anything about the others.
                 let untouched = if row.is_resolved { "resolved" } else { "new" };
-                let state = self.states.get(&slot).copied().unwrap_or(untouched);
-                match wanted {
-                    State::Open => row.lane != Lane::Over,
-                    State::Over => row.lane == Lane::Over,
-                    State::Word(word) => state == *word,
-                }
-            }
+                let state = self.states.get(&Slot::new(from + at)).copied();
+                state.unwrap_or(untouched) == *word
+            }),
         }
     }
 }
