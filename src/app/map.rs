@@ -2,12 +2,12 @@
 
 pub mod tree;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tui_input::Input;
 
-use crate::domain::alert::{Alert, Resource};
+use crate::domain::alert::Alert;
 use crate::domain::graph::{Graph, Limits, Look, NodeIx, NodeKind, Path, Walk, Way};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{IdentityId, NodeId};
@@ -79,14 +79,9 @@ impl MapAsk {
 }
 
 /// What identities did that may have brought something into an incident, as alerts tell it.
-///
-/// Every third alert may tell of one: at a million alerts they would take as much memory as the queue if each kept what it
-/// is about, and room for as many again.
 #[derive(Clone, Debug, Default)]
 pub struct Deeds {
     by_identity: HashMap<IdentityId, Vec<Deed>>,
-    /// What the deeds are about.
-    resources: HashSet<Arc<Resource>>,
 }
 
 impl Deeds {
@@ -103,10 +98,7 @@ impl Deeds {
         let known = known.map(|at| deeds.swap_remove(at));
         let deed = deed.since(known.map(|known| known.at));
         if deeds.len() < MOST_DEEDS {
-            if deeds.len() == deeds.capacity() {
-                deeds.reserve_exact(1 + deeds.len() / 4);
-            }
-            deeds.push(deed.sharing(&mut self.resources));
+            deeds.push(deed);
         }
     }
 
@@ -512,39 +504,4 @@ fn holds(text: &str, wanted: &str) -> bool {
         || text
             .windows(wanted.len())
             .any(|part| part.eq_ignore_ascii_case(wanted))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::queue::tests::alert;
-    use crate::domain::vocabulary::ActionPattern;
-
-    #[test]
-    fn deeds_share_what_they_are_about_and_keep_little_room_for_more() {
-        let mut deeds = Deeds::default();
-        let doer = IdentityId::new("lab:svc");
-        let touch = |id: usize, what: &str| {
-            let mut alert = alert(&format!("s/{id}"), None, 1);
-            alert.pattern = ActionPattern::SecretRead;
-            alert.resource = Some(Resource {
-                id: what.into(),
-                kind: "Secret".into(),
-            });
-            alert
-        };
-        for id in 0..MOST_DEEDS + 9 {
-            let what = ["prod/db", "prod/mail"][id % 2];
-            deeds.note(&touch(id, what), |_| Some(doer.clone()));
-            let own = &deeds.by_identity[&doer];
-            assert!(own.capacity() <= own.len() * 5 / 4 + 1, "{}", own.len());
-        }
-        let own = deeds.of(&doer);
-        assert_eq!((own.len(), deeds.resources.len()), (MOST_DEEDS, 2));
-        assert!(Arc::ptr_eq(&own[0].resource, &own[2].resource));
-        assert_eq!(own[1].resource.id.raw(), "prod/mail");
-        // One that comes again takes its own place.
-        deeds.note(&touch(7, "prod/db"), |_| Some(doer.clone()));
-        assert_eq!(deeds.of(&doer).len(), MOST_DEEDS);
-    }
 }

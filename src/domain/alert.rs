@@ -27,7 +27,7 @@ pub struct Subject {
 }
 
 /// What was touched.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// The source's own id of it.
     pub id: Untrusted,

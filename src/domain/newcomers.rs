@@ -4,8 +4,7 @@
 //! Alerts tell of it, each as a [`Deed`], and so do the times in what a provider lists now. A creation before the first
 //! exposure is the rightful owner's.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,8 +29,8 @@ pub struct Deed {
     pub at: Timestamp,
     /// Since when, as the alert says, the identity is exposed.
     pub exposed: Timestamp,
-    /// What came to be, or what was touched. Many deeds are about the same.
-    pub resource: Arc<Resource>,
+    /// What came to be, or what was touched.
+    pub resource: Resource,
     joined: Joined,
     kind: NodeKind,
 }
@@ -59,7 +58,7 @@ impl Deed {
             alert: alert.id.clone(),
             at: alert.time.unwrap_or(alert.observed),
             exposed: alert.exposed_since(),
-            resource: Arc::new(resource),
+            resource,
             joined,
             kind,
         })
@@ -71,18 +70,6 @@ impl Deed {
     #[must_use]
     pub fn since(mut self, earlier: Option<Timestamp>) -> Self {
         self.at = earlier.map_or(self.at, |earlier| earlier.min(self.at));
-        self
-    }
-
-    /// The same deed, with what it is about kept only once among all that share `known`.
-    #[must_use]
-    pub fn sharing(mut self, known: &mut HashSet<Arc<Resource>>) -> Self {
-        match known.get(&self.resource) {
-            Some(same) => self.resource = Arc::clone(same),
-            None => {
-                known.insert(Arc::clone(&self.resource));
-            }
-        }
         self
     }
 }

@@ -8,8 +8,8 @@ use std::hash::BuildHasher as _;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-/// Small tables. With so many a million texts fill them nearly as far as they go before they grow, which doubles them.
-const SHARDS: usize = 300;
+/// Small tables.
+const SHARDS: usize = 256;
 
 /// Where the number of the table is taken from a hash: the tables use both ends of it.
 const SHARD_SHIFT: u32 = 40;

@@ -12,15 +12,10 @@ const NUMBER_BITS: u32 = 36;
 
 const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
 
-/// Small tables instead of one, which would be twice as large as it need be at a million alerts, and leave a hole of its
-/// old size behind whenever it grew. So many are seven eighths full then, which is as full as they get.
-const TABLES: usize = 300;
-
 /// The numbers of all alerts by hash. It may name numbers that are no more, and never misses one.
 #[derive(Debug, Default)]
 pub(in crate::intake::store) struct Index {
-    /// As many as [`TABLES`] once there is anything in it.
-    tables: Vec<HashTable<u64>>,
+    table: HashTable<u64>,
     /// The number that the next new alert gets.
     next: i64,
     /// The deletion after which it was loaded.
@@ -36,11 +31,6 @@ fn spread(entry: u64) -> u64 {
     (entry & !NUMBER)
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .rotate_left(20)
-}
-
-/// Returns the place of the table in which an entry stands.
-const fn table(entry: u64) -> usize {
-    (entry >> NUMBER_BITS) as usize % TABLES
 }
 
 impl Index {
@@ -89,19 +79,16 @@ impl Index {
     }
 
     fn add(&mut self, hash: i64, seq: i64) {
-        if self.tables.is_empty() {
-            self.tables.resize_with(TABLES, HashTable::new);
-        }
         let entry = entry(hash, seq);
-        self.tables[table(entry)].insert_unique(spread(entry), entry, |entry| spread(*entry));
+        self.table
+            .insert_unique(spread(entry), entry, |entry| spread(*entry));
     }
 
     /// Returns the numbers of alerts whose ids may have this hash.
     pub fn numbers(&self, hash: i64) -> impl Iterator<Item = i64> {
         let wanted = entry(hash, 0);
-        let found = self.tables.get(table(wanted)).into_iter();
+        let found = self.table.iter_hash(spread(wanted));
         found
-            .flat_map(move |table| table.iter_hash(spread(wanted)))
             .filter(move |entry| **entry & !NUMBER == wanted)
             .map(|entry| (entry & NUMBER).cast_signed())
     }
