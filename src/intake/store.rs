@@ -571,8 +571,14 @@ fn make_tables(db: &Connection, path: &Path) -> Result<(), StoreError> {
         all.try_for_each(|sql| db.execute_batch(sql).map_err(unlike))
     };
     if found == SCHEMA_VERSION {
-        // Nothing is written unless a later program of the same version added a table.
-        return make(db);
+        // Nothing is written unless a later program of the same version added a table. They are looked at in one go: by
+        // itself each statement would take and give back the database's locks.
+        let as_it_comes = rusqlite::TransactionBehavior::Deferred;
+        let tx = rusqlite::Transaction::new_unchecked(db, as_it_comes)?;
+        if make(&tx).is_ok() && tx.commit().is_ok() {
+            return Ok(());
+        }
+        // Where two add it at the same moment one of them has to come again, and waits for its turn below.
     }
     // One wait for the disk instead of one for each table: a console shows nothing before.
     let all_or_none = rusqlite::TransactionBehavior::Immediate;

@@ -233,7 +233,13 @@ impl Console {
                 event = next_key(&mut keys) => self.on_event(event)?,
                 Some(read) = themes.recv() => self.take_themes(read),
                 Some(msg) = self.inbox.recv() => self.take(msg),
-                () = until(go_on_at), if self.more => self.go_on(),
+                () = until(go_on_at), if self.more => {
+                    let away = self.go_on();
+                    if !self.answered && self.model.is_filling() {
+                        self.show_cursor()?;
+                    }
+                    away
+                }
                 () = until(tick_at) => self.take(Msg::Tick),
             };
             if let Some(away) = away {
@@ -381,8 +387,8 @@ impl Console {
         Ok(away)
     }
 
-    /// Shows where a key put the cursor, before what stands beside the queue is known and drawn: over a slow link that takes
-    /// many times as long, and it follows.
+    /// Shows where a key or a filter put the cursor, before what stands beside the queue is known and drawn: over a slow link
+    /// that takes many times as long, and it follows.
     fn show_cursor(&mut self) -> std::io::Result<()> {
         let queue = self.drawn.and_then(|drawn| drawn.queue);
         let is_alone = matches!(self.model.overlay, Overlay::None) && self.model.born.is_none();

@@ -296,14 +296,16 @@ impl Decoders {
         if let Some(format) = format {
             return self.named(format).filter(|kind| kind.detects(value, keys));
         }
+        let detects = |kind: &Kind<'_>| kind.detects(value, keys);
         let own = self.own.iter().map(Kind::Mapping);
         let native = NATIVE.iter().map(Kind::Native);
-        let shipped = SHIPPED.iter().map(Kind::Mapping);
-        let general = GENERAL.iter().map(Kind::Native);
-        own.chain(native)
-            .chain(shipped)
-            .chain(general)
-            .find(|kind| kind.detects(value, keys))
+        let first = own.chain(native).find(detects);
+        // Shipped mappings are read when somebody needs one: a screen's first alerts mostly do not.
+        first.or_else(|| {
+            let shipped = SHIPPED.iter().map(Kind::Mapping);
+            let general = GENERAL.iter().map(Kind::Native);
+            shipped.chain(general).find(detects)
+        })
     }
 
     /// Finds a mapping for an object that nothing knows, but that one would, had a value in it not the wrong type.
