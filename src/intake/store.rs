@@ -10,6 +10,7 @@ mod cursor;
 mod health;
 mod listed;
 mod lot;
+mod open;
 mod retain;
 mod rows;
 mod space;
@@ -17,9 +18,7 @@ mod spool;
 mod watch;
 
 use std::cell::RefCell;
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,21 +44,6 @@ use crate::domain::text::Untrusted;
 /// Version 2 stores what came together in lots; a database of version 1 is used as it is.
 const SCHEMA_VERSION: i32 = 2;
 
-/// Bytes of a page of a new database: lots are long, and each page costs the system two calls.
-const PAGE_BYTES: i32 = 16 << 10;
-
-/// Pages the WAL may grow before a checkpoint: 32 MiB, so that bursts are not interrupted by one every 1,000 pages.
-const CHECKPOINT_PAGES: i32 = 2_048;
-
-/// Bytes to which the WAL is cut when it was longer.
-const WAL_BYTES: i64 = 64 << 20;
-
-/// Prepared statements kept: more than there are.
-const STATEMENTS: usize = 128;
-
-/// Milliseconds to wait for another process that is writing.
-const BUSY_MS: u64 = 5_000;
-
 /// Why the store cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -81,6 +65,17 @@ pub enum StoreError {
         path: PathBuf,
         /// Its version.
         found: i32,
+    },
+    /// The database cannot be read where it lies, because nothing can be written there.
+    #[error(
+        "read {}: {what}, and the disk cannot be written; copy the state directory to one that can be, and name the copy with --state-dir",
+        path.display()
+    )]
+    Fixed {
+        /// The database.
+        path: PathBuf,
+        /// What would have to be written.
+        what: &'static str,
     },
     /// A row or spool segment is not what this program wrote.
     #[error(
@@ -267,18 +262,10 @@ pub struct Store {
 impl Store {
     /// Opens the store in `dir`, making what is missing: directories 0700 and files 0600, or 2770 and 0660 when `dir`
     /// is already a set-group-id directory shared by several users.
+    ///
+    /// On a disk that is mounted read-only, a copy that is kept as evidence, what is there is opened to be read.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let shared = prepare(dir)?;
-        let path = dir.join("alerts.db");
-        if !path.exists()
-            && let Err(error) = make(&path, shared)
-        {
-            // What stands in its way does so below too, and is told there with the database's own name.
-            tracing::debug!("no database is made ahead: {error}");
-        }
-        touch(&path, shared)?;
-        let db = connect(&path)?;
-        let spool = Spool::open(&dir.join("spool"), shared)?;
+        let (db, spool) = open::open(dir)?;
         Ok(Self {
             db,
             spool,
@@ -524,169 +511,6 @@ impl Store {
     pub fn counts(&self) -> Result<Counts, StoreError> {
         self.read(rows::counts)
     }
-}
-
-/// Prepares a connection, and makes the tables that are missing.
-fn set_up(db: &Connection, path: &Path) -> Result<(), StoreError> {
-    make_tables(db, path)?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    db.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(())
-}
-
-fn make_tables(db: &Connection, path: &Path) -> Result<(), StoreError> {
-    let unlike = |error| StoreError::unlike(path, error);
-    let found: i32 = db
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(unlike)?;
-    if found == 0 {
-        // These two count only while the file is still empty; the second, so that deleting can give pages back. It is written
-        // whenever it is said, and then the disk is waited for three times.
-        db.pragma_update(None, "page_size", PAGE_BYTES)
-            .map_err(unlike)?;
-        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")
-            .map_err(unlike)?;
-    }
-    db.pragma_update(None, "journal_mode", "WAL")
-        .map_err(unlike)?;
-    if found > SCHEMA_VERSION {
-        let path = path.to_owned();
-        return Err(StoreError::Newer { path, found });
-    }
-    let tables = [
-        rows::SCHEMA,
-        lot::SCHEMA,
-        health::SCHEMA,
-        changes::SCHEMA,
-        retain::SCHEMA,
-        retain::GONE_SCHEMA,
-        retain::DELETION_SCHEMA,
-        retain::removed::SCHEMA,
-        listed::SCHEMA,
-    ];
-    let make = |db: &Connection| {
-        let mut all = tables.iter();
-        all.try_for_each(|sql| db.execute_batch(sql).map_err(unlike))
-    };
-    if found == SCHEMA_VERSION {
-        // Nothing is written unless a later program of the same version added a table. They are looked at in one go: by
-        // itself each statement would take and give back the database's locks.
-        let as_it_comes = rusqlite::TransactionBehavior::Deferred;
-        let tx = rusqlite::Transaction::new_unchecked(db, as_it_comes)?;
-        if make(&tx).is_ok() && tx.commit().is_ok() {
-            return Ok(());
-        }
-        // Where two add it at the same moment one of them has to come again, and waits for its turn below.
-    }
-    // One wait for the disk instead of one for each table: a console shows nothing before.
-    let all_or_none = rusqlite::TransactionBehavior::Immediate;
-    let tx = rusqlite::Transaction::new_unchecked(db, all_or_none)?;
-    make(&tx)?;
-    tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    tx.commit()?;
-    Ok(())
-}
-
-/// Makes `dir` private, or leaves it shared. Tells whether it is shared.
-fn prepare(dir: &Path) -> Result<bool, StoreError> {
-    match fs::metadata(dir) {
-        Ok(found) if found.mode() & 0o2070 == 0o2070 => Ok(true),
-        Ok(found) => {
-            if found.mode() & 0o077 != 0 {
-                fs::set_permissions(dir, Permissions::from_mode(0o700))
-                    .map_err(StoreError::io(dir))?;
-            }
-            Ok(false)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-            made.map_err(StoreError::io(dir))?;
-            Ok(false)
-        }
-        Err(error) => Err(StoreError::io(dir)(error)),
-    }
-}
-
-/// Opens the database. The files that SQLite puts beside it are made with the process's own mask and get the database's
-/// bits only a moment later; another account that opens them in between may not write them, and has only to come again.
-fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(1);
-    loop {
-        let db = Connection::open(path)?;
-        db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-        let error = match set_up(&db, path) {
-            Ok(()) => return Ok(db),
-            Err(error) => error,
-        };
-        let StoreError::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) = &error else {
-            return Err(error);
-        };
-        if failure.code != rusqlite::ErrorCode::ReadOnly || std::time::Instant::now() > end {
-            return Err(error);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-}
-
-/// Makes a database with its tables beside `path` and gives it its name when it is whole: the disk is waited for twice,
-/// where a database that grows under its name waits eleven times before a console shows anything. Where another process
-/// was sooner, or the file system has no links, the name is left to whoever opens it.
-fn make(path: &Path, shared: bool) -> Result<(), StoreError> {
-    // Nobody else's: what is written by two becomes the database of both. In containers that share a folder, processes have
-    // the same number.
-    let beside = path.with_extension(format!("new-{}", uuid::Uuid::now_v7()));
-    let _half = Half(&beside);
-    touch(&beside, shared)?;
-    let db = Connection::open(&beside)?;
-    db.pragma_update(None, "synchronous", "OFF")?;
-    make_tables(&db, &beside)?;
-    // Closing brings what SQLite wrote into the one file.
-    db.close().map_err(|(_, error)| error)?;
-    let synced = fs::File::open(&beside).and_then(|file| file.sync_all());
-    synced.map_err(StoreError::io(&beside))?;
-    if fs::hard_link(&beside, path).is_ok()
-        && let Some(folder) = path.parent()
-    {
-        let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(StoreError::io(folder))?;
-    }
-    Ok(())
-}
-
-/// A file on its way, which goes with what SQLite put beside it.
-struct Half<'p>(&'p Path);
-
-impl Drop for Half<'_> {
-    fn drop(&mut self) {
-        for more in ["", "-wal", "-shm", "-journal"] {
-            let mut name = self.0.as_os_str().to_owned();
-            name.push(more);
-            // Most of them are not there; what stays is in nobody's way.
-            let _ = fs::remove_file(name);
-        }
-    }
-}
-
-/// Makes sure that `path` exists with the right mode before SQLite, which copies it to its WAL, opens it. A file that is
-/// there is not opened: closing it would give up the locks that this process has on it (`fcntl(2)`), by which SQLite tells
-/// that the database is in use.
-fn touch(path: &Path, shared: bool) -> Result<(), StoreError> {
-    let mode = if shared { 0o660 } else { 0o600 };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(mode);
-    match options.open(path) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(StoreError::io(path)(error)),
-    }
-    let found = fs::metadata(path).map_err(StoreError::io(path))?;
-    // The umask may have taken bits away, or an older copy may have too many. Another owner's file is left alone.
-    if found.mode() & 0o777 != mode && found.uid() == rustix::process::geteuid().as_raw() {
-        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::io(path))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

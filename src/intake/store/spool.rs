@@ -85,7 +85,7 @@ impl Spool {
             }
         }
         let path = dir.join("lock");
-        super::touch(&path, shared)?;
+        super::open::touch(&path, shared)?;
         let lock = OpenOptions::new()
             .append(true)
             .open(&path)
@@ -95,6 +95,17 @@ impl Spool {
             dir: dir.to_owned(),
             mode,
             lock,
+            segment_bytes: SEGMENT_BYTES,
+        })
+    }
+
+    /// Opens a spool that cannot be written.
+    pub fn open_fixed(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join("lock");
+        Ok(Self {
+            dir: dir.to_owned(),
+            mode: 0o600,
+            lock: File::open(&path).map_err(StoreError::io(&path))?,
             segment_bytes: SEGMENT_BYTES,
         })
     }

@@ -1,4 +1,4 @@
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 
 use rstest::rstest;
 
@@ -224,31 +224,6 @@ fn quarantine_keeps_bytes_and_reason() {
     );
 }
 
-#[rstest]
-#[case(0o755, 0o700, 0o600)]
-#[case(0o2770, 0o2770, 0o660)]
-fn modes_are_narrow(#[case] before: u32, #[case] dir_mode: u32, #[case] file_mode: u32) {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = parent.path().join("state");
-    fs::create_dir(&dir).unwrap();
-    fs::set_permissions(&dir, Permissions::from_mode(before)).unwrap();
-    let mut store = Store::open(&dir).unwrap();
-    store
-        .put("s", &batch(vec![accepted("a", 1, 1)], None))
-        .unwrap();
-    let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o7777;
-    for file in [
-        "alerts.db",
-        "alerts.db-wal",
-        "alerts.db-shm",
-        "spool/lock",
-        "spool/00000001.seg",
-    ] {
-        assert_eq!(mode(file), file_mode, "{file}");
-    }
-    assert_eq!((mode(""), mode("spool")), (dir_mode, dir_mode));
-}
-
 #[test]
 fn two_writers_do_not_mix_their_bytes() {
     let dir = tempfile::tempdir().unwrap();
@@ -282,42 +257,6 @@ fn two_writers_do_not_mix_their_bytes() {
             row.alert.raw_sha256.to_string()
         );
     }
-}
-
-#[test]
-fn who_opens_a_new_store_at_the_same_moment_shares_it() {
-    for _ in 0..20 {
-        let dir = tempfile::tempdir().unwrap();
-        let together = std::sync::Barrier::new(6);
-        std::thread::scope(|scope| {
-            for n in 0..6 {
-                let (dir, together) = (dir.path(), &together);
-                scope.spawn(move || {
-                    together.wait();
-                    let mut store = Store::open(dir).unwrap();
-                    let one = batch(vec![accepted(&format!("a{n}"), 1, 1)], None);
-                    store.put("s", &one).unwrap();
-                });
-            }
-        });
-        let store = Store::open(dir.path()).unwrap();
-        assert_eq!(store.counts().unwrap().alerts, 6);
-        let left = fs::read_dir(dir.path()).unwrap();
-        let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        assert_eq!(names.filter(|name| name.contains("new-")).count(), 0);
-    }
-}
-
-#[test]
-fn a_newer_schema_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    store.db.pragma_update(None, "user_version", 99).unwrap();
-    drop(store);
-    assert!(matches!(
-        Store::open(dir.path()),
-        Err(StoreError::Newer { found: 99, .. })
-    ));
 }
 
 use sha2::Digest as _;
@@ -389,69 +328,4 @@ fn what_is_asked_for_again_counts_only_when_it_changed() {
         store.put("s", &batch).unwrap();
     }
     assert_eq!(store.alerts(9).unwrap()[0].count, 2);
-}
-
-#[test]
-fn a_second_store_of_the_process_leaves_the_first_one_its_locks() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("alerts.db");
-    let held = || {
-        let inode = format!(":{} ", std::fs::metadata(&path).unwrap().ino());
-        let locks = std::fs::read_to_string("/proc/locks").unwrap();
-        locks.lines().filter(|line| line.contains(&inode)).count()
-    };
-    let first = Store::open(dir.path()).unwrap();
-    first.counts().unwrap();
-    assert_eq!(held(), 1, "SQLite says that the database is in use");
-    let second = Store::open(dir.path()).unwrap();
-    assert_eq!(held(), 1);
-    drop(second);
-    assert_eq!(held(), 1);
-    drop(first);
-    assert_eq!(held(), 0);
-}
-
-#[test]
-fn a_new_database_appears_whole_and_leaves_nothing_beside_it() {
-    let dir = tempfile::tempdir().unwrap();
-    super::make(&dir.path().join("alerts.db"), false).unwrap();
-    let names = || {
-        let files = std::fs::read_dir(dir.path()).unwrap();
-        files
-            .map(|f| f.unwrap().file_name().into_string().unwrap())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(names(), ["alerts.db"]);
-    // Whoever comes second makes no other one of it.
-    let inode = std::fs::metadata(dir.path().join("alerts.db"))
-        .unwrap()
-        .ino();
-    super::make(&dir.path().join("alerts.db"), false).unwrap();
-    let after = std::fs::metadata(dir.path().join("alerts.db"))
-        .unwrap()
-        .ino();
-    assert_eq!((names().len(), after), (1, inode));
-    let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.counts().unwrap().alerts, 0);
-    let mode: String = store
-        .db
-        .pragma_query_value(None, "journal_mode", |row| row.get(0))
-        .unwrap();
-    assert_eq!(mode, "wal");
-}
-
-#[test]
-fn opening_what_is_there_writes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(Store::open(dir.path()).unwrap());
-    let store = Store::open(dir.path()).unwrap();
-    let written = fs::metadata(dir.path().join("alerts.db-wal"))
-        .unwrap()
-        .len();
-    assert_eq!(written, 0, "each write waits for the disk");
-    let vacuum: i32 = store
-        .db
-        .pragma_query_value(None, "auto_vacuum", |row| row.get(0))
-        .unwrap();
-    assert_eq!(vacuum, 2, "incremental, as it was made");
 }
