@@ -158,6 +158,11 @@ async fn take_in(setup: &Setup) -> anyhow::Result<()> {
             }
             return Ok(());
         }
+        // What is kept on a disk that cannot be written, as evidence, is looked at as it is.
+        Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+            tracing::info!("no alerts are taken in: {error}");
+            return Ok(());
+        }
         Err(error) => {
             return Err(error).context("cannot lock duty.lock in the state folder");
         }
