@@ -208,10 +208,8 @@ pub fn run(cli: Cli) -> u8 {
             if json {
                 eprintln!("{}", serde_json::json!({ "error": text }));
             } else {
-                let lines: Vec<String> = text
-                    .lines()
-                    .map(|l| crate::domain::text::show(l).into_owned())
-                    .collect();
+                // What an error quotes is escaped already; what somebody forgot is here.
+                let lines: Vec<String> = text.lines().map(crate::domain::text::seen).collect();
                 eprintln!("stanch: {}", lines.join("\n"));
             }
             match error.downcast_ref::<progress::Interrupted>() {

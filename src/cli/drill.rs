@@ -22,7 +22,7 @@ use crate::app::msg::Msg;
 use crate::config::remembered;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::{Act, DecisionKind, Decisions};
-use crate::domain::text::show;
+use crate::domain::text::{seen, show};
 use crate::domain::vocabulary::Verb;
 use crate::drill::debrief::{Chosen, Debrief, debrief};
 use crate::drill::score::{Marks, score};
@@ -161,7 +161,7 @@ pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> 
         result?;
         // The screen is gone, and with it what it said.
         if let Some(text) = unrecorded {
-            eprintln!("stanch: {}", show(&text));
+            eprintln!("stanch: {}", seen(text));
             return Ok(exit::FAILED);
         }
         Ok(exit::DONE)

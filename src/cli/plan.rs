@@ -19,7 +19,7 @@ use crate::domain::coverage::CellState;
 use crate::domain::handoff;
 use crate::domain::ids::{AlertId, PlanDigest, StepId};
 use crate::domain::plan::{Body, Plan, Undo};
-use crate::domain::text::{Untrusted, show, show_identifier};
+use crate::domain::text::{Untrusted, seen, show, show_identifier};
 use crate::domain::vocabulary::Tier;
 use crate::journal::mask_tokens;
 use crate::runtime::approval::{self, Patience};
@@ -211,7 +211,7 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
         let unread = read_live(setup, &mut model, &alert).await;
         let detail = model.detail_of(&alert);
         for why in unread {
-            eprintln!("stanch: {}", show(&mask_tokens(&why)));
+            eprintln!("stanch: {}", seen(mask_tokens(&why)));
         }
         if args.options {
             print_options(&detail, global.json, out)?;

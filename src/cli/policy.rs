@@ -17,7 +17,7 @@ use crate::domain::policy::lint::load;
 use crate::domain::policy::schema::FIELDS;
 use crate::domain::policy::value::{Ranks, Type};
 use crate::domain::policy::{Finding, Level, Source};
-use crate::domain::text::show;
+use crate::domain::text::{seen, show};
 use crate::journal::mask_tokens;
 use crate::runtime::services::{SHIPPED, means};
 
@@ -188,7 +188,7 @@ fn explain(global: &Global, wanted: &str, out: &mut dyn Write) -> anyhow::Result
     with_setup(global, silent(), async |setup, mut model| {
         let alert = find(setup, &mut model, wanted)?;
         for why in read_live(setup, &mut model, &alert).await {
-            eprintln!("stanch: {}", show(&mask_tokens(&why)));
+            eprintln!("stanch: {}", seen(mask_tokens(&why)));
         }
         let told = model.told(&alert).context("the alert is not at hand")?;
         if global.json {

@@ -47,6 +47,9 @@ fn desk() -> Desk {
     desk
 }
 
+/// An escape character that was made visible twice. One payload holds the letters of a visible one; this is another.
+const TWICE: &str = r"\u{5c}u{1b}]2;";
+
 #[test]
 fn no_subcommand_prints_text_from_outside_as_more_than_text() {
     let desk = desk();
@@ -117,6 +120,8 @@ fn no_subcommand_prints_text_from_outside_as_more_than_text() {
                 done.out.escape_debug(),
                 done.err.escape_debug()
             );
+            // Escaped once, it can be read.
+            assert!(!done.err.contains(TWICE), "{what:?}: {}", done.err);
         }
     }
     // What was tried can be read, and the log took it.
