@@ -194,10 +194,9 @@ impl Groups {
     /// Takes in alerts that joined the order.
     pub fn add(&mut self, ranks: &[Rank], rows: &[Slim]) {
         // Each by itself: places of many that lie far apart are looked up at the same time.
-        let kinds = &mut self.kinds;
-        ranks.iter().for_each(|rank| {
-            kinds.number(rank.slot, &rows[rank.slot.at()]);
-        });
+        for rank in ranks {
+            self.kinds.number(rank.slot, &rows[rank.slot.at()]);
+        }
         let (mut new, mut changed) = (Vec::new(), Vec::new());
         for rank in ranks {
             match self.take(rank.slot, &rows[rank.slot.at()]) {
