@@ -4,6 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
+
 use super::model::Model;
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
@@ -15,7 +17,7 @@ const KEPT: usize = 512;
 /// The alerts read last.
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {
-    known: HashMap<AlertId, Result<Arc<Alert>, String>>,
+    known: HashMap<AlertId, Result<Arc<Alert>, String>, RandomState>,
     order: VecDeque<AlertId>,
 }
 

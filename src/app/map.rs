@@ -3,8 +3,10 @@
 pub mod tree;
 
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use tui_input::Input;
 
 use crate::domain::alert::Alert;
@@ -81,7 +83,15 @@ impl MapAsk {
 /// What identities did that may have brought something into an incident, as alerts tell it.
 #[derive(Clone, Debug, Default)]
 pub struct Deeds {
-    by_identity: HashMap<IdentityId, Vec<Deed>>,
+    by_identity: HashMap<IdentityId, Doer, RandomState>,
+}
+
+/// What one identity did.
+#[derive(Clone, Debug, Default)]
+struct Doer {
+    deeds: Vec<Deed>,
+    /// What the id of each deed's alert looks like: most alerts are new, and to find that out no deed has to be looked at.
+    marks: Vec<u32>,
 }
 
 impl Deeds {
@@ -92,19 +102,26 @@ impl Deeds {
         if self.by_identity.len() >= MOST_DOERS && !self.by_identity.contains_key(&who) {
             return;
         }
-        let deeds = self.by_identity.entry(who).or_default();
+        let mark = self.by_identity.hasher().hash_one(&deed.alert) as u32;
+        let doer = self.by_identity.entry(who).or_default();
         // An alert that comes again tells of the same deed.
-        let known = deeds.iter().position(|known| known.alert == deed.alert);
-        let known = known.map(|at| deeds.swap_remove(at));
+        let mut alike = doer.marks.iter().zip(&doer.deeds);
+        let known = alike.position(|(known, of)| *known == mark && of.alert == deed.alert);
+        let known = known.map(|at| {
+            doer.marks.swap_remove(at);
+            doer.deeds.swap_remove(at)
+        });
         let deed = deed.since(known.map(|known| known.at));
-        if deeds.len() < MOST_DEEDS {
-            deeds.push(deed);
+        if doer.deeds.len() < MOST_DEEDS {
+            doer.deeds.push(deed);
+            doer.marks.push(mark);
         }
     }
 
     /// Returns what an identity did.
     pub fn of(&self, identity: &IdentityId) -> &[Deed] {
-        self.by_identity.get(identity).map_or(&[], Vec::as_slice)
+        let doer = self.by_identity.get(identity);
+        doer.map_or(&[], |doer| &doer.deeds)
     }
 }
 

@@ -16,15 +16,15 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Counts an alert that came now.
-    pub fn came(&mut self, source: &str, now: Timestamp) {
+    /// Counts alerts that came now.
+    pub fn came(&mut self, source: &str, alerts: usize, now: Timestamp) {
         let step = now.as_second().div_euclid(STEP_S);
         let own = match self.by_source.get_mut(source) {
             Some(own) => own,
             None => self.by_source.entry(source.to_owned()).or_default(),
         };
         let count = own.entry(step).or_default();
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(u32::try_from(alerts).unwrap_or(u32::MAX));
         while own.len() > STEPS {
             own.pop_first();
         }
@@ -50,7 +50,7 @@ mod tests {
         let mut pace = Pace::default();
         let at = |minutes: i64| Timestamp::from_second(1_000_200 + minutes * 60).unwrap();
         for minute in 0..600 {
-            pace.came("siem", at(minute));
+            pace.came("siem", 1, at(minute));
         }
         let numbers = pace.of("siem", at(599));
         assert_eq!(numbers.iter().sum::<u32>(), 120);

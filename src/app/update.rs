@@ -54,8 +54,8 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         }
         Msg::Tick => return tick(model, now),
         Msg::Alerts(rows) => {
-            for row in &rows {
-                model.pace.came(&row.alert.source, now);
+            for rows in rows.chunk_by(|a, b| a.alert.source == b.alert.source) {
+                model.pace.came(&rows[0].alert.source, rows.len(), now);
             }
             return came(model, &rows, now, triage::take_alerts);
         }

@@ -39,9 +39,9 @@ impl Deed {
     /// Reads an alert; `None` for one that tells of nothing that joins an incident, or names nothing.
     pub fn of(alert: &Alert) -> Option<Self> {
         use ActionPattern as P;
-        let resource = alert.resource.clone().filter(|r| !r.id.is_empty())?;
+        let resource = alert.resource.as_ref().filter(|r| !r.id.is_empty())?;
         let (joined, kind) = match alert.pattern {
-            P::CredentialCreatedOrAdded if is_account(&resource) => {
+            P::CredentialCreatedOrAdded if is_account(resource) => {
                 (Joined::Born, NodeKind::Identity)
             }
             P::CredentialCreatedOrAdded => (Joined::Born, NodeKind::Credential),
@@ -58,7 +58,7 @@ impl Deed {
             alert: alert.id.clone(),
             at: alert.time.unwrap_or(alert.observed),
             exposed: alert.exposed_since(),
-            resource,
+            resource: resource.clone(),
             joined,
             kind,
         })

@@ -23,8 +23,9 @@ use names::{Folded, Name, Names};
 use order::{Order, Rank};
 use places::Places;
 use sieve::Sieve;
-use slim::{Slim, Who, seconds};
+use slim::{Slim, Who};
 
+mod arrive;
 mod groups;
 mod names;
 mod order;
@@ -189,105 +190,6 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Takes in alerts that arrived. Known ids are updated in place; new ones join the order at once when `follow` is
-    /// set or nothing is shown yet, and wait otherwise. `known` tells what weighs in of a subject; each is asked for once.
-    pub fn take<'r>(
-        &mut self,
-        rows: impl IntoIterator<Item = &'r Row>,
-        follow: bool,
-        known: &dyn Fn(&Subject) -> Standing,
-    ) {
-        let was_empty = self.order.len() == 0;
-        for row in rows {
-            let hash = self.by_id.hash(row.alert.id.as_str());
-            match self.slot_of(hash, &row.alert.id) {
-                Some(slot) => self.take_again(slot, row, known),
-                None => self.take_new(hash, row, known),
-            }
-        }
-        self.escalate();
-        if follow || was_empty {
-            self.take_in_waiting();
-        }
-        self.fold();
-    }
-
-    fn take_new(&mut self, hash: u64, row: &Row, known: &dyn Fn(&Subject) -> Standing) {
-        let slot = Slot::new(self.texts.ids.push(row.alert.id.as_str()));
-        let ids = &self.texts.ids;
-        self.by_id
-            .add(hash, slot.number(), |at| ids.get(at as usize));
-        let lane = match self.lanes.is_empty() {
-            true => Lane::default(),
-            false => self.lanes.get(&row.alert.id).copied().unwrap_or_default(),
-        };
-        self.over += usize::from(lane == Lane::Over);
-        let mut slim = Slim {
-            lane,
-            ..Slim::default()
-        };
-        let since = self.describe(&mut slim, row, known);
-        (slim.class, slim.since) = (slim.class(), since);
-        self.count(&slim, 1);
-        self.rows.push(slim);
-        self.waiting.push(slot);
-    }
-
-    fn take_again(&mut self, slot: Slot, row: &Row, known: &dyn Fn(&Subject) -> Standing) {
-        let before = self.rows[slot.at()];
-        let mut slim = before;
-        let since = self.describe(&mut slim, row, known);
-        self.rows[slot.at()] = slim;
-        self.count(&before, -1);
-        self.count(&slim, 1);
-        if let Some(groups) = &mut self.groups {
-            let is_same = groups.changed(slot, &before, &slim);
-            // What a filter hides is in no line.
-            let chosen = self.chosen.as_ref();
-            let is_in_line = before.placed
-                && chosen.is_none_or(|c| c.position(before.rank(slot), &self.rows).is_some());
-            self.refold |= is_in_line && !(is_same && groups.came_again(slot, &before, &slim));
-        }
-        self.belongs(slot, (slim.class(), since));
-    }
-
-    /// Takes over what a row says, and returns since when its identity is exposed.
-    fn describe(
-        &mut self,
-        slim: &mut Slim,
-        row: &Row,
-        known: &dyn Fn(&Subject) -> Standing,
-    ) -> u32 {
-        let who = row.alert.subject.as_ref().map_or(0, |s| self.who(s, known));
-        let Texts { names, titles, .. } = &mut self.texts;
-        slim.describe(row, who, names, titles);
-        self.has_resolved |= slim.is_resolved;
-        let standing = self.standing(who);
-        slim.weigh(&Urgency::of(&row.alert, standing, self.is_elsewhere(who)));
-        seconds(row.alert.exposed_since())
-    }
-
-    /// Returns the place of a subject in the list, counted from one.
-    fn who(&mut self, subject: &Subject, known: &dyn Fn(&Subject) -> Standing) -> u32 {
-        let names = &mut self.texts.names;
-        let who = Who {
-            provider: names.take(subject.provider.raw()),
-            native: names.take(subject.native_id.raw()),
-            name: names.take(subject.name.as_ref().map_or("", Untrusted::raw)),
-            kind: subject.kind,
-        };
-        let whos = &mut self.texts.whos;
-        let (standings, environments) = (&mut self.standings, &mut self.environments);
-        let open_about = &mut self.open_about;
-        *self.who_places.entry(who).or_insert_with(|| {
-            whos.push(who);
-            standings.push(known(subject));
-            open_about.push(0);
-            environments.take(&who);
-            u32::try_from(whos.len()).unwrap_or(u32::MAX)
-        })
-    }
-
     /// Counts an alert among those about its identity, or no longer, unless it is over.
     fn count(&mut self, slim: &Slim, by: i32) {
         let place = (slim.who as usize).checked_sub(1);
@@ -363,12 +265,16 @@ impl Queue {
     /// Moves what waited into the order, and to its place what belongs elsewhere by now.
     pub fn take_in_waiting(&mut self) {
         let moved = !self.displaced.is_empty();
-        for (slot, (class, since)) in std::mem::take(&mut self.displaced) {
-            let before = self.rows[slot.at()].rank(slot);
-            self.order.remove(before, &self.rows);
-            if let Some(chosen) = &mut self.chosen {
-                chosen.remove(before, &self.rows);
-            }
+        let displaced = std::mem::take(&mut self.displaced);
+        let stood = displaced
+            .keys()
+            .map(|slot| self.rows[slot.at()].rank(*slot));
+        let stood: Vec<Rank> = stood.collect();
+        if let Some(chosen) = &mut self.chosen {
+            chosen.remove_all(stood.clone());
+        }
+        self.order.remove_all(stood);
+        for (slot, (class, since)) in displaced {
             let slim = &mut self.rows[slot.at()];
             (slim.class, slim.since, slim.placed) = (class, since, false);
             self.waiting.push(slot);
@@ -383,7 +289,7 @@ impl Queue {
             Some(groups) if !moved && self.chosen.is_none() => groups.add(&ranks, &self.rows),
             _ => {}
         }
-        self.order.add(ranks, &self.rows);
+        self.order.add(ranks);
         for slot in slots {
             self.rows[slot.at()].placed = true;
         }
@@ -534,8 +440,8 @@ impl Queue {
     }
 
     fn slot_of(&self, hash: u64, id: &AlertId) -> Option<Slot> {
-        let get = |at: u32| self.texts.ids.get(at as usize);
-        let found = self.by_id.find(hash, id.as_str(), get);
+        let is = |at: u32| self.texts.ids.is(at as usize, id.as_str());
+        let found = self.by_id.find(hash, is);
         found.map(|at| Slot::new(at as usize))
     }
 
@@ -666,13 +572,11 @@ impl Queue {
         let slot = self.slot(id)?;
         let own = self.rows[slot.at()].rank(slot);
         let Some(groups) = &self.groups else {
-            return self.in_force().position(own, &self.rows);
+            return self.in_force().position(own);
         };
         let shown = self.chosen.as_ref().unwrap_or(&self.order);
-        shown.position(own, &self.rows)?;
-        groups
-            .heads()
-            .position(groups.head_of(slot, &self.rows)?, &self.rows)
+        shown.position(own)?;
+        groups.heads().position(groups.head_of(slot, &self.rows)?)
     }
 
     /// Returns the alert `delta` rows from `from`, stopping at the ends; the first one when `from` is not shown.

@@ -315,7 +315,7 @@ pub(super) fn put(store: &Mutex<Store>, source: &str, batch: Batch) -> Result<To
     let last_reason = reason.filter(|_| !stored.replayed);
     let is_told = last_reason.is_some();
     Ok(Told {
-        new: stored.new.len() as u64,
+        new: stored.new as u64,
         replayed: stored.replayed,
         alerts: stored.touched,
         quarantined: if is_told { refused } else { 0 },

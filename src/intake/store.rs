@@ -186,8 +186,8 @@ impl Batch {
 /// What storing a batch did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stored {
-    /// Ids that were not there before, in order of arrival.
-    pub new: Vec<AlertId>,
+    /// How many alerts were not there before.
+    pub new: usize,
     /// Every alert the batch touched as it is stored now, in order of first touch.
     pub touched: Vec<StoredAlert>,
     /// Whether this very batch had been stored before, so that nothing was done.

@@ -193,25 +193,29 @@ impl Groups {
 
     /// Takes in alerts that joined the order.
     pub fn add(&mut self, ranks: &[Rank], rows: &[Slim]) {
-        let mut alone = Vec::new();
-        let mut heads: HashMap<u32, Rank, RandomState> = HashMap::default();
+        // Each by itself: places of many that lie far apart are looked up at the same time.
         for rank in ranks {
-            let Some((number, before)) = self.take(rank.slot, &rows[rank.slot.at()]) else {
-                alone.push(*rank);
-                continue;
-            };
-            if before.is_some_and(|before| before < *rank) {
-                continue;
-            }
-            // One that came with this batch is in no line yet.
-            if heads.insert(number, *rank).is_none()
-                && let Some(before) = before
-            {
-                self.heads.remove(before, rows);
+            self.kinds.number(rank.slot, &rows[rank.slot.at()]);
+        }
+        let (mut new, mut changed) = (Vec::new(), Vec::new());
+        for rank in ranks {
+            match self.take(rank.slot, &rows[rank.slot.at()]) {
+                None => new.push(*rank),
+                Some((_, Some(before))) if before < *rank => {}
+                Some(now) => changed.push(now),
             }
         }
-        alone.extend(heads.into_values());
-        self.heads.add(alone, rows);
+        // Several of one kind: what stood for it before the first of them is in a line, what did in between is in none.
+        changed.sort_by_key(|(number, _)| *number);
+        changed.dedup_by_key(|(number, _)| *number);
+        new.extend(
+            changed
+                .iter()
+                .filter_map(|(number, _)| self.groups[*number as usize].head),
+        );
+        let gone = changed.into_iter().filter_map(|(_, before)| before);
+        self.heads.remove_all(gone.collect());
+        self.heads.add(new);
     }
 
     /// Takes in that an alert is not what it was, by what it says or by where it stands, and tells whether it is still of

@@ -34,7 +34,7 @@ impl Names {
     pub fn take(&mut self, text: &str) -> Name {
         let hash = self.places.hash(text);
         let texts = &self.texts;
-        let known = self.places.find(hash, text, |at| texts.get(at as usize));
+        let known = self.places.find(hash, |at| texts.is(at as usize, text));
         if let Some(known) = known {
             return Name(known);
         }
@@ -42,6 +42,14 @@ impl Names {
         let texts = &self.texts;
         self.places.add(hash, name.0, |at| texts.get(at as usize));
         name
+    }
+
+    /// Returns the name of a text that is probably the same as another name's: many alerts in a row have it.
+    pub fn take_again(&mut self, text: &str, last: Name) -> Name {
+        match self.texts.is(last.at(), text) {
+            true => last,
+            false => self.take(text),
+        }
     }
 
     /// Returns the name of a text in lower case.
@@ -95,6 +103,11 @@ impl Folded {
     /// Returns the text at a place; empty where there is none.
     pub fn get(&self, at: usize) -> &str {
         self.shown.get(at)
+    }
+
+    /// Tells whether a text stands at a place.
+    pub fn is(&self, at: usize, text: &str) -> bool {
+        self.shown.is(at, text)
     }
 
     /// Returns how many there are.
@@ -161,6 +174,14 @@ impl Texts {
     pub fn get(&self, at: usize) -> &str {
         let start = at.checked_sub(1).map_or(0, |before| self.end(before));
         self.all.get(start..self.end(at)).unwrap_or("")
+    }
+
+    /// Tells whether a text stands at a place. Asked of many: one of another length is not looked at.
+    fn is(&self, at: usize, text: &str) -> bool {
+        let start = at.checked_sub(1).map_or(0, |before| self.end(before));
+        let end = self.end(at);
+        end.wrapping_sub(start) == text.len()
+            && self.all.as_bytes().get(start..end) == Some(text.as_bytes())
     }
 
     fn end(&self, at: usize) -> usize {

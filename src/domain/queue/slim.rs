@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::Row;
-use super::names::{Name, Names};
+use super::arrive::Called;
+use super::names::Name;
 use super::order::Rank;
 use crate::domain::alert::Alert;
-use crate::domain::text::Untrusted;
 use crate::domain::urgency::{MOST, Urgency};
 use crate::domain::vocabulary::{ActionPattern, IdentityKind, Severity};
 
@@ -129,10 +129,6 @@ impl Default for Slim {
     }
 }
 
-fn raw(text: Option<&Untrusted>) -> &str {
-    text.map_or("", Untrusted::raw)
-}
-
 /// Returns Unix seconds.
 pub fn seconds(time: Timestamp) -> u32 {
     u32::try_from(time.as_second().max(0)).unwrap_or(u32::MAX)
@@ -167,17 +163,17 @@ impl Slim {
     }
 
     /// Takes over what an alert says, but not its place in the order.
-    pub fn describe(&mut self, row: &Row, who: u32, names: &mut Names, titles: &mut Names) {
+    pub fn describe(&mut self, row: &Row, called: &Called) {
         let alert: &Alert = &row.alert;
         self.first_seen = seconds(row.first_seen);
         self.last_seen = seconds(row.last_seen);
         self.count = u32::try_from(row.count).unwrap_or(u32::MAX);
-        self.who = who;
-        self.target = names.take(raw(alert.resource.as_ref().map(|r| &r.id)));
-        self.title = titles.take_lower(alert.title.raw());
-        self.action = names.take(raw(alert.action.as_ref()));
-        self.source = names.take(&alert.source);
-        self.incident = names.take(raw(alert.incident.as_ref()));
+        self.who = called.who;
+        self.target = called.target;
+        self.title = called.title;
+        self.action = called.action;
+        self.source = called.source;
+        self.incident = called.incident;
         self.severity = alert.severity;
         self.pattern = alert.pattern;
         self.confidence = alert.confidence;

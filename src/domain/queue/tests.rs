@@ -460,3 +460,50 @@ fn what_is_routine_stands_behind_and_can_be_asked_for() {
     filter_with(&mut queue, "is:urgent", &[]);
     assert_eq!(shown(&queue), ["leak"]);
 }
+
+/// Alerts of one lot are looked up before any of them is put: one may be there twice, and a credential named in a second
+/// environment is one for those before it too.
+#[test]
+fn a_lot_comes_to_what_its_alerts_come_to_one_by_one() {
+    let row = |n: usize| {
+        let severity = [None, Some(Severity::Low), Some(Severity::Critical)][n % 3];
+        let mut row = row(&format!("a{}", n % 83), severity, 1 + (n * 37 % 50) as i64);
+        let alert = Arc::make_mut(&mut row.alert);
+        alert.subject = (n % 5 > 0).then(|| Subject {
+            provider: Untrusted::from(["p", "q"][n / 60]),
+            native_id: Untrusted::from(&*format!("k{}", n % 7)),
+            kind: IdentityKind::AccessKey,
+            name: None,
+        });
+        alert.title = Untrusted::from(["Key", "Token"][n % 2]);
+        (row.count, row.last_seen) = (1 + (n / 83) as u64, row.first_seen);
+        row
+    };
+    let rows: Vec<Row> = (0..120).map(row).collect();
+    for (follow, by) in [
+        (true, Grouping::Off),
+        (true, Grouping::Stream),
+        (false, Grouping::Identity),
+    ] {
+        let (mut lot, mut single) = (Queue::default(), Queue::default());
+        for queue in [&mut lot, &mut single] {
+            queue.set_grouping(by);
+            queue.take([&rows[0]], follow, &unknown);
+        }
+        lot.take(&rows, follow, &unknown);
+        rows.iter()
+            .for_each(|row| single.take([row], follow, &unknown));
+        for queue in [&mut lot, &mut single] {
+            queue.take_in_waiting();
+        }
+        let lines = |queue: &Queue| -> Vec<String> {
+            let line = |slot| {
+                let (id, points) = (queue.id(slot), queue.points(slot));
+                format!("{id} {points} {:?}", queue.shown(slot))
+            };
+            queue.from(0).map(line).collect()
+        };
+        assert_eq!(lines(&lot), lines(&single), "{by:?}");
+        assert_eq!((lot.all(), single.all()), (83, 83));
+    }
+}

@@ -207,8 +207,7 @@ impl Putting<'_> {
     }
 
     fn finish(self) -> Stored {
-        let new = self.new.iter().map(|new| new.stored.alert.id.clone());
-        let new = new.collect();
+        let new = self.new.len();
         let mut again: Vec<Option<StoredAlert>> = self.stored.into_iter().map(Some).collect();
         let mut arrived = self.new.into_iter();
         // New ones are touched in the order in which they stand.

@@ -25,6 +25,9 @@ const MOST_WORDS: usize = 200;
 /// Bytes for which room is made at first.
 const USUAL_BYTES: usize = 64 << 10;
 
+/// Words that are told apart from outside.
+const PLACES: usize = 256;
+
 /// Stands for a word that is written out behind it.
 const SPELT: u8 = 255;
 
@@ -85,12 +88,24 @@ pub(super) fn pack<'e>(entries: impl Iterator<Item = (&'e StoredAlert, u64, u64)
     head.out
 }
 
-#[derive(Default)]
 struct Writer {
     words: Vec<String>,
+    /// Where words stand in the list that look the same from outside: nearly all that are written were written before.
+    places: [u8; PLACES],
     /// The time at which the first of them was read, which is that of all of a batch.
     base: Option<Timestamp>,
     out: Vec<u8>,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self {
+            words: Vec::new(),
+            places: [SPELT; PLACES],
+            base: None,
+            out: Vec::new(),
+        }
+    }
 }
 
 impl Writer {
@@ -203,25 +218,24 @@ impl Writer {
 
     /// Writes the place of a word in the list of words.
     fn word(&mut self, word: &str) {
-        let last = word.as_bytes().last();
-        // Most differ in one of these.
-        let is = |known: &String| {
-            known.len() == word.len() && known.as_bytes().last() == last && known == word
-        };
-        let found = self.words.iter().position(is);
-        let place = match found {
-            None if self.words.len() < MOST_WORDS => {
-                self.words.push(word.to_owned());
-                Some(self.words.len() - 1)
+        let bytes = word.as_bytes();
+        let end = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
+        let looks = bytes.len() * 7 + end(bytes.first()) * 3 + end(bytes.last()) * 31;
+        let place = &mut self.places[looks % PLACES];
+        let is_there = |at: u8| self.words.get(usize::from(at)).is_some_and(|w| w == word);
+        if !is_there(*place) {
+            let found = self.words.iter().position(|known| known == word);
+            let at = found.unwrap_or(self.words.len());
+            if at == MOST_WORDS {
+                self.out.push(SPELT);
+                return self.text(word);
             }
-            found => found,
-        };
-        if let Some(place) = place.and_then(|place| u8::try_from(place).ok()) {
-            self.out.push(place);
-        } else {
-            self.out.push(SPELT);
-            self.text(word);
+            if found.is_none() {
+                self.words.push(word.to_owned());
+            }
+            *place = at as u8;
         }
+        self.out.push(*place);
     }
 
     /// Writes a number in as few bytes as it needs, seven bits each.

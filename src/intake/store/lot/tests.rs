@@ -145,7 +145,7 @@ fn a_large_batch_is_several_lots_and_ends_nowhere_else() {
         piece
     });
     let pieces = batch(pieces.collect(), None);
-    assert_eq!(store.put("s", &pieces).unwrap().new.len(), MOST * 2 + 1);
+    assert_eq!(store.put("s", &pieces).unwrap().new, MOST * 2 + 1);
     let lots: i64 = store
         .db
         .query_row("SELECT count(*) FROM lot", [], |row| row.get(0))
@@ -202,6 +202,6 @@ fn a_batch_that_failed_leaves_no_trace_in_the_index() {
         .execute_batch("ALTER TABLE hidden RENAME TO lot")
         .unwrap();
     assert_eq!(store.alert(&AlertId::new("s/c")).unwrap(), None);
-    assert_eq!(store.put("s", &pieces(&["c", "d"])).unwrap().new.len(), 2);
+    assert_eq!(store.put("s", &pieces(&["c", "d"])).unwrap().new, 2);
     assert_eq!(store.counts().unwrap().alerts, 4);
 }

@@ -115,7 +115,7 @@ fn a_database_of_version_1_is_taken_over(#[case] more: &str) {
     let new = ["a", "c", "d"].map(|id| accepted(id, 1_795_000_000, 2));
     let batch = batch(new.to_vec(), Some(cursor(0, 20)));
     let stored = store.put("s", &batch).unwrap();
-    assert_eq!(stored.new.len(), 2);
+    assert_eq!(stored.new, 2);
     drop(store);
     let mut store = Store::open(dir.path()).unwrap();
     let found = store.alerts(9).unwrap();
