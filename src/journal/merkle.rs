@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+pub use crate::domain::plan::hex;
+
 /// A SHA-256 value.
 pub type Hash = [u8; 32];
 
@@ -34,17 +36,6 @@ pub fn unhex(text: &[u8]) -> Option<Hash> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     (hex(&hash).as_bytes() == text).then_some(hash)
-}
-
-/// Returns a hash as 64 lower-case hex digits.
-pub fn hex(hash: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut out = String::with_capacity(hash.len() * 2);
-    for byte in hash {
-        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        out.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    out
 }
 
 /// The hashes of the perfect subtrees that make up a tree of `size` leaves, largest first.

@@ -158,7 +158,7 @@ async fn allowed(
         Go::Ahead => {}
         Go::Instead(other) => return Ok(Allowed::Instead(other)),
     }
-    let hands = alone(services, plan, report)?;
+    let hands = alone(services, digest, plan, report)?;
     // Waiting for the approval took time, so whatever is checked against the world is checked after it.
     fresh(services, digest, plan).await?;
     unchanged(services, plan)?;
@@ -186,8 +186,13 @@ async fn allowed(
 }
 
 /// Makes sure that nobody else acts on the identity; it stays so for as long as what is returned lives.
-fn alone(services: &Services, plan: &Plan, report: &Report) -> Result<Option<Hands>, String> {
-    let what = format!("plan {}", plan.digest().short());
+fn alone(
+    services: &Services,
+    digest: &PlanDigest,
+    plan: &Plan,
+    report: &Report,
+) -> Result<Option<Hands>, String> {
+    let what = format!("plan {}", digest.short());
     match hands::take(services.journal.store(), plan.identity.as_str(), &what) {
         Ok(Taken::Here(hands)) => Ok(Some(hands)),
         Ok(Taken::Elsewhere(who)) => Err(format!(
@@ -645,7 +650,7 @@ pub async fn undo(
     let Some(connector) = services.connectors.get(&step.connector) else {
         return Ended::refused(format!("connector `{}` is not configured", step.connector));
     };
-    let _hands = match alone(services, &state.plan, report) {
+    let _hands = match alone(services, &digest, &state.plan, report) {
         Ok(hands) => hands,
         Err(reason) => return Ended::refused(reason),
     };

@@ -81,10 +81,11 @@ pub fn take(store: &Path, about: &str, what: &str) -> io::Result<Taken> {
         pid: std::process::id(),
         what: what.chars().take(200).collect(),
     };
+    // In one call: whoever finds it taken does not read half of it.
+    let own = serde_json::to_vec(&own)?;
     file.set_len(0)?;
     file.rewind()?;
-    serde_json::to_writer(&mut file, &own)?;
-    file.flush()?;
+    file.write_all(&own)?;
     Ok(Taken::Here(Hands { _lock: file }))
 }
 

@@ -79,7 +79,7 @@ async fn attempt(
     let connector = services.connectors.get(&step.connector);
     let connector =
         connector.ok_or_else(|| format!("connector `{}` is not configured", step.connector))?;
-    let _hands = alone(services, &state.plan, report)?;
+    let _hands = alone(services, &digest, &state.plan, report)?;
     match stands(services, &digest, step).await? {
         Stands::Due => {}
         Stands::Kept(_) | Stands::Waits(_) if early.is_some() => {}
