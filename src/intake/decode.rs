@@ -40,6 +40,7 @@ use crate::domain::vocabulary::ActionPattern;
 use envelope::{Envelope, Inside};
 use registry::Kind;
 
+pub(crate) use crate::domain::plan::hex;
 pub use registry::{Decoders, KindInfo};
 
 /// Longest line that is read, in bytes.
@@ -629,17 +630,6 @@ fn into_bounded_id(id: Small) -> Small {
         0..=LONGEST_ID => id,
         _ => bounded_id(&id),
     }
-}
-
-/// Writes bytes as lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        out.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    out
 }
 
 #[cfg(test)]
