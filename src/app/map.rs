@@ -113,6 +113,12 @@ impl Deeds {
         });
         let deed = deed.since(known.map(|known| known.at));
         if doer.deeds.len() < MOST_DEEDS {
+            // Thousands of identities have some dozens each: room for twice as many would be most of what they take.
+            if doer.deeds.len() == doer.deeds.capacity() {
+                let more = doer.deeds.len() / 4 + 1;
+                doer.deeds.reserve_exact(more);
+                doer.marks.reserve_exact(more);
+            }
             doer.deeds.push(deed);
             doer.marks.push(mark);
         }

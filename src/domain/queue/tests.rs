@@ -469,7 +469,7 @@ fn a_lot_comes_to_what_its_alerts_come_to_one_by_one() {
         let severity = [None, Some(Severity::Low), Some(Severity::Critical)][n % 3];
         let mut row = row(&format!("a{}", n % 83), severity, 1 + (n * 37 % 50) as i64);
         let alert = Arc::make_mut(&mut row.alert);
-        alert.subject = (n % 5 > 0).then(|| Subject {
+        alert.subject = (!n.is_multiple_of(5)).then(|| Subject {
             provider: Untrusted::from(["p", "q"][n / 60]),
             native_id: Untrusted::from(&*format!("k{}", n % 7)),
             kind: IdentityKind::AccessKey,
@@ -491,8 +491,9 @@ fn a_lot_comes_to_what_its_alerts_come_to_one_by_one() {
             queue.take([&rows[0]], follow, &unknown);
         }
         lot.take(&rows, follow, &unknown);
-        rows.iter()
-            .for_each(|row| single.take([row], follow, &unknown));
+        for row in &rows {
+            single.take([row], follow, &unknown);
+        }
         for queue in [&mut lot, &mut single] {
             queue.take_in_waiting();
         }
