@@ -56,6 +56,10 @@ fn one(path: &Path) -> anyhow::Result<String> {
 /// not there, or cannot be watched, is left alone.
 pub fn watch(folder: PathBuf) -> mpsc::Receiver<Result<Themes, String>> {
     let (sender, changed) = mpsc::channel(1);
+    // To give back what watches nothing takes the system ten milliseconds, and somebody waits for the first frame.
+    if !folder.is_dir() {
+        return changed;
+    }
     let mask = WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO | WatchMask::MOVED_FROM;
     let made = Inotify::init().and_then(|inotify| {
         let mut watches = inotify.watches();
