@@ -178,17 +178,17 @@ fn fixed(path: &Path) -> Result<Connection, StoreError> {
     let found: i32 = db
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(|error| StoreError::unlike(path, error))?;
-    match found {
-        SCHEMA_VERSION => Ok(db),
-        SCHEMA_VERSION.. => Err(StoreError::Newer {
-            path: path.to_owned(),
-            found,
-        }),
-        _ => Err(StoreError::Fixed {
+    if found > SCHEMA_VERSION {
+        let path = path.to_owned();
+        return Err(StoreError::Newer { path, found });
+    }
+    if found < SCHEMA_VERSION {
+        return Err(StoreError::Fixed {
             path: path.to_owned(),
             what: "an older program wrote it",
-        }),
+        });
     }
+    Ok(db)
 }
 
 /// Makes a database with its tables beside `path` and gives it its name when it is whole: the disk is waited for twice,
