@@ -206,11 +206,11 @@ pub fn run(cli: Cli) -> u8 {
                 return exit::DONE;
             }
             if json {
-                eprintln!("{}", serde_json::json!({ "error": text }));
+                tell!("{}", serde_json::json!({ "error": text }));
             } else {
                 // What an error quotes is escaped already; what somebody forgot is here.
                 let lines: Vec<String> = text.lines().map(crate::domain::text::seen).collect();
-                eprintln!("stanch: {}", lines.join("\n"));
+                tell!("stanch: {}", lines.join("\n"));
             }
             match error.downcast_ref::<progress::Interrupted>() {
                 Some(_) => exit::INTERRUPTED,
@@ -307,6 +307,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             log::open_screen(global)
         }
         Some(Command::Log(args)) => {
+            if args.reads_own() {
+                setup::tell_if_drill(global)?;
+            }
             let state = setup::state_dir(global)?;
             let context = log::Context {
                 store: setup::journal_dir(&state),

@@ -26,8 +26,12 @@
 
 #![cfg_attr(
     not(test),
-    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic),
+    deny(clippy::print_stderr, clippy::print_stdout)
 )]
+
+#[macro_use]
+mod tell;
 
 pub mod app;
 pub mod cli;

@@ -26,6 +26,8 @@ mod away;
 mod campaign;
 #[path = "cli/damaged.rs"]
 mod damaged;
+#[path = "cli/deaf.rs"]
+mod deaf;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/drill.rs"]

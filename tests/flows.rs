@@ -826,6 +826,32 @@ fn a_mistake_in_a_filter_is_said_and_hides_nothing_by_itself() {
     );
     desk.send(Msg::Paste(" \u{1b}[31mowner:x".into()));
     assert_eq!(desk.model.sift.input.value(), "sev>=hihg [31mowner:x");
+    // Kept although nothing in it can be used, it goes by the key that clears any filter.
+    desk.press("enter");
+    desk.press("esc");
+    assert_eq!(desk.model.sift.input.value(), "");
+    assert_eq!(desk.model.sift.complaint, None);
+}
+
+#[test]
+fn what_was_said_about_one_screen_does_not_hide_the_keys_of_another() {
+    let mut desk = Desk::new();
+    desk.press("D");
+    desk.press("enter");
+    assert!(desk.model.toast_until.is_some(), "a reason is needed");
+    desk.press("esc");
+    assert_eq!(desk.model.toast_until, None);
+    let last = desk.model.messages.last().unwrap();
+    assert!(last.text.contains("reason"), "kept: {}", last.text);
+    // What is said by the key that leaves a screen stays.
+    desk.press("D");
+    desk.type_text("known good");
+    desk.press("enter");
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    desk.model
+        .say(desk.model.now, stanch::app::model::Level::Warn, "x");
+    desk.press("j");
+    assert!(desk.model.toast_until.is_some());
 }
 
 #[test]

@@ -38,6 +38,11 @@ impl Sift {
         !self.filter.is_all()
     }
 
+    /// Tells whether there is anything to clear: it hides alerts, or is one that cannot be used.
+    pub fn is_typed(&self) -> bool {
+        self.is_active() || !self.input.value().is_empty()
+    }
+
     /// Tells whether decisions change what it lets through.
     pub fn looks_at_states(&self) -> bool {
         let by_state = |test: &Test| matches!(test, Test::State(_) | Test::Analyst(_));

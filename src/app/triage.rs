@@ -98,7 +98,7 @@ pub fn command(model: &mut Model, command: Command, now: Timestamp) -> Vec<Effec
         Command::OpenCard => card_screen::open(model, now),
         Command::Copy => return contact::copy(model, now),
         Command::Return if !model.marks.is_empty() => model.marks.clear(),
-        Command::Return if model.sift.is_active() => return sift::clear(model, now),
+        Command::Return if model.sift.is_typed() => return sift::clear(model, now),
         Command::Return => come_back(model),
         Command::Filter => {
             model.focus = Some(Pane::Queue);

@@ -1,5 +1,7 @@
 //! The top of the state machine: which part of the console an event belongs to.
 
+use std::mem::discriminant;
+
 use jiff::Timestamp;
 
 use super::command::{self, Command, Scope, disabled_reason};
@@ -23,6 +25,7 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
     model.touched |= matches!(msg, Msg::Wheel(_) | Msg::Pointed(_));
     // What is said in answer to a key is read by whoever pressed it.
     let (unread, by_hand) = (model.unread, matches!(msg, Msg::Key(_) | Msg::Paste(_)));
+    let (screen, said) = (discriminant(&model.overlay), model.toast_until);
     // A key that moves the cursor on lets it run on.
     let mut effects = match &msg {
         Msg::Key(_) => Vec::new(),
@@ -31,6 +34,14 @@ pub fn update(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> V
     effects.extend(handle(model, keymap, msg, now));
     if by_hand {
         model.unread = unread;
+        // What was said about another screen would hide the keys of this one; `m` shows it. An error stays.
+        let is_error = model
+            .messages
+            .last()
+            .is_some_and(|m| m.level == Level::Error);
+        if discriminant(&model.overlay) != screen && model.toast_until == said && !is_error {
+            model.toast_until = None;
+        }
     }
     tour::follow(model);
     if matches!(model.overlay, Overlay::Messages { .. }) {

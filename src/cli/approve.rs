@@ -121,7 +121,7 @@ fn judge(
     }
     let reason = reason.map(str::trim).filter(|r| !r.is_empty());
     if matches!(verdict, Verdict::No) && reason.is_none() {
-        eprintln!("stanch: say why with --reason '...': whoever asked has to know");
+        tell!("stanch: say why with --reason '...': whoever asked has to know");
         return Ok(exit::USAGE);
     }
     let pasted = which.from.map(request::pasted).transpose()?;

@@ -64,10 +64,10 @@ pub fn config(global: &Global, args: &ConfigArgs, out: &mut dyn Write) -> anyhow
         ConfigAction::Check => {
             let checked = examine(global, &path)?;
             for error in &checked.errors {
-                eprintln!("stanch: {error}");
+                tell!("stanch: {error}");
             }
             for note in &checked.notes {
-                eprintln!("stanch: note: {note}");
+                tell!("stanch: note: {note}");
             }
             let Checked { config, parts, .. } = checked;
             let Some(parts) = parts else {
@@ -295,7 +295,7 @@ fn note_unreachable(config: &Config, parts: &setup::Parts) {
         1 => "1 identity names a connector that is".to_owned(),
         n => format!("{n} identities name connectors that are"),
     };
-    eprintln!(
+    tell!(
         "stanch: note: {subject} not configured, so nothing can be done about it from here: {}{more}",
         names.join(", ")
     );

@@ -74,12 +74,12 @@ pub fn run(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
     if args.list {
         for info in scenarios() {
             if global.json {
-                println!(
+                say!(
                     "{}",
                     serde_json::json!({ "id": info.id, "title": info.title })
                 );
             } else {
-                println!("{:<24} {}", info.id, info.title);
+                say!("{:<24} {}", info.id, info.title);
             }
         }
         return Ok(exit::DONE);
@@ -161,7 +161,7 @@ pub fn console(global: &Global, args: Option<&DrillArgs>) -> anyhow::Result<u8> 
         result?;
         // The screen is gone, and with it what it said.
         if let Some(text) = unrecorded {
-            eprintln!("stanch: {}", seen(text));
+            tell!("stanch: {}", seen(text));
             return Ok(exit::FAILED);
         }
         Ok(exit::DONE)
@@ -210,7 +210,7 @@ fn headless(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
         drop(console);
         let status = running.end().await;
         if let Played::Stuck(why) = &played {
-            eprintln!("stanch: {why}");
+            tell!("stanch: {why}");
         }
         let out = status.is_some_and(|s| !s.intruder_in);
         Ok(if out && played == Played::Done {
@@ -378,14 +378,14 @@ impl Running {
         let journal = &self.setup.services.journal;
         let status = lab.as_ref().map(LabHandle::status);
         if let Some((status, lesson)) = status.as_ref().zip(self.lesson.as_ref()) {
-            println!("The drill is over.");
+            say!("The drill is over.");
             let width = width();
             for line in scored(journal, status, lesson, true).await {
                 for row in wrap(Line::raw(format!("  {line}")), width) {
-                    println!("{row}");
+                    say!("{row}");
                 }
             }
-            println!(
+            say!(
                 "  What was decided: stanch{} log show --drill (kept in {})",
                 self.named
                     .as_ref()

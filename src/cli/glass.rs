@@ -38,10 +38,10 @@ pub fn run(global: &Global, args: &GlassArgs, out: &mut dyn Write) -> anyhow::Re
     match &args.what {
         What::Run(args) => {
             if args.reason.as_deref().is_none_or(|r| r.trim().is_empty()) {
-                eprintln!("stanch: whoever acts alone says why: --reason '...'");
+                tell!("stanch: whoever acts alone says why: --reason '...'");
                 return Ok(exit::USAGE);
             }
-            eprintln!(
+            tell!(
                 "stanch: BREAK-GLASS: nobody is asked; this stands in the log, and somebody else has to review it"
             );
             contain_with(global, args, Patience::Alone, out)
@@ -56,7 +56,7 @@ fn review(global: &Global, digest: &str, reason: &str, out: &mut dyn Write) -> a
         return refuse_read_only(global.json, out);
     }
     if reason.is_empty() {
-        eprintln!("stanch: say what you found with --reason '...'");
+        tell!("stanch: say what you found with --reason '...'");
         return Ok(exit::USAGE);
     }
     with_setup(global, silent(), async |setup, _| {

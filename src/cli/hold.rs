@@ -78,7 +78,7 @@ pub fn hold(global: &Global, args: &HoldArgs, out: &mut dyn Write) -> anyhow::Re
             }
             What::Agree { hold } | What::End { hold, .. } => {
                 let Some(found) = model.decisions.holds.find(hold) else {
-                    eprintln!(
+                    tell!(
                         "stanch: there is no hold `{}`; `stanch debts` lists them",
                         show(hold)
                     );
@@ -222,7 +222,7 @@ pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> anyh
             return refuse_read_only(global.json, out);
         }
         if reason.is_empty() {
-            eprintln!("stanch: say how you know with --reason '...'");
+            tell!("stanch: say how you know with --reason '...'");
             return Ok(exit::USAGE);
         }
     }

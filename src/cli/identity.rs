@@ -56,6 +56,6 @@ pub fn find(inventory: &Inventory, text: &str) -> anyhow::Result<IdentityId> {
 /// Says on standard error what of the inventory is missing.
 fn tell_trouble(inventory: &Inventory) {
     for line in setup::inventory_trouble(inventory) {
-        eprintln!("stanch: {line}");
+        tell!("stanch: {line}");
     }
 }

@@ -112,6 +112,17 @@ impl LogArgs {
     pub const fn is_screen(&self) -> bool {
         self.command.is_none()
     }
+
+    /// Tells whether it reads the journal in force, and no other that the arguments name.
+    pub fn reads_own(&self) -> bool {
+        match self.command.as_deref() {
+            Some(LogCommand::Show(args)) => args.store.is_empty(),
+            Some(LogCommand::Verify(args)) => {
+                args.store.is_empty() && args.proof.is_none() && args.explain.is_none()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Where `stanch log` works.

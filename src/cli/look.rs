@@ -74,7 +74,7 @@ fn own(global: &Global) -> anyhow::Result<Option<Config>> {
     match Config::load(&path) {
         Ok(config) => Ok(Some(config)),
         Err(error) => {
-            eprintln!("stanch: note: the drill looks as usual: {error}");
+            tell!("stanch: note: the drill looks as usual: {error}");
             Ok(None)
         }
     }

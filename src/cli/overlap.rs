@@ -53,7 +53,7 @@ pub fn run(global: &Global, args: &OverlapArgs, out: &mut dyn Write) -> anyhow::
     }
     let reason = which.reason.trim();
     if reason.is_empty() {
-        eprintln!("stanch: say why with --reason '...'");
+        tell!("stanch: say why with --reason '...'");
         return Ok(exit::USAGE);
     }
     let report = progress(global.json);

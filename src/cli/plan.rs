@@ -85,11 +85,7 @@ pub fn with_setup<T>(
     report: Report,
     work: impl AsyncFnOnce(&Setup, Model) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    if global.drill.is_none() && super::setup::is_drill(global)? {
-        eprintln!(
-            "stanch: nothing is configured, so this is the drill; none of it is real (stanch init)"
-        );
-    }
+    super::setup::tell_if_drill(global)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -107,10 +103,10 @@ pub fn with_setup<T>(
         };
         let mut setup = Setup::open(global, start, report).await?;
         for line in super::setup::inventory_trouble(&setup.services.inventory) {
-            eprintln!("stanch: {line}");
+            tell!("stanch: {line}");
         }
         for line in super::setup::policy::trouble(&setup.findings) {
-            eprintln!("stanch: {line}");
+            tell!("stanch: {line}");
         }
         wait_for_drill(&mut setup).await;
         let model = caught_up(&setup).await?;
@@ -199,7 +195,7 @@ pub fn find(setup: &Setup, model: &mut Model, wanted: &str) -> anyhow::Result<Al
 pub fn silent() -> Report {
     Arc::new(|msg| {
         if let Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) = msg {
-            eprintln!("stanch: {}", mask_tokens(&text));
+            tell!("stanch: {}", mask_tokens(&text));
         }
     })
 }
@@ -211,7 +207,7 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
         let unread = read_live(setup, &mut model, &alert).await;
         let detail = model.detail_of(&alert);
         for why in unread {
-            eprintln!("stanch: {}", seen(mask_tokens(&why)));
+            tell!("stanch: {}", seen(mask_tokens(&why)));
         }
         if args.options {
             print_options(&detail, global.json, out)?;
@@ -248,7 +244,7 @@ pub fn plan(global: &Global, args: &PlanArgs, out: &mut dyn Write) -> anyhow::Re
         let (digest, plan) = match built {
             Ok(built) => built,
             Err(reason) => {
-                eprintln!("stanch: {reason}");
+                tell!("stanch: {reason}");
                 return Ok(exit::FAILED);
             }
         };
@@ -470,10 +466,10 @@ pub(super) fn progress(json: bool) -> Report {
             phase: Phase::Ended(state, note),
             ..
         } if !json => {
-            eprintln!("step {step}: {state}  {}", show(&mask_tokens(&note)));
+            tell!("step {step}: {state}  {}", show(&mask_tokens(&note)));
         }
         Msg::Notice { text, .. } | Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
-            eprintln!("stanch: {}", mask_tokens(&text));
+            tell!("stanch: {}", mask_tokens(&text));
         }
         _ => {}
     })

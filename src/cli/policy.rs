@@ -102,7 +102,7 @@ pub fn run(global: &Global, args: &PolicyArgs, out: &mut dyn Write) -> anyhow::R
 fn lint(global: &Global, files: &[PathBuf], out: &mut dyn Write) -> anyhow::Result<u8> {
     let connectors = setup::connectors(global);
     if let Err(error) = &connectors {
-        eprintln!("stanch: note: what connectors offer is not known: {error:#}");
+        tell!("stanch: note: what connectors offer is not known: {error:#}");
     }
     let known = connectors
         .ok()
@@ -188,7 +188,7 @@ fn explain(global: &Global, wanted: &str, out: &mut dyn Write) -> anyhow::Result
     with_setup(global, silent(), async |setup, mut model| {
         let alert = find(setup, &mut model, wanted)?;
         for why in read_live(setup, &mut model, &alert).await {
-            eprintln!("stanch: {}", seen(mask_tokens(&why)));
+            tell!("stanch: {}", seen(mask_tokens(&why)));
         }
         let told = model.told(&alert).context("the alert is not at hand")?;
         if global.json {

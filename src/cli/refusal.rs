@@ -48,7 +48,7 @@ pub(super) fn refuse_read_only(json: bool, out: &mut dyn Write) -> anyhow::Resul
 
 /// Says that no log has such a plan: what was typed is wrong, so there is no row.
 pub(super) fn no_plan(digest: &str) -> u8 {
-    eprintln!(
+    tell!(
         "stanch: no log holds one plan {} (give at least 8 digits of its digest); make one with `stanch plan ALERT`",
         show(digest)
     );
@@ -59,6 +59,6 @@ fn refuse_row(json: bool, text: &str, row: &Value, out: &mut dyn Write) -> anyho
     if json {
         writeln!(out, "{row}")?;
     }
-    eprintln!("stanch: {text}");
+    tell!("stanch: {text}");
     Ok(exit::REFUSED)
 }

@@ -68,6 +68,17 @@ pub fn is_drill(global: &Global) -> anyhow::Result<bool> {
     Ok(global.drill.is_some() || (global.config.is_none() && !default_config_path()?.exists()))
 }
 
+/// Says that what follows is about the drill, where nobody asked for it: a configuration that is not found must not pass for
+/// one that has nothing to show.
+pub fn tell_if_drill(global: &Global) -> anyhow::Result<()> {
+    if global.drill.is_none() && is_drill(global)? {
+        tell!(
+            "stanch: nothing is configured, so this is the drill; none of it is real (stanch init)"
+        );
+    }
+    Ok(())
+}
+
 /// Returns the state folder in force; the drill's lies apart from the real one.
 pub fn state_dir(global: &Global) -> anyhow::Result<PathBuf> {
     let base = base_state_dir(global)?;

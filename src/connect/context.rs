@@ -258,6 +258,7 @@ fn credential(item: &Value) -> Option<Credential> {
         expires: time(item.get("expires")),
         last_used: time(item.get("last_used")),
         rotation: text(item.get("rotation")),
+        enabled: item.get("enabled").and_then(Value::as_bool),
         // Where a copy lies is for the inventory to say, never for an answer.
         secret_ref: None,
         ..Credential::default()

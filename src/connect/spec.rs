@@ -186,7 +186,7 @@ pub struct ContextSpec {
     pub roles: Vec<ReadSpec>,
     /// Delegated consents: strings.
     pub grants: Vec<ReadSpec>,
-    /// Long-lived secrets: objects `{id, kind, store, created, expires, last_used, rotation}`.
+    /// Long-lived secrets: objects `{id, kind, store, created, expires, last_used, rotation, enabled}`.
     pub credentials: Vec<ReadSpec>,
     /// One object `{enabled, attributes}`.
     pub identity: Vec<ReadSpec>,

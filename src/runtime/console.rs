@@ -555,7 +555,7 @@ impl Console {
             Step::Out { .. } if self.model.drill.as_ref().is_some_and(|d| !d.intruder_in) => None,
             Step::Out { seconds } => return stuck(*seconds, "the intruder to be out".to_owned()),
             Step::Show => {
-                println!("{text}");
+                say!("{text}");
                 None
             }
         };

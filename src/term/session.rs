@@ -180,11 +180,11 @@ pub fn install_panic_hook() {
         let place = info
             .location()
             .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
-        eprintln!(
+        tell!(
             "stanch: internal error{place}: {}",
             crate::domain::text::show(text)
         );
-        eprintln!("stanch: what was decided is in the log: stanch log show");
+        tell!("stanch: what was decided is in the log: stanch log show");
     }));
 }
 

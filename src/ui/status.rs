@@ -291,7 +291,7 @@ fn hints(model: &Model, ui: Ui<'_>, width: u16) -> Line<'static> {
         }
         return Line::from(spans);
     }
-    if scope == Scope::Triage && model.sift.is_active() {
+    if scope == Scope::Triage && model.sift.is_typed() {
         push_hint(&mut spans, &mut room, "esc", "show all", ui);
     } else if scope == Scope::Triage && model.timeline.away {
         push_hint(&mut spans, &mut room, "esc", "back to the record", ui);

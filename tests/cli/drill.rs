@@ -207,3 +207,17 @@ fn whoever_plays_badly_is_told_what_was_wrong_and_what_is_better(
         assert!(done.out.contains(part), "no `{part}`: {}", done.out);
     }
 }
+
+/// A job whose configuration was lost must not stay green without a word.
+#[test]
+fn the_drill_s_log_is_called_so_where_nobody_asked_for_it() {
+    const SAID: &str = "nothing is configured, so this is the drill";
+    let (desk, _) = desk();
+    let state = desk.path("state").display().to_string();
+    for command in ["show", "verify"] {
+        let done = desk.bare(&["--state-dir", &state, "log", command]).ends(0);
+        assert!(done.err.contains(SAID), "{}", done.err);
+        let done = desk.drill(&["log", command]).ends(0);
+        assert!(!done.err.contains(SAID), "{}", done.err);
+    }
+}

@@ -41,7 +41,7 @@ pub(super) fn run(global: &Global, asked: &Asked<'_>, out: &mut dyn Write) -> an
         model.policy = Arc::new(tried(file)?);
     }
     if let Some(reason) = &model.policy.refused {
-        eprintln!("stanch: {}", show(reason));
+        tell!("stanch: {}", show(reason));
         return Ok(exit::FAILED);
     }
     let configured = setup::decoders::configured(global)?;
