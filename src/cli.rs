@@ -307,7 +307,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             log::open_screen(global)
         }
         Some(Command::Log(args)) => {
-            if args.reads_own() {
+            if args.is_about_own() {
                 setup::tell_if_drill(global)?;
             }
             let state = setup::state_dir(global)?;

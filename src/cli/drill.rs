@@ -1,7 +1,7 @@
 //! The console itself, and the drill: on a terminal, or played from a script without one.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -72,14 +72,13 @@ const HEADLESS: Rect = Rect {
 /// `stanch drill`.
 pub fn run(global: &Global, args: &DrillArgs) -> anyhow::Result<u8> {
     if args.list {
+        let mut out = std::io::stdout().lock();
         for info in scenarios() {
             if global.json {
-                say!(
-                    "{}",
-                    serde_json::json!({ "id": info.id, "title": info.title })
-                );
+                let line = serde_json::json!({ "id": info.id, "title": info.title });
+                writeln!(out, "{line}")?;
             } else {
-                say!("{:<24} {}", info.id, info.title);
+                writeln!(out, "{:<24} {}", info.id, info.title)?;
             }
         }
         return Ok(exit::DONE);

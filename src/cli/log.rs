@@ -113,15 +113,22 @@ impl LogArgs {
         self.command.is_none()
     }
 
-    /// Tells whether it reads the journal in force, and no other that the arguments name.
-    pub fn reads_own(&self) -> bool {
-        match self.command.as_deref() {
-            Some(LogCommand::Show(args)) => args.store.is_empty(),
-            Some(LogCommand::Verify(args)) => {
-                args.store.is_empty() && args.proof.is_none() && args.explain.is_none()
+    /// Tells whether it is about the journal in force, and no other that the arguments name.
+    pub fn is_about_own(&self) -> bool {
+        let named = match self.command.as_deref() {
+            Some(LogCommand::Show(args)) => &args.store,
+            Some(LogCommand::Follow(args)) => &args.filter.store,
+            Some(LogCommand::Export(args)) => &args.filter.store,
+            Some(LogCommand::Report(args)) => &args.store,
+            Some(LogCommand::Metrics(args)) => &args.store,
+            Some(LogCommand::Verify(args)) if args.proof.is_some() || args.explain.is_some() => {
+                return false;
             }
-            _ => false,
-        }
+            Some(LogCommand::Verify(args)) => &args.store,
+            // These write, and nobody writes another's log.
+            _ => return true,
+        };
+        named.is_empty()
     }
 }
 

@@ -271,7 +271,7 @@ fn say(text: &str) {
     };
     let mut shown = shown();
     wipe(&mut shown);
-    let _ = writeln!(io::stderr(), "{line}");
+    tell!("{line}");
 }
 
 /// How far work is, in a line.

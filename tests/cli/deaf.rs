@@ -41,3 +41,15 @@ async fn a_containment_goes_on_where_nobody_hears_of_it(#[case] is_gone: bool) {
     assert_eq!(verbs, ["preserve_evidence", "revoke_tokens"]);
     desk.run(&["log", "verify", "--strict"]).ends(0);
 }
+
+/// Whoever asks for a list and cannot be given it must not be told that it went well.
+#[test]
+fn a_list_that_nobody_can_read_is_a_failure() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let list = Command::new(env!("CARGO_BIN_EXE_stanch"))
+        .args(["drill", "--list"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(list.status.code(), Some(2), "{list:?}");
+}

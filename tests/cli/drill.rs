@@ -214,10 +214,18 @@ fn the_drill_s_log_is_called_so_where_nobody_asked_for_it() {
     const SAID: &str = "nothing is configured, so this is the drill";
     let (desk, _) = desk();
     let state = desk.path("state").display().to_string();
-    for command in ["show", "verify"] {
-        let done = desk.bare(&["--state-dir", &state, "log", command]).ends(0);
-        assert!(done.err.contains(SAID), "{}", done.err);
-        let done = desk.drill(&["log", command]).ends(0);
-        assert!(!done.err.contains(SAID), "{}", done.err);
+    for (command, code) in [
+        ("show", 0),
+        ("verify", 0),
+        ("metrics", 0),
+        ("export", 0),
+        ("adopt --reason again", 0),
+    ] {
+        let words: Vec<&str> = ["log"].into_iter().chain(command.split(' ')).collect();
+        let unasked = [&["--state-dir", &state], &words[..]].concat();
+        let done = desk.bare(&unasked).ends(code);
+        assert!(done.err.contains(SAID), "{command}: {}", done.err);
+        let done = desk.drill(&words).ends(code);
+        assert!(!done.err.contains(SAID), "{command}: {}", done.err);
     }
 }

@@ -52,7 +52,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    filter: Filter,
+    pub filter: Filter,
 }
 
 /// Exports what is asked for, and records it.

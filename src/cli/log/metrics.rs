@@ -19,7 +19,7 @@ use crate::domain::alert::seconds as span;
 pub struct MetricsArgs {
     /// Read a copied journal instead (repeatable).
     #[arg(long, value_name = "DIR")]
-    store: Vec<PathBuf>,
+    pub store: Vec<PathBuf>,
     /// Only this alert.
     #[arg(long, value_name = "ID")]
     alert: Option<String>,

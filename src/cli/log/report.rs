@@ -39,7 +39,7 @@ pub struct ReportArgs {
     out: Option<PathBuf>,
     /// Read a copied journal instead (repeatable).
     #[arg(long, value_name = "DIR")]
-    store: Vec<PathBuf>,
+    pub store: Vec<PathBuf>,
 }
 
 /// One plan of the incident.

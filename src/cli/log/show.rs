@@ -23,7 +23,7 @@ const BEFORE: usize = 10;
 #[derive(Debug, Args)]
 pub struct FollowArgs {
     #[command(flatten)]
-    filter: Filter,
+    pub filter: Filter,
 }
 
 /// Shows what was decided and done.
