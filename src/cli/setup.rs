@@ -26,7 +26,7 @@ use crate::domain::inventory::{Inventory, Loss};
 use crate::domain::policy::Finding;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
-use crate::intake::store::{Store, StoreError};
+use crate::intake::store::{LockedStore, Store, StoreError};
 use crate::inventory::Sources;
 use crate::journal::{JournalConfig, Trust};
 use crate::runtime::anchor::{Anchoring, Poster};
@@ -455,7 +455,7 @@ pub struct Setup {
     /// What decodes their alerts.
     pub decoders: Arc<Decoders>,
     /// Alerts that arrived.
-    pub store: Arc<Mutex<Store>>,
+    pub store: Arc<LockedStore>,
     /// The drill, when this is one.
     pub drill: Option<Drill>,
     /// What is wrong with policy and playbooks.
@@ -595,7 +595,7 @@ impl Setup {
         // Views that cannot be read are no reason to have no console; saving one says what is wrong.
         desk.views.extend(views::read(&saved).unwrap_or_default());
         let authority = authority(&config)?.map(Arc::new);
-        let store = Arc::new(Mutex::new(store.await??));
+        let store = Arc::new(LockedStore::new(store.await??));
         let mut services = Services {
             authority,
             own: None,
@@ -657,10 +657,8 @@ impl Setup {
     }
 
     /// Returns the store, alone for as long as the guard lives.
-    pub fn store(&self) -> std::sync::MutexGuard<'_, Store> {
-        self.store
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub fn store(&self) -> parking_lot::MutexGuard<'_, Store> {
+        self.store.lock()
     }
 
     /// Returns the sources with input that could not be read and is kept: how much, and what was wrong with the latest.

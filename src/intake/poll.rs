@@ -13,7 +13,7 @@ mod request;
 mod spec;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ use url::Url;
 
 use super::decode::Decoders;
 use super::source::{Decoding, IntakeEvent, put};
-use super::store::{Batch, Cursor, Listed, Next, PollCursor, Store};
+use super::store::{Batch, Cursor, Listed, LockedStore, Next, PollCursor};
 use crate::app::settings::SourceSettings;
 use crate::domain::ids::AlertId;
 use contact::{Asked, Asking, Contact, Pace, Telling, Trouble};
@@ -127,7 +127,7 @@ impl Poller {
     pub async fn run(
         self,
         decoders: Arc<Decoders>,
-        store: Arc<Mutex<Store>>,
+        store: Arc<LockedStore>,
         tx: Sender<IntakeEvent>,
         cancel: CancellationToken,
     ) {

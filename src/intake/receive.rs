@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use super::decode::Decoders;
 use super::source::{IntakeEvent, Told, put, tell};
-use super::store::{Batch, Store, StoreError};
+use super::store::{Batch, LockedStore, StoreError};
 use crate::app::settings::{ReceiverSettings, SourceSettings};
 use crate::net::secret::SecretError;
 
@@ -107,7 +107,7 @@ struct Muffled {
 /// What a request needs besides itself.
 struct Desk {
     receiver: Receiver,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
 }
@@ -167,7 +167,7 @@ impl Receiver {
     /// Serves until cancelled; then requests that have begun are answered.
     pub async fn run(
         self,
-        store: Arc<Mutex<Store>>,
+        store: Arc<LockedStore>,
         tx: Sender<IntakeEvent>,
         cancel: CancellationToken,
     ) {
@@ -271,7 +271,9 @@ impl Desk {
         let (store, source, kept) = (Arc::clone(&self.store), source.to_owned(), text.clone());
         let name = source.clone();
         let noted = tokio::task::spawn_blocking(move || {
-            super::source::lock(&store).note_contact(&source, jiff::Timestamp::now(), Err(&kept))
+            store
+                .lock()
+                .note_contact(&source, jiff::Timestamp::now(), Err(&kept))
         });
         if let Ok(Err(error)) = noted.await {
             tracing::warn!("what a source was told cannot be kept: {error}");

@@ -9,7 +9,7 @@ mod stdin;
 mod tail;
 mod under_way;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::decode::Decoders;
 use super::poll::Poller;
 use super::poll::events::EventsPoller;
-use super::store::{Batch, Cursor, Store, StoreError, StoredAlert};
+use super::store::{Batch, Cursor, LockedStore, Store, StoreError, StoredAlert};
 use crate::app::settings::SourceSettings;
 
 /// What a source tells.
@@ -138,7 +138,7 @@ pub enum SourceError {
 pub async fn run(
     settings: SourceSettings,
     decoders: Arc<Decoders>,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
 ) {
@@ -177,7 +177,7 @@ pub async fn run(
 async fn ask(
     settings: &SourceSettings,
     decoders: Arc<Decoders>,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
 ) {
@@ -201,7 +201,7 @@ async fn ask(
 pub fn read_once(
     settings: &SourceSettings,
     decoders: &Arc<Decoders>,
-    store: &Arc<Mutex<Store>>,
+    store: &Arc<LockedStore>,
 ) -> Result<CaughtUp, SourceError> {
     if let SourceSettings::Spool {
         name,
@@ -307,8 +307,8 @@ impl Told {
 }
 
 /// Stores a batch and gathers what to tell.
-pub(super) fn put(store: &Mutex<Store>, source: &str, batch: Batch) -> Result<Told, StoreError> {
-    let mut store = lock(store);
+pub(super) fn put(store: &LockedStore, source: &str, batch: Batch) -> Result<Told, StoreError> {
+    let mut store = store.lock();
     let refused = batch.refused.len() as u64;
     let reason = batch.refused.last().map(|r| r.reason.clone());
     let stored = store.take(source, batch)?;
@@ -325,13 +325,6 @@ pub(super) fn put(store: &Mutex<Store>, source: &str, batch: Batch) -> Result<To
         },
         last_reason,
     })
-}
-
-/// Takes the store. A thread that died while it held the lock left no half-done work behind: transactions roll back.
-pub(super) fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
-    store
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Sends events in order. Tells whether to go on: not when cancelled or when nobody listens.

@@ -1,7 +1,7 @@
 //! Taking alerts in, or watching while another process does.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -20,7 +20,7 @@ use crate::app::settings::{ReceiverSettings, Retention, SourceSettings};
 use crate::intake::decode::Decoders;
 use crate::intake::receive::Receiver;
 use crate::intake::source::{self, IntakeEvent, SourceState};
-use crate::intake::store::{Mark, Store, Watch};
+use crate::intake::store::{LockedStore, Mark, Watch};
 
 mod mirror;
 mod retain;
@@ -47,7 +47,7 @@ pub struct Intake {
     /// What decodes alerts.
     pub decoders: Arc<Decoders>,
     /// Where they are stored.
-    pub store: Arc<Mutex<Store>>,
+    pub store: Arc<LockedStore>,
     /// The state folder.
     pub state: PathBuf,
     /// How long alerts are kept.
@@ -64,7 +64,7 @@ impl Intake {
     /// Takes alerts in until cancelled; while another process has the duty, reports what that one stores.
     pub async fn run(self, report: Report, cancel: CancellationToken) {
         // What is stored from here on is told; what was before, the queue's history tells.
-        let from = lock(&self.store).mark().unwrap_or_default();
+        let from = self.store.lock().mark().unwrap_or_default();
         // Standard input is nobody else's, whoever has the duty.
         let (tx, events) = mpsc::channel(EVENTS);
         let telling = tokio::spawn(self.clone().tell(events, report.clone()));
@@ -255,7 +255,7 @@ impl Intake {
                 let (is_healthy, words) = state.in_words();
                 let kept = tokio::task::spawn_blocking(move || {
                     let now = jiff::Timestamp::now();
-                    let store = lock(&store);
+                    let store = store.lock();
                     if !is_healthy {
                         store.note_contact(&source, now, Err(&words))?;
                     }
@@ -302,8 +302,4 @@ fn translate(event: IntakeEvent) -> Msg {
             }
         }
     }
-}
-
-fn lock(store: &Mutex<Store>) -> std::sync::MutexGuard<'_, Store> {
-    store.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,5 @@
 //! Looks through the alerts that come for those about somebody on probation, and proposes in the log to contain them again.
 
-use std::sync::Mutex;
-
 use jiff::Timestamp;
 
 use super::journal::Report;
@@ -15,7 +13,7 @@ use crate::domain::ids::IdentityId;
 use crate::domain::inventory::{Inventory, Resolution};
 use crate::domain::probation::{Watched, watched};
 use crate::domain::text::show;
-use crate::intake::store::{Mark, Store, StoreError, StoredAlert};
+use crate::intake::store::{LockedStore, Mark, StoreError, StoredAlert};
 
 /// What was looked at so far.
 #[derive(Debug, Default)]
@@ -71,7 +69,7 @@ pub async fn look(services: &Services, seen: &mut Seen, report: &Report) -> Resu
 
 /// Finds what alerts say. Blocks.
 fn found(
-    store: &Mutex<Store>,
+    store: &LockedStore,
     mark: Option<Mark>,
     inventory: &Inventory,
     all: &[Watched],

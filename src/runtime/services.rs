@@ -14,7 +14,7 @@ use crate::domain::options::{Capabilities, Capability};
 use crate::domain::playbook::{Playbook, PlaybookFile};
 use crate::domain::policy::{Policy, Source};
 use crate::domain::readiness::Means;
-use crate::intake::store::Store;
+use crate::intake::store::LockedStore;
 
 use super::approval;
 use super::journal::Journal;
@@ -86,7 +86,7 @@ pub struct Services {
     /// The decision log.
     pub journal: Journal,
     /// Alerts that arrived; `None` when this console is only the log's screen.
-    pub alerts: Option<Arc<Mutex<Store>>>,
+    pub alerts: Option<Arc<LockedStore>>,
     /// How fast things have to be, and the views to choose from.
     pub desk: Desk,
     /// Where views are saved that were made on the screen, and those of the configuration; `None` when this console is

@@ -1,10 +1,8 @@
 //! Going through the stored alerts: once back to a time, then over and over through what is new.
 
-use std::sync::{Mutex, PoisonError};
-
 use jiff::Timestamp;
 
-use crate::intake::store::{Mark, Store, StoreError, StoredAlert};
+use crate::intake::store::{LockedStore, Mark, StoreError, StoredAlert};
 
 /// Alerts read at a time.
 const PAGE: usize = 1_024;
@@ -24,21 +22,20 @@ pub(super) enum Read {
 /// Hands every alert since `back`, if that is given, and everything new since `mark` to `take`, and returns the next mark.
 /// An alert that comes meanwhile may be handed over twice, and none is left out. Blocks.
 pub(super) fn go_through(
-    store: &Mutex<Store>,
+    store: &LockedStore,
     mark: Option<Mark>,
     back: Option<Timestamp>,
     mut take: impl FnMut(&StoredAlert, Read),
 ) -> Result<Mark, StoreError> {
-    let lock = || store.lock().unwrap_or_else(PoisonError::into_inner);
     // What comes while the pages are read is after this mark.
     let mut mark = match mark {
         Some(mark) => mark,
-        None => lock().mark()?,
+        None => store.lock().mark()?,
     };
     if let Some(since) = back {
         let mut before = None;
         for _ in 0..PAGES {
-            let (rows, next) = lock().page(before, PAGE)?;
+            let (rows, next) = store.lock().page(before, PAGE)?;
             let over = rows.last().is_none_or(|row| row.last_seen < since);
             for row in &rows {
                 take(row, Read::Back);
@@ -51,7 +48,7 @@ pub(super) fn go_through(
     }
     loop {
         let changes = {
-            let store = lock();
+            let store = store.lock();
             store.settle()?;
             store.changes(mark, PAGE)?
         };

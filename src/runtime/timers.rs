@@ -325,7 +325,7 @@ async fn planned(services: &Services, hold: &Hold) -> Result<PlanDigest, String>
 
 fn identity(services: &Services, alert: &AlertId) -> Result<Identity, String> {
     let store = services.alerts.as_ref().ok_or("there is no alert store")?;
-    let store = store.lock().unwrap_or_else(PoisonError::into_inner);
+    let store = store.lock();
     let stored = store.alert(alert).map_err(|e| e.to_string())?;
     let stored = stored.ok_or_else(|| format!("alert {alert} is not stored any more"))?;
     match services.inventory.resolve(&stored.alert) {

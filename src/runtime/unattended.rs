@@ -2,7 +2,7 @@
 //! same code. It holds what came lately and what the log says, and asks for nothing but what runs by itself.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,7 @@ use crate::app::msg::{Effect, Msg};
 use crate::app::update::update;
 use crate::domain::ids::AlertId;
 use crate::domain::queue::Row;
-use crate::intake::store::Store;
+use crate::intake::store::LockedStore;
 
 /// How long an alert counts as one of those that came lately, in seconds: what joined an incident is looked for in them.
 const LATELY_S: i64 = 24 * 3_600;
@@ -178,6 +178,6 @@ const fn is_wanted(effect: &Effect) -> bool {
 }
 
 /// Reports what was stored before, in a task of its own; only what came lately is looked at.
-pub fn load(store: Arc<Mutex<Store>>, report: Report) {
+pub fn load(store: Arc<LockedStore>, report: Report) {
     tokio::task::spawn_blocking(move || history::load(&store, &report));
 }

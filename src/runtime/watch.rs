@@ -2,7 +2,7 @@
 //! down that a use opened an alert again. Which windows are open follows from the journal, so a restart loses none.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +23,7 @@ use crate::domain::inventory::{Inventory, Resolution};
 use crate::domain::text::show;
 use crate::domain::vocabulary::{IdentityKind, Layer};
 use crate::domain::watching::{Use, Watched, reason};
-use crate::intake::store::{Mark, Store, StoreError, StoredAlert};
+use crate::intake::store::{LockedStore, Mark, StoreError, StoredAlert};
 
 /// Between two looks at the journal and the alerts.
 const LOOK: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ pub struct Watcher {
     /// For how long, and how closely.
     pub settings: settings::Watch,
     /// Where alerts are.
-    pub store: Arc<Mutex<Store>>,
+    pub store: Arc<LockedStore>,
     /// What says who is watched, and takes down that somebody was used.
     pub journal: Journal,
 }
@@ -251,7 +251,7 @@ type Looked = (Vec<(Watched, Use)>, Mark);
 
 /// Finds what alerts say. Blocks.
 fn look(
-    store: &Mutex<Store>,
+    store: &LockedStore,
     mark: Option<Mark>,
     inventory: &Inventory,
     windows: &[Watched],

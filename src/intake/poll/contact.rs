@@ -1,7 +1,7 @@
 //! Asking, and what goes wrong with it: waits, words, and what is told of it.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,8 +16,8 @@ use super::spec::SpecError;
 use super::{IntakeEvent, put};
 use crate::app::settings::{AuthSettings, SecretRef};
 use crate::domain::text::{fit, show};
-use crate::intake::source::{SourceState, lock, tell};
-use crate::intake::store::{Batch, Cursor, Store, StoreError};
+use crate::intake::source::{SourceState, tell};
+use crate::intake::store::{Batch, Cursor, LockedStore, StoreError};
 use crate::net::auth::{Auth, AuthError};
 use crate::net::http::{Bytes, Exchange, Http, HttpError, Outgoing, Payload, sensitive};
 use crate::net::pace::{Backoff, reset_at, retry_after};
@@ -372,7 +372,7 @@ impl Contact {
 /// Who hears how a source is.
 pub(crate) struct Telling {
     source: String,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
 }
@@ -380,7 +380,7 @@ pub(crate) struct Telling {
 impl Telling {
     pub fn new(
         source: String,
-        store: Arc<Mutex<Store>>,
+        store: Arc<LockedStore>,
         tx: Sender<IntakeEvent>,
         cancel: CancellationToken,
     ) -> Self {
@@ -399,7 +399,7 @@ impl Telling {
 
     async fn with_store<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Mutex<Store>, &str) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&LockedStore, &str) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Trouble> {
         let (store, source) = (Arc::clone(&self.store), self.source.clone());
         let done = tokio::task::spawn_blocking(move || work(&store, &source));
@@ -410,7 +410,7 @@ impl Telling {
 
     /// Returns where the source was left.
     pub async fn cursor(&self) -> Result<Option<Cursor>, Trouble> {
-        self.with_store(|store, source| lock(store).cursor(source))
+        self.with_store(|store, source| store.lock().cursor(source))
             .await
     }
 
@@ -424,8 +424,8 @@ impl Telling {
     }
 
     async fn note_contact(&self) -> Result<(), Trouble> {
-        let note = |store: &Mutex<Store>, source: &str| {
-            lock(store).note_contact(source, Timestamp::now(), Ok(()))
+        let note = |store: &LockedStore, source: &str| {
+            store.lock().note_contact(source, Timestamp::now(), Ok(()))
         };
         self.with_store(note).await
     }

@@ -2,7 +2,7 @@
 //! when they are on the disk.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use crate::intake::events::Expected;
 use crate::intake::source::batch::Builder;
 use crate::intake::source::lines::Line;
 use crate::intake::source::{Decoding, IntakeEvent};
-use crate::intake::store::{Cursor, Store, StreamCursor};
+use crate::intake::store::{Cursor, LockedStore, StreamCursor};
 
 /// Events asked for at a time.
 const MOST_EVENTS: usize = 100;
@@ -85,7 +85,7 @@ impl EventsPoller {
     /// Asks until cancelled or nobody listens.
     pub async fn run(
         self,
-        store: Arc<Mutex<Store>>,
+        store: Arc<LockedStore>,
         tx: Sender<IntakeEvent>,
         cancel: CancellationToken,
     ) {

@@ -10,6 +10,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::*;
 use crate::app::settings::{AuthSettings, SecretRef};
+use crate::intake::store::Store;
 
 fn finding(uid: &str, at: &str) -> Value {
     json!({
@@ -26,13 +27,13 @@ fn ok(body: Value) -> ResponseTemplate {
 struct Place {
     server: MockServer,
     dir: tempfile::TempDir,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
 }
 
 impl Place {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(Mutex::new(Store::open(dir.path()).unwrap()));
+        let store = Arc::new(LockedStore::new(Store::open(dir.path()).unwrap()));
         Self {
             server: MockServer::builder().start().await,
             dir,
@@ -86,7 +87,7 @@ impl Place {
     }
 
     fn stored(&self) -> Vec<(String, u64)> {
-        let rows = self.store.lock().unwrap().alerts(1_000).unwrap();
+        let rows = self.store.lock().alerts(1_000).unwrap();
         let mut rows: Vec<_> = rows
             .iter()
             .map(|row| (row.alert.own_id().to_owned(), row.count))
@@ -96,7 +97,7 @@ impl Place {
     }
 
     fn cursor(&self) -> PollCursor {
-        match self.store.lock().unwrap().cursor("api").unwrap() {
+        match self.store.lock().cursor("api").unwrap() {
             Some(Cursor::Poll(cursor)) => cursor,
             other => panic!("{other:?}"),
         }
@@ -337,7 +338,7 @@ async fn a_next_page_that_is_forgotten_begins_anew() {
         cursor: Some(Cursor::Poll(cursor)),
         ..Batch::default()
     };
-    place.store.lock().unwrap().put("api", &batch).unwrap();
+    place.store.lock().put("api", &batch).unwrap();
     place
         .on(
             alerts().and(query_param("page", "old")),
@@ -578,7 +579,7 @@ async fn what_one_cannot_read_is_kept_and_the_rest_is_stored() {
         .await
         .unwrap();
     assert_eq!(place.stored(), once(&["a"]));
-    assert_eq!(place.store.lock().unwrap().quarantine(9).unwrap().len(), 2);
+    assert_eq!(place.store.lock().quarantine(9).unwrap().len(), 2);
 }
 
 #[rstest]

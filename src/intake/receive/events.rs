@@ -124,7 +124,7 @@ impl Events {
     async fn about_the_stream(&self, desk: &Desk, control: &str) -> Outcome {
         let (store, name) = (Arc::clone(&desk.store), self.name.clone());
         let noted = tokio::task::spawn_blocking(move || {
-            let store = crate::intake::source::lock(&store);
+            let store = store.lock();
             store.note_contact(&name, Timestamp::now(), Ok(()))
         });
         if let Ok(Err(error)) = noted.await {

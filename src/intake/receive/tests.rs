@@ -11,6 +11,7 @@ use super::*;
 use crate::app::settings::{SecretRef, SenderAuth};
 use crate::intake::decode::hex;
 use crate::intake::events::testing::{ISSUER, Signer};
+use crate::intake::store::Store;
 
 const SECRET: &str = "hook-secret";
 
@@ -63,7 +64,7 @@ type Row = (Vec<u8>, &'static [(&'static str, &'static str)], u64);
 /// A receiver with one webhook of at most 64 KiB a body, and what it stored and told.
 struct Place {
     address: SocketAddr,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     events: mpsc::Receiver<IntakeEvent>,
     cancel: CancellationToken,
     served: tokio::task::JoinHandle<()>,
@@ -91,7 +92,7 @@ impl Place {
             .await
             .unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(Mutex::new(Store::open(dir.path()).unwrap()));
+        let store = Arc::new(LockedStore::new(Store::open(dir.path()).unwrap()));
         let (tx, events) = mpsc::channel(1_000);
         let cancel = CancellationToken::new();
         Self {
@@ -128,7 +129,7 @@ impl Place {
     }
 
     fn stored(&self) -> Vec<(String, u64)> {
-        let rows = self.store.lock().unwrap().alerts(100).unwrap();
+        let rows = self.store.lock().alerts(100).unwrap();
         let mut rows: Vec<_> = rows
             .iter()
             .map(|row| (row.alert.id.to_string(), row.count))
@@ -138,7 +139,7 @@ impl Place {
     }
 
     fn kept(&self) -> usize {
-        self.store.lock().unwrap().quarantine(100).unwrap().len()
+        self.store.lock().quarantine(100).unwrap().len()
     }
 }
 
@@ -296,7 +297,7 @@ async fn turning_away_is_told_with_the_address_and_not_at_any_rate() {
             if source == "hook" && text.starts_with("a sender at 127.0.0.1 was turned away: no `X-Hub")),
         "{told:?}"
     );
-    let health = place.store.lock().unwrap().health().unwrap();
+    let health = place.store.lock().health().unwrap();
     assert!(
         health[0]
             .last_error
@@ -398,7 +399,7 @@ async fn pushed_events_are_accepted_once_they_are_stored() {
     );
     assert_eq!(place.raw(&pushed).await.0, 202);
     assert_eq!(place.stored().len(), 1, "a sign of life is no alert");
-    let health = place.store.lock().unwrap().health().unwrap();
+    let health = place.store.lock().health().unwrap();
     assert!(health[0].last_success.is_some());
 }
 

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -26,7 +26,7 @@ use super::batch::Builder;
 use super::{Decoding, IntakeEvent, SourceState, Told, put, tell};
 use crate::app::settings::AfterReading;
 use crate::domain::text::show;
-use crate::intake::store::{Batch, Cursor, Dropped, FolderCursor, Store, StoreError};
+use crate::intake::store::{Batch, Cursor, Dropped, FolderCursor, LockedStore, StoreError};
 use reading::Reading;
 
 /// Most files that a folder may hold.
@@ -77,7 +77,7 @@ impl Folder {
     /// Follows the folder until cancelled or nobody listens.
     pub async fn run(
         mut self,
-        store: Arc<Mutex<Store>>,
+        store: Arc<LockedStore>,
         tx: Sender<IntakeEvent>,
         cancel: CancellationToken,
     ) {
@@ -149,7 +149,7 @@ impl Folder {
     }
 
     /// Reads what is there now, without waiting.
-    pub fn read_all(&mut self, store: &Mutex<Store>) -> Result<Vec<Told>, super::SourceError> {
+    pub fn read_all(&mut self, store: &LockedStore) -> Result<Vec<Told>, super::SourceError> {
         let mut all = Vec::new();
         loop {
             let step = self.step(store)?;
@@ -168,7 +168,7 @@ impl Folder {
     }
 
     /// Reads a bounded piece of one file and stores it.
-    fn step(&mut self, store: &Mutex<Store>) -> Result<Step, StoreError> {
+    fn step(&mut self, store: &LockedStore) -> Result<Step, StoreError> {
         match self.try_step(store) {
             Ok(step) => Ok(step),
             Err(Failure::Store(error)) => {
@@ -185,8 +185,8 @@ impl Folder {
         }
     }
 
-    fn try_step(&mut self, store: &Mutex<Store>) -> Result<Step, Failure> {
-        let mut cursor = match super::lock(store).cursor(&self.name)? {
+    fn try_step(&mut self, store: &LockedStore) -> Result<Step, Failure> {
+        let mut cursor = match store.lock().cursor(&self.name)? {
             Some(Cursor::Folder(cursor)) => cursor,
             // A cursor of another kind is what a source of this name left that was no folder.
             _ => FolderCursor::default(),

@@ -17,14 +17,13 @@ mod open;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use jiff::Timestamp;
 
 use super::batch::{Builder, MOST_AT_FIRST, MOST_LINES};
 use super::{Decoding, Told, put};
 use crate::domain::text::show;
-use crate::intake::store::{Cursor, Store, StoreError};
+use crate::intake::store::{Cursor, LockedStore, StoreError};
 use open::Open;
 
 /// What to do after a step.
@@ -104,7 +103,7 @@ impl Follower {
 
     /// Reads a bounded piece and stores it. After an error of the store the next step starts over from the stored
     /// cursor, so nothing is skipped.
-    pub fn step(&mut self, store: &Mutex<Store>) -> Result<Step, StoreError> {
+    pub fn step(&mut self, store: &LockedStore) -> Result<Step, StoreError> {
         let Prepared { batch, next } = self.prepare(store)?;
         let told = batch.map(|batch| put(store, &self.source, batch.finish()));
         match told.transpose() {
@@ -118,7 +117,7 @@ impl Follower {
 
     /// Reads a bounded piece, which the caller decodes and stores, or [`Self::start_over`]. The next pieces may be read
     /// before this one is stored, but not stored before it.
-    pub fn prepare(&mut self, store: &Mutex<Store>) -> Result<Prepared, StoreError> {
+    pub fn prepare(&mut self, store: &LockedStore) -> Result<Prepared, StoreError> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => match self.resume(store)? {
@@ -144,8 +143,8 @@ impl Follower {
     }
 
     /// Opens the file where the stored cursor says, or the path from its start.
-    fn resume(&self, store: &Mutex<Store>) -> Result<Result<Open, Next>, StoreError> {
-        let cursor = super::lock(store).cursor(&self.source)?;
+    fn resume(&self, store: &LockedStore) -> Result<Result<Open, Next>, StoreError> {
+        let cursor = store.lock().cursor(&self.source)?;
         let opened = match cursor {
             // A cursor of another kind is what a source of this name left that was no file.
             None | Some(Cursor::Poll(_) | Cursor::Folder(_) | Cursor::Stream(_)) => {

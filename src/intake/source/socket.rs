@@ -6,7 +6,7 @@
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::batch::Builder;
 use super::lines::Lines;
 use super::{Decoding, IntakeEvent, SourceState, put, tell};
-use crate::intake::store::Store;
+use crate::intake::store::LockedStore;
 
 /// Senders at once; others wait.
 const MOST_SENDERS: usize = 64;
@@ -55,7 +55,7 @@ impl Drop for Bound {
 struct Desk {
     name: String,
     decoding: Decoding,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
     /// How long a sender may be silent.
@@ -67,7 +67,7 @@ pub(super) async fn run(
     name: String,
     path: PathBuf,
     decoding: Decoding,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
 ) {

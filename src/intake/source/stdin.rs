@@ -1,7 +1,7 @@
 //! Standard input as a source: read once, to its end.
 
 use std::io::{ErrorKind, Read};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::Sender;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::Builder;
 use super::lines::Lines;
 use super::{Decoding, IntakeEvent, SourceState, put, tell};
-use crate::intake::store::Store;
+use crate::intake::store::LockedStore;
 
 /// Bytes read at a time. A pipe holds 64 KiB.
 const CHUNK: usize = 64 << 10;
@@ -24,7 +24,7 @@ pub(super) async fn run(
     input: impl Read + Send + 'static,
     name: String,
     decoding: Decoding,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
 ) {
@@ -67,7 +67,7 @@ fn read_all(
     mut input: impl Read,
     source: &str,
     decoding: &Decoding,
-    store: &Mutex<Store>,
+    store: &LockedStore,
     send: &impl Fn(Vec<IntakeEvent>) -> bool,
 ) -> Result<(), String> {
     let mut lines = Lines::default();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -19,7 +19,7 @@ use super::batch::MOST_LINES;
 use super::follow::{Follower, Next, Prepared, find};
 use super::under_way::{MOST, UnderWay};
 use super::{IntakeEvent, SourceState, tell};
-use crate::intake::store::Store;
+use crate::intake::store::LockedStore;
 
 /// How long to wait before trying again what failed for a reason that gives no notice when it ends (a full disk).
 const RETRY: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ const NOTICE_BYTES: usize = 16 << 10;
 /// Follows a file until cancelled or nobody listens. While batches are decoded and stored the next one is read.
 pub(super) async fn run(
     mut follower: Follower,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     tx: Sender<IntakeEvent>,
     cancel: CancellationToken,
 ) {

@@ -28,7 +28,7 @@ pub(super) fn append(path: &Path, text: &[u8]) {
 
 struct Running {
     _state: tempfile::TempDir,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     rx: Receiver<IntakeEvent>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
@@ -42,7 +42,7 @@ impl Running {
             format: None,
         };
         let state = tempfile::tempdir().unwrap();
-        let store = Arc::new(Mutex::new(Store::open(state.path()).unwrap()));
+        let store = Arc::new(LockedStore::new(Store::open(state.path()).unwrap()));
         let (tx, rx) = channel(capacity);
         let cancel = CancellationToken::new();
         let task = tokio::spawn(run(
@@ -172,7 +172,7 @@ async fn a_full_channel_holds_reading_back_and_loses_nothing() {
     let mut running = Running::file(&path, 1);
     let first = running.ids(1).await.len();
     // One batch told, one in the channel, one waiting to be told: the rest is not even read.
-    assert!(running.store.lock().unwrap().counts().unwrap().alerts <= 3 * batch::MOST_LINES as u64);
+    assert!(running.store.lock().counts().unwrap().alerts <= 3 * batch::MOST_LINES as u64);
     let rest = running.ids(total - first).await;
     assert_eq!(first + rest.len(), total);
     assert_eq!(rest.last().unwrap(), &(total - 1).to_string());
@@ -224,7 +224,7 @@ async fn nobody_listening_ends_it() {
 #[tokio::test]
 async fn standard_input_is_read_to_its_end() {
     let state = tempfile::tempdir().unwrap();
-    let store = Arc::new(Mutex::new(Store::open(state.path()).unwrap()));
+    let store = Arc::new(LockedStore::new(Store::open(state.path()).unwrap()));
     let (tx, mut rx) = channel(1);
     let input = format!("{}oops\n{}", line("a"), line("b").trim_end());
     let cancel = CancellationToken::new();
@@ -247,7 +247,7 @@ async fn standard_input_is_read_to_its_end() {
     };
     assert_eq!(events.first(), Some(&state(SourceState::Following)));
     assert_eq!(events.last(), Some(&state(SourceState::Ended)));
-    let counts = store.lock().unwrap().counts().unwrap();
+    let counts = store.lock().counts().unwrap();
     assert_eq!((counts.alerts, counts.quarantined), (2, 1));
 }
 
@@ -255,7 +255,7 @@ async fn standard_input_is_read_to_its_end() {
 fn catching_up_reads_what_is_there_once() {
     let (_dir, path) = temp("alerts.jsonl");
     let state = tempfile::tempdir().unwrap();
-    let store = Arc::new(Mutex::new(Store::open(state.path()).unwrap()));
+    let store = Arc::new(LockedStore::new(Store::open(state.path()).unwrap()));
     let settings = SourceSettings::File {
         name: "s".to_owned(),
         path: path.clone(),
@@ -289,5 +289,5 @@ fn catching_up_reads_what_is_there_once() {
             .new,
         1
     );
-    assert_eq!(store.lock().unwrap().counts().unwrap().arrivals, 3);
+    assert_eq!(store.lock().counts().unwrap().arrivals, 3);
 }

@@ -3,14 +3,14 @@
 //! One thread decodes and another stores, the same ones as long as there is something on the way: memory that a thread
 //! took serves it again for the next batch, where each batch on another thread would leave as much behind in each.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::batch::Builder;
 use super::{Told, put};
-use crate::intake::store::{Batch, Store};
+use crate::intake::store::{Batch, LockedStore};
 
 /// Most batches under way: one is stored, one decoded, and one is there for whoever is done first. Each has some 8 MB.
 pub(super) const MOST: usize = 3;
@@ -18,7 +18,7 @@ pub(super) const MOST: usize = 3;
 /// Batches of one source in the order in which they were read.
 pub(super) struct UnderWay {
     source: String,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     /// How many are neither stored nor given up.
     count: usize,
     /// Who decodes and stores, while there is something to do.
@@ -36,7 +36,7 @@ struct Line {
 
 impl UnderWay {
     /// Starts with none.
-    pub fn new(source: &str, store: Arc<Mutex<Store>>) -> Self {
+    pub fn new(source: &str, store: Arc<LockedStore>) -> Self {
         Self {
             source: source.to_owned(),
             store,
@@ -100,7 +100,7 @@ impl UnderWay {
 }
 
 impl Line {
-    fn new(source: &str, store: &Arc<Mutex<Store>>) -> Self {
+    fn new(source: &str, store: &Arc<LockedStore>) -> Self {
         let (to_decode, waiting) = mpsc::channel(MOST);
         let (to_store, decoded) = mpsc::channel(MOST);
         let (tell, stored) = mpsc::unbounded_channel();
@@ -127,7 +127,7 @@ fn decode(mut waiting: Receiver<Builder>, to_store: &Sender<Batch>) {
 fn put_all(
     mut decoded: Receiver<Batch>,
     source: &str,
-    store: &Mutex<Store>,
+    store: &LockedStore,
     tell: &UnboundedSender<Result<Told, String>>,
 ) {
     while let Some(batch) = decoded.blocking_recv() {
@@ -147,6 +147,7 @@ mod tests {
     use super::super::lines::Line;
     use super::super::tests::line;
     use super::*;
+    use crate::intake::store::Store;
     use crate::intake::store::{Cursor, FileCursor};
 
     fn batch(ids: std::ops::Range<usize>) -> Builder {
@@ -166,8 +167,8 @@ mod tests {
         builder
     }
 
-    fn offset(store: &Mutex<Store>) -> Option<u64> {
-        match store.lock().unwrap().cursor("s").unwrap() {
+    fn offset(store: &LockedStore) -> Option<u64> {
+        match store.lock().cursor("s").unwrap() {
             Some(Cursor::File(at)) => Some(at.offset),
             _ => None,
         }
@@ -177,7 +178,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn batches_are_stored_in_the_order_in_which_they_were_read() {
         let state = tempfile::tempdir().unwrap();
-        let store = Arc::new(Mutex::new(Store::open(state.path()).unwrap()));
+        let store = Arc::new(LockedStore::new(Store::open(state.path()).unwrap()));
         let mut under_way = UnderWay::new("s", Arc::clone(&store));
         let mut ids = Vec::new();
         for from in (0..2_020).step_by(1_010) {
@@ -204,12 +205,12 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn behind_one_that_is_not_stored_none_is() {
         let state = tempfile::tempdir().unwrap();
-        let store = Arc::new(Mutex::new(Store::open(state.path()).unwrap()));
+        let store = Arc::new(LockedStore::new(Store::open(state.path()).unwrap()));
         let mut under_way = UnderWay::new("s", Arc::clone(&store));
         under_way.send(batch(0..2)).await;
         let (told, failed) = under_way.down_to(0).await;
         assert_eq!((told.len(), failed), (1, None));
-        store.lock().unwrap().crash_before_commit = true;
+        store.lock().crash_before_commit = true;
         for id in 2..5 {
             under_way.send(batch(id..id + 1)).await;
         }
@@ -217,12 +218,12 @@ mod tests {
         let failed = failed.unwrap_or_default();
         assert!(told.is_empty() && failed.contains("crash"), "{failed}");
         assert_eq!(offset(&store), Some(2));
-        assert_eq!(store.lock().unwrap().counts().unwrap().alerts, 2);
+        assert_eq!(store.lock().counts().unwrap().alerts, 2);
         // From the stored cursor on it goes as before.
-        store.lock().unwrap().crash_before_commit = false;
+        store.lock().crash_before_commit = false;
         under_way.send(batch(2..5)).await;
         assert_eq!(under_way.down_to(0).await.1, None);
         assert_eq!(offset(&store), Some(5));
-        assert_eq!(store.lock().unwrap().counts().unwrap().alerts, 5);
+        assert_eq!(store.lock().counts().unwrap().alerts, 5);
     }
 }

@@ -16,9 +16,7 @@ pub(super) async fn revives(
     let asked = regain::asked(decisions, identity);
     let (store, ids) = (services.alerts.clone()?, asked.clone());
     let read = tokio::task::spawn_blocking(move || {
-        let store = store
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let store = store.lock();
         let one = |id: &AlertId| store.alert(id).ok().flatten().map(|stored| stored.alert);
         ids.iter().map(one).collect::<Vec<_>>()
     });

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::room::Room;
-use super::{Intake, RETRY, lock};
+use super::{Intake, RETRY};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::app::settings::SourceSettings;
-use crate::intake::store::{Mark, Store, StoreError, Watch};
+use crate::intake::store::{LockedStore, Mark, Store, StoreError, Watch};
 use crate::runtime::history;
 use crate::runtime::journal::Report;
 
@@ -22,7 +22,7 @@ const GAP: Duration = Duration::from_millis(100);
 
 /// What was told of the store so far.
 pub(super) struct Mirror {
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     state: std::path::PathBuf,
     report: Report,
     mark: Mark,
@@ -100,7 +100,7 @@ impl Mirror {
             let (names, told) = (self.names.clone(), self.told.clone());
             let malformed = self.malformed.clone();
             let looked = tokio::task::spawn_blocking(move || {
-                look(&lock(&store), mark, &names, &told, &malformed)
+                look(&store.lock(), mark, &names, &told, &malformed)
             });
             match looked.await {
                 Ok(Ok(seen)) => {

@@ -31,9 +31,7 @@ pub(super) async fn about(
 ) -> Option<AboutAlert> {
     let (store, id) = (services.alerts.clone()?, alert.clone());
     let stored = tokio::task::spawn_blocking(move || {
-        let store = store
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let store = store.lock();
         store.alert(&id).ok().flatten()
     });
     let graph = services.inventory.graph().clone();

@@ -20,7 +20,7 @@ use stanch::app::update::update;
 use stanch::domain::queue::{Queue, Row};
 use stanch::intake::decode::Decoders;
 use stanch::intake::source::{self, IntakeEvent};
-use stanch::intake::store::{Mark, Store};
+use stanch::intake::store::{LockedStore, Mark, Store};
 use stanch::runtime::history;
 use stanch::ui::glyphs::UNICODE;
 use stanch::ui::theme::Theme;
@@ -176,7 +176,7 @@ fn look(
 fn follow(
     runtime: &tokio::runtime::Runtime,
     file: &Path,
-    store: &Arc<Mutex<Store>>,
+    store: &Arc<LockedStore>,
     cancel: &CancellationToken,
 ) -> mpsc::Receiver<IntakeEvent> {
     let (tx, events) = mpsc::channel(64);
@@ -198,7 +198,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Reads a file that is there into a queue, through the durable store.
 pub fn load(file: &Path, state: &Path, n: usize) {
-    let store = Arc::new(Mutex::new(Store::open(state).unwrap()));
+    let store = Arc::new(LockedStore::new(Store::open(state).unwrap()));
     let (runtime, cancel) = (runtime(), CancellationToken::new());
     let mut queue = Queue::default();
     let mut events = follow(&runtime, file, &store, &cancel);
@@ -215,7 +215,7 @@ pub fn load(file: &Path, state: &Path, n: usize) {
 pub fn run(dir: &Path, rate: usize, seconds: usize, goals: &mut Goals) {
     let (file, state) = (dir.join("alerts.jsonl"), dir.join("state"));
     std::fs::write(&file, "").unwrap();
-    let store = Arc::new(Mutex::new(Store::open(&state).unwrap()));
+    let store = Arc::new(LockedStore::new(Store::open(&state).unwrap()));
     let (runtime, cancel) = (runtime(), CancellationToken::new());
     let mut events = follow(&runtime, &file, &store, &cancel);
     let is_over = Arc::new(AtomicBool::new(false));
@@ -243,7 +243,7 @@ pub fn run(dir: &Path, rate: usize, seconds: usize, goals: &mut Goals) {
     is_over.store(true, Ordering::SeqCst);
     let (along, slowest, reading) = reader.join().unwrap();
     cancel.cancel();
-    let counts = store.lock().unwrap().counts().unwrap();
+    let counts = store.lock().counts().unwrap();
     let lost = all as i64 - counts.alerts as i64;
     seen.keys.sort_unstable();
     seen.ages.sort_unstable();

@@ -5,10 +5,11 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::app::settings::{AuthSettings, SecretRef};
 use crate::intake::events::testing::{ISSUER, Signer};
+use crate::intake::store::Store;
 
 struct Place {
     server: MockServer,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     signer: Signer,
     _dir: tempfile::TempDir,
 }
@@ -18,7 +19,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         Self {
             server: MockServer::builder().start().await,
-            store: Arc::new(Mutex::new(Store::open(dir.path()).unwrap())),
+            store: Arc::new(LockedStore::new(Store::open(dir.path()).unwrap())),
             signer: Signer::new(),
             _dir: dir,
         }
@@ -71,7 +72,7 @@ impl Place {
     }
 
     fn stored(&self) -> usize {
-        self.store.lock().unwrap().alerts(100).unwrap().len()
+        self.store.lock().alerts(100).unwrap().len()
     }
 
     async fn questions(&self) -> Vec<Value> {
@@ -123,7 +124,7 @@ async fn a_crash_before_the_acknowledgement_doubles_nothing() {
         json!(["a"]),
         "said again after the crash"
     );
-    let row = &place.store.lock().unwrap().alerts(9).unwrap()[0];
+    let row = &place.store.lock().alerts(9).unwrap()[0];
     assert_eq!(row.count, 1);
 }
 

@@ -58,7 +58,7 @@ async fn what_leaves_a_whole_list_is_over(#[case] answers: &[Answer], #[case] ov
         let swept = place.sweep(&settings).await;
         assert_eq!(swept.is_err(), matches!(given, Fails | IsCut), "{swept:?}");
     }
-    let rows = place.store.lock().unwrap().alerts(9).unwrap();
+    let rows = place.store.lock().alerts(9).unwrap();
     let mut found: Vec<&str> = rows
         .iter()
         .filter(|row| row.alert.resolved.is_some())
@@ -100,7 +100,7 @@ async fn other_apis_give_only_what_is_new() {
         place.on(alerts(), ok(json!({"items": list}))).await;
         place.sweep(&settings).await.unwrap();
     }
-    let rows = place.store.lock().unwrap().alerts(9).unwrap();
+    let rows = place.store.lock().alerts(9).unwrap();
     assert_eq!(rows.len(), 2);
     assert!(rows.iter().all(|row| row.alert.resolved.is_none()));
 }

@@ -6,6 +6,7 @@ use flate2::write::GzEncoder;
 use rstest::rstest;
 
 use super::*;
+use crate::intake::store::Store;
 
 fn finding(uid: &str) -> String {
     format!(
@@ -21,14 +22,14 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 struct Place {
     dir: tempfile::TempDir,
-    store: Mutex<Store>,
+    store: LockedStore,
 }
 
 impl Place {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("drop")).unwrap();
-        let store = Mutex::new(Store::open(&dir.path().join("state")).unwrap());
+        let store = LockedStore::new(Store::open(&dir.path().join("state")).unwrap());
         Self { dir, store }
     }
 
@@ -59,7 +60,7 @@ impl Place {
     }
 
     fn stored(&self) -> Vec<(String, u64)> {
-        let rows = self.store.lock().unwrap().alerts(10_000).unwrap();
+        let rows = self.store.lock().alerts(10_000).unwrap();
         let mut rows: Vec<_> = rows
             .iter()
             .map(|row| (row.alert.own_id().to_owned(), row.count))
@@ -69,7 +70,7 @@ impl Place {
     }
 
     fn reasons(&self) -> Vec<String> {
-        let kept = self.store.lock().unwrap().quarantine(100).unwrap();
+        let kept = self.store.lock().quarantine(100).unwrap();
         kept.into_iter().map(|piece| piece.reason).collect()
     }
 }
@@ -114,7 +115,7 @@ fn lines_documents_and_packed_files_are_read_once() {
     fs::remove_file(place.path("1.jsonl")).unwrap();
     place.put("9.json", finding("i"));
     place.read();
-    let Some(Cursor::Folder(cursor)) = place.store.lock().unwrap().cursor("s").unwrap() else {
+    let Some(Cursor::Folder(cursor)) = place.store.lock().cursor("s").unwrap() else {
         panic!("no cursor");
     };
     assert!(!cursor.done.contains_key("1.jsonl") && cursor.done.contains_key("9.json"));
@@ -199,7 +200,7 @@ async fn a_file_that_is_put_in_is_noticed_and_a_missing_folder_is_told() {
         Decoding::plain(),
         AfterReading::Keep,
     );
-    let store = Arc::new(Mutex::new(
+    let store = Arc::new(LockedStore::new(
         Store::open(&place.dir.path().join("other")).unwrap(),
     ));
     let running = tokio::spawn(folder.run(Arc::clone(&store), tx.clone(), cancel.clone()));

@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::intake::decode::MAX_LINE;
 use crate::intake::source::tests::{append, line};
+use crate::intake::store::Store;
 
 /// A log file with a reader that can be stopped and started again.
 struct Bench {
     dir: tempfile::TempDir,
-    store: Mutex<Store>,
+    store: LockedStore,
     follower: Follower,
     /// Stands for the clock of the file system, whose own is too coarse for quick tests.
     clock: u64,
@@ -19,7 +20,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Mutex::new(Store::open(&dir.path().join("state")).unwrap());
+        let store = LockedStore::new(Store::open(&dir.path().join("state")).unwrap());
         let follower = Follower::new(
             "s".to_owned(),
             dir.path().join("app.log"),
@@ -34,7 +35,7 @@ impl Bench {
     }
 
     fn restart(&mut self) {
-        self.store = Mutex::new(Store::open(&self.dir.path().join("state")).unwrap());
+        self.store = LockedStore::new(Store::open(&self.dir.path().join("state")).unwrap());
         self.follower = Follower::new("s".to_owned(), self.path(""), Decoding::plain());
     }
 
@@ -94,7 +95,7 @@ impl Bench {
     }
 
     fn offset(&self) -> u64 {
-        let cursor = self.store.lock().unwrap().cursor("s").unwrap();
+        let cursor = self.store.lock().cursor("s").unwrap();
         match cursor {
             Some(crate::intake::store::Cursor::File(c)) => c.offset,
             _ => 0,
@@ -102,7 +103,7 @@ impl Bench {
     }
 
     fn quarantined(&self) -> Vec<String> {
-        let found = self.store.lock().unwrap().quarantine(100).unwrap();
+        let found = self.store.lock().quarantine(100).unwrap();
         found.into_iter().rev().map(|q| q.reason).collect()
     }
 }
@@ -332,7 +333,7 @@ proptest! {
         seen.extend(bench.drain());
         let want: Vec<String> = (1..=written).map(|n| format!("n{n:03}")).collect();
         prop_assert_eq!(seen, want);
-        let counts = bench.store.lock().unwrap().counts().unwrap();
+        let counts = bench.store.lock().counts().unwrap();
         prop_assert_eq!((counts.arrivals, counts.quarantined), (written, 0));
     }
 }

@@ -3,6 +3,7 @@ use std::os::unix::fs::MetadataExt as _;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::intake::store::Store;
 
 fn finding(uid: &str) -> String {
     format!(
@@ -12,7 +13,7 @@ fn finding(uid: &str) -> String {
 
 struct Place {
     path: PathBuf,
-    store: Arc<Mutex<Store>>,
+    store: Arc<LockedStore>,
     events: mpsc::Receiver<IntakeEvent>,
     cancel: CancellationToken,
     running: tokio::task::JoinHandle<()>,
@@ -25,7 +26,9 @@ impl Place {
         let path = dir.path().join("alerts.sock");
         // Somebody was killed while listening there.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let store = Arc::new(Mutex::new(Store::open(&dir.path().join("state")).unwrap()));
+        let store = Arc::new(LockedStore::new(
+            Store::open(&dir.path().join("state")).unwrap(),
+        ));
         let (tx, mut events) = mpsc::channel(1_000);
         let cancel = CancellationToken::new();
         let running = tokio::spawn(run(
@@ -67,7 +70,7 @@ impl Place {
     }
 
     fn stored(&self) -> usize {
-        self.store.lock().unwrap().alerts(1_000).unwrap().len()
+        self.store.lock().alerts(1_000).unwrap().len()
     }
 }
 
@@ -114,7 +117,7 @@ async fn bad_lines_are_kept_and_the_others_stored() {
         place.send(&lines.join(&b'\n')).await,
         r#"{"alerts":1,"unreadable":3}"#
     );
-    let kept = place.store.lock().unwrap().quarantine(9).unwrap();
+    let kept = place.store.lock().quarantine(9).unwrap();
     let reasons: Vec<&str> = kept.iter().map(|k| k.reason.as_str()).collect();
     assert!(
         reasons[0].contains("not UTF-8 from byte 0 on"),
@@ -140,7 +143,9 @@ async fn what_is_no_socket_or_another_s_is_left_alone() {
 async fn a_silent_sender_gives_its_place_to_others() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("alerts.sock");
-    let store = Arc::new(Mutex::new(Store::open(&dir.path().join("state")).unwrap()));
+    let store = Arc::new(LockedStore::new(
+        Store::open(&dir.path().join("state")).unwrap(),
+    ));
     let (tx, mut events) = mpsc::channel(1_000);
     let cancel = CancellationToken::new();
     let desk = Desk {
@@ -162,7 +167,7 @@ async fn a_silent_sender_gives_its_place_to_others() {
         answer.contains("it sent nothing for 1 s; 1 of its alerts are stored"),
         "{answer}"
     );
-    assert_eq!(store.lock().unwrap().counts().unwrap().alerts, 1);
+    assert_eq!(store.lock().counts().unwrap().alerts, 1);
     cancel.cancel();
     running.await.unwrap();
 }
