@@ -166,6 +166,9 @@ impl Model {
             exposure: &look.exposure,
             facts: &facts,
             assessment: &assessment,
+            closed: self
+                .decisions
+                .closed_layers(self.decisions.acts_on(&card.id)),
         };
         let mut choices = choices(&situation, &self.playbooks);
         self.limit(&mut choices, card);

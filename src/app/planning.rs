@@ -335,7 +335,7 @@ fn confirmed(view: &PlanView, plan: &Plan, now: Timestamp) -> bool {
 
 fn refusal(view: &PlanView, plan: &Plan, now: Timestamp) -> String {
     if let Some(stale) = &view.stale {
-        format!("not run: {stale}; ctrl-r reads it again")
+        format!("not run: {stale}; ctrl-r builds it anew")
     } else if now >= plan.expires && !taking_back(view) {
         "not run: the plan has expired; ctrl-r builds it anew".to_owned()
     } else if plan.tier == Tier::Hard && after_name(view, plan).is_some() {

@@ -24,6 +24,7 @@ use crate::domain::authority::Authority;
 use crate::domain::ids::AlertId;
 use crate::domain::inventory::{Inventory, Loss};
 use crate::domain::policy::Finding;
+use crate::domain::text::show;
 use crate::drill::{Lab, LabHandle, LabOptions, Scenario};
 use crate::intake::decode::Decoders;
 use crate::intake::store::{LockedStore, Store, StoreError};
@@ -515,8 +516,15 @@ impl Setup {
     ) -> anyhow::Result<Self> {
         // A second console joins the drill that is running.
         let fresh = start.fresh && !Lab::is_running(&state.join("lab.json"));
-        if fresh {
-            put_aside(&state)?;
+        if fresh && let Some(aside) = put_aside(&state)? {
+            let log = journal_dir(&aside);
+            report(Msg::Notice {
+                level: Level::Info,
+                text: format!(
+                    "a drill begins anew; the log of the one before: stanch log show --store {}",
+                    show(&log.to_string_lossy())
+                ),
+            });
         }
         make_private(&state)?;
         let scenario = Scenario::load(&start.scenario)?;
@@ -673,13 +681,14 @@ impl Setup {
     }
 }
 
-/// Moves an earlier drill out of the way; its log stays readable with `stanch log show --store`.
-fn put_aside(state: &Path) -> anyhow::Result<()> {
+/// Moves an earlier drill out of the way, and says where to; its log stays readable with `stanch log show --store`.
+fn put_aside(state: &Path) -> anyhow::Result<Option<PathBuf>> {
     if !state.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let name = Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ").to_string();
     let aside = state.with_file_name(name);
     std::fs::rename(state, &aside)
-        .with_context(|| format!("cannot move {} to {}", state.display(), aside.display()))
+        .with_context(|| format!("cannot move {} to {}", state.display(), aside.display()))?;
+    Ok(Some(aside))
 }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::coverage::CellState;
 use super::decision::{Decision, DecisionKind, Decisions};
 use super::ids::{PlanDigest, StepId};
 use super::plan::{Plan, PlanStep};
@@ -87,6 +88,15 @@ pub fn items(digest: &PlanDigest, plan: &Plan, decisions: &Decisions) -> Vec<Ite
             }
         })
         .collect()
+}
+
+/// Returns what a step that another team does came to so far: nothing before the team was asked, and its word is no proof
+/// after it.
+pub fn cell(digest: &PlanDigest, step: &PlanStep, plan: &Plan, decisions: &Decisions) -> CellState {
+    match standing(digest, step, plan, decisions).0 {
+        Some(_) => CellState::HandedOff,
+        None => CellState::Open,
+    }
 }
 
 /// Returns when a step was handed over, and what is said to have been done since. Who asks anew asks for a new answer.

@@ -2,7 +2,7 @@
 
 mod sides;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -87,6 +87,8 @@ pub struct Situation<'a> {
     pub facts: &'a Facts<'a>,
     /// What the policy says.
     pub assessment: &'a Assessment,
+    /// Layers that were closed already, by proof.
+    pub closed: BTreeSet<Layer>,
 }
 
 /// Returns the candidates: matching playbooks by [`RULE`], then *do nothing*.
@@ -163,6 +165,8 @@ fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
             1 => "breaks 1 dependant".to_owned(),
             n => format!("breaks {n} dependants"),
         }
+    } else if acting(book).any(|verb| interrupts(situation, verb)) {
+        "interrupts its use".to_owned()
     } else {
         "spares others".to_owned()
     };
@@ -180,6 +184,12 @@ fn impact_line(situation: &Situation<'_>, book: &Playbook) -> String {
         )
     };
     format!("{breaks}; {closed}")
+}
+
+/// Tells whether somebody who uses it now notices, as its connector says.
+fn interrupts(situation: &Situation<'_>, verb: Verb) -> bool {
+    let known = situation.capabilities.and_then(|all| all.get(&verb));
+    known.is_some_and(|capability| !capability.breaks.is_empty())
 }
 
 fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
@@ -218,15 +228,21 @@ fn disabled(situation: &Situation<'_>, book: &Playbook) -> Option<String> {
 
 fn do_nothing(situation: &Situation<'_>) -> Choice {
     let reach = situation.exposure.count();
+    let closed: Vec<&str> = situation.closed.iter().map(|l| l.as_str()).collect();
+    let keeps = match closed.is_empty() {
+        true => "whoever holds it keeps everything".to_owned(),
+        false => format!(
+            "closed already, by proof: {}; whoever holds it keeps the rest",
+            closed.join(", ")
+        ),
+    };
     Choice {
         playbook: None,
         key: Some(0),
         title: "Do nothing for now, with a reason".to_owned(),
         tier: Tier::Monitor,
         teams: vec!["SOC".to_owned()],
-        impact: format!(
-            "breaks nothing; whoever holds it keeps everything and reaches {reach} on the map"
-        ),
+        impact: format!("breaks nothing; {keeps} and reaches {reach} on the map"),
         closes: Vec::new(),
         slice: Slice::Look,
         leaves: held(situation),
@@ -286,6 +302,14 @@ step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
     }
 
     fn offered(confidence: Option<u8>, capabilities: Option<&Capabilities>) -> Vec<Choice> {
+        offered_after(&[], confidence, capabilities)
+    }
+
+    fn offered_after(
+        closed: &[Layer],
+        confidence: Option<u8>,
+        capabilities: Option<&Capabilities>,
+    ) -> Vec<Choice> {
         let books = PlaybookFile::parse(BOOKS).unwrap().playbooks;
         let mut alert = super::super::queue::tests::alert("a", Some(Severity::High), 1);
         alert.confidence = confidence;
@@ -318,6 +342,7 @@ step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
             capabilities,
             impact: &impact,
             exposure: &exposure,
+            closed: closed.iter().copied().collect(),
         };
         choices(&situation, &books)
     }
@@ -346,6 +371,35 @@ step = [{ do = "review_sessions", team = "SOC", tier = "monitor" }]
         let all = offered(Some(95), Some(&caps));
         assert_eq!(all[1].impact, "spares others; closes sessions");
         assert_eq!(all[2].impact, "breaks 1 dependant; closes credentials");
+    }
+
+    #[test]
+    fn an_option_that_its_connector_says_interrupts_does_not_say_that_it_spares() {
+        let mut caps = capabilities();
+        let sessions = caps.get_mut(&Verb::RevokeSessions).unwrap();
+        sessions.breaks = "whoever is signed in signs in again".to_owned();
+        let all = offered(Some(95), Some(&caps));
+        assert_eq!(all[1].impact, "interrupts its use; closes sessions");
+    }
+
+    #[test]
+    fn doing_nothing_after_something_was_proven_is_not_the_same_as_before() {
+        let caps = capabilities();
+        let all = offered_after(&[Layer::Credentials], Some(95), Some(&caps));
+        let nothing = all.last().unwrap();
+        assert!(
+            nothing
+                .impact
+                .contains("closed already, by proof: credentials; whoever holds it keeps the rest"),
+            "{}",
+            nothing.impact
+        );
+        assert!(
+            nothing
+                .leaves
+                .iter()
+                .all(|held| held.layer != Layer::Credentials)
+        );
     }
 
     #[rstest]

@@ -274,7 +274,7 @@ pub fn is_behind(settings: &SourceSettings, store: &Store) -> bool {
 }
 
 /// Alerts told in one piece: few enough that taking them into the queue holds up no key.
-const TOLD_AT_ONCE: usize = 500;
+const TOLD_AT_ONCE: usize = 128;
 
 /// What storing one batch gives to tell.
 #[derive(Debug, Default)]

@@ -40,7 +40,7 @@ use terminal::{Asked, Signals, next_key};
 pub const QUEUE: usize = 1_024;
 
 /// How long messages are taken in before keys and frames have their turn again.
-const SLICE: Duration = Duration::from_millis(2);
+const SLICE: Duration = Duration::from_millis(1);
 
 /// How long a frame is left alone with this core before what is left to do goes on: a worker of the kernel carries it to the
 /// terminal.

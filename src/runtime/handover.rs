@@ -21,6 +21,12 @@ pub enum Away {
     Editor(String),
 }
 
+/// Variables that name a pager, as POSIX `man` reads it.
+const PAGER: [&str; 1] = ["PAGER"];
+
+/// Variables that name an editor, the first before the second.
+const EDITOR: [&str; 2] = ["VISUAL", "EDITOR"];
+
 /// Names the program of a variable, split at spaces and run without a shell; the first variable that is set counts.
 fn program(variables: &[&str], otherwise: &str) -> Vec<String> {
     let given = variables.iter().filter_map(|name| std::env::var(name).ok());
@@ -39,14 +45,20 @@ fn command(argv: &[String]) -> Command {
     command
 }
 
-fn begun(argv: &[String], child: io::Result<Child>) -> Result<Child, String> {
-    child.map_err(|error| format!("cannot start `{}`: {error}", argv.join(" ")))
+fn begun(argv: &[String], variables: &[&str], child: io::Result<Child>) -> Result<Child, String> {
+    child.map_err(|error| {
+        format!(
+            "cannot start `{}`: {error}; ${} names what is started instead",
+            argv.join(" "),
+            variables.join(" or $")
+        )
+    })
 }
 
 /// Starts the pager on a text.
 pub fn pager(text: String) -> Result<Child, String> {
-    let argv = program(&["PAGER"], "less");
-    let mut child = begun(&argv, command(&argv).stdin(Stdio::piped()).spawn())?;
+    let argv = program(&PAGER, "less");
+    let mut child = begun(&argv, &PAGER, command(&argv).stdin(Stdio::piped()).spawn())?;
     if let Some(mut stdin) = child.stdin.take() {
         tokio::spawn(async move {
             // Who leaves the pager early wants no more of it.
@@ -75,8 +87,8 @@ impl Note {
 
     /// Starts the editor on it.
     pub fn edit(&self) -> Result<Child, String> {
-        let argv = program(&["VISUAL", "EDITOR"], "vi");
-        begun(&argv, command(&argv).arg(&self.0).spawn())
+        let argv = program(&EDITOR, "vi");
+        begun(&argv, &EDITOR, command(&argv).arg(&self.0).spawn())
     }
 
     /// Returns what stands in it now.

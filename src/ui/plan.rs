@@ -14,6 +14,7 @@ use crate::app::model::{Model, Phase, PlanView, Stage};
 use crate::app::row_state::RowState;
 use crate::domain::alert::age;
 use crate::domain::coverage::CellState;
+use crate::domain::handoff;
 use crate::domain::ids::PlanDigest;
 use crate::domain::plan::{Body, ImpactNode, Plan, PlanStep, RenderedRequest, Undo};
 use crate::domain::text::{show, show_identifier};
@@ -87,7 +88,7 @@ fn plan_lines(
     );
     if running {
         for step in &plan.steps {
-            lines.push(progress_line(model, digest, step, ui));
+            lines.push(progress_line(model, digest, plan, step, ui));
         }
         lines.extend(super::coverage::summary(model, &plan.alert, ui));
         lines.push(Line::default());
@@ -185,6 +186,9 @@ fn two_sides(
     (0..rows).map(beside).collect()
 }
 
+/// What a line says of something that stays; shown text follows.
+const STILL_HELD: &str = " the attacker then still holds";
+
 fn acting_side(plan: &Plan, running: bool, ui: Ui<'_>) -> Vec<(String, Role)> {
     let title = if running { "THE PLAN" } else { "IF YOU RUN IT" };
     let mut rows = vec![(title.to_owned(), Role::Title)];
@@ -205,19 +209,15 @@ fn acting_side(plan: &Plan, running: bool, ui: Ui<'_>) -> Vec<(String, Role)> {
         "depends on it"
     };
     rows.extend(nodes(what, &plan.impact.breaks, ui));
-    rows.push((" the attacker then still holds:".to_owned(), Role::Base));
+    // Each line says what it is about: under a heading, what a small screen cuts off would read as an empty answer.
     if plan.residual.is_empty() {
-        rows.push((
-            "   nothing that this connector knows of".to_owned(),
-            Role::Base,
-        ));
+        let text = format!("{STILL_HELD} nothing that this connector knows of");
+        rows.push((text, Role::Base));
     }
     for residual in &plan.residual {
-        let until = residual.lasts();
-        rows.push((
-            format!("   {}: {}, {until}", residual.layer, show(&residual.text)),
-            Role::Warn,
-        ));
+        let (layer, text) = (residual.layer, show(&residual.text));
+        let text = format!("{STILL_HELD} {layer}: {text}, {}", residual.lasts());
+        rows.push((text, Role::Warn));
     }
     rows
 }
@@ -390,7 +390,13 @@ fn request_lines(request: &RenderedRequest, label: &str) -> Vec<Line<'static>> {
 }
 
 /// Returns how one step stands: what this console sees at work, else what the journal tells.
-fn progress_line(model: &Model, digest: &PlanDigest, step: &PlanStep, ui: Ui<'_>) -> Line<'static> {
+fn progress_line(
+    model: &Model,
+    digest: &PlanDigest,
+    plan: &Plan,
+    step: &PlanStep,
+    ui: Ui<'_>,
+) -> Line<'static> {
     if let Some(undo) = model.decisions.undo_of(digest, &step.id) {
         let text = format!(" {} TAKEN BACK ({})", ui.glyphs.failed, undo.cell().words());
         return Line::from(vec![
@@ -416,8 +422,11 @@ fn progress_line(model: &Model, digest: &PlanDigest, step: &PlanStep, ui: Ui<'_>
                     .map_or_else(String::new, |v| v.says.clone());
                 (Some(act.cell()), note)
             }
-            None if step.is_handed_over() => (Some(CellState::HandedOff), step.team.clone()),
             None if running => (Some(CellState::Open), "waits for its turn".to_owned()),
+            None if step.is_handed_over() => {
+                let state = handoff::cell(digest, step, plan, &model.decisions);
+                (Some(state), step.team.clone())
+            }
             None => (Some(CellState::Open), "not sent".to_owned()),
         },
     };
@@ -456,7 +465,7 @@ fn foot_lines(model: &Model, view: &PlanView, ui: Ui<'_>, width: u16) -> Vec<Lin
         (Stage::Preview | Stage::Judging | Stage::TakingBack(_), Some((_, plan))) => {
             let first = match &view.stale {
                 Some(stale) => Line::styled(
-                    format!(" CHANGED: {stale}. ctrl-r reads it again."),
+                    format!(" CHANGED: {stale}. ctrl-r builds it anew."),
                     ui.theme.style(Role::Error),
                 ),
                 None => confirm_line(view, plan, ui, width),

@@ -107,6 +107,7 @@ fn options_on_a_large_map(bencher: divan::Bencher<'_, '_>) {
             exposure: &look.exposure,
             facts: &facts,
             assessment: &assessment,
+            closed: std::collections::BTreeSet::new(),
         };
         choices(&situation, &LOADED.playbooks)
     });

@@ -1,6 +1,6 @@
 //! An alert, an identity and a map, as short as a table row wants them, and what policy and playbooks make of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -200,6 +200,7 @@ impl Case {
             exposure: &look.exposure,
             facts: &facts,
             assessment: &assessment,
+            closed: BTreeSet::new(),
         };
         let choices = choices(&situation, &books);
         Made {

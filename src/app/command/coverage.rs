@@ -112,7 +112,7 @@ pub(super) const ROWS: &[Spec] = &[
         "close alert",
         &["X"],
         Records,
-        "Close the alert as contained. Refused while anything is neither proven nor accepted as a risk.",
+        "Close the alert as contained. Refused while a cell is open, failed, unknown or only requested, and nobody accepted its risk.",
     ),
     row(
         C::Help,

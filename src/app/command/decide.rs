@@ -40,7 +40,7 @@ pub(super) const ROWS: &[Spec] = &[
         &["X"],
         Records,
         Triage,
-        "Close the alert as contained. Refused while anything is not proven.",
+        "Close the alert as contained. Refused while anything is open, failed, unknown or only requested, and nobody accepted its risk.",
     ),
     spec(
         C::Note,

@@ -63,7 +63,7 @@ pub(super) const ROWS: &[Spec] = &[
     spec(
         C::Rebuild,
         "plan.rebuild",
-        "read again",
+        "build anew",
         &["ctrl-r"],
         Safe,
         Plan,

@@ -91,8 +91,17 @@ pub fn load(given: &[PathBuf], context: &Context<'_>) -> anyhow::Result<Loaded> 
 /// Refuses stores that are not there; an empty answer would look like an empty log.
 pub fn must_exist(stores: &[PathBuf]) -> anyhow::Result<()> {
     for store in stores {
-        std::fs::metadata(store)
-            .with_context(|| format!("cannot read the journal {}", store.display()))?;
+        match std::fs::metadata(store) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => anyhow::bail!(
+                "there is no journal in {}: nothing was decided there yet; --state-dir or --store names another",
+                store.display()
+            ),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot read the journal {}", store.display()));
+            }
+        }
     }
     Ok(())
 }

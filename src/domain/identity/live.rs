@@ -46,3 +46,46 @@ pub struct LiveContext {
     /// Owner attributes and the like that the provider itself stores.
     pub attributes: BTreeMap<String, Untrusted>,
 }
+
+impl LiveContext {
+    /// Says how much of what was asked was answered, as it follows a provider's name: `read`, `read in part`, `gave nothing`.
+    pub fn how_much(&self) -> &'static str {
+        let said = self.enabled.is_some()
+            || !self.sessions.is_empty()
+            || !self.scopes.is_empty()
+            || !self.grants.is_empty()
+            || !self.credentials.is_empty()
+            || !self.attributes.is_empty();
+        match (self.unknown.is_empty(), said) {
+            (true, _) => "read",
+            (false, true) => "read in part",
+            (false, false) => "gave nothing",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::all(Some(true), false, "read")]
+    #[case::nothing_to_tell(None, false, "read")]
+    #[case::part(Some(true), true, "read in part")]
+    #[case::none(None, true, "gave nothing")]
+    fn it_says_how_much_was_answered(
+        #[case] enabled: Option<bool>,
+        #[case] missed: bool,
+        #[case] said: &str,
+    ) {
+        let missed = missed.then(|| ("sessions".to_owned(), Untrusted::new("no answer")));
+        let live = LiveContext {
+            enabled,
+            unknown: missed.into_iter().collect(),
+            ..LiveContext::default()
+        };
+        assert_eq!(live.how_much(), said);
+    }
+}

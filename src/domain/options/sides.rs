@@ -119,7 +119,9 @@ pub fn held(situation: &Situation<'_>) -> Vec<Held> {
             counted(alive.len(), "credential", "credentials"),
             ends,
         );
-    } else if Exposure::of(situation.alert.pattern) >= Exposure::Exposed {
+    } else if Exposure::of(situation.alert.pattern) >= Exposure::Exposed
+        && !situation.closed.contains(&Layer::Credentials)
+    {
         add(
             Layer::Credentials,
             "the credential that it began with".to_owned(),

@@ -30,7 +30,11 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
     };
     let read = match model.live.get(&card.id) {
         Some(Live { loading: true, .. }) => "asking its provider".to_owned(),
-        Some(Live { at: Some(at), .. }) => format!("provider read {} ago", age(*at, ui.now)),
+        Some(Live {
+            at: Some(at),
+            context,
+            ..
+        }) => format!("provider {} {} ago", context.how_much(), age(*at, ui.now)),
         _ => "provider not read".to_owned(),
     };
     let room = usize::from(area.width).saturating_sub(cells(&read) + 14);

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::domain::coverage::CellState;
+use crate::domain::handoff;
 use crate::domain::plan::Plan;
 
 use super::super::export::{escape, table};
@@ -108,7 +109,9 @@ fn plans(incident: &Incident<'_>, text: &mut String) {
             let act = incident.decisions.act_of(&part.digest, &step.id);
             let state = match act {
                 Some(act) => act.cell(),
-                None if step.is_handed_over() => CellState::HandedOff,
+                None if step.is_handed_over() => {
+                    handoff::cell(&part.digest, step, plan, incident.decisions)
+                }
                 None => CellState::Open,
             };
             let requests: Vec<String> = step
