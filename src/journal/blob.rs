@@ -78,24 +78,20 @@ fn put(log: &LogDir, named: &Named, bytes: &[u8]) -> Result<BlobRef, JournalErro
     };
     let blobs = log.subdir(&log.dir, BLOBS)?;
     let dir = log.subdir(&blobs, &sha256[..2])?;
-    // Written again even when a file of that name stands there: it may be the torn rest of an earlier try.
-    // The same answer may be kept for two acts at once.
-    let own = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let temporary = format!("{sha256}.{}.{own}.tmp", std::process::id());
-    let file = log
-        .fs
-        .open(&dir, &temporary, How::Create, log.file_mode())
-        .map_err(log.failed("make", BLOBS))?;
-    let written = fill(log, &file, bytes);
-    let placed = written.and_then(|()| {
-        log.fs
-            .rename(&dir, &temporary, &dir, &sha256)
-            .map_err(log.failed("rename", BLOBS))
-    });
-    if let Err(error) = placed {
-        // What cannot be removed is a `.tmp` file that nothing refers to.
-        let _ = log.fs.remove(&dir, &temporary);
-        return Err(error);
+    // Under its own name at once, for then one wait for the disk brings both content and name. Nobody asks for it before
+    // that, and whatever else stands at the name is not trusted.
+    match log.fs.open(&dir, &sha256, How::New, log.file_mode()) {
+        Ok(file) => {
+            if let Err(error) = fill(log, &file, bytes) {
+                // Not removed: meanwhile another may have put a whole one there.
+                let _ = log.fs.truncate(&file, 0);
+                return Err(error);
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            replace(log, &dir, &sha256, bytes)?;
+        }
+        Err(error) => return Err(log.failed("make", BLOBS)(error)),
     }
     log.fs
         .sync_dir(&dir)
@@ -105,10 +101,31 @@ fn put(log: &LogDir, named: &Named, bytes: &[u8]) -> Result<BlobRef, JournalErro
     Ok(done)
 }
 
+/// Writes a file anew that may be the torn rest of an earlier try, or what an older record names: that one stays whole
+/// until there is another. The same answer may be kept for two acts at once.
+fn replace(log: &LogDir, dir: &File, sha256: &str, bytes: &[u8]) -> Result<(), JournalError> {
+    let own = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let temporary = format!("{sha256}.{}.{own}.tmp", std::process::id());
+    let file = log
+        .fs
+        .open(dir, &temporary, How::Create, log.file_mode())
+        .map_err(log.failed("make", BLOBS))?;
+    let emptied = log.fs.truncate(&file, 0);
+    let emptied = emptied.map_err(log.failed("empty", BLOBS));
+    let written = emptied.and_then(|()| fill(log, &file, bytes));
+    let placed = written.and_then(|()| {
+        log.fs
+            .rename(dir, &temporary, dir, sha256)
+            .map_err(log.failed("rename", BLOBS))
+    });
+    if placed.is_err() {
+        // What cannot be removed is a `.tmp` file that nothing refers to.
+        let _ = log.fs.remove(dir, &temporary);
+    }
+    placed
+}
+
 fn fill(log: &LogDir, file: &File, bytes: &[u8]) -> Result<(), JournalError> {
-    log.fs
-        .truncate(file, 0)
-        .map_err(log.failed("empty", BLOBS))?;
     let mut left = bytes;
     while !left.is_empty() {
         let n = write_once(&*log.fs, file, left).map_err(log.failed("write", BLOBS))?;

@@ -130,18 +130,20 @@ fn heading(digest: &PlanDigest, plan: &Plan, was_run: bool, ui: Ui<'_>) -> Vec<L
             Span::raw("contain "),
             Span::styled(name, ui.theme.style(Role::Title)),
             Span::raw(format!(
-                "  environment {environment}  playbook {}  ",
+                "  environment {environment}  playbook {}",
                 show(&plan.playbook)
             )),
+        ]),
+        Line::from(vec![
             Span::styled(
                 format!("{} tier", plan.tier),
                 ui.theme.style(tier_role(plan.tier)),
             ),
+            Span::styled(
+                format!("  digest {}  {left}", digest.short()),
+                ui.theme.style(Role::Muted),
+            ),
         ]),
-        Line::styled(
-            format!("digest {}  {left}", digest.short()),
-            ui.theme.style(Role::Muted),
-        ),
     ]
 }
 
@@ -157,7 +159,10 @@ fn two_sides(
     let right = nothing_side(model, plan, ui);
     let styled = |(text, role): (String, Role)| Line::styled(text, ui.theme.style(role));
     if width < 100 {
-        return left.into_iter().chain(right).map(styled).collect();
+        return [left, right]
+            .into_iter()
+            .flat_map(|s| headed(s, ui))
+            .collect();
     }
     let column = usize::from(width) / 2 - 2;
     let left = wrap_all(left.into_iter().map(styled).collect(), column);
@@ -184,6 +189,16 @@ fn two_sides(
         Line::from(spans)
     };
     (0..rows).map(beside).collect()
+}
+
+/// Puts a side's heading before its first line: a screen that ended between the two would show an empty answer.
+fn headed(side: Vec<(String, Role)>, ui: Ui<'_>) -> Vec<Line<'static>> {
+    let span = |(text, role): (String, Role)| Span::styled(text, ui.theme.style(role));
+    let mut spans = side.into_iter().map(span);
+    let first = Line::from_iter(spans.by_ref().take(2));
+    std::iter::once(first)
+        .chain(spans.map(Line::from))
+        .collect()
 }
 
 /// What a line says of something that stays; shown text follows.

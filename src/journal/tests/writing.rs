@@ -226,6 +226,22 @@ fn blobs_are_named_by_their_hash() {
     );
 }
 
+/// A crash may leave a name with nothing, or half of it, behind.
+#[rstest]
+#[case(b"")]
+#[case(b"evid")]
+#[case(b"EVIDENCE")]
+fn what_stands_at_the_name_of_evidence_is_not_trusted(#[case] torn: &[u8]) {
+    let place = Place::new();
+    let (writer, _) = place.open();
+    let blob = writer.shelf().put(b"evidence").unwrap();
+    let dir = place.log().join("blobs").join(&blob.sha256[..2]);
+    std::fs::write(dir.join(&blob.sha256), torn).unwrap();
+    assert_eq!(writer.shelf().put(b"evidence").unwrap(), blob);
+    assert_eq!(std::fs::read(dir.join(&blob.sha256)).unwrap(), b"evidence");
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+}
+
 #[test]
 fn the_same_evidence_is_kept_by_many_at_once() {
     let place = Place::new();
