@@ -195,8 +195,9 @@ fn two_sides(
 fn headed(side: Vec<(String, Role)>, ui: Ui<'_>) -> Vec<Line<'static>> {
     let span = |(text, role): (String, Role)| Span::styled(text, ui.theme.style(role));
     let mut spans = side.into_iter().map(span);
-    let first = Line::from_iter(spans.by_ref().take(2));
-    std::iter::once(first)
+    let mut first: Vec<Span<'static>> = spans.by_ref().take(2).collect();
+    first.insert(1, Span::raw(":"));
+    std::iter::once(Line::from(first))
         .chain(spans.map(Line::from))
         .collect()
 }
