@@ -6,16 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 
 mod later;
+mod may;
 mod revives;
 
 pub use self::later::later;
+use self::may::{Allowed, allowed, alone, begin};
 use self::revives::revives;
-use super::approval::{self, Go, Patience};
-use super::hands::{self, Hands, Taken};
+use super::approval::{self, Patience};
 use super::journal::{NotRecorded, Report};
-use super::planner;
 use super::services::Services;
-use super::steady;
 use crate::app::model::Phase;
 use crate::app::msg::Msg;
 use crate::connect::Connector;
@@ -24,7 +23,7 @@ use crate::domain::authority::Act;
 use crate::domain::coverage::{CellState, Proof, WireOutcome, cell};
 use crate::domain::decision::{
     Attempt, Decision, DecisionKind, Decisions, ErrorClass, Evidence, Intent, Outcome, Place,
-    PlanState, RecordType, Verify,
+    RecordType, Verify,
 };
 use crate::domain::identity::Identity;
 use crate::domain::ids::{IntentId, PlanDigest, StepId};
@@ -88,13 +87,10 @@ pub async fn run(
     (patience, stop): (Patience, &AtomicBool),
     report: &Report,
 ) -> Ended {
-    let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
-        return Ended::refused(format!("the journal holds no plan {}", digest.short()));
+    let (digest, state) = match begin(services, digest).await {
+        Ok(found) => found,
+        Err(reason) => return Ended::refused(reason),
     };
-    // Nothing is begun that could not be written down: a log that is damaged or lost its disk stops every act.
-    if let Some(reason) = services.journal.blocked().await {
-        return Ended::refused(format!("nothing can be recorded: {reason}"));
-    }
     let reason = reason.map(str::trim).filter(|r| !r.is_empty());
     if state.plan.tier == Tier::Hard && reason.is_none() {
         return Ended::refused("a plan of the hard tier needs a reason; nothing was sent");
@@ -134,119 +130,6 @@ pub async fn run(
         place: &state.place,
     };
     run.steps(&state.plan).await
-}
-
-/// What may be done.
-enum Allowed {
-    /// The plan, by this console alone.
-    Run(Option<Hands>),
-    /// Another one in its place.
-    Instead(PlanDigest),
-}
-
-async fn allowed(
-    services: &Services,
-    digest: &PlanDigest,
-    state: &PlanState,
-    reason: Option<&str>,
-    waiting: (Patience, &AtomicBool),
-    report: &Report,
-) -> Result<Allowed, String> {
-    let plan = &state.plan;
-    fresh(services, digest, plan).await?;
-    match approval::obtain(services, digest, state, reason, waiting, report).await? {
-        Go::Ahead => {}
-        Go::Instead(other) => return Ok(Allowed::Instead(other)),
-    }
-    let hands = alone(services, digest, plan, report)?;
-    // Waiting for the approval took time, so whatever is checked against the world is checked after it.
-    fresh(services, digest, plan).await?;
-    unchanged(services, plan)?;
-    for precondition in &plan.preconditions {
-        let connector = services.connectors.get(&precondition.connector);
-        let connector = connector
-            .ok_or_else(|| format!("connector `{}` is not configured", precondition.connector))?;
-        match connector.drift(precondition).await {
-            Ok(None) => {}
-            Ok(Some(drift)) => {
-                let (was, is) = (&drift.expected, &drift.found);
-                return Err(format!(
-                    "the plan is void, {}: was {was}, is {is}; build it anew",
-                    precondition.says
-                ));
-            }
-            Err(error) => {
-                return Err(format!(
-                    "cannot check the plan against the provider: {error}"
-                ));
-            }
-        }
-    }
-    Ok(Allowed::Run(hands))
-}
-
-/// Makes sure that nobody else acts on the identity; it stays so for as long as what is returned lives.
-fn alone(
-    services: &Services,
-    digest: &PlanDigest,
-    plan: &Plan,
-    report: &Report,
-) -> Result<Option<Hands>, String> {
-    let what = format!("plan {}", digest.short());
-    match hands::take(services.journal.store(), plan.identity.as_str(), &what) {
-        Ok(Taken::Here(hands)) => Ok(Some(hands)),
-        Ok(Taken::Elsewhere(who)) => Err(format!(
-            "{who} acts on {} now; wait until that has ended, and look what came of it",
-            plan.identity
-        )),
-        Err(error) => {
-            // Then only the records tell, as between hosts.
-            let text = format!("who else acts on {} cannot be told: {error}", plan.identity);
-            report(Msg::Notice {
-                level: crate::app::model::Level::Warn,
-                text,
-            });
-            Ok(None)
-        }
-    }
-}
-
-/// Makes sure that the map still says what people agreed to.
-fn unchanged(services: &Services, plan: &Plan) -> Result<(), String> {
-    let drift = plan
-        .impact
-        .drift(&planner::impact_of(services, &plan.identity));
-    if drift.is_empty() {
-        return Ok(());
-    }
-    let text = drift.join(", ");
-    Err(format!(
-        "the plan is void, what it touches has changed: {text}; build it anew"
-    ))
-}
-
-async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<(), String> {
-    if steady::now() >= plan.expires {
-        return Err(format!(
-            "the plan expired at {}; build it anew",
-            plan.expires
-        ));
-    }
-    if plan.drill != services.drill_speed.is_some() {
-        return Err(
-            "the plan was made on the drill and this is not it, or the other way round".to_owned(),
-        );
-    }
-    let known = digest.clone();
-    let look =
-        move |decisions: &Decisions| (decisions.was_run(&known), decisions.still_lives(&known));
-    let looked = services.journal.look_now(look).await;
-    let (was_run, lives) = looked.map_err(|e| e.to_string())?;
-    lives?;
-    if was_run {
-        return Err("the plan was run already; a plan runs once, so build it anew".to_owned());
-    }
-    Ok(())
 }
 
 impl Run<'_> {
@@ -628,12 +511,10 @@ pub async fn undo(
     step: &StepId,
     report: &Report,
 ) -> Ended {
-    let Some((digest, state)) = services.journal.plan(digest.as_str()).await else {
-        return Ended::refused(format!("the journal holds no plan {}", digest.short()));
+    let (digest, state) = match begin(services, digest).await {
+        Ok(found) => found,
+        Err(reason) => return Ended::refused(reason),
     };
-    if let Some(reason) = services.journal.blocked().await {
-        return Ended::refused(format!("nothing can be recorded: {reason}"));
-    }
     if let Err(reason) = approval::may(services, Act::Trigger, &state).await {
         return Ended::refused(reason);
     }

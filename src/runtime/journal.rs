@@ -4,7 +4,7 @@
 mod keeper;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -79,6 +79,8 @@ pub struct Journal {
     seen: PathBuf,
     posting: Option<Posting>,
     changes: watch::Receiver<u64>,
+    /// The same as long as the log is: who keeps evidence asks for it once, and waits for no write then.
+    shelf: Arc<OnceLock<Shelf>>,
 }
 
 impl Journal {
@@ -123,6 +125,7 @@ impl Journal {
             seen,
             posting,
             changes,
+            shelf: Arc::default(),
         }
     }
 
@@ -170,7 +173,12 @@ impl Journal {
         source: &str,
         bytes: Vec<u8>,
     ) -> Result<Evidence, NotRecorded> {
-        let shelf = self.ask(Order::Shelf).await??;
+        let shelf = if let Some(shelf) = self.shelf.get() {
+            shelf.clone()
+        } else {
+            let shelf = self.ask(Order::Shelf).await??;
+            self.shelf.get_or_init(|| shelf).clone()
+        };
         let put = tokio::task::spawn_blocking(move || shelf.put(&bytes)).await;
         let stored = put.map_err(|error| NotRecorded(error.to_string()))?;
         let stored = stored.map_err(|error| NotRecorded(error.to_string()))?;

@@ -6,7 +6,7 @@ use super::super::approval;
 use super::super::journal::Report;
 use super::super::services::Services;
 use super::super::steady;
-use super::{Ended, GAVE_WAY, NotRecorded, Run, alone};
+use super::{Ended, GAVE_WAY, NotRecorded, Run, alone, begin};
 use crate::domain::coverage::{CellState, Proof};
 use crate::domain::decision::{Decision, DecisionKind, Decisions, PlanState};
 use crate::domain::ids::{PlanDigest, StepId};
@@ -49,12 +49,7 @@ async fn attempt(
     early: Option<&str>,
     report: &Report,
 ) -> Result<Ended, String> {
-    let found = services.journal.plan(digest.as_str()).await;
-    let (digest, state) =
-        found.ok_or_else(|| format!("the journal holds no plan {}", digest.short()))?;
-    if let Some(reason) = services.journal.blocked().await {
-        return Err(format!("nothing can be recorded: {reason}"));
-    }
+    let (digest, state) = begin(services, digest).await?;
     match early {
         Some(_) => approval::may(services, super::Act::Trigger, &state).await?,
         // Time asks for what was agreed to when the plan was run.
