@@ -665,7 +665,7 @@ impl Setup {
     }
 
     /// Returns the store, alone for as long as the guard lives.
-    pub fn store(&self) -> parking_lot::MutexGuard<'_, Store> {
+    pub fn store(&self) -> parking_lot::FairMutexGuard<'_, Store> {
         self.store.lock()
     }
 

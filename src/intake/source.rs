@@ -273,8 +273,8 @@ pub fn is_behind(settings: &SourceSettings, store: &Store) -> bool {
     }
 }
 
-/// Alerts told in one piece: few enough that taking them into the queue holds up no key.
-const TOLD_AT_ONCE: usize = 128;
+/// Alerts told in one piece, at most.
+const TOLD_AT_ONCE: usize = 500;
 
 /// What storing one batch gives to tell.
 #[derive(Debug, Default)]

@@ -261,7 +261,7 @@ pub struct Store {
 
 /// A store that several threads use. Whoever stores without a pause does not keep it from whoever asks for one alert: who
 /// waited for it gets it next (`parking_lot`, section "Fairness" of its mutex).
-pub type LockedStore = parking_lot::Mutex<Store>;
+pub type LockedStore = parking_lot::FairMutex<Store>;
 
 impl Store {
     /// Opens the store in `dir`, making what is missing: directories 0700 and files 0600, or 2770 and 0660 when `dir`

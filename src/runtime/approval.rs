@@ -78,6 +78,11 @@ pub async fn may(services: &Services, act: Act, state: &PlanState) -> Result<(),
     authority.roster.allows(&own, act, &state.plan).map(drop)
 }
 
+/// Tells whether somebody may be waited for before a plan is run.
+pub const fn may_take_time(services: &Services) -> bool {
+    services.authority.is_some() || services.drill_speed.is_some()
+}
+
 /// Makes sure that a plan may be run and has the approval it needs; returns why it has not.
 pub async fn obtain(
     services: &Services,

@@ -32,8 +32,10 @@ use crate::ui::glyphs::Glyphs;
 use crate::ui::theme::{Depth, Theme, Themes};
 use crate::ui::{self, Ui};
 
+mod inbox;
 mod terminal;
 
+use inbox::Inbox;
 use terminal::{Asked, Signals, next_key};
 
 /// Length of the one message queue. A full queue slows the senders down, never the keys.
@@ -92,7 +94,7 @@ pub struct Console {
     look: Look,
     screen: Screen,
     effects: Effects,
-    inbox: mpsc::Receiver<Msg>,
+    inbox: Inbox,
     script: Option<Script>,
     /// Whether a frame was drawn since the last key.
     answered: bool,
@@ -203,7 +205,7 @@ impl Console {
             look,
             screen,
             effects,
-            inbox,
+            inbox: Inbox::new(inbox),
             script: None,
             answered: false,
             asked_at: Instant::now(),
@@ -323,7 +325,7 @@ impl Console {
         let mut away = self.take_one(first);
         while away.is_none()
             && Instant::now() < until
-            && let Ok(msg) = self.inbox.try_recv()
+            && let Some(msg) = self.inbox.try_recv()
         {
             away = self.take_one(msg);
         }

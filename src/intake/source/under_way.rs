@@ -147,8 +147,7 @@ mod tests {
     use super::super::lines::Line;
     use super::super::tests::line;
     use super::*;
-    use crate::intake::store::Store;
-    use crate::intake::store::{Cursor, FileCursor};
+    use crate::intake::store::{Cursor, FileCursor, Store};
 
     fn batch(ids: std::ops::Range<usize>) -> Builder {
         let mut builder = Builder::new("s", &Decoding::plain(), Timestamp::UNIX_EPOCH);

@@ -46,8 +46,8 @@ pub(super) async fn allowed(
     report: &Report,
 ) -> Result<Allowed, String> {
     let plan = &state.plan;
-    // Nobody is asked about a plan that cannot be run. Where nobody can be, it is looked at below alone.
-    if services.authority.is_some() || services.drill_speed.is_some() {
+    // Nobody is asked about a plan that cannot be run.
+    if approval::may_take_time(services) {
         fresh(services, digest, plan).await?;
     }
     match approval::obtain(services, digest, state, reason, waiting, report).await? {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::domain::coverage::CellState;
+use crate::domain::decision::Act;
 use crate::domain::handoff;
 use crate::domain::plan::Plan;
 
@@ -107,13 +108,10 @@ fn plans(incident: &Incident<'_>, text: &mut String) {
         );
         for step in &plan.steps {
             let act = incident.decisions.act_of(&part.digest, &step.id);
-            let state = match act {
-                Some(act) => act.cell(),
-                None if step.is_handed_over() => {
-                    handoff::cell(&part.digest, step, plan, incident.decisions)
-                }
-                None => CellState::Open,
-            };
+            let state = act.map_or_else(
+                || handoff::cell(&part.digest, step, plan, incident.decisions),
+                Act::cell,
+            );
             let requests: Vec<String> = step
                 .requests
                 .iter()
