@@ -180,6 +180,8 @@ pub enum Msg {
     InventoryRead(Option<Arc<Inventory>>),
     /// How the drill stands.
     Drill(DrillView),
+    /// What a drill tells first, in the order in which it is to be read; shown text.
+    Story(Vec<String>),
     /// Something to tell the analyst.
     Notice {
         /// How bad.

@@ -147,10 +147,18 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
         Msg::InventoryRead(read) => return reload::take(model, read, now),
         Msg::Judged(judged) => readiness_screen::take(model, judged),
         Msg::Drill(view) => (model.drill, model.dirty) = (Some(view), true),
+        Msg::Story(lines) => tell(model, lines, now),
         Msg::Notice { level, text } => model.say(now, level, text),
         Msg::Terminate => model.quit = true,
     }
     Vec::new()
+}
+
+/// Tells a story. Messages are read from the latest to the first.
+fn tell(model: &mut Model, lines: Vec<String>, now: Timestamp) {
+    for line in lines.into_iter().rev() {
+        model.say(now, Level::Info, line);
+    }
 }
 
 /// Takes in alerts, and lets the policy look at them.

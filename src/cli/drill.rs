@@ -340,12 +340,7 @@ impl Running {
             intruder_in: true,
             score,
         });
-        for line in drill.scenario.story().iter().rev() {
-            (self.report)(Msg::Notice {
-                level: Level::Info,
-                text: line.clone(),
-            });
-        }
+        (self.report)(Msg::Story(drill.scenario.story().to_vec()));
         let (report, journal) = (self.report.clone(), self.setup.services.journal.clone());
         let (mut lab, cancel) = (drill.lab, self.cancel.clone());
         let lesson = drill.scenario.debrief().clone();

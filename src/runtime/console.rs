@@ -144,6 +144,9 @@ fn trace(msg: &Msg) {
             text,
         } => tracing::info!("{}", told(text)),
         Msg::Notice { text, .. } => tracing::warn!("{}", told(text)),
+        Msg::Story(lines) => lines
+            .iter()
+            .for_each(|line| tracing::info!("{}", told(line))),
         Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
             tracing::error!("journal: {}", told(text));
         }

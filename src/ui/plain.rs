@@ -52,7 +52,8 @@ impl Plain {
             Msg::Duty(Some(holder)) => vec![format!("alerts are taken in by {}", show(holder))],
             Msg::JournalProblem(problem) => self.journal(problem.as_deref()),
             Msg::Unrecorded(text) => vec![format!("ERROR: {}", show(text))],
-            Msg::Notice { level, text } => vec![format!("{}: {}", word(*level), show(text))],
+            Msg::Story(lines) => lines.iter().map(|line| told(Level::Info, line)).collect(),
+            Msg::Notice { level, text } => vec![told(*level, text)],
             Msg::Drill(view) => self.drill(view),
             _ => Vec::new(),
         };
@@ -130,6 +131,10 @@ impl Plain {
             .into_iter()
             .collect()
     }
+}
+
+fn told(level: Level, text: &str) -> String {
+    format!("{}: {}", word(level), show(text))
 }
 
 const fn word(level: Level) -> &'static str {

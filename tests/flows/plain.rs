@@ -52,6 +52,15 @@ fn of_a_flood_the_worst_are_told_and_the_rest_is_counted() {
 }
 
 #[test]
+fn a_story_is_told_from_its_beginning() {
+    let story = Msg::Story(vec!["first".into(), "then".into()]);
+    assert_eq!(
+        told(&mut Plain::default(), &story),
+        ["00:00:00Z info: first", "00:00:00Z info: then"]
+    );
+}
+
+#[test]
 fn what_did_not_change_is_not_told_again() {
     let mut plain = Plain::default();
     let source = |healthy, text: &str| Msg::Source {
