@@ -10,7 +10,7 @@ mod may;
 mod revives;
 
 pub use self::later::later;
-use self::may::{Allowed, allowed, alone, begin};
+use self::may::{Allowed, Found, allowed, alone, begin};
 use self::revives::revives;
 use super::approval::{self, Patience};
 use super::journal::{NotRecorded, Report};
@@ -87,15 +87,15 @@ pub async fn run(
     (patience, stop): (Patience, &AtomicBool),
     report: &Report,
 ) -> Ended {
-    let (digest, state) = match begin(services, digest).await {
+    let found = match begin(services, digest).await {
         Ok(found) => found,
         Err(reason) => return Ended::refused(reason),
     };
     let reason = reason.map(str::trim).filter(|r| !r.is_empty());
-    if state.plan.tier == Tier::Hard && reason.is_none() {
+    if found.state.plan.tier == Tier::Hard && reason.is_none() {
         return Ended::refused("a plan of the hard tier needs a reason; nothing was sent");
     }
-    let _hands = match allowed(services, &digest, &state, reason, (patience, stop), report).await {
+    let _hands = match allowed(services, &found, reason, (patience, stop), report).await {
         Ok(Allowed::Run(hands)) => hands,
         Ok(Allowed::Instead(instead)) => {
             let waiting = (Patience::Leave, stop);
@@ -103,6 +103,7 @@ pub async fn run(
         }
         Err(reason) => return Ended::refused(reason),
     };
+    let Found { digest, state, .. } = found;
     // Who confirmed it stands in the log by itself, before the first step does.
     let confirmed = Decision {
         plan: Some(digest.clone()),
@@ -210,12 +211,17 @@ impl Run<'_> {
             self.phase(&step.id, Phase::Ended(CellState::HandedOff, says));
             return Ok(Some(CellState::HandedOff));
         }
-        let intent = self.intent(plan, step, false).await?;
-        // Between the look whether it ran already and this record, another console may have begun the same plan.
-        if !*begun && !self.may_go_on(&intent).await? {
-            self.not_sent(step, &intent, GAVE_WAY.to_owned()).await?;
-            return Ok(None);
-        }
+        let intent = if *begun {
+            self.intent(plan, step, false).await?
+        } else {
+            // Between the look whether it ran already and this record, another console may have begun the same plan.
+            let (intent, goes_on) = self.first_intent(plan, step, Decisions::may_go_on).await?;
+            if !goes_on {
+                self.not_sent(step, &intent, GAVE_WAY.to_owned()).await?;
+                return Ok(None);
+            }
+            intent
+        };
         *begun = true;
         let state = if step.verb == Verb::PreserveEvidence {
             self.keep_evidence(plan, step, &intent).await?
@@ -244,19 +250,37 @@ impl Run<'_> {
         Ok(Some(state))
     }
 
-    async fn may_go_on(&self, intent: &IntentId) -> Result<bool, NotRecorded> {
-        let intent = intent.clone();
-        let look = move |decisions: &Decisions| decisions.may_go_on(&intent);
-        self.services.journal.look(look).await
-    }
-
     async fn intent(
         &self,
         plan: &Plan,
         step: &PlanStep,
         undo: bool,
     ) -> Result<IntentId, NotRecorded> {
-        let intent = Intent {
+        let intent = self.intended(plan, step, undo);
+        let journal = &self.services.journal;
+        journal.record(RecordType::Intent, &intent).await?;
+        Ok(intent.intent)
+    }
+
+    /// Writes an intent down, and tells whether it goes on: another console may have written one before it.
+    async fn first_intent(
+        &self,
+        plan: &Plan,
+        step: &PlanStep,
+        goes_on: fn(&Decisions, &IntentId) -> bool,
+    ) -> Result<(IntentId, bool), NotRecorded> {
+        let intent = self.intended(plan, step, false);
+        let own = intent.intent.clone();
+        let look = move |decisions: &Decisions| goes_on(decisions, &own);
+        let journal = &self.services.journal;
+        let goes_on = journal
+            .record_and_look(RecordType::Intent, &intent, look)
+            .await?;
+        Ok((intent.intent, goes_on))
+    }
+
+    fn intended(&self, plan: &Plan, step: &PlanStep, undo: bool) -> Intent {
+        Intent {
             intent: IntentId::new(uuid::Uuid::now_v7().to_string()),
             digest: self.digest.clone(),
             step: step.id.clone(),
@@ -269,12 +293,7 @@ impl Run<'_> {
             undo,
             incident: plan.incident.as_ref().map(|i| i.raw().to_owned()),
             process: crate::journal::process(),
-        };
-        self.services
-            .journal
-            .record(RecordType::Intent, &intent)
-            .await?;
-        Ok(intent.intent)
+        }
     }
 
     async fn keep_evidence(
@@ -511,7 +530,7 @@ pub async fn undo(
     step: &StepId,
     report: &Report,
 ) -> Ended {
-    let (digest, state) = match begin(services, digest).await {
+    let Found { digest, state, .. } = match begin(services, digest).await {
         Ok(found) => found,
         Err(reason) => return Ended::refused(reason),
     };

@@ -58,8 +58,19 @@ pub(super) enum Order {
 /// Records of one caller, and who waits for them.
 pub(super) struct Wanted {
     records: Vec<(RecordType, Value)>,
-    answer: oneshot::Sender<Result<(), NotRecorded>>,
+    answer: Answer,
 }
+
+/// What is told to who waits for records.
+pub(super) enum Answer {
+    /// Whether they are on the disk.
+    Written(oneshot::Sender<Result<(), NotRecorded>>),
+    /// The same, to one who then looks at what all logs hold by now.
+    Seen(Written),
+}
+
+/// What looks at the fold once records are on the disk, or are not.
+type Written = Box<dyn FnOnce(Result<(), NotRecorded>, &Decisions) + Send>;
 
 impl Order {
     /// Tells whether the answer is in the records, so that those written last have to be read before.
@@ -131,13 +142,35 @@ impl Journal {
 
     /// Writes records durably: when this returns, they are on the disk, or an error says that they are not.
     pub async fn append(&self, records: Vec<(RecordType, Value)>) -> Result<(), NotRecorded> {
-        self.ask(|answer| Order::Append(Wanted { records, answer }))
-            .await?
+        self.ask(|answer| {
+            let answer = Answer::Written(answer);
+            Order::Append(Wanted { records, answer })
+        })
+        .await?
     }
 
     /// Writes one typed record durably.
     pub async fn record(&self, kind: RecordType, body: &impl Serialize) -> Result<(), NotRecorded> {
         self.append(vec![record(kind, body)?]).await
+    }
+
+    /// Writes one typed record durably, and then asks the fold of all logs something as they stand on the disk: who has to
+    /// know whether another was first waits once.
+    pub async fn record_and_look<T: Send + 'static>(
+        &self,
+        kind: RecordType,
+        body: &impl Serialize,
+        look: impl FnOnce(&Decisions) -> T + Send + 'static,
+    ) -> Result<T, NotRecorded> {
+        let records = vec![record(kind, body)?];
+        self.ask(|answer| {
+            let answer = Answer::Seen(Box::new(move |written, decisions| {
+                // Whoever asked may be gone.
+                let _ = answer.send(written.map(|()| look(decisions)));
+            }));
+            Order::Append(Wanted { records, answer })
+        })
+        .await?
     }
 
     /// Writes decisions durably, all or none.

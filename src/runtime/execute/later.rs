@@ -6,7 +6,7 @@ use super::super::approval;
 use super::super::journal::Report;
 use super::super::services::Services;
 use super::super::steady;
-use super::{Ended, GAVE_WAY, NotRecorded, Run, alone, begin};
+use super::{Ended, Found, GAVE_WAY, NotRecorded, Run, alone, begin};
 use crate::domain::coverage::{CellState, Proof};
 use crate::domain::decision::{Decision, DecisionKind, Decisions, PlanState};
 use crate::domain::ids::{PlanDigest, StepId};
@@ -49,7 +49,7 @@ async fn attempt(
     early: Option<&str>,
     report: &Report,
 ) -> Result<Ended, String> {
-    let (digest, state) = begin(services, digest).await?;
+    let Found { digest, state, .. } = begin(services, digest).await?;
     match early {
         Some(_) => approval::may(services, super::Act::Trigger, &state).await?,
         // Time asks for what was agreed to when the plan was run.
@@ -119,10 +119,9 @@ async fn attempt(
             let decisions = std::slice::from_ref(&confirmed);
             services.journal.record_decisions(decisions).await?;
         }
-        let intent = run.intent(&state.plan, step, false).await?;
-        let own = intent.clone();
-        let look = move |decisions: &Decisions| decisions.may_go_on_alone(&own);
-        if !services.journal.look_now(look).await? {
+        let goes_on = Decisions::may_go_on_alone;
+        let (intent, goes_on) = run.first_intent(&state.plan, step, goes_on).await?;
+        if !goes_on {
             return run.not_sent(step, &intent, GAVE_WAY.to_owned()).await;
         }
         if let Some(gone) = gone {

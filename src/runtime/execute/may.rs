@@ -13,15 +13,30 @@ use crate::domain::decision::{Decisions, PlanState};
 use crate::domain::ids::PlanDigest;
 use crate::domain::plan::Plan;
 
+/// A plan of which something is to be done.
+pub(super) struct Found {
+    pub digest: PlanDigest,
+    pub state: PlanState,
+    /// Why it cannot be run any more, as all logs had it when it was asked for.
+    spent: Result<(), String>,
+}
+
 /// Finds a plan of which something is to be done. Nothing is begun that could not be written down: a log that is damaged or
 /// lost its disk stops every act.
-pub(super) async fn begin(
-    services: &Services,
-    digest: &PlanDigest,
-) -> Result<(PlanDigest, PlanState), String> {
+pub(super) async fn begin(services: &Services, digest: &PlanDigest) -> Result<Found, String> {
     let journal = &services.journal;
+    let wanted = digest.clone();
+    let look = move |decisions: &Decisions| {
+        let (digest, state) = decisions.plan(wanted.as_str())?;
+        Some(Found {
+            digest: digest.clone(),
+            state: state.clone(),
+            spent: unspent(decisions, digest),
+        })
+    };
     // Asked together: each by itself may have to wait for what others write.
-    let (found, blocked) = tokio::join!(journal.plan(digest.as_str()), journal.blocked());
+    let (found, blocked) = tokio::join!(journal.look_now(look), journal.blocked());
+    let found = found.map_err(|error| error.to_string())?;
     let found = found.ok_or_else(|| format!("the journal holds no plan {}", digest.short()))?;
     match blocked {
         None => Ok(found),
@@ -39,24 +54,33 @@ pub(super) enum Allowed {
 
 pub(super) async fn allowed(
     services: &Services,
-    digest: &PlanDigest,
-    state: &PlanState,
+    Found {
+        digest,
+        state,
+        spent,
+    }: &Found,
     reason: Option<&str>,
     waiting: (Patience, &AtomicBool),
     report: &Report,
 ) -> Result<Allowed, String> {
     let plan = &state.plan;
     // Nobody is asked about a plan that cannot be run.
-    if approval::may_take_time(services) {
-        fresh(services, digest, plan).await?;
-    }
+    timely(services, plan)?;
+    spent.clone()?;
     match approval::obtain(services, digest, state, reason, waiting, report).await? {
         Go::Ahead => {}
         Go::Instead(other) => return Ok(Allowed::Instead(other)),
     }
     let hands = alone(services, digest, plan, report)?;
-    // Waiting for the approval took time, so whatever is checked against the world is checked after it.
-    fresh(services, digest, plan).await?;
+    // Whatever is checked against the world is checked after somebody was waited for. Who began the plan in the blink of an
+    // eye where nobody was is seen when the first intent is written.
+    timely(services, plan)?;
+    if approval::may_take_time(services) {
+        let known = digest.clone();
+        let look = move |decisions: &Decisions| unspent(decisions, &known);
+        let looked = services.journal.look_now(look).await;
+        looked.map_err(|error| error.to_string())??;
+    }
     unchanged(services, plan)?;
     for precondition in &plan.preconditions {
         let connector = services.connectors.get(&precondition.connector);
@@ -121,7 +145,8 @@ fn unchanged(services: &Services, plan: &Plan) -> Result<(), String> {
     ))
 }
 
-async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<(), String> {
+/// Makes sure that a plan is run before it expires, and where it was made.
+fn timely(services: &Services, plan: &Plan) -> Result<(), String> {
     if steady::now() >= plan.expires {
         return Err(format!(
             "the plan expired at {}; build it anew",
@@ -133,13 +158,13 @@ async fn fresh(services: &Services, digest: &PlanDigest, plan: &Plan) -> Result<
             "the plan was made on the drill and this is not it, or the other way round".to_owned(),
         );
     }
-    let known = digest.clone();
-    let look =
-        move |decisions: &Decisions| (decisions.was_run(&known), decisions.still_lives(&known));
-    let looked = services.journal.look_now(look).await;
-    let (was_run, lives) = looked.map_err(|e| e.to_string())?;
-    lives?;
-    if was_run {
+    Ok(())
+}
+
+/// Makes sure that the logs let a plan be run.
+fn unspent(decisions: &Decisions, digest: &PlanDigest) -> Result<(), String> {
+    decisions.still_lives(digest)?;
+    if decisions.was_run(digest) {
         return Err("the plan was run already; a plan runs once, so build it anew".to_owned());
     }
     Ok(())

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::super::distance::Distance;
 use super::super::gate::Gate;
 use super::super::space::Space;
-use super::{NotRecorded, Order, Report, Wanted};
+use super::{Answer, NotRecorded, Order, Report, Wanted};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry, RecordType};
@@ -316,10 +316,22 @@ impl Keeper {
         self.unread();
         // Before the answers: who ends the journal next waits for the head that is handed on here.
         self.anchors.look(self.writer.as_mut(), &self.report);
+        let mut looking = Vec::new();
         for (answer, written) in answered {
-            let _ = answer.send(written);
+            match answer {
+                Answer::Written(sender) => {
+                    let _ = sender.send(written);
+                }
+                Answer::Seen(look) => looking.push((look, written)),
+            }
         }
-        self.take_own();
+        match looking.is_empty() {
+            true => self.take_own(),
+            false => self.read_since(Instant::now()),
+        }
+        for (look, written) in looking {
+            look(written, &self.decisions);
+        }
     }
 
     /// Waits a moment for the others that wrote together before. Who asks for something meanwhile is answered, as it is what

@@ -201,10 +201,15 @@ async fn no_look_misses_what_another_console_wrote_before_it() {
         .collect();
     for n in 1..=40 {
         other.record_decisions(&[note("freeze")]).await.unwrap();
-        let looks = (0..4).map(|_| {
-            let freezes = |known: &Decisions| known.of_alert(&AlertId::new("freeze")).len();
-            asked.look_now(freezes)
-        });
+        let freezes = |known: &Decisions| known.of_alert(&AlertId::new("freeze")).len();
+        let mine = |known: &Decisions| known.of_alert(&AlertId::new("mine")).len();
+        let both = move |known: &Decisions| (freezes(known), mine(known));
+        let own = note("mine");
+        let record = asked.record_and_look(RecordType::Decision, &own, both);
+        assert_eq!(record.await.unwrap(), (2 * n - 1, n));
+        other.record_decisions(&[note("freeze")]).await.unwrap();
+        let n = n * 2;
+        let looks = (0..4).map(|_| asked.look_now(freezes));
         for told in futures::future::join_all(looks).await {
             assert_eq!(told.unwrap(), n);
         }
