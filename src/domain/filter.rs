@@ -17,6 +17,23 @@ pub struct Filter {
     pub terms: Vec<Term>,
 }
 
+impl Filter {
+    /// Tells whether this lets nothing through that another does not: the same with more behind it, as when somebody types
+    /// on. Only what an alert itself says is the same a moment later, so that nothing else counts.
+    pub fn narrows(&self, other: &Self) -> bool {
+        let is_in = |theirs: &Term, mine: &Term| match (&theirs.test, &mine.test) {
+            (Test::Text(theirs), Test::Text(longer)) if !mine.negated => longer.contains(theirs),
+            (Test::Text(_) | Test::Severity(..) | Test::Pattern(_) | Test::Hygiene(_), _) => {
+                theirs.test == mine.test
+            }
+            _ => false,
+        };
+        let both = || other.terms.iter().zip(&self.terms);
+        other.terms.len() <= self.terms.len()
+            && both().all(|(theirs, mine)| theirs.negated == mine.negated && is_in(theirs, mine))
+    }
+}
+
 /// One condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
@@ -565,6 +582,26 @@ mod tests {
         let negated: Vec<bool> = filter.terms.iter().map(|t| t.negated).collect();
         assert_eq!(negated, [false, false, true, false, false]);
         assert!(Filter::parse(" \"\" ").unwrap().is_all());
+    }
+
+    #[rstest]
+    #[case("ab", "a", true)]
+    #[case("ba", "a", true)]
+    #[case("a", "a", true)]
+    #[case("a b", "a", true)]
+    #[case("sev:low age>5m", "sev:low", true)]
+    #[case("a", "ab", false)]
+    #[case("b", "a", false)]
+    #[case("-ab", "-a", false)]
+    #[case("-a", "a", false)]
+    #[case("b a", "a", false)]
+    #[case("sev:high", "sev:low", false)]
+    // What others do changes these at any time.
+    #[case("state:new a", "state:new", false)]
+    #[case("owner:ab", "owner:a", false)]
+    fn typing_on_narrows(#[case] text: &str, #[case] before: &str, #[case] is: bool) {
+        let parse = |text| Filter::parse(text).unwrap();
+        assert_eq!(parse(text).narrows(&parse(before)), is);
     }
 
     #[rstest]

@@ -22,7 +22,7 @@ use groups::Groups;
 use names::{Folded, Name, Names};
 use order::{Order, Rank};
 use places::Places;
-use sieve::Sieve;
+use sieve::{Sieve, Sifted};
 use slim::{Slim, Who};
 
 mod arrive;
@@ -90,6 +90,10 @@ pub struct Queue {
     chosen: Option<Order>,
     /// The filter at work.
     sieve: Option<Sieve>,
+    /// What let those through, as long as no alert came or moved since it began to look.
+    sifted: Option<Sifted>,
+    /// Whether none did since the filter at work began.
+    is_still: bool,
     waiting: Vec<Slot>,
     /// Alerts in the order that belong elsewhere by now, with what their class and exposure should be.
     displaced: HashMap<Slot, (u16, u32)>,
@@ -173,6 +177,8 @@ impl Default for Queue {
             order: Order::default(),
             chosen: None,
             sieve: None,
+            sifted: None,
+            is_still: false,
             waiting: Vec::new(),
             displaced: HashMap::new(),
             lanes: HashMap::new(),
@@ -264,6 +270,7 @@ impl Queue {
 
     /// Moves what waited into the order, and to its place what belongs elsewhere by now.
     pub fn take_in_waiting(&mut self) {
+        self.stir();
         let moved = !self.displaced.is_empty();
         let displaced = std::mem::take(&mut self.displaced);
         let stood = displaced
@@ -363,10 +370,22 @@ impl Queue {
     /// [`Self::look_on`] until it has looked at all; until then what was shown stays.
     pub fn set_filter(&mut self, filter: &Filter, facts: Facts<'_>) {
         if filter.is_all() {
-            (self.sieve, self.chosen, self.refold) = (None, None, true);
+            (self.sieve, self.sifted) = (None, None);
+            (self.chosen, self.refold) = (None, true);
             self.fold();
         } else {
-            self.sieve = Some(Sieve::new(filter, &self.texts, facts));
+            let sifted = self.sifted.as_ref();
+            let within = sifted.and_then(|sifted| sifted.within(filter));
+            self.sieve = Some(Sieve::new(filter, &self.texts, facts, within));
+            self.is_still = true;
+        }
+    }
+
+    /// Alerts come or move: what a filter let through before says nothing about them.
+    fn stir(&mut self) {
+        (self.sifted, self.is_still) = (None, false);
+        if let Some(sieve) = &mut self.sieve {
+            sieve.widen();
         }
     }
 
@@ -378,8 +397,12 @@ impl Queue {
         if sieve.look_on(&self.rows, &self.texts) {
             return true;
         }
-        self.chosen = Some(self.order.sifted(|slot| sieve.passes(slot)));
-        (self.sieve, self.refold) = (None, true);
+        let narrow = self.chosen.as_ref().filter(|_| sieve.is_narrow());
+        let among = narrow.unwrap_or(&self.order);
+        self.chosen = Some(among.sifted(|slot| sieve.passes(slot)));
+        let ended = self.sieve.take().map(Sieve::ended);
+        self.sifted = ended.filter(|_| self.is_still);
+        self.refold = true;
         self.fold();
         false
     }

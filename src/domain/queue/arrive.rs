@@ -88,6 +88,7 @@ impl Queue {
         follow: bool,
         known: &dyn Fn(&Subject) -> Standing,
     ) {
+        self.stir();
         let was_empty = self.order.len() == 0;
         let rows: Vec<&Row> = rows.into_iter().collect();
         for rows in rows.chunks(TOGETHER) {

@@ -59,15 +59,20 @@ enum Kind {
     Nobody(Name, Lane, ActionPattern, Name, Name),
 }
 
-/// What is known of a group; nothing of one that no alert shown is of.
+/// What is known of a group.
 #[derive(Clone, Copy, Debug, Default)]
 struct Group {
-    head: Option<Rank>,
+    head: Rank,
     alerts: u32,
     /// How often they came, all together.
     times: u64,
     worst: Option<Severity>,
+    /// The folding that this is of.
+    folding: u32,
 }
+
+/// There may be as many as alerts.
+const _: () = assert!(size_of::<Group>() == 32);
 
 /// Which alerts are of one kind. A kind is looked up once for each alert and has a number from then on: whatever filter
 /// is in force, folding a million alerts hashes nothing.
@@ -129,13 +134,18 @@ pub struct Folded {
     pub worst: Option<Severity>,
 }
 
+/// Alerts of which the groups are looked up before the first of them is counted in.
+const TOGETHER: usize = 32;
+
 /// The lines of a folded queue.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Groups {
     kinds: Kinds,
     heads: Order,
-    /// By the number of their kind.
+    /// By the number of their kind. One of an earlier folding is nothing: of few alerts few groups are looked at.
     groups: Vec<Group>,
+    /// Counts foldings, from one on.
+    folding: u32,
     /// Whom incidents are about.
     people: HashMap<u32, HashSet<u32>>,
 }
@@ -143,9 +153,17 @@ pub struct Groups {
 impl Groups {
     /// Returns lines without alerts.
     pub fn by(by: Grouping) -> Self {
-        let mut groups = Self::default();
-        groups.kinds.by = by;
-        groups
+        let kinds = Kinds {
+            by,
+            ..Kinds::default()
+        };
+        Self {
+            kinds,
+            heads: Order::default(),
+            groups: Vec::new(),
+            folding: 1,
+            people: HashMap::new(),
+        }
     }
 
     /// Returns what is folded together.
@@ -157,19 +175,51 @@ impl Groups {
     pub fn fold(&mut self, order: &Order, rows: &[Slim]) {
         let mut shown = Hits::none(rows.len());
         order.from(0).for_each(|slot| shown.add(slot.at()));
-        self.groups.clear();
-        self.people.clear();
+        self.begin();
         let mut heads = Hits::none(rows.len());
+        let mut places = shown.places();
+        let mut some = Vec::with_capacity(TOGETHER);
         // In the order in which they came: a million rows in the order of their urgency are a million far reads.
-        for at in shown.places() {
-            if self.take(Slot::new(at), &rows[at]).is_none() {
-                heads.add(at);
+        loop {
+            some.clear();
+            some.extend(places.by_ref().take(TOGETHER));
+            if some.is_empty() {
+                break;
+            }
+            self.come_near(&some);
+            for at in &some {
+                let (slot, row) = (Slot::new(*at), &rows[*at]);
+                match self.take(slot, row) {
+                    Some((_, Some(before))) if before < row.rank(slot) => continue,
+                    Some((_, Some(before))) => heads.remove(before.slot.at()),
+                    Some((_, None)) | None => {}
+                }
+                heads.add(*at);
             }
         }
-        for head in self.groups.iter().filter_map(|group| group.head) {
-            heads.add(head.slot.at());
-        }
         self.heads = order.sifted(|slot| heads.has(slot.at()));
+    }
+
+    /// Forgets all groups.
+    fn begin(&mut self) {
+        self.people.clear();
+        self.folding = self.folding.wrapping_add(1);
+        if self.folding == 0 {
+            (self.groups, self.folding) = (Vec::new(), 1);
+        }
+    }
+
+    fn group(&self, number: u32) -> Option<&Group> {
+        let group = self.groups.get(number as usize);
+        group.filter(|group| group.folding == self.folding)
+    }
+
+    /// Looks at the groups of some alerts at the same time: they lie far apart, and waiting for one after the other would be
+    /// most of what folding costs. Nothing hangs on what is there, as the processor would wait for that.
+    fn come_near(&self, slots: &[usize]) {
+        let numbers = slots.iter().filter_map(|at| self.kinds.of.get(*at));
+        let groups = numbers.map(|number| self.groups.get(*number as usize));
+        std::hint::black_box(groups.fold(0, |all, group| all ^ group.map_or(0, |g| g.folding)));
     }
 
     /// Counts an alert in. Returns its kind's number and what stood for that before, unless it is alone.
@@ -179,8 +229,9 @@ impl Groups {
         if self.groups.len() <= at {
             self.groups.resize(at + 1, Group::default());
         }
-        let head = self.groups[at].head;
-        self.groups[at].take(slot, row);
+        let group = &mut self.groups[at];
+        let head = (group.folding == self.folding).then_some(group.head);
+        group.take(row.rank(slot), row, self.folding);
         // Every other line is about one identity.
         if self.kinds.by == Grouping::Incident && row.incident != Name::default() {
             let known = self.people.entry(number).or_default();
@@ -211,7 +262,8 @@ impl Groups {
         new.extend(
             changed
                 .iter()
-                .filter_map(|(number, _)| self.groups[*number as usize].head),
+                .filter_map(|(number, _)| self.group(*number))
+                .map(|group| group.head),
         );
         let gone = changed.into_iter().filter_map(|(_, before)| before);
         self.heads.remove_all(gone.collect());
@@ -234,6 +286,7 @@ impl Groups {
         let is_same = (before.who, before.severity) == (now.who, now.severity);
         if let Some(number) = self.kinds.known(slot, now).filter(|_| is_same)
             && let Some(group) = self.groups.get_mut(number as usize)
+            && group.folding == self.folding
         {
             group.times += u64::from(now.count.saturating_sub(before.count));
         }
@@ -249,7 +302,7 @@ impl Groups {
     pub fn head_of(&self, slot: Slot, rows: &[Slim]) -> Option<Rank> {
         let row = &rows[slot.at()];
         match self.kinds.known(slot, row) {
-            Some(number) => self.groups.get(number as usize)?.head,
+            Some(number) => self.group(number).map(|group| group.head),
             None => Some(row.rank(slot)),
         }
     }
@@ -258,10 +311,10 @@ impl Groups {
     pub fn folded(&self, slot: Slot, rows: &[Slim]) -> Option<Folded> {
         let row = &rows[slot.at()];
         let number = self.kinds.known(slot, row)?;
-        let group = self.groups.get(number as usize)?;
+        let group = self.group(number)?;
         let people = self.people.get(&number).map(HashSet::len);
         let identities = people.unwrap_or(usize::from(row.who != 0));
-        (group.alerts > 0).then(|| Folded {
+        Some(Folded {
             alerts: group.alerts,
             times: group.times,
             identities: u32::try_from(identities).unwrap_or(u32::MAX),
@@ -277,9 +330,15 @@ impl Groups {
 }
 
 impl Group {
-    fn take(&mut self, slot: Slot, row: &Slim) {
-        let rank = row.rank(slot);
-        self.head = Some(self.head.map_or(rank, |head| head.min(rank)));
+    fn take(&mut self, rank: Rank, row: &Slim, folding: u32) {
+        if self.folding != folding {
+            *self = Self {
+                head: rank,
+                folding,
+                ..Self::default()
+            };
+        }
+        self.head = self.head.min(rank);
         self.alerts += 1;
         self.times += u64::from(row.count);
         self.worst = self.worst.max(row.severity);

@@ -118,14 +118,21 @@ impl Folded {
     /// Finds all texts that contain `needle`, which must be lower case.
     pub fn containing(&self, needle: &str) -> Hits {
         let mut hits = Hits::none(self.len());
-        self.containing_among(needle, 0..self.len(), &mut hits);
+        self.containing_among(needle, 0..self.len(), |at| hits.add(at));
         hits
     }
 
-    /// Adds those of some texts that contain `needle`, which must be lower case. The set has room for them.
-    pub fn containing_among(&self, needle: &str, places: Range<usize>, hits: &mut Hits) {
+    /// Tells of those of some texts that contain `needle`, which must be lower case: one pass over all of them.
+    pub fn containing_among(&self, needle: &str, places: Range<usize>, hit: impl FnMut(usize)) {
         let texts = self.lower.as_ref().unwrap_or(&self.shown);
-        texts.containing(needle.as_bytes(), places, hits);
+        texts.containing(needle.as_bytes(), places, hit);
+    }
+
+    /// Returns what tells whether a text contains `needle`, which must be lower case: for few among many.
+    pub fn contains<'t>(&'t self, needle: &'t str) -> impl Fn(usize) -> bool + 't {
+        let texts = self.lower.as_ref().unwrap_or(&self.shown);
+        let finder = memchr::memmem::Finder::new(needle);
+        move |at| finder.find(texts.get(at).as_bytes()).is_some()
     }
 
     /// Finds all texts that pass a test.
@@ -190,12 +197,12 @@ impl Texts {
             .map_or(self.all.len(), |end| *end as usize)
     }
 
-    /// Adds those of some texts that contain some bytes: one pass over them.
-    fn containing(&self, needle: &[u8], places: Range<usize>, hits: &mut Hits) {
+    /// Tells of those of some texts that contain some bytes.
+    fn containing(&self, needle: &[u8], places: Range<usize>, mut hit: impl FnMut(usize)) {
         let last = places.end.min(self.len());
         let mut at = places.start;
         if needle.is_empty() || at >= last {
-            (at..last).for_each(|at| hits.add(at));
+            (at..last).for_each(hit);
             return;
         }
         let finder = memchr::memmem::Finder::new(needle);
@@ -206,7 +213,7 @@ impl Texts {
             at = self.over(at, start);
             let end = self.end(at);
             if start + needle.len() <= end {
-                hits.add(at);
+                hit(at);
                 from = end;
             } else {
                 // The hit lies over a seam.
@@ -244,12 +251,6 @@ impl Hits {
         hits
     }
 
-    /// Returns the empty set, with room for no place.
-    pub const fn empty() -> Self {
-        let bits = Vec::new();
-        Self { bits, len: 0 }
-    }
-
     /// Returns the empty set of places below `len`.
     pub fn none(len: usize) -> Self {
         Self {
@@ -263,10 +264,34 @@ impl Hits {
         self.bits[at / 64] |= 1 << (at % 64);
     }
 
+    /// Takes a place below the length out.
+    pub fn remove(&mut self, at: usize) {
+        self.bits[at / 64] &= !(1 << (at % 64));
+    }
+
     /// Makes room for places below `len`.
     pub fn grow(&mut self, len: usize) {
         self.bits.resize(len.div_ceil(64), 0);
         self.len = len;
+    }
+
+    /// Returns which of the places from one on are in it, a bit each; `from` is where a word begins.
+    pub fn words(&self, from: usize) -> &[u64] {
+        self.bits.get(from / 64..).unwrap_or_default()
+    }
+
+    /// Adds places from one on, a bit each; `from` is where a word begins. Bits without a place are left out.
+    pub fn add_words(&mut self, from: usize, words: &[u64]) {
+        for (mine, theirs) in self.bits[from / 64..].iter_mut().zip(words) {
+            *mine |= theirs;
+        }
+        if let Some(last) = self
+            .bits
+            .last_mut()
+            .filter(|_| !self.len.is_multiple_of(64))
+        {
+            *last &= (1 << (self.len % 64)) - 1;
+        }
     }
 
     /// Returns the places in it, from the first on.
@@ -340,12 +365,13 @@ mod tests {
             let mut in_slices = Hits::none(all);
             for from in (0..all).step_by(slice) {
                 let places = from..all.min(from + slice);
-                names.texts().containing_among(&needle, places, &mut in_slices);
+                names.texts().containing_among(&needle, places, |at| in_slices.add(at));
             }
             for (text, name) in texts.iter().zip(given) {
                 prop_assert_eq!(names.get(name), text.as_str());
                 prop_assert_eq!(hits.has_name(name), text.to_lowercase().contains(&needle));
                 prop_assert_eq!(in_slices.has_name(name), hits.has_name(name));
+                prop_assert_eq!(names.texts().contains(&needle)(name.at()), hits.has_name(name));
             }
         }
     }

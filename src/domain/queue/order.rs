@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::slim::Slot;
 
 /// What decides the place of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     /// The most urgent first.
     pub class: u16,

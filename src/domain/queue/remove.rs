@@ -14,6 +14,7 @@ impl Queue {
         if self.gone == before {
             return 0;
         }
+        self.stir();
         let rows = &self.rows;
         let stays = |slot: Slot| !rows[slot.at()].is_gone;
         self.order.keep(stays);

@@ -4,7 +4,6 @@
 //! each row then costs a few bits. The rows are taken in slices, so that a key pressed meanwhile is answered.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use super::Texts;
 use super::names::{Folded, Hits, places};
@@ -33,11 +32,28 @@ pub struct Facts<'f> {
 /// A filter made ready for the rows of a queue.
 #[derive(Clone, Debug)]
 pub struct Sieve {
+    filter: Filter,
     parts: Vec<(bool, Part)>,
     states: HashMap<Slot, &'static str>,
     now: u32,
+    /// Where to look; everywhere without it.
+    within: Option<Hits>,
     bits: Hits,
     looked_at: usize,
+}
+
+/// What a filter let through.
+#[derive(Clone, Debug)]
+pub struct Sifted {
+    filter: Filter,
+    bits: Hits,
+}
+
+impl Sifted {
+    /// Returns where a filter has to look that may let through nothing else; `None` where it has to look everywhere.
+    pub fn within(&self, filter: &Filter) -> Option<Hits> {
+        filter.narrows(&self.filter).then(|| self.bits.clone())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -56,61 +72,46 @@ enum Part {
 /// Where a text may stand, each with the texts that have it.
 #[derive(Clone, Debug, Default)]
 struct Any {
-    ids: Option<Ids>,
     titles: Option<Hits>,
     targets: Option<Hits>,
     actions: Option<Hits>,
     sources: Option<Hits>,
     incidents: Option<Hits>,
     whos: Option<Hits>,
-}
-
-/// What ids are looked for, and which of those that were looked at are such. There are as many ids as alerts, so they
-/// are looked at with the rows and not ahead of them.
-#[derive(Clone, Debug)]
-struct Ids {
-    wanted: Match,
-    hits: Hits,
-}
-
-impl Ids {
-    const fn like(wanted: Match) -> Self {
-        let hits = Hits::empty();
-        Self { wanted, hits }
-    }
-
-    fn look_at(&mut self, slots: Range<usize>, ids: &Folded) {
-        self.hits.grow(slots.end);
-        match &self.wanted {
-            Match::Contains(text) => ids.containing_among(text, slots, &mut self.hits),
-            Match::Is(_) | Match::Like(_) => {
-                for at in slots.filter(|at| self.wanted.means(ids.get(*at))) {
-                    self.hits.add(at);
-                }
-            }
-        }
-    }
+    /// There are as many ids as alerts, so they are looked at with the rows and not ahead of them.
+    ids: Option<Match>,
 }
 
 impl Any {
-    /// Tells which of the rows from a slot on have it: one pass for each place where it may stand at all.
-    fn having(&self, from: usize, rows: &[Slim], among: &Bits) -> Bits {
-        let mut found = Bits::default();
-        let mut mark = |hits: &Option<Hits>, at: fn(&Slim) -> usize| {
-            if let Some(hits) = hits {
-                found.mark(rows, among, |_, row| hits.has(at(row)));
+    /// Tells which of the rows from a slot on have it.
+    fn having(&self, from: usize, rows: &[Slim], among: &Bits, ids: &Folded) -> Bits {
+        let mut found = Bits::of(rows, among, |_, row| self.has(row));
+        match &self.ids {
+            Some(Match::Contains(text)) => {
+                // Far apart, each costs as much as the way to it.
+                if found.left(among) > rows.len() / 8 {
+                    let all = from..from + rows.len();
+                    ids.containing_among(text, all, |at| found.add(at - from));
+                } else {
+                    let contains = ids.contains(text);
+                    found.mark_each(among, |at| contains(from + at));
+                }
             }
-        };
-        mark(&self.titles, |row| row.title.at());
-        mark(&self.targets, |row| row.target.at());
-        mark(&self.whos, |row| row.who as usize);
-        mark(&self.actions, |row| row.action.at());
-        mark(&self.sources, |row| row.source.at());
-        mark(&self.incidents, |row| row.incident.at());
-        if let Some(Ids { hits, .. }) = &self.ids {
-            found.mark(rows, among, |at, _| hits.has(from + at));
+            Some(wanted) => found.mark_each(among, |at| wanted.means(ids.get(from + at))),
+            None => {}
         }
         found
+    }
+
+    /// Tells whether a row has it elsewhere than in its id. Without a jump for each place, which nobody could foresee.
+    fn has(&self, row: &Slim) -> bool {
+        let has = |hits: &Option<Hits>, at: usize| hits.as_ref().is_some_and(|hits| hits.has(at));
+        has(&self.titles, row.title.at())
+            | has(&self.targets, row.target.at())
+            | has(&self.whos, row.who as usize)
+            | has(&self.actions, row.action.at())
+            | has(&self.sources, row.source.at())
+            | has(&self.incidents, row.incident.at())
     }
 }
 
@@ -118,6 +119,7 @@ impl Any {
 const TOGETHER: usize = 4_096;
 
 /// Which of them pass.
+#[derive(Clone, Copy)]
 struct Bits([u64; TOGETHER / 64]);
 
 impl Default for Bits {
@@ -134,15 +136,53 @@ impl Bits {
         found
     }
 
+    /// Those of some places from one on, where a word begins, that are in a set.
+    fn within(hits: &Hits, from: usize) -> Self {
+        let mut found = Self::default();
+        for (mine, theirs) in found.0.iter_mut().zip(hits.words(from)) {
+            *mine = *theirs;
+        }
+        found
+    }
+
+    fn add(&mut self, at: usize) {
+        self.0[at / 64] |= 1 << (at % 64);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|bits| *bits == 0)
+    }
+
+    /// Returns how many of some others are not in it.
+    fn left(&self, among: &Self) -> usize {
+        let left = self.0.iter().zip(&among.0);
+        left.map(|(bits, among)| (among & !bits).count_ones() as usize)
+            .sum()
+    }
+
     /// Adds those of the rows among some others that pass a test, which gets their places in `rows`.
     fn mark(&mut self, rows: &[Slim], among: &Self, passes: impl Fn(usize, &Slim) -> bool) {
         let words = self.0.iter_mut().zip(&among.0).zip(rows.chunks(64));
         for (word, ((bits, among), rows)) in words.enumerate() {
-            if *among == 0 {
+            let left = *among & !*bits;
+            // Where few are left, the others need not be read.
+            if left.count_ones() < 16 {
+                for at in places(&[left]).take_while(|at| *at < rows.len()) {
+                    *bits |= u64::from(passes(word * 64 + at, &rows[at])) << at;
+                }
                 continue;
             }
             for (at, row) in rows.iter().enumerate() {
                 *bits |= u64::from(passes(word * 64 + at, row)) << at;
+            }
+        }
+    }
+
+    /// Adds those of the places among some others that pass a test.
+    fn mark_each(&mut self, among: &Self, passes: impl Fn(usize) -> bool) {
+        for (word, (bits, among)) in self.0.iter_mut().zip(&among.0).enumerate() {
+            for at in places(&[*among & !*bits]) {
+                *bits |= u64::from(passes(word * 64 + at)) << at;
             }
         }
     }
@@ -156,17 +196,19 @@ impl Bits {
 }
 
 impl Sieve {
-    /// Makes a filter ready. This looks once at every distinct text.
-    pub fn new(filter: &Filter, texts: &Texts, facts: Facts<'_>) -> Self {
+    /// Makes a filter ready. This looks once at every distinct text. `within` is where to look, if not everywhere.
+    pub fn new(filter: &Filter, texts: &Texts, facts: Facts<'_>, within: Option<Hits>) -> Self {
         let parts = filter
             .terms
             .iter()
             .map(|Term { negated, test }| (*negated, part(test, texts, &facts)))
             .collect();
         Self {
+            filter: filter.clone(),
             parts,
             states: facts.states,
             now: facts.now,
+            within,
             bits: Hits::default(),
             looked_at: 0,
         }
@@ -176,17 +218,11 @@ impl Sieve {
     pub fn look_on(&mut self, rows: &[Slim], texts: &Texts) -> bool {
         let all = rows.len();
         let end = all.min(self.looked_at + SLICE);
-        for (_, part) in &mut self.parts {
-            if let Part::Any(Any { ids: Some(ids), .. }) = part {
-                ids.look_at(self.looked_at..end, &texts.ids);
-            }
-        }
         self.bits.grow(end);
         for from in (self.looked_at..end).step_by(TOGETHER) {
             let rows = &rows[from..end.min(from + TOGETHER)];
-            let passing = self.passing(from, rows);
-            let places = places(&passing.0).take_while(|at| *at < rows.len());
-            places.for_each(|at| self.bits.add(from + at));
+            let passing = self.passing(from, rows, texts);
+            self.bits.add_words(from, &passing.0);
         }
         self.looked_at = end;
         end < all
@@ -197,21 +233,44 @@ impl Sieve {
         self.bits.has(slot.at())
     }
 
+    /// Looks everywhere, from the beginning if it did not before.
+    pub fn widen(&mut self) {
+        if self.within.take().is_some() {
+            (self.bits, self.looked_at) = (Hits::default(), 0);
+        }
+    }
+
+    /// Tells whether it looked only at what another let through.
+    pub const fn is_narrow(&self) -> bool {
+        self.within.is_some()
+    }
+
+    /// Returns what it let through.
+    pub fn ended(self) -> Sifted {
+        let Self { filter, bits, .. } = self;
+        Sifted { filter, bits }
+    }
+
     /// Returns which of the rows from a slot on pass, and perhaps some behind them.
-    fn passing(&self, from: usize, rows: &[Slim]) -> Bits {
-        let mut passing = Bits([u64::MAX; TOGETHER / 64]);
+    fn passing(&self, from: usize, rows: &[Slim], texts: &Texts) -> Bits {
+        let everywhere = Bits([u64::MAX; TOGETHER / 64]);
+        let within = self.within.as_ref();
+        let mut passing = within.map_or(everywhere, |within| Bits::within(within, from));
         for (negated, part) in &self.parts {
-            let found = self.having(part, from, rows, &passing);
+            if passing.is_empty() {
+                break;
+            }
+            let found = self.having(part, from, rows, &passing, texts);
             passing.keep(&found, *negated);
         }
         passing
     }
 
     /// Returns which of the rows from a slot on have what a part asks for, among some of them.
-    fn having(&self, part: &Part, from: usize, rows: &[Slim], among: &Bits) -> Bits {
+    fn having(&self, part: &Part, from: usize, rows: &[Slim], among: &Bits, texts: &Texts) -> Bits {
         let of = |test: &dyn Fn(&Slim) -> bool| Bits::of(rows, among, |_, row| test(row));
         match part {
-            Part::Any(any) => any.having(from, rows, among),
+            Part::Any(any) => any.having(from, rows, among, &texts.ids),
             Part::Severity(order, wanted) => of(&|row| {
                 row.severity
                     .is_some_and(|severity| order.holds(&severity, wanted))
@@ -266,7 +325,7 @@ fn anywhere(text: &str, texts: &Texts) -> Any {
     });
     let names = names.if_any();
     Any {
-        ids: Some(Ids::like(Match::Contains(text.to_owned()))),
+        ids: Some(Match::Contains(text.to_owned())),
         titles: texts.titles.texts().containing(text).if_any(),
         whos: whos.if_any(),
         targets: names.clone(),
@@ -297,7 +356,7 @@ fn named(field: Field, wanted: &Match, texts: &Texts, facts: &Facts<'_>) -> Any 
     let means = |text: Option<&Untrusted>| text.is_some_and(|t| wanted.means(t.raw()));
     let mut any = Any::default();
     match field {
-        Field::Id => any.ids = Some(Ids::like(wanted.clone())),
+        Field::Id => any.ids = Some(wanted.clone()),
         Field::Title => any.titles = Some(find(texts.titles.texts())),
         Field::Target => any.targets = Some(names()),
         Field::Action => any.actions = Some(names()),
@@ -348,4 +407,85 @@ fn of_kind(kind: IdentityKind, texts: &Texts, facts: &Facts<'_>) -> Hits {
         let known = (facts.identity)(&texts.subject(who)).map(|identity| identity.kind);
         known.unwrap_or(who.kind) == kind
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Queue;
+    use super::super::tests::{begin_filter, row, unknown};
+    use super::*;
+    use crate::domain::ids::AlertId;
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Come(usize, bool, bool),
+        Move,
+        Go(usize),
+        Type(&'static str, bool),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        // Typed on, turned around, taken back, and with something behind it.
+        const TYPED: [&str; 12] = [
+            "",
+            "a",
+            "a1",
+            "a12",
+            "1",
+            "a -a1",
+            "a -a12",
+            "a 2",
+            "a1 sev:low",
+            "sev:low",
+            "sev:low 1",
+            "-1",
+        ];
+        let typed = proptest::sample::select(&TYPED[..]);
+        prop_oneof![
+            4 => (0_usize..130, any::<bool>(), any::<bool>()).prop_map(|(n, low, follow)| Act::Come(n, low, follow)),
+            1 => Just(Act::Move),
+            1 => (0_usize..130).prop_map(Act::Go),
+            6 => (typed, any::<bool>()).prop_map(|(text, ends)| Act::Type(text, ends)),
+        ]
+    }
+
+    fn shown(queue: &Queue) -> Vec<AlertId> {
+        queue.from(0).map(|slot| queue.id(slot)).collect()
+    }
+
+    proptest! {
+        /// Whatever was looked for before, and whatever comes while it is looked for.
+        #[test]
+        fn a_look_at_what_is_left_finds_what_a_look_at_all_finds(acts in proptest::collection::vec(act(), 1..40)) {
+            let mut queue = Queue::default();
+            let mut typed = "";
+            for (at, act) in acts.into_iter().enumerate() {
+                match act {
+                    Act::Come(n, low, follow) => {
+                        let severity = low.then_some(Severity::Low);
+                        let exposed = i64::try_from(at).unwrap();
+                        queue.take([&row(&format!("a{n}"), severity, exposed)], follow, &unknown);
+                    }
+                    Act::Move => queue.take_in_waiting(),
+                    Act::Go(n) => drop(queue.remove(&[AlertId::new(format!("a{n}"))])),
+                    Act::Type(text, ends) => {
+                        typed = text;
+                        begin_filter(&mut queue, typed, &[]);
+                        while ends && queue.look_on() {}
+                    }
+                }
+                if !queue.is_looking() {
+                    continue;
+                }
+                let (mut narrow, mut wide) = (queue.clone(), queue.clone());
+                while narrow.look_on() {}
+                (wide.sieve, wide.sifted, wide.chosen) = (None, None, None);
+                begin_filter(&mut wide, typed, &[]);
+                while wide.look_on() {}
+                prop_assert_eq!(shown(&narrow), shown(&wide));
+            }
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub(crate) fn alert(id: &str, severity: Option<Severity>, exposed: i64) -> Alert
     }
 }
 
-fn row(id: &str, severity: Option<Severity>, exposed: i64) -> Row {
+pub(super) fn row(id: &str, severity: Option<Severity>, exposed: i64) -> Row {
     let alert = alert(id, severity, exposed);
     let seen = alert.observed;
     Row {
@@ -57,6 +57,11 @@ pub(super) fn filter(queue: &mut Queue, text: &str) {
 }
 
 fn filter_with(queue: &mut Queue, text: &str, states: &[(&str, &'static str)]) {
+    begin_filter(queue, text, states);
+    while queue.look_on() {}
+}
+
+pub(super) fn begin_filter(queue: &mut Queue, text: &str, states: &[(&str, &'static str)]) {
     let states = states
         .iter()
         .map(|(id, state)| (queue.slot(&AlertId::new(*id)).unwrap(), *state));
@@ -67,7 +72,6 @@ fn filter_with(queue: &mut Queue, text: &str, states: &[(&str, &'static str)]) {
         analysts: HashMap::new(),
     };
     queue.set_filter(&Filter::parse(text).unwrap(), facts);
-    while queue.look_on() {}
 }
 
 #[test]
