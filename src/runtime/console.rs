@@ -98,7 +98,7 @@ pub struct Console {
     script: Option<Script>,
     /// Whether a frame was drawn since the last key.
     answered: bool,
-    /// When the last key came.
+    /// When the last key came, or came to its end.
     asked_at: Instant,
     /// Whether the model has more to do as soon as nothing else is.
     more: bool,
@@ -370,8 +370,10 @@ impl Console {
     fn go_on(&mut self) -> Option<Away> {
         self.more = false;
         let away = self.take(Msg::Continue);
-        // What was begun by a key has come to its end: that is shown at once too.
-        self.answered &= self.more;
+        // What was begun by a key has come to its end: that is shown at once too, in one frame with what it selected.
+        if !self.more {
+            (self.answered, self.asked_at) = (false, Instant::now());
+        }
         away
     }
 

@@ -83,9 +83,27 @@ struct Any {
 }
 
 impl Any {
-    /// Tells which of the rows from a slot on have it.
+    /// Tells which of the rows from a slot on have it: one pass for each place where it may stand at all.
     fn having(&self, from: usize, rows: &[Slim], among: &Bits, ids: &Folded) -> Bits {
-        let mut found = Bits::of(rows, among, |_, row| self.has(row));
+        let mut found = Bits::default();
+        if let Some(hits) = &self.titles {
+            found.mark(rows, among, |_, row| hits.has(row.title.at()));
+        }
+        if let Some(hits) = &self.targets {
+            found.mark(rows, among, |_, row| hits.has(row.target.at()));
+        }
+        if let Some(hits) = &self.whos {
+            found.mark(rows, among, |_, row| hits.has(row.who as usize));
+        }
+        if let Some(hits) = &self.actions {
+            found.mark(rows, among, |_, row| hits.has(row.action.at()));
+        }
+        if let Some(hits) = &self.sources {
+            found.mark(rows, among, |_, row| hits.has(row.source.at()));
+        }
+        if let Some(hits) = &self.incidents {
+            found.mark(rows, among, |_, row| hits.has(row.incident.at()));
+        }
         match &self.ids {
             Some(Match::Contains(text)) => {
                 // Far apart, each costs as much as the way to it.
@@ -101,17 +119,6 @@ impl Any {
             None => {}
         }
         found
-    }
-
-    /// Tells whether a row has it elsewhere than in its id. Without a jump for each place, which nobody could foresee.
-    fn has(&self, row: &Slim) -> bool {
-        let has = |hits: &Option<Hits>, at: usize| hits.as_ref().is_some_and(|hits| hits.has(at));
-        has(&self.titles, row.title.at())
-            | has(&self.targets, row.target.at())
-            | has(&self.whos, row.who as usize)
-            | has(&self.actions, row.action.at())
-            | has(&self.sources, row.source.at())
-            | has(&self.incidents, row.incident.at())
     }
 }
 
