@@ -92,6 +92,17 @@ impl Served {
         }
     }
 
+    /// Waits until it said all of these, whichever first.
+    #[track_caller]
+    pub fn says_all(&mut self, texts: &[&str]) {
+        let begin = self.seen.len();
+        for text in texts {
+            if !self.seen[begin..].iter().any(|line| line.contains(text)) {
+                self.says(text);
+            }
+        }
+    }
+
     /// Asks it to end, and returns everything that it said.
     pub fn ends_having_said(mut self) -> Vec<String> {
         self.terminate();
