@@ -307,7 +307,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             log::open_screen(global)
         }
         Some(Command::Log(args)) => {
-            if args.is_about_own() {
+            if args.is_about_own() && !args.sends() {
                 setup::tell_if_drill(global)?;
             }
             let state = setup::state_dir(global)?;
@@ -325,7 +325,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 },
                 journal: &|| setup::journal_config(global),
             };
-            log::run(&args, &context, &mut out)
+            match args.sends() {
+                true => log::send(global, &args, &context, &mut out),
+                false => log::run(&args, &context, &mut out),
+            }
         }
         Some(Command::Identity(args)) => identity::run(global, &args, &mut out),
         Some(Command::Policy(args)) => policy::run(global, &args, &mut out),

@@ -30,6 +30,7 @@ pub mod silence;
 mod space;
 pub mod steady;
 mod stored;
+pub mod telling;
 pub mod themes;
 mod tickets;
 pub mod timeline;

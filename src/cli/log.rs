@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
+use crate::cli::Global;
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
 use crate::journal::{self, JournalConfig};
@@ -113,6 +114,12 @@ impl LogArgs {
         self.command.is_none()
     }
 
+    /// Tells whether a report is to be sent.
+    pub fn sends(&self) -> bool {
+        let command = self.command.as_deref();
+        matches!(command, Some(LogCommand::Report(args)) if args.sends())
+    }
+
     /// Tells whether it is about the journal in force, and no other that the arguments name.
     pub fn is_about_own(&self) -> bool {
         let named = match self.command.as_deref() {
@@ -160,6 +167,19 @@ impl Context<'_> {
         } else {
             given.to_vec()
         }
+    }
+}
+
+/// Sends a report; anything else is run as always.
+pub fn send(
+    global: &Global,
+    args: &LogArgs,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    match args.command.as_deref() {
+        Some(LogCommand::Report(report)) => report::send(global, report, context, out),
+        _ => run(args, context, out),
     }
 }
 

@@ -347,6 +347,17 @@ fn kubernetes_world() -> Value {
     acts: &[("POST /chat.postMessage", r#"{"channel":"C024BE91L","text":"Containment of acme:svc-deploy is under way. Alert: siem/f-1. Reference: stanch-1800000000","unfurl_links":false,"unfurl_media":false}"#, 200)],
     undo: &[],
 })]
+#[case::slack_report(Case {
+    preset: "slack_message", verb: Verb::NotifyOwner, held: None, params: &[
+        ("subject", "acme:svc-deploy"), ("alert", "siem/f-1"), ("report", "Incident siem/f-1\n<!channel> & done\n"),
+    ],
+    before: json!({}),
+    after: json!({"GET /conversations.history?channel=C024BE91L&oldest=1800000000&limit=100": {"ok": true, "messages": [
+        {"type": "message", "text": "Incident siem/f-1\n&lt;!channel&gt; &amp; done\nReference: stanch-1800000000", "ts": "1800000001.000200"},
+    ]}}),
+    acts: &[("POST /chat.postMessage", r#"{"channel":"C024BE91L","text":"Incident siem/f-1\n&lt;!channel&gt; &amp; done\nReference: stanch-1800000000","unfurl_links":false,"unfurl_media":false}"#, 200)],
+    undo: &[],
+})]
 #[case::jupyterhub(Case {
     preset: "jupyterhub", verb: Verb::RevokeTokens, held: None, params: &[("user", "svc-notebook")],
     before: json!({"GET /users/svc-notebook/tokens": {"api_tokens": [{"id": "a1"}, {"id": "a2"}]}}),

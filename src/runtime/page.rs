@@ -1,21 +1,19 @@
 //! Tells people that something temporary is overdue: by the first configured connector that tells people, with its exact
 //! request in a plan of its own; else the log says that nobody can be told.
 
-use std::collections::BTreeMap;
-
 use super::hands;
 use super::journal::Report;
-use super::planner::policy_digest;
 use super::services::Services;
-use super::{approval, planner, steady, tickets};
+use super::telling::{About, recorded};
+use super::{approval, steady, tickets};
 use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::domain::debt::{Debt, NOBODY, PAGERS};
-use crate::domain::decision::{Decision, DecisionKind, PlanRecord, RecordType};
-use crate::domain::ids::{AlertId, IdentityId, PlanDigest, StepId};
-use crate::domain::plan::{Plan, PlanStep, Undo, lifetime};
-use crate::domain::text::Untrusted;
-use crate::domain::vocabulary::{Layer, Tier};
+use crate::domain::decision::{Decision, DecisionKind, RecordType};
+use crate::domain::identity::Identity;
+use crate::domain::ids::{AlertId, IdentityId, PlanDigest};
+use crate::domain::plan::Plan;
+use crate::domain::vocabulary::IdentityKind;
 
 /// What a plan that only tells people has for a playbook.
 pub const PLAYBOOK: &str = "page";
@@ -64,14 +62,8 @@ pub async fn page(
     }
     let (plan, what) = match by_connector(services, overdue).await {
         Ok(plan) => {
-            let digest = plan.digest();
             let name = plan.connectors().join(", ");
-            let recorded = PlanRecord {
-                digest: digest.clone(),
-                plan,
-            };
-            let recorded = services.journal.record(RecordType::Plan, &recorded).await;
-            recorded.map_err(|e| format!("the plan was not recorded: {e}"))?;
+            let digest = recorded(services, plan).await?;
             let text = format!("people are told through `{name}`, plan {}", digest.short());
             (Some(digest), text)
         }
@@ -106,58 +98,20 @@ async fn by_connector(services: &Services, overdue: &Overdue) -> Result<Plan, St
             .map(|_| *verb)
     });
     let verb = offering.next().ok_or_else(|| NOBODY.to_owned())?;
-    let card = services.inventory.identity(&overdue.identity);
-    let name = card.map_or_else(
-        || Untrusted::new(overdue.identity.as_str()),
-        |c| c.name.clone(),
-    );
-    let step = PlanStep {
-        id: StepId::new("1"),
-        verb,
-        title: "Tell people".to_owned(),
-        why: overdue.says.clone(),
-        team: "soc".to_owned(),
-        tier: Tier::Monitor,
-        layer: Layer::Sessions,
-        connector: String::new(),
-        target: Untrusted::new(overdue.identity.as_str()),
-        requests: Vec::new(),
-        verify: None,
-        undo: Undo::NothingToUndo,
-        breaks: String::new(),
-        idempotent: true,
-        after_s: None,
+    let about = About {
+        alert: overdue.alert.clone(),
+        identity: overdue.identity.clone(),
     };
-    let mut steps = [step];
-    let identity = crate::domain::identity::Identity::not_in_inventory(
+    let mut steps = [about.step(verb, "Tell people", &overdue.says)];
+    let identity = Identity::not_in_inventory(
         overdue.identity.clone(),
-        name.clone(),
-        crate::domain::vocabulary::IdentityKind::Unknown,
+        about.name(services),
+        IdentityKind::Unknown,
     );
     tickets::bind(services, &overdue.alert, &identity, &mut steps, now).await;
-    if steps[0].is_handed_over() {
-        return Err(format!("nobody could be told: {}", steps[0].why));
+    let [step] = steps;
+    if step.is_handed_over() {
+        return Err(format!("nobody could be told: {}", step.why));
     }
-    let (created, expires) = lifetime(now);
-    Ok(Plan {
-        v: 1,
-        alert: overdue.alert.clone(),
-        incident: None,
-        identity: overdue.identity.clone(),
-        identity_name: name,
-        params: BTreeMap::new(),
-        environment: card.and_then(|c| c.environment.clone()),
-        playbook: PLAYBOOK.to_owned(),
-        playbook_sha256: policy_digest(&services.playbooks, &services.policy.file),
-        tier: Tier::Monitor,
-        created,
-        expires,
-        nonce: uuid::Uuid::now_v7().to_string(),
-        drill: services.drill_speed.is_some(),
-        steps: steps.into(),
-        skipped: Vec::new(),
-        impact: planner::impact_of(services, &overdue.identity),
-        residual: Vec::new(),
-        preconditions: Vec::new(),
-    })
+    Ok(about.plan(services, PLAYBOOK, step))
 }

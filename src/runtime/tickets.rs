@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use super::services::Services;
 use crate::connect::Connector;
 use crate::domain::identity::Identity;
-use crate::domain::ids::AlertId;
+use crate::domain::ids::{AlertId, IdentityId};
 use crate::domain::plan::PlanStep;
+use crate::domain::text::Untrusted;
 use crate::domain::vocabulary::{IdentityKind, Verb};
 
 /// Hands steps that tell people to connectors, where there are some.
@@ -27,30 +28,28 @@ pub async fn bind(
         let Some((name, connector)) = found else {
             continue;
         };
-        if let Err(why) = through(name, connector, alert, identity, step, now).await {
+        let whom = (&identity.id, &identity.name);
+        let given = [("subject", identity.id.as_str()), ("alert", alert.as_str())];
+        if let Err(why) = through(name, connector, whom, &given, step, now).await {
             step.why = format!("{}; by hand, because {why}", step.why);
         }
     }
 }
 
-/// Takes over what a connector would send. It is told whom and which alert, nothing that an alert says.
-async fn through(
+/// Takes over what a connector would send. It is told no more than is given.
+pub async fn through(
     name: &str,
     connector: &Connector,
-    alert: &AlertId,
-    identity: &Identity,
+    (id, called): (&IdentityId, &Untrusted),
+    given: &[(&str, &str)],
     step: &mut PlanStep,
     now: Timestamp,
 ) -> Result<(), String> {
-    let mut about = Identity::not_in_inventory(
-        identity.id.clone(),
-        identity.name.clone(),
-        IdentityKind::Unknown,
-    );
-    about.params = [("subject", identity.id.as_str()), ("alert", alert.as_str())]
-        .into_iter()
+    let mut about = Identity::not_in_inventory(id.clone(), called.clone(), IdentityKind::Unknown);
+    about.params = given
+        .iter()
         .filter(|(param, _)| connector.takes(param))
-        .map(|(param, value)| (param.to_owned(), value.to_owned()))
+        .map(|(param, value)| ((*param).to_owned(), (*value).to_owned()))
         .collect();
     let bound = connector.bind(&about, &[step.verb], now).await;
     let mut bound = bound.map_err(|error| format!("`{name}` cannot: {error}"))?;

@@ -63,6 +63,66 @@ async fn an_owner_is_told_by_the_request_that_the_plan_shows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_is_sent_in_brief_and_the_log_has_what_was_sent() {
+    let idp = Idp::start().await;
+    let hook = Mock::given(method("POST")).and(path("/hook"));
+    let hook = hook.respond_with(ResponseTemplate::new(200));
+    hook.mount(&idp.server).await;
+    let desk = with_webhook(&idp.url(), "");
+    let send = |through: &str| desk.run(&["log", "report", "f-1", "--send", through, "--json"]);
+    let plan = desk
+        .run(&["plan", "f-1", "--playbook", "cut-live-access", "--json"])
+        .ends(0)
+        .json();
+    let digest = plan["digest"].as_str().unwrap();
+    desk.run(&["contain", digest]);
+    let before = idp.server.received_requests().await.unwrap().len();
+
+    let wrong = send("idp").ends(4).json();
+    assert!(wrong.to_string().contains("these do: desk"), "{wrong}");
+    let sent = send("desk").ends(3).json();
+    assert_eq!(sent["steps"][0]["state"], "requested", "{sent}");
+    let all = idp.server.received_requests().await.unwrap();
+    let [told] = &all[before..] else {
+        panic!("{} requests", all.len() - before);
+    };
+    let told: Value = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!(
+        (&told["kind"], &told["alert"]),
+        (&json!("report"), &json!("siem/f-1"))
+    );
+    let text = told["text"].as_str().unwrap();
+    for part in [
+        "Incident siem/f-1\n",
+        "Journal: verifies\n",
+        ", cut-live-access, by ",
+        ". revoke_tokens: proven\n",
+        "The whole report has SHA-256 ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(
+        !text.contains("second network"),
+        "nothing that the alert says"
+    );
+    let log = desk.run(&["log", "show", "--json"]).ends(0).out;
+    assert!(log.contains("The whole report has SHA-256 "), "{log}");
+    desk.run(&["log", "verify"]).ends(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_of_what_nobody_planned_is_not_sent() {
+    let idp = Idp::start().await;
+    let desk = with_webhook(&idp.url(), "");
+    let refused = desk.run(&["log", "report", "f-1", "--send", "desk"]);
+    refused.ends(2).tells(&["nothing was decided there yet"]);
+    let reads = ["--read-only", "log", "report", "f-1", "--send", "desk"];
+    desk.run(&reads).ends(4);
+    let sent = idp.server.received_requests().await.unwrap();
+    assert!(sent.iter().all(|r| r.url.path() != "/hook"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_connector_that_can_people_tell_the_owner() {
     let idp = Idp::start().await;
     let desk = away::desk(&idp.url());

@@ -5,6 +5,7 @@ mod text;
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::bail;
 use clap::Args;
@@ -13,13 +14,19 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::app::exposure::{self, Exposure};
+use crate::cli::Global;
+use crate::cli::plan::{finish, progress, with_setup};
 use crate::cli::progress::{self, Stop, Unit};
+use crate::cli::refusal::{refuse, refuse_blocked, refuse_read_only};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Act, Decisions, PlanRecord, RecordType, Verdict};
 use crate::domain::ids::{AlertId, PlanDigest};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, sha256_hex};
 use crate::domain::text::show;
 use crate::journal::{self, Line};
+use crate::runtime::approval::Patience;
+use crate::runtime::execute;
+use crate::runtime::telling::{self, About};
 
 use super::Context;
 use super::ask::Records;
@@ -40,6 +47,17 @@ pub struct ReportArgs {
     /// Read a copied journal instead (repeatable).
     #[arg(long, value_name = "DIR")]
     pub store: Vec<PathBuf>,
+    /// Send it in brief through this connector (presets `webhook` and `slack_message`): a plan of its own, with its exact
+    /// request in the log.
+    #[arg(long, value_name = "CONNECTOR", conflicts_with_all = ["out", "store"])]
+    send: Option<String>,
+}
+
+impl ReportArgs {
+    /// Tells whether the report is to be sent.
+    pub const fn sends(&self) -> bool {
+        self.send.is_some()
+    }
 }
 
 /// One plan of the incident.
@@ -82,8 +100,81 @@ pub struct Incident<'a> {
 
 /// Writes the report, and records that it left.
 pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
+    with_incident(args, context, |incident| {
+        let bytes = if context.json {
+            serde_json::to_string_pretty(&value(incident))? + "\n"
+        } else {
+            text::write(incident)
+        };
+        deliver(args.out.as_deref(), bytes.as_bytes(), out)?;
+        let format = if context.json {
+            "report json"
+        } else {
+            "report md"
+        };
+        record(context, format, &incident.lines, bytes.as_bytes());
+        Ok(())
+    })
+    .map(|((), code)| code)
+}
+
+/// Sends the report in brief, as a plan of its own that is run at once.
+pub fn send(
+    global: &Global,
+    args: &ReportArgs,
+    context: &Context<'_>,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let Some(through) = &args.send else {
+        return run(args, context, out);
+    };
+    if global.read_only {
+        return refuse_read_only(global.json, out);
+    }
+    let ((about, text), _) = with_incident(args, context, |incident| {
+        let plan = incident.plans.last().map(|part| part.plan.identity.clone());
+        let about = plan.map(|identity| About {
+            alert: incident.id.clone(),
+            identity,
+        });
+        let whole = text::write(incident);
+        let text = format!(
+            "{}The whole report has SHA-256 {}\n",
+            text::brief(incident),
+            sha256_hex(whole.as_bytes())
+        );
+        record(context, "report sent", &incident.lines, whole.as_bytes());
+        Ok((about, text))
+    })?;
+    let Some(about) = about else {
+        let why = "no plan was made for this alert, so there is nothing to tell anybody; without --send it is printed";
+        return refuse(global.json, why, out);
+    };
+    let report = progress(global.json);
+    with_setup(global, report.clone(), async |setup, _| {
+        let services = &setup.services;
+        if let Some(reason) = services.journal.blocked().await {
+            return refuse_blocked(&reason, global.json, out);
+        }
+        let digest = match telling::report(services, &about, through, &text).await {
+            Ok(digest) => digest,
+            Err(why) => return refuse(global.json, &why, out),
+        };
+        let waiting = (Patience::Leave, &AtomicBool::new(false));
+        let ended = execute::run(services, &digest, None, waiting, &report).await;
+        finish(&digest, &ended, global.json, out)
+    })
+}
+
+/// Puts together what the records tell about the alert, for as long as something is done with it. Returns what that came to,
+/// and the exit code of the reading.
+fn with_incident<T>(
+    args: &ReportArgs,
+    context: &Context<'_>,
+    work: impl FnOnce(&Incident<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<(T, u8)> {
     let stop = Stop::AtOnce("nothing was written");
-    let work = progress::begin("reading the log", (Unit::Time, 0), stop, true);
+    let reading = progress::begin("reading the log", (Unit::Time, 0), stop, true);
     let mut records = Records::open(&args.store, context)?;
     let id = find(&args.alert, &records.alerts_ending(&args.alert)?)?;
     let block = records.about(&id)?;
@@ -118,20 +209,9 @@ pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
         acts,
         lines,
     };
-    let bytes = if context.json {
-        serde_json::to_string_pretty(&value(&incident))? + "\n"
-    } else {
-        text::write(&incident)
-    };
-    work.is_whole();
-    deliver(args.out.as_deref(), bytes.as_bytes(), out)?;
-    let format = if context.json {
-        "report json"
-    } else {
-        "report md"
-    };
-    record(context, format, &incident.lines, bytes.as_bytes());
-    Ok(records.exit_code())
+    reading.is_whole();
+    let done = work(&incident)?;
+    Ok((done, records.exit_code()))
 }
 
 fn find(wanted: &str, all: &[AlertId]) -> anyhow::Result<AlertId> {

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::Act;
 use crate::domain::handoff;
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, PlanStep};
+use crate::domain::text::show;
 
 use super::super::export::{escape, table};
-use super::Incident;
+use super::{Incident, PlanPart};
 use crate::domain::alert::seconds as span;
 
 /// Writes the whole report. Writing to a String cannot fail, so results of `writeln!` are dropped.
@@ -42,12 +43,69 @@ fn summary(incident: &Incident<'_>, text: &mut String) {
     if let Some(alert) = &incident.alert {
         let _ = writeln!(text, "{}\n", escape(&alert.title.show()));
     }
-    let word = if incident.intact {
-        "verifies"
-    } else {
-        "does NOT verify: run `stanch log verify`"
-    };
-    let _ = writeln!(text, "- Journal: {word}");
+    for fact in facts(incident, &MARKDOWN) {
+        let _ = writeln!(text, "- {fact}");
+    }
+}
+
+/// How facts are written.
+struct Style {
+    unknown: &'static str,
+    verify: &'static str,
+    /// Makes a text that is from outside safe.
+    safe: fn(&str) -> String,
+}
+
+const MARKDOWN: Style = Style {
+    unknown: "**UNKNOWN**",
+    verify: "`stanch log verify`",
+    safe: escape,
+};
+
+const PLAIN: Style = Style {
+    unknown: "UNKNOWN",
+    verify: "stanch log verify",
+    safe: |text| show(text).into_owned(),
+};
+
+/// Most bytes of what is told outside: messages have bounds, and the presets allow a little more.
+const BRIEF: usize = 7_000;
+
+/// Writes what is told outside: how it went, and nothing that an alert says.
+pub fn brief(incident: &Incident<'_>) -> String {
+    let mut lines = vec![format!("Incident {}", show(incident.id.as_str()))];
+    lines.extend(facts(incident, &PLAIN));
+    for part in &incident.plans {
+        let (plan, by) = (&part.plan, show(&part.author));
+        let (digest, playbook) = (part.digest.short(), show(&plan.playbook));
+        lines.push(format!("Plan {digest}, {playbook}, by {by}"));
+        for step in &plan.steps {
+            let (state, verb) = (cell(incident, part, step), step.verb);
+            lines.push(format!("  {}. {verb}: {state}", show(step.id.as_str())));
+        }
+    }
+    let all = lines.len();
+    let mut bytes = 0;
+    let fits = lines.iter().take_while(|line| {
+        bytes += line.len() + 1;
+        bytes <= BRIEF
+    });
+    let told = fits.count();
+    lines.truncate(told);
+    if told < all {
+        lines.push(format!(
+            "and {} more lines, which the whole report has",
+            all - told
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn facts(incident: &Incident<'_>, style: &Style) -> Vec<String> {
+    let mut facts = vec![match incident.intact {
+        true => "Journal: verifies".to_owned(),
+        false => format!("Journal: does NOT verify: run {}", style.verify),
+    }];
     let mut states: Vec<String> = Vec::new();
     for state in CellState::ALL {
         let n = incident.acts.iter().filter(|a| a.cell() == *state).count();
@@ -60,34 +118,40 @@ fn summary(incident: &Incident<'_>, text: &mut String) {
     } else {
         states.join(", ")
     };
-    let _ = writeln!(text, "- Acts: {states}");
-    for act in incident
-        .acts
-        .iter()
-        .filter(|a| a.cell() == CellState::Unknown)
-    {
-        let _ = writeln!(
-            text,
-            "- **UNKNOWN**: {} on {} (intent {})",
+    facts.push(format!("Acts: {states}"));
+    let acts = incident.acts.iter();
+    for act in acts.filter(|a| a.cell() == CellState::Unknown) {
+        facts.push(format!(
+            "{}: {} on {} (intent {})",
+            style.unknown,
             act.intent.verb,
-            escape(act.intent.identity.as_str()),
-            escape(act.intent.intent.as_str())
-        );
+            (style.safe)(act.intent.identity.as_str()),
+            (style.safe)(act.intent.intent.as_str())
+        ));
     }
     if let Some(exposure) = &incident.exposure {
-        let _ = writeln!(text, "- Exposure: {}", exposure.words(incident.at));
+        facts.push(format!("Exposure: {}", exposure.words(incident.at)));
     }
     for stage in &incident.course.stages {
-        let _ = writeln!(text, "- Time to {}: {}", stage.until, span(stage.seconds));
+        facts.push(format!("Time to {}: {}", stage.until, span(stage.seconds)));
     }
     if let Some(total) = incident.course.total_s {
         let longest = incident.course.longest.unwrap_or("-");
-        let _ = writeln!(
-            text,
-            "- All together: {}, most of it to {longest}",
+        facts.push(format!(
+            "All together: {}, most of it to {longest}",
             span(total)
-        );
+        ));
     }
+    facts
+}
+
+/// Returns what a step came to so far.
+fn cell(incident: &Incident<'_>, part: &PlanPart, step: &PlanStep) -> CellState {
+    let act = incident.decisions.act_of(&part.digest, &step.id);
+    act.map_or_else(
+        || handoff::cell(&part.digest, step, &part.plan, incident.decisions),
+        Act::cell,
+    )
 }
 
 fn plans(incident: &Incident<'_>, text: &mut String) {
@@ -107,11 +171,7 @@ fn plans(incident: &Incident<'_>, text: &mut String) {
             "| Step | What | On | D3FEND | Came to | Requests |\n|---|---|---|---|---|---|\n",
         );
         for step in &plan.steps {
-            let act = incident.decisions.act_of(&part.digest, &step.id);
-            let state = act.map_or_else(
-                || handoff::cell(&part.digest, step, plan, incident.decisions),
-                Act::cell,
-            );
+            let state = cell(incident, part, step);
             let requests: Vec<String> = step
                 .requests
                 .iter()
