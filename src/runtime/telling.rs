@@ -15,6 +15,8 @@ use crate::domain::vocabulary::{Layer, Tier, Verb};
 /// What a plan that sends a report has for a playbook.
 pub const REPORT: &str = "report";
 
+const TITLE: &str = "Send the report";
+
 /// The parameter of a connector that is what a report says.
 pub const PARAM: &str = "report";
 
@@ -128,7 +130,7 @@ pub async fn report(
     })?;
     let mut step = about.step(
         Verb::NotifyOwner,
-        "Send the report",
+        TITLE,
         "how it went, for those who were not there",
     );
     let given = [
@@ -139,5 +141,6 @@ pub async fn report(
     let name = about.name(services);
     let whom = (&about.identity, &name);
     tickets::through(through, connector, whom, &given, &mut step, steady::now()).await?;
+    TITLE.clone_into(&mut step.title);
     recorded(services, about.plan(services, REPORT, step)).await
 }

@@ -97,7 +97,7 @@ async fn a_report_is_sent_in_brief_and_the_log_has_what_was_sent() {
         "Journal: verifies\n",
         ", cut-live-access, by ",
         ". revoke_tokens: proven\n",
-        "The whole report has SHA-256 ",
+        "; all of it: stanch log report siem/f-1\n",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -106,7 +106,7 @@ async fn a_report_is_sent_in_brief_and_the_log_has_what_was_sent() {
         "nothing that the alert says"
     );
     let log = desk.run(&["log", "show", "--json"]).ends(0).out;
-    assert!(log.contains("The whole report has SHA-256 "), "{log}");
+    assert!(log.contains("all of it: stanch log report"), "{log}");
     desk.run(&["log", "verify"]).ends(0);
 }
 

@@ -21,7 +21,7 @@ use crate::cli::refusal::{refuse, refuse_blocked, refuse_read_only};
 use crate::domain::alert::Alert;
 use crate::domain::decision::{Act, Decisions, PlanRecord, RecordType, Verdict};
 use crate::domain::ids::{AlertId, PlanDigest};
-use crate::domain::plan::{Plan, sha256_hex};
+use crate::domain::plan::Plan;
 use crate::domain::text::show;
 use crate::journal::{self, Line};
 use crate::runtime::approval::Patience;
@@ -137,14 +137,7 @@ pub fn send(
             alert: incident.id.clone(),
             identity,
         });
-        let whole = text::write(incident);
-        let text = format!(
-            "{}The whole report has SHA-256 {}\n",
-            text::brief(incident),
-            sha256_hex(whole.as_bytes())
-        );
-        record(context, "report sent", &incident.lines, whole.as_bytes());
-        Ok((about, text))
+        Ok((about, text::brief(incident)))
     })?;
     let Some(about) = about else {
         let why = "no plan was made for this alert, so there is nothing to tell anybody; without --send it is printed";

@@ -73,7 +73,14 @@ const BRIEF: usize = 7_000;
 
 /// Writes what is told outside: how it went, and nothing that an alert says.
 pub fn brief(incident: &Incident<'_>) -> String {
-    let mut lines = vec![format!("Incident {}", show(incident.id.as_str()))];
+    let id = show(incident.id.as_str());
+    let mut lines = vec![
+        format!("Incident {id}"),
+        format!(
+            "As of {:.0}; all of it: stanch log report {id}",
+            incident.at
+        ),
+    ];
     lines.extend(facts(incident, &PLAIN));
     for part in &incident.plans {
         let (plan, by) = (&part.plan, show(&part.author));
@@ -93,10 +100,7 @@ pub fn brief(incident: &Incident<'_>) -> String {
     let told = fits.count();
     lines.truncate(told);
     if told < all {
-        lines.push(format!(
-            "and {} more lines, which the whole report has",
-            all - told
-        ));
+        lines.push(format!("and {} more lines", all - told));
     }
     lines.join("\n") + "\n"
 }
