@@ -260,7 +260,7 @@ pub struct Store {
 }
 
 /// A store that several threads use. Whoever stores without a pause does not keep it from whoever asks for one alert: who
-/// waited for it gets it next (`parking_lot`, section "Fairness" of its mutex).
+/// waited for it gets it next, always (`parking_lot::FairMutex`).
 pub type LockedStore = parking_lot::FairMutex<Store>;
 
 impl Store {
