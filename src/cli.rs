@@ -307,7 +307,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             log::open_screen(global)
         }
         Some(Command::Log(args)) => {
-            if args.is_about_own() && !args.sends() {
+            if args.is_about_own() && args.sends().is_none() {
                 setup::tell_if_drill(global)?;
             }
             let state = setup::state_dir(global)?;
@@ -326,8 +326,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 journal: &|| setup::journal_config(global),
             };
             match args.sends() {
-                true => log::send(global, &args, &context, &mut out),
-                false => log::run(&args, &context, &mut out),
+                Some(report) => log::send_report(global, report, &context, &mut out),
+                None => log::run(&args, &context, &mut out),
             }
         }
         Some(Command::Identity(args)) => identity::run(global, &args, &mut out),

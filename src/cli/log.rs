@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use crate::cli::Global;
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
 use crate::journal::{self, JournalConfig};
@@ -25,6 +24,7 @@ use crate::runtime::timeline::bytes_of;
 use super::progress::{self, Stop, Unit};
 use filter::Filter;
 
+pub use report::send as send_report;
 pub use screen::open as open_screen;
 
 /// Arguments of `stanch log`.
@@ -114,10 +114,12 @@ impl LogArgs {
         self.command.is_none()
     }
 
-    /// Tells whether a report is to be sent.
-    pub fn sends(&self) -> bool {
-        let command = self.command.as_deref();
-        matches!(command, Some(LogCommand::Report(args)) if args.sends())
+    /// Returns the report that is to be sent, and through which connector.
+    pub fn sends(&self) -> Option<(&report::ReportArgs, &str)> {
+        match self.command.as_deref() {
+            Some(LogCommand::Report(args)) => args.send.as_deref().map(|through| (args, through)),
+            _ => None,
+        }
     }
 
     /// Tells whether it is about the journal in force, and no other that the arguments name.
@@ -167,19 +169,6 @@ impl Context<'_> {
         } else {
             given.to_vec()
         }
-    }
-}
-
-/// Sends a report; anything else is run as always.
-pub fn send(
-    global: &Global,
-    args: &LogArgs,
-    context: &Context<'_>,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    match args.command.as_deref() {
-        Some(LogCommand::Report(report)) => report::send(global, report, context, out),
-        _ => run(args, context, out),
     }
 }
 

@@ -92,8 +92,6 @@ pub struct Queue {
     sieve: Option<Sieve>,
     /// What let those through, as long as no alert came or moved since it began to look.
     sifted: Option<Sifted>,
-    /// Whether none did since the filter at work began.
-    is_still: bool,
     waiting: Vec<Slot>,
     /// Alerts in the order that belong elsewhere by now, with what their class and exposure should be.
     displaced: HashMap<Slot, (u16, u32)>,
@@ -178,7 +176,6 @@ impl Default for Queue {
             chosen: None,
             sieve: None,
             sifted: None,
-            is_still: false,
             waiting: Vec::new(),
             displaced: HashMap::new(),
             lanes: HashMap::new(),
@@ -377,15 +374,14 @@ impl Queue {
             let sifted = self.sifted.as_ref();
             let within = sifted.and_then(|sifted| sifted.within(filter));
             self.sieve = Some(Sieve::new(filter, &self.texts, facts, within));
-            self.is_still = true;
         }
     }
 
     /// Alerts come or move: what a filter let through before says nothing about them.
     fn stir(&mut self) {
-        (self.sifted, self.is_still) = (None, false);
+        self.sifted = None;
         if let Some(sieve) = &mut self.sieve {
-            sieve.widen();
+            sieve.stir();
         }
     }
 
@@ -400,8 +396,7 @@ impl Queue {
         let narrow = self.chosen.as_ref().filter(|_| sieve.is_narrow());
         let among = narrow.unwrap_or(&self.order);
         self.chosen = Some(among.sifted(|slot| sieve.passes(slot)));
-        let ended = self.sieve.take().map(Sieve::ended);
-        self.sifted = ended.filter(|_| self.is_still);
+        self.sifted = self.sieve.take().and_then(Sieve::ended);
         self.refold = true;
         self.fold();
         false

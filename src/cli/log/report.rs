@@ -50,14 +50,7 @@ pub struct ReportArgs {
     /// Send it in brief through this connector (presets `webhook` and `slack_message`): a plan of its own, with its exact
     /// request in the log.
     #[arg(long, value_name = "CONNECTOR", conflicts_with_all = ["out", "store"])]
-    send: Option<String>,
-}
-
-impl ReportArgs {
-    /// Tells whether the report is to be sent.
-    pub const fn sends(&self) -> bool {
-        self.send.is_some()
-    }
+    pub send: Option<String>,
 }
 
 /// One plan of the incident.
@@ -121,13 +114,10 @@ pub fn run(args: &ReportArgs, context: &Context<'_>, out: &mut dyn Write) -> any
 /// Sends the report in brief, as a plan of its own that is run at once.
 pub fn send(
     global: &Global,
-    args: &ReportArgs,
+    (args, through): (&ReportArgs, &str),
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let Some(through) = &args.send else {
-        return run(args, context, out);
-    };
     if global.read_only {
         return refuse_read_only(global.json, out);
     }

@@ -40,6 +40,8 @@ pub struct Sieve {
     within: Option<Hits>,
     bits: Hits,
     looked_at: usize,
+    /// Whether alerts came or moved since it began.
+    is_stirred: bool,
 }
 
 /// What a filter let through.
@@ -218,6 +220,7 @@ impl Sieve {
             within,
             bits: Hits::default(),
             looked_at: 0,
+            is_stirred: false,
         }
     }
 
@@ -240,8 +243,9 @@ impl Sieve {
         self.bits.has(slot.at())
     }
 
-    /// Looks everywhere, from the beginning if it did not before.
-    pub fn widen(&mut self) {
+    /// Alerts come or move: it looks everywhere, from the beginning if it did not before.
+    pub fn stir(&mut self) {
+        self.is_stirred = true;
         if self.within.take().is_some() {
             (self.bits, self.looked_at) = (Hits::default(), 0);
         }
@@ -252,10 +256,10 @@ impl Sieve {
         self.within.is_some()
     }
 
-    /// Returns what it let through.
-    pub fn ended(self) -> Sifted {
+    /// Returns what it let through, if that is still so.
+    pub fn ended(self) -> Option<Sifted> {
         let Self { filter, bits, .. } = self;
-        Sifted { filter, bits }
+        (!self.is_stirred).then_some(Sifted { filter, bits })
     }
 
     /// Returns which of the rows from a slot on pass, and perhaps some behind them.
