@@ -24,6 +24,7 @@ pub mod newcomers;
 pub mod observed;
 pub mod options;
 pub mod overlap;
+pub mod places;
 pub mod plan;
 pub mod playbook;
 pub mod policy;

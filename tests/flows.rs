@@ -2,6 +2,8 @@
 
 #[path = "flows/afterwards.rs"]
 mod afterwards;
+#[path = "flows/arriving.rs"]
+mod arriving;
 #[path = "flows/deciding.rs"]
 mod deciding;
 #[path = "flows/passing.rs"]

@@ -51,6 +51,9 @@ pub enum Msg {
     Tick,
     /// Alerts arrived or repeated.
     Alerts(Vec<Row>),
+    /// Some of many that came together. The next message with alerts has more of them, and they take their places with the
+    /// last of them.
+    SomeAlerts(Vec<Row>),
     /// Alerts that were stored before this console began.
     Stored(Vec<Row>),
     /// All of those were told, or it was said why not.

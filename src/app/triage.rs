@@ -141,17 +141,9 @@ fn resift(model: &mut Model, now: Timestamp) -> Vec<Effect> {
 /// Takes in alerts that arrived. Until the first key is pressed the worst one is selected; from then on nothing moves by
 /// itself, and new ones wait behind `▲ n new`.
 pub fn take_alerts(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effect> {
-    let touched = rows
-        .iter()
-        .any(|row| Some(&row.alert.id) == model.selected.as_ref());
-    planning::note_alerts(model, rows);
-    let touched = note_deeds(model, rows) || touched;
-    model.alerts.arrived(rows.iter().map(|row| &row.alert));
-    let worse = put(model, rows, !model.touched);
-    deciding::wake_these(model, &worse, now, "it came again, and is more urgent");
-    model.dirty = true;
-    let mut effects = Vec::new();
     let before = model.selected.clone();
+    let touched = take_in(model, rows, !model.touched, now);
+    let mut effects = Vec::new();
     if !model.touched || model.selected.is_none() {
         let first = model.queue.at(0);
         effects = select(model, first);
@@ -160,6 +152,31 @@ pub fn take_alerts(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effec
         model.refresh_detail();
     }
     effects
+}
+
+/// Takes in some of many alerts that came together: lines that all of them go to are moved once, with the last of them.
+pub fn take_some(model: &mut Model, rows: &[Row], now: Timestamp) -> Vec<Effect> {
+    if model.selected.is_none() {
+        return take_alerts(model, rows, now);
+    }
+    if take_in(model, rows, false, now) {
+        model.refresh_detail();
+    }
+    Vec::new()
+}
+
+/// Takes in alerts that arrived, and tells whether what is at hand is touched by any.
+fn take_in(model: &mut Model, rows: &[Row], follow: bool, now: Timestamp) -> bool {
+    let touched = rows
+        .iter()
+        .any(|row| Some(&row.alert.id) == model.selected.as_ref());
+    planning::note_alerts(model, rows);
+    let touched = note_deeds(model, rows) || touched;
+    model.alerts.arrived(rows.iter().map(|row| &row.alert));
+    let worse = put(model, rows, follow);
+    deciding::wake_these(model, &worse, now, "it came again, and is more urgent");
+    model.dirty = true;
+    touched
 }
 
 /// Puts alerts into the queue, with what the inventory says of their identities. Returns those that were put off and are

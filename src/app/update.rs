@@ -64,12 +64,8 @@ fn handle(model: &mut Model, keymap: &Keymap, msg: Msg, now: Timestamp) -> Vec<E
             model.dirty = true;
         }
         Msg::Tick => return tick(model, now),
-        Msg::Alerts(rows) => {
-            for rows in rows.chunk_by(|a, b| a.alert.source == b.alert.source) {
-                model.pace.came(&rows[0].alert.source, rows.len(), now);
-            }
-            return came(model, &rows, now, triage::take_alerts);
-        }
+        Msg::Alerts(rows) => return arrived(model, &rows, now, triage::take_alerts),
+        Msg::SomeAlerts(rows) => return arrived(model, &rows, now, triage::take_some),
         Msg::Stored(rows) => return came(model, &rows, now, triage::take_stored),
         Msg::StoredRead => (model.opening.alerts, model.dirty) = (false, true),
         Msg::Deleted => return triage::read_again(model),
@@ -161,13 +157,19 @@ fn tell(model: &mut Model, lines: Vec<String>, now: Timestamp) {
     }
 }
 
+/// Takes alerts into the model.
+type Take = fn(&mut Model, &[Row], Timestamp) -> Vec<Effect>;
+
+/// Takes in alerts that are news.
+fn arrived(model: &mut Model, rows: &[Row], now: Timestamp, take: Take) -> Vec<Effect> {
+    for rows in rows.chunk_by(|a, b| a.alert.source == b.alert.source) {
+        model.pace.came(&rows[0].alert.source, rows.len(), now);
+    }
+    came(model, rows, now, take)
+}
+
 /// Takes in alerts, and lets the policy look at them.
-fn came(
-    model: &mut Model,
-    rows: &[Row],
-    now: Timestamp,
-    take: fn(&mut Model, &[Row], Timestamp) -> Vec<Effect>,
-) -> Vec<Effect> {
+fn came(model: &mut Model, rows: &[Row], now: Timestamp, take: Take) -> Vec<Effect> {
     let mut effects = take(model, rows, now);
     effects.extend(automation::arrived(model, rows, now));
     effects

@@ -25,7 +25,7 @@ use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::filter::Filter;
 use crate::domain::ids::AlertId;
 use crate::domain::queue::{Grouping, Row};
-use crate::domain::text::{Untrusted, fit, show};
+use crate::domain::text::{Untrusted, fit, seen, show};
 use crate::domain::urgency::Why;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind};
 use crate::intake::decode::Decoders;
@@ -393,7 +393,7 @@ fn tell_malformed(store: &Store, err: &mut dyn Write) -> anyhow::Result<()> {
                 err,
                 "stanch: {total} {pieces} of input from {} could not be read and {are} kept (latest: {}); see `stanch alerts malformed`",
                 show(&source),
-                show(&reason)
+                seen(reason)
             )?;
         }
     }
@@ -414,7 +414,7 @@ fn malformed(
     for piece in &kept {
         if json {
             let row = json!({
-                "source": show(&piece.source), "at": piece.at, "reason": show(&piece.reason), "length": piece.length,
+                "source": show(&piece.source), "at": piece.at, "reason": seen(&piece.reason), "length": piece.length,
                 "sha256": piece.sha256, "raw": piece.beginning.show(),
             });
             writeln!(out, "{row}")?;
@@ -425,7 +425,7 @@ fn malformed(
             "{:>7}  {}  {}  {} bytes: {}",
             age(piece.at, now),
             show(&piece.source),
-            show(&piece.reason),
+            seen(&piece.reason),
             piece.length,
             piece.beginning.show()
         )?;

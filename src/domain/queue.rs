@@ -6,31 +6,34 @@
 //! A million alerts are normal, so memory holds only what sorting, drawing and filtering need: 52 bytes an alert, its
 //! id, and every other text once. The full alert is read from the store when somebody looks at it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
 use super::alert::{Alert, Subject};
 use super::filter::Filter;
 use super::ids::AlertId;
+use super::places::Places;
 use super::text::Untrusted;
 use super::urgency::{Standing, Urgency};
-use super::vocabulary::{ActionPattern, IdentityKind, Severity};
+use super::vocabulary::{ActionPattern, Severity};
+use about::About;
+use environments::Environments;
 use groups::Groups;
 use names::{Folded, Name, Names};
 use order::{Order, Rank};
-use places::Places;
 use sieve::{Sieve, Sifted};
 use slim::{Slim, Who};
 
+mod about;
 mod arrive;
+mod environments;
 mod groups;
 mod names;
 mod order;
-mod places;
 mod remove;
+mod room;
 mod sieve;
 mod slim;
 
@@ -84,7 +87,7 @@ pub struct Queue {
     rows: Vec<Slim>,
     texts: Texts,
     by_id: Places,
-    who_places: HashMap<Who, u32, RandomState>,
+    who_places: Places,
     order: Order,
     /// The alerts that the filter lets through, once it has looked at all.
     chosen: Option<Order>,
@@ -107,32 +110,11 @@ pub struct Queue {
     /// By place in the list of subjects: how many alerts about it are not over.
     open_about: Vec<u32>,
     environments: Environments,
+    about: About,
     groups: Option<Groups>,
     grouping: Grouping,
     /// Whether lines must be folded anew.
     refold: bool,
-}
-
-/// In which environments credentials are named. A name may stand for two things; an id of a key does not.
-#[derive(Clone, Debug, Default)]
-struct Environments {
-    first: HashMap<Name, Name>,
-    several: HashSet<Name>,
-    /// Those of which the second environment was seen just now.
-    news: HashSet<Name>,
-}
-
-impl Environments {
-    fn take(&mut self, who: &Who) {
-        use IdentityKind::{AccessKey, ApiToken, CiToken};
-        if who.native == Name::default() || !matches!(who.kind, AccessKey | ApiToken | CiToken) {
-            return;
-        }
-        let first = *self.first.entry(who.native).or_insert(who.provider);
-        if first != who.provider && self.several.insert(who.native) {
-            self.news.insert(who.native);
-        }
-    }
 }
 
 /// What the rows share, and their ids.
@@ -171,7 +153,7 @@ impl Default for Queue {
                 whos: Vec::new(),
             },
             by_id: Places::default(),
-            who_places: HashMap::default(),
+            who_places: Places::default(),
             order: Order::default(),
             chosen: None,
             sieve: None,
@@ -185,6 +167,7 @@ impl Default for Queue {
             standings: Vec::new(),
             open_about: Vec::new(),
             environments: Environments::default(),
+            about: About::default(),
             groups: None,
             grouping: Grouping::default(),
             refold: true,
@@ -207,13 +190,15 @@ impl Queue {
         place.map_or_else(Standing::default, |place| self.standings[place])
     }
 
-    fn is_elsewhere(&self, who: u32) -> bool {
+    /// Returns the native id of a subject.
+    fn native(&self, who: u32) -> Option<Name> {
         let place = (who as usize).checked_sub(1);
-        place.is_some_and(|place| {
-            let (native, known) = (&self.texts.whos[place].native, &self.environments);
-            // Those of which it is news are raised together.
-            known.several.contains(native) && !known.news.contains(native)
-        })
+        place.map(|place| self.texts.whos[place].native)
+    }
+
+    fn is_elsewhere(&self, who: u32) -> bool {
+        let native = self.native(who);
+        native.is_some_and(|native| self.environments.are_several(native))
     }
 
     /// Tells whether the credential that an alert is about is named in a second environment.
@@ -225,22 +210,20 @@ impl Queue {
     /// Raises the alerts about credentials of which a second environment was seen just now. New ones are looked at once
     /// for all of a batch.
     fn escalate(&mut self) {
-        let news = std::mem::take(&mut self.environments.news);
+        let news = self.environments.take_news();
         if news.is_empty() {
             return;
         }
-        for at in 0..self.rows.len() {
-            let mut slim = self.rows[at];
-            let place = (slim.who as usize).checked_sub(1);
-            if slim.is_gone
-                || !place.is_some_and(|place| news.contains(&self.texts.whos[place].native))
-            {
+        for slot in self.about.any_of(&news) {
+            let mut slim = self.rows[slot.at()];
+            // It may name another one by now.
+            let native = self.native(slim.who);
+            if slim.is_gone || !native.is_some_and(|native| news.contains(&native)) {
                 continue;
             }
-            let slot = Slot::new(at);
             let since = self.displaced.get(&slot).map_or(slim.since, |(_, s)| *s);
             slim.escalate();
-            self.rows[at] = slim;
+            self.rows[slot.at()] = slim;
             self.belongs(slot, (slim.class(), since));
         }
     }
@@ -457,7 +440,7 @@ impl Queue {
         self.slot_of(self.by_id.hash(id.as_str()), id)
     }
 
-    fn slot_of(&self, hash: u64, id: &AlertId) -> Option<Slot> {
+    fn slot_of(&self, hash: u32, id: &AlertId) -> Option<Slot> {
         let is = |at: u32| self.texts.ids.is(at as usize, id.as_str());
         let found = self.by_id.find(hash, is);
         found.map(|at| Slot::new(at as usize))

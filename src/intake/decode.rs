@@ -72,7 +72,8 @@ thread_local! {
     static ARENA: Cell<Bump> = Cell::new(Bump::new());
 }
 
-/// Why bytes are not an alert. The text names the problem; the bytes themselves go to the quarantine.
+/// Why bytes are not an alert. The text names the problem, with whatever it quotes made visible once; the bytes themselves go
+/// to the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecodable {
     /// Longer than [`MAX_LINE`].

@@ -24,7 +24,7 @@ use crate::app::model::{Level, Model, Overlay};
 use crate::app::msg::{Effect, Msg};
 use crate::app::palette;
 use crate::app::update::update;
-use crate::domain::text::show;
+use crate::domain::text::seen;
 use crate::journal::mask_tokens;
 use crate::term::clipboard::{self, Way};
 use crate::term::input::translate;
@@ -137,7 +137,7 @@ pub fn report_to(queue: &mpsc::Sender<Msg>, handle: &tokio::runtime::Handle) -> 
 /// Leaves a line in the trace for whatever the analyst is told. The text is shown text: it commands no terminal, and what
 /// says itself that it is a token is masked.
 fn trace(msg: &Msg) {
-    let told = |text: &str| show(&mask_tokens(text)).into_owned();
+    let told = |text: &str| seen(&*mask_tokens(text));
     match msg {
         Msg::Notice {
             level: Level::Info,

@@ -9,7 +9,7 @@ use crate::app::model::{DrillView, Level};
 use crate::app::msg::Msg;
 use crate::domain::decision::{Decisions, Entry};
 use crate::domain::queue::Row;
-use crate::domain::text::show;
+use crate::domain::text::{seen, show};
 use crate::domain::words;
 
 /// Most alerts of one batch that are told one by one; nobody reads or hears more at once.
@@ -46,7 +46,7 @@ impl Plain {
             } => vec![format!(
                 "malformed: {}: {total} inputs kept; the last one: {}",
                 show(source),
-                show(reason)
+                seen(reason)
             )],
             Msg::Removed(ids) => vec![format!("{} old alerts deleted", ids.len())],
             Msg::Duty(Some(holder)) => vec![format!("alerts are taken in by {}", show(holder))],

@@ -34,7 +34,8 @@ pub fn render(model: &Model, ui: Ui<'_>, area: Rect, buf: &mut Buffer) {
         .and_then(|id| model.queue.position(id));
     let at = position.map_or(0, |p| p + 1);
     let waiting = match model.queue.waiting() {
-        0 => String::new(),
+        // What waits before any key was pressed waits for the rest of what came with it.
+        n if n == 0 || !model.touched => String::new(),
         n => format!("  {} {n} new (g)", ui.glyphs.up),
     };
     let focused = model.focus.unwrap_or(Pane::Queue) == Pane::Queue;

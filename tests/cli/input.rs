@@ -1,8 +1,11 @@
 //! Bad input: alerts that are none, configurations that cannot be used, files that are there already.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rstest::rstest;
 
 use super::common::Pty;
@@ -34,6 +37,65 @@ fn malformed_lines_are_kept_and_counted_and_the_feed_goes_on() {
         text.contains(r"\u{1b}]0;evil\u{7}") && !text.contains('\x1b'),
         "{text}"
     );
+}
+
+/// What stands before the damage was read; it must not take a second, whole file to get it in.
+#[test]
+fn what_could_be_read_of_a_damaged_file_is_stored_and_counted() {
+    let desk = Desk::configured("", "");
+    let lines: Vec<String> = (0..300)
+        .map(|n| finding(&format!("d-{n}"), "svc-a"))
+        .collect();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::none());
+    packed.write_all(lines.join("\n").as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let file = desk.home().join("cut.jsonl.gz");
+    fs::write(&file, &packed[..packed.len() / 2]).unwrap();
+    let line = ["alerts", "import", file.to_str().unwrap()];
+    let did = desk.run(&line).ends(2);
+    let stored = desk
+        .run(&["alerts", "list", "--limit", "1000", "--json"])
+        .ends(0)
+        .rows()
+        .len();
+    assert!((100..200).contains(&stored), "{stored}");
+    did.tells(&[&format!("{stored} new alerts"), "the rest of it"]);
+    // Of this one nothing was.
+    let nowhere = desk.home().join("nowhere.jsonl.gz");
+    let none = desk.run(&["alerts", "import", nowhere.to_str().unwrap()]);
+    let none = none.ends(2).err;
+    assert!(none.contains("nowhere.jsonl.gz: No such file"), "{none}");
+    assert!(!none.contains("new alerts"), "{none}");
+}
+
+/// A reason that quotes what is wrong is made of shown text: escaped again wherever it is told, nobody could read it.
+#[test]
+fn a_reason_that_quotes_is_escaped_once_wherever_it_is_told() {
+    const UNKNOWN: &str = r#"{"\u001b[31mred":1}"#;
+    const SHOWN: &str = r"(its keys: \u{1b}[31mred)";
+    let desk = Desk::configured("", "");
+    desk.alert(UNKNOWN);
+    let file = desk.home().join("one.jsonl");
+    fs::write(&file, UNKNOWN).unwrap();
+    let file = file.to_str().unwrap();
+    desk.run(&["alerts", "list"]).ends(0).tells(&[SHOWN]);
+    let all: [(&[&str], u8); 4] = [
+        (&["alerts", "decode", file], 1),
+        (&["alerts", "import", file, "--source", "other"], 1),
+        (&["alerts", "malformed"], 0),
+        (&["alerts", "import", "--quarantine"], 1),
+    ];
+    for (line, code) in all {
+        let did = desk.run(line).ends(code.into());
+        let told = format!("{}{}", did.out, did.err);
+        assert!(told.contains(SHOWN), "{line:?}: {told}");
+    }
+    let kept = desk.run(&["alerts", "malformed", "--json"]).ends(0).rows();
+    for piece in &kept {
+        let reason = piece["reason"].as_str().unwrap();
+        assert!(reason.contains(SHOWN), "{reason}");
+    }
+    assert_eq!(kept.len(), 2);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::read::{self, Decoding};
 use super::{DONE, FAILED, decoded_json};
 use crate::cli::progress::{self, Interrupted, Stop, Unit};
-use crate::domain::text::show;
+use crate::domain::text::{seen, show};
 use crate::intake::decode::{Decoders, Undecodable};
 
 /// Decodes files one after the other; what is no alert is said on `err` with file and line, and makes the exit code 1.
@@ -47,7 +47,7 @@ pub(super) fn run(
             }
             for reason in &contents.rejected {
                 failed = true;
-                writeln!(err, "{origin}:{number}: {}", show(&reason.to_string()))?;
+                writeln!(err, "{origin}:{number}: {}", seen(reason.to_string()))?;
             }
             Ok(())
         };

@@ -13,7 +13,7 @@ use super::read::{self, Decoding, Piece};
 use super::{DONE, FAILED};
 use crate::cli::progress::{self, Interrupted, Stop, Unit};
 use crate::domain::alert::Alert;
-use crate::domain::text::{fit, show};
+use crate::domain::text::{fit, seen, show};
 use crate::intake::decode::{Decoders, hex};
 use crate::intake::source::lines::Line;
 use crate::intake::store::{Accepted, Batch, Refused, Store};
@@ -74,22 +74,27 @@ pub(super) fn files(
         };
         let mut take = |piece: Piece, number: usize| -> anyhow::Result<()> {
             for reason in importing.take(piece, &decoding)? {
-                writeln!(err, "{origin}:{number}: {}", show(&reason))?;
+                writeln!(err, "{origin}:{number}: {}", seen(reason))?;
             }
             Ok(())
         };
         let whole = read::each(path, &decoding, &work, &mut take);
-        let whole = whole.with_context(|| format!("import {origin}"))?;
+        // Of a file that is damaged further on, what could be read is kept all the same.
         importing.flush()?;
         let Sum {
             new,
             known,
             refused,
         } = importing.sum;
-        writeln!(
-            err,
-            "{origin}: {new} new alerts, {known} stored before, {refused} pieces that could not be read and are kept"
-        )?;
+        let is_begun = new + known + refused > 0;
+        if is_begun || whole.is_ok() {
+            writeln!(
+                err,
+                "{origin}: {new} new alerts, {known} stored before, {refused} pieces that could not be read and are kept"
+            )?;
+        }
+        let rest = if is_begun { ": the rest of it" } else { "" };
+        let whole = whole.with_context(|| format!("import {origin}{rest}"))?;
         all_read &= refused == 0;
         if !whole {
             let text = "interrupted; what was read is stored, and the same command goes on: what is stored is known";
@@ -145,7 +150,7 @@ impl Importing<'_> {
                 raw: kept,
                 length,
                 sha256,
-                reason: fit(&show(&text), LONGEST_REASON, "…"),
+                reason: fit(&seen(text), LONGEST_REASON, "…"),
             });
         }
         let alerts: Vec<Arc<Alert>> = contents.alerts.into_iter().map(|d| d.alert).collect();
@@ -233,12 +238,12 @@ pub(super) fn quarantine(
             Ok(contents) => {
                 kept += 1;
                 if let Some(reason) = contents.rejected.first() {
-                    writeln!(err, "{}: {}", show(&held.source), show(&reason.to_string()))?;
+                    writeln!(err, "{}: {}", show(&held.source), seen(reason.to_string()))?;
                 }
             }
             Err(reason) => {
                 kept += 1;
-                writeln!(err, "{}: {}", show(&held.source), show(&reason.to_string()))?;
+                writeln!(err, "{}: {}", show(&held.source), seen(reason.to_string()))?;
             }
         }
     }

@@ -5,6 +5,7 @@
 //! are waited for at the same time.
 
 use super::names::Name;
+use super::room;
 use super::slim::{Lane, Slim, Slot, Who, seconds};
 use super::{Queue, Row, Texts};
 use crate::domain::alert::Subject;
@@ -103,8 +104,8 @@ impl Queue {
 
     fn take_together(&mut self, rows: &[&Row], known: &dyn Fn(&Subject) -> Standing) {
         let hash = |row: &&Row| self.by_id.hash(row.alert.id.as_str());
-        let hashes: Vec<u64> = rows.iter().map(hash).collect();
-        let find = |(row, hash): (&&Row, &u64)| self.slot_of(*hash, &row.alert.id);
+        let hashes: Vec<u32> = rows.iter().map(hash).collect();
+        let find = |(row, hash): (&&Row, &u32)| self.slot_of(*hash, &row.alert.id);
         let slots: Vec<Option<Slot>> = rows.iter().zip(&hashes).map(find).collect();
         let mut called = self.texts.called(rows);
         for (row, called) in rows.iter().zip(&mut called) {
@@ -121,11 +122,9 @@ impl Queue {
         }
     }
 
-    fn take_new(&mut self, hash: u64, row: &Row, called: &Called) {
+    fn take_new(&mut self, hash: u32, row: &Row, called: &Called) {
         let slot = Slot::new(self.texts.ids.push(row.alert.id.as_str()));
-        let ids = &self.texts.ids;
-        self.by_id
-            .add(hash, slot.number(), |at| ids.get(at as usize));
+        self.by_id.add(hash, slot.number());
         let lane = match self.lanes.is_empty() {
             true => Lane::default(),
             false => self.lanes.get(&row.alert.id).copied().unwrap_or_default(),
@@ -138,8 +137,9 @@ impl Queue {
         let since = self.describe(&mut slim, row, called);
         (slim.class, slim.since) = (slim.class(), since);
         self.count(&slim, 1);
-        self.rows.push(slim);
-        self.waiting.push(slot);
+        self.about.add(slim.who);
+        room::push(&mut self.rows, slim);
+        room::push(&mut self.waiting, slot);
     }
 
     fn take_again(&mut self, slot: Slot, row: &Row, called: &Called) {
@@ -147,6 +147,9 @@ impl Queue {
         let mut slim = before;
         let since = self.describe(&mut slim, row, called);
         self.rows[slot.at()] = slim;
+        if slim.who != before.who {
+            self.about.moved(slot);
+        }
         self.count(&before, -1);
         self.count(&slim, 1);
         if let Some(groups) = &mut self.groups {
@@ -187,14 +190,18 @@ impl Queue {
             kind: subject.kind,
         };
         let whos = &mut self.texts.whos;
-        let (standings, environments) = (&mut self.standings, &mut self.environments);
-        let open_about = &mut self.open_about;
-        *self.who_places.entry(who).or_insert_with(|| {
-            whos.push(who);
-            standings.push(known(subject));
-            open_about.push(0);
-            environments.take(&who);
-            u32::try_from(whos.len()).unwrap_or(u32::MAX)
-        })
+        let hash = self.who_places.hash(who);
+        let found = self.who_places.find(hash, |at| whos[at as usize] == who);
+        let at = found.unwrap_or_else(|| {
+            let at = u32::try_from(whos.len()).unwrap_or(u32::MAX);
+            room::push(whos, who);
+            self.who_places.add(hash, at);
+            room::push(&mut self.standings, known(subject));
+            room::push(&mut self.open_about, 0);
+            self.about.add_who(who.native);
+            self.environments.take(&who);
+            at
+        });
+        at.saturating_add(1)
     }
 }

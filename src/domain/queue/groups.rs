@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use foldhash::quality::RandomState;
-
 use super::names::{Hits, Name};
 use super::order::{Order, Rank};
+use super::room;
 use super::slim::{Lane, Slim, Slot};
+use crate::domain::places::Places;
 use crate::domain::vocabulary::{ActionPattern, Severity};
 
 /// What is folded together.
@@ -79,7 +79,9 @@ const _: () = assert!(size_of::<Group>() == 32);
 #[derive(Clone, Debug, Default)]
 struct Kinds {
     by: Grouping,
-    numbers: HashMap<Kind, u32, RandomState>,
+    /// By their numbers.
+    all: Vec<Kind>,
+    numbers: Places,
     of: Vec<u32>,
 }
 
@@ -91,24 +93,38 @@ impl Kinds {
 
     /// Returns the number of an alert's kind, unless it is alone.
     fn number(&mut self, slot: Slot, row: &Slim) -> Option<u32> {
-        if self.of.len() <= slot.at() {
-            self.of.resize(slot.at() + 1, Self::UNKNOWN);
-        }
+        room::grow(&mut self.of, slot.at() + 1, Self::UNKNOWN);
         if self.of[slot.at()] == Self::UNKNOWN {
-            let next = u32::try_from(self.numbers.len()).unwrap_or(Self::ALONE);
             self.of[slot.at()] = match kind(self.by, slot, row) {
                 Kind::Alone(_) => Self::ALONE,
-                kind => *self.numbers.entry(kind).or_insert(next),
+                kind => self.new_or_known(kind),
             };
         }
         Some(self.of[slot.at()]).filter(|number| *number != Self::ALONE)
+    }
+
+    fn new_or_known(&mut self, kind: Kind) -> u32 {
+        let hash = self.numbers.hash(kind);
+        self.find(hash, kind).unwrap_or_else(|| {
+            let number = u32::try_from(self.all.len()).unwrap_or(Self::ALONE);
+            room::push(&mut self.all, kind);
+            self.numbers.add(hash, number);
+            number
+        })
+    }
+
+    fn find(&self, hash: u32, kind: Kind) -> Option<u32> {
+        self.numbers.find(hash, |at| self.all[at as usize] == kind)
     }
 
     /// Returns the number of an alert's kind, if it has one.
     fn known(&self, slot: Slot, row: &Slim) -> Option<u32> {
         match self.of.get(slot.at()).copied() {
             Some(Self::ALONE) => None,
-            None | Some(Self::UNKNOWN) => self.numbers.get(&kind(self.by, slot, row)).copied(),
+            None | Some(Self::UNKNOWN) => {
+                let kind = kind(self.by, slot, row);
+                self.find(self.numbers.hash(kind), kind)
+            }
             number => number,
         }
     }
@@ -226,9 +242,7 @@ impl Groups {
     fn take(&mut self, slot: Slot, row: &Slim) -> Option<(u32, Option<Rank>)> {
         let number = self.kinds.number(slot, row)?;
         let at = number as usize;
-        if self.groups.len() <= at {
-            self.groups.resize(at + 1, Group::default());
-        }
+        room::grow(&mut self.groups, at + 1, Group::default());
         let group = &mut self.groups[at];
         let head = (group.folding == self.folding).then_some(group.head);
         group.take(row.rank(slot), row, self.folding);

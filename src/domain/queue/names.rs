@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::places::Places;
+use super::room;
+use crate::domain::places::Places;
 
 /// A text of [`Names`]; by default the first one, which the queue makes the empty one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,8 +40,7 @@ impl Names {
             return Name(known);
         }
         let name = Name::new(self.texts.push(text));
-        let texts = &self.texts;
-        self.places.add(hash, name.0, |at| texts.get(at as usize));
+        self.places.add(hash, name.0);
         name
     }
 
@@ -166,10 +166,10 @@ impl Texts {
     /// Adds one.
     pub fn push(&mut self, text: &str) {
         if self.all.len() + text.len() <= Self::MOST {
-            self.all.push_str(text);
+            room::push_text(&mut self.all, text);
         }
-        self.ends
-            .push(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        let end = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        room::push(&mut self.ends, end);
     }
 
     /// Returns how many there are.

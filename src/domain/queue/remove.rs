@@ -30,8 +30,8 @@ impl Queue {
 
     fn lose(&mut self, id: &AlertId) {
         let texts = &self.texts.ids;
-        let get = |at: u32| texts.get(at as usize);
-        let Some(found) = self.by_id.remove(id.as_str(), get) else {
+        let is = |at: u32| texts.is(at as usize, id.as_str());
+        let Some(found) = self.by_id.remove(id.as_str(), is) else {
             return;
         };
         let slot = Slot::new(found as usize);

@@ -1,6 +1,6 @@
 use rstest::rstest;
 
-use super::super::vocabulary::ActionPattern;
+use super::super::vocabulary::{ActionPattern, IdentityKind};
 use super::*;
 
 /// Nothing is known of anybody.
@@ -279,6 +279,57 @@ fn a_key_in_a_second_environment_raises_all_its_alerts() {
             .to_string()
             .contains("second environment")
     );
+}
+
+/// In whatever order and batches alerts come, and whomever they name when they come again: those are raised that name a
+/// credential of which two environments are known, and each once.
+#[test]
+fn alerts_are_raised_as_if_all_had_been_known_from_the_beginning() {
+    let (key, token) = (IdentityKind::AccessKey, IdentityKind::ApiToken);
+    let sent = [
+        // Its source did not say what it is.
+        ("u", "aws:1", "AKIA1", IdentityKind::Unknown),
+        ("a", "aws:1", "AKIA1", key),
+        ("b", "aws:1", "AKIA2", key),
+        ("x", "aws:1", "AKIA1", key),
+        // It is about another one from here on, and about the first again.
+        ("a", "aws:1", "AKIA2", key),
+        ("a", "aws:1", "AKIA1", key),
+        ("c", "aws:2", "AKIA2", key),
+        ("d", "aws:3", "AKIA2", key),
+        // From one that is not raised yet to one that is.
+        ("x", "aws:2", "AKIA2", key),
+        ("b", "aws:1", "AKIA3", key),
+        ("e", "aws:2", "AKIA1", token),
+        ("f", "aws:9", "AKIA4", key),
+    ];
+    let rows: Vec<Row> = sent
+        .iter()
+        .map(|(id, provider, native, kind)| of_key(id, provider, native, *kind))
+        .collect();
+    for batch in 1..=rows.len() {
+        let mut queue = Queue::default();
+        for rows in rows.chunks(batch) {
+            queue.take(rows, true, &unknown);
+        }
+        for row in ["u", "a", "b", "c", "d", "e", "f", "x"] {
+            let slot = queue.slot(&AlertId::new(row)).unwrap();
+            let last = rows.iter().rfind(|r| r.alert.id.as_str() == row).unwrap();
+            // What the card says of it.
+            let want = queue.urgency(&last.alert).points();
+            assert_eq!(queue.points(slot), want, "{row}, in batches of {batch}");
+        }
+        let is_raised = |id: &&str| queue.is_named_elsewhere(&AlertId::new(*id));
+        let raised: Vec<&str> = ["u", "a", "b", "c", "d", "e", "f", "x"]
+            .into_iter()
+            .filter(is_raised)
+            .collect();
+        assert_eq!(
+            raised,
+            ["u", "a", "c", "d", "e", "x"],
+            "in batches of {batch}"
+        );
+    }
 }
 
 #[test]

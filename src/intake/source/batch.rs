@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Decoding;
 use super::lines::{Line, Lines};
-use crate::domain::text::{fit, show};
+use crate::domain::text::{fit, seen};
 use crate::intake::decode::{Contents, MAX_LINE, Undecodable, hex};
 use crate::intake::store::{Accepted, Batch, Cursor, Refused};
 
@@ -304,5 +304,5 @@ pub(crate) fn of_body(
 }
 
 fn reason(error: &Undecodable) -> String {
-    fit(&show(&error.to_string()), LONGEST_REASON, "…")
+    fit(&seen(error.to_string()), LONGEST_REASON, "…")
 }

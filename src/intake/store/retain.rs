@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::rows::{micros, stored_alert, time};
+use super::space::Dead;
 use super::{Store, StoreError, StoredAlert, lot};
 use crate::domain::ids::AlertId;
 
@@ -90,7 +91,7 @@ impl Store {
     ) -> Result<Retained, StoreError> {
         let goes_on = || !stop.load(Ordering::SeqCst);
         let excess = match rule.most_bytes {
-            Some(most) => self.bytes()?.saturating_sub(most),
+            Some(most) => self.excess(most, &goes_on)?,
             None => 0,
         };
         let mut run = Run {
@@ -108,13 +109,24 @@ impl Store {
         self.delete_undated(&mut run, is_kept)?;
         self.delete_alerts(&mut run, is_kept, &goes_on)?;
         gone::forget(&self.db, now)?;
-        self.give_back(&goes_on)?;
+        self.give_back(Dead::Most, &goes_on)?;
         let did = run.deletion.n != 0;
         Ok(Retained {
             deletion: did.then_some(run.deletion),
             spared: run.spared,
             bytes: self.bytes()?,
         })
+    }
+
+    /// Returns by how much the store is too long. What nothing points at any more goes first: whoever sends one alert again
+    /// and again must not drive out all others.
+    fn excess(&mut self, most: u64, goes_on: &dyn Fn() -> bool) -> Result<u64, StoreError> {
+        for dead in [Dead::Most, Dead::Some] {
+            if self.bytes()? > most {
+                self.give_back(dead, goes_on)?;
+            }
+        }
+        Ok(self.bytes()?.saturating_sub(most))
     }
 
     /// Tells whether anything could have to be deleted by a rule.

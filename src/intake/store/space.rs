@@ -13,14 +13,30 @@ const PAGES_KEPT: i64 = 256;
 /// Pages given back in one transaction.
 const PAGES_AT_ONCE: i64 = 128;
 
-/// Most pieces for which a segment is emptied into the newest one.
+/// Most pieces for which a segment is emptied into the newest one as long as there is room.
 const FEW: i64 = 4_096;
+
+/// Bytes that an alert of a lot takes more once it has a row of its own, which it gets when its segment is emptied.
+const THAWED_BYTES: u64 = 1_024;
+
+/// How much of a segment nothing points at any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dead {
+    /// More than three quarters, and few pieces are left: it is emptied whenever somebody looks.
+    Most,
+    /// More than a quarter: it is emptied before any alert is deleted to make room.
+    Some,
+}
 
 impl Store {
     /// Empties segments in which little is left, removes those into which nothing points, and makes the database shorter.
-    pub(super) fn give_back(&mut self, goes_on: &dyn Fn() -> bool) -> Result<(), StoreError> {
+    pub(super) fn give_back(
+        &mut self,
+        dead: Dead,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<(), StoreError> {
         for (segment, bytes) in self.older_segments()? {
-            if goes_on() && self.is_worth_emptying(segment, bytes)? {
+            if goes_on() && self.is_worth_emptying(segment, bytes, dead)? {
                 self.empty(segment)?;
             }
         }
@@ -53,13 +69,21 @@ impl Store {
     }
 
     /// Tells whether so little of a segment is in use that it is worth writing that again.
-    fn is_worth_emptying(&self, segment: u32, bytes: u64) -> Result<bool, StoreError> {
-        if !(1..=FEW).contains(&self.pieces(segment)?) {
+    fn is_worth_emptying(&self, segment: u32, bytes: u64, dead: Dead) -> Result<bool, StoreError> {
+        let most = match dead {
+            Dead::Most => FEW,
+            Dead::Some => i64::MAX,
+        };
+        if !(1..=most).contains(&self.pieces(segment)?) {
             return Ok(false);
         }
         let rows: u64 = self.places(segment)?.iter().map(|p| p.length).sum();
-        let (_, in_lots) = lot::in_segment(&self.db, segment)?;
-        Ok(rows + in_lots < bytes / 4)
+        let (alerts, in_lots) = lot::in_segment(&self.db, segment)?;
+        let used = rows + in_lots;
+        Ok(match dead {
+            Dead::Most => used < bytes / 4,
+            Dead::Some => used + alerts.unsigned_abs() * THAWED_BYTES < bytes / 4 * 3,
+        })
     }
 
     /// Returns the places in a segment into which anything but lots points.

@@ -43,7 +43,7 @@ impl Inbox {
         match msg {
             Msg::Alerts(rows) if rows.len() > PIECE => {
                 self.left = rows.into_iter();
-                Msg::Alerts(self.left.by_ref().take(PIECE).collect())
+                Msg::SomeAlerts(self.left.by_ref().take(PIECE).collect())
             }
             msg => msg,
         }
@@ -51,7 +51,11 @@ impl Inbox {
 
     fn piece(&mut self) -> Option<Msg> {
         let rows: Vec<Row> = self.left.by_ref().take(PIECE).collect();
-        (!rows.is_empty()).then_some(Msg::Alerts(rows))
+        match (rows.is_empty(), self.left.len()) {
+            (true, _) => None,
+            (false, 0) => Some(Msg::Alerts(rows)),
+            (false, _) => Some(Msg::SomeAlerts(rows)),
+        }
     }
 }
 
@@ -90,11 +94,16 @@ mod tests {
             .unwrap();
         drop(sender);
         let mut inbox = Inbox::new(queue);
-        let (mut came, mut sizes) = (Vec::new(), Vec::new());
+        let (mut came, mut sizes, mut last) = (Vec::new(), Vec::new(), Vec::new());
         let mut first = inbox.recv().await;
         while let Some(msg) = first.take().or_else(|| inbox.try_recv()) {
             match msg {
                 Msg::Alerts(rows) => {
+                    sizes.push(rows.len());
+                    came.extend(rows.iter().map(name));
+                    last.push(came.len());
+                }
+                Msg::SomeAlerts(rows) => {
                     sizes.push(rows.len());
                     came.extend(rows.iter().map(name));
                 }
@@ -104,6 +113,7 @@ mod tests {
         }
         assert_eq!(sizes, [PIECE, PIECE, 300 - 2 * PIECE, 0, PIECE]);
         assert!(came.iter().copied().eq(0..300 + PIECE), "{came:?}");
+        assert_eq!(last, [300, 300 + PIECE], "what the last of each message is");
         assert!(inbox.recv().await.is_none());
     }
 }

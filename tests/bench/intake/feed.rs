@@ -123,6 +123,8 @@ struct Seen {
     frames: usize,
     /// The longest that one message kept the processor: how late a key can be by that, whatever else the machine does.
     longest: Duration,
+    /// How many alerts there were then.
+    at: usize,
 }
 
 /// Sends keys and takes in alerts until all are in the queue. In between it waits, as the loop of the console does.
@@ -162,7 +164,10 @@ fn look(
         match runtime.block_on(next) {
             Ok(Some(IntakeEvent::Alerts(stored))) => {
                 let rows = stored.into_iter().map(history::row).collect();
-                seen.longest = seen.longest.max(screen.take(Msg::Alerts(rows)));
+                let took = screen.take(Msg::Alerts(rows));
+                if took > seen.longest {
+                    (seen.longest, seen.at) = (took, screen.model.queue.all());
+                }
             }
             // Nobody follows the file any more; what is missing shows in the counts.
             Ok(None) => return seen,
@@ -261,12 +266,13 @@ pub fn run(dir: &Path, rate: usize, seconds: usize, goals: &mut Goals) {
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
     println!(
         "  key answered: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms, {} keys; the longest that one message kept the processor: \
-         {:.2} ms",
+         {:.2} ms, at {} alerts",
         ms(share(&seen.keys, 500)),
         ms(share(&seen.keys, 990)),
         ms(share(&seen.keys, 1_000)),
         seen.keys.len(),
-        ms(seen.longest)
+        ms(seen.longest),
+        seen.at
     );
     println!(
         "  age of the oldest alert not shown: p50 {:.0} ms, p99 {:.0} ms; {:.0} frames/s",

@@ -232,6 +232,43 @@ fn segments_are_emptied_and_removed_and_nothing_is_lost() {
     }
 }
 
+/// An alert that comes again and again leaves its earlier versions behind. Whoever sends one so must not drive out all
+/// others.
+#[rstest]
+#[case::behind_the_others(1)]
+#[case::between_them(10)]
+fn what_nothing_points_at_goes_before_any_alert(#[case] apart: usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    store.spool.segment_bytes = 1_000;
+    for n in 0..400 {
+        let second = n as i64;
+        if n % apart == 0 && n / apart < 40 {
+            put(&mut store, 1_000 + n, second, second);
+        }
+        put(&mut store, 0, second, second);
+    }
+    let (before, alerts) = (store.bytes().unwrap(), left(&store));
+    assert_eq!(alerts.len(), 41);
+    let most = before - store.spool.bytes().unwrap() / 2;
+    let rule = Rule {
+        before: None,
+        most_bytes: Some(most),
+    };
+    assert!(store.is_due(rule, at(500)).unwrap());
+    let found = store.retain(rule, at(500), &nobody, &RUN).unwrap();
+    assert_eq!(left(&store), alerts);
+    assert_eq!(found.deletion, None);
+    assert!(found.bytes <= most, "{} of {most}", found.bytes);
+    for row in store.alerts(100).unwrap() {
+        let raw = store.raw(&row.alert.id).unwrap().unwrap();
+        assert_eq!(
+            crate::intake::decode::hex(&Sha256::digest(&raw)),
+            row.alert.raw_sha256.to_string()
+        );
+    }
+}
+
 #[test]
 fn the_database_gets_shorter() {
     let dir = tempfile::tempdir().unwrap();
