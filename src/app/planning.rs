@@ -18,7 +18,7 @@ use super::msg::Effect;
 use super::row_state::RowState;
 use super::saying::{self, Saying};
 use crate::domain::authority::Standing;
-use crate::domain::decision::{Decision, DecisionKind};
+use crate::domain::decision::{Decision, DecisionKind, PlanState};
 use crate::domain::handoff::items as items_of;
 use crate::domain::identity::Identity;
 use crate::domain::ids::{AlertId, PlanDigest, StepId};
@@ -131,23 +131,7 @@ pub fn show_stored(model: &mut Model, digest: &PlanDigest, now: Timestamp) -> bo
     let Some((digest, state)) = stored.map(|(d, s)| (d.clone(), s.clone())) else {
         return false;
     };
-    let running = model.runs_plan(&digest);
-    let stage = match model.standing(&state) {
-        _ if model.decisions.was_run(&digest) && running => Stage::Running,
-        _ if model.decisions.was_run(&digest) => Stage::Ended,
-        _ if running => Stage::WaitingApproval,
-        Standing::Agreed { .. } | Standing::Free => Stage::Preview,
-        Standing::Refused { by, reason } => {
-            Stage::Failed(format!("{} refused it: {}", show(&by), show(&reason)))
-        }
-        Standing::Waiting { missing, could, .. } => match model.can_judge(&state) {
-            Ok(()) => Stage::Judging,
-            Err(why) => Stage::Failed(format!(
-                "{missing} more must agree ({} could); {why}",
-                show(&could.join(", "))
-            )),
-        },
-    };
+    let stage = stage_in_log(model, &digest, &state);
     model.overlay = Overlay::Plan(Box::new(PlanView {
         alert: state.plan.alert.clone(),
         identity: state.plan.identity.clone(),
@@ -162,6 +146,60 @@ pub fn show_stored(model: &mut Model, digest: &PlanDigest, now: Timestamp) -> bo
         ticket: 0,
     }));
     true
+}
+
+/// Returns how far a plan of the log has come, as whoever sits here sees it.
+fn stage_in_log(model: &Model, digest: &PlanDigest, state: &PlanState) -> Stage {
+    let running = model.runs_plan(digest);
+    match model.standing(state) {
+        _ if model.decisions.was_run(digest) && running => Stage::Running,
+        _ if model.decisions.was_run(digest) => Stage::Ended,
+        _ if running => Stage::WaitingApproval,
+        Standing::Agreed { .. } | Standing::Free => Stage::Preview,
+        Standing::Refused { by, reason } => {
+            Stage::Failed(format!("{} refused it: {}", show(&by), show(&reason)))
+        }
+        Standing::Waiting { missing, could, .. } => match model.can_judge(state) {
+            Ok(()) => Stage::Judging,
+            Err(why) => Stage::Failed(format!(
+                "{missing} more must agree ({} could); {why}",
+                show(&could.join(", "))
+            )),
+        },
+    }
+}
+
+/// Brings an open plan to what the log says of it by now: others agree, refuse and run while it is being read. What is
+/// asked changes by that, so that nothing chosen or typed for what was asked before counts, nor a key of the first
+/// moments. Tells whether it changed.
+pub fn follow_log(model: &mut Model, now: Timestamp) -> bool {
+    let Overlay::Plan(view) = &model.overlay else {
+        return false;
+    };
+    let Some((digest, _)) = &view.plan else {
+        return false;
+    };
+    let waits = match view.stage {
+        Stage::Judging | Stage::Preview => true,
+        // What failed here says why; what only waits for others goes on.
+        Stage::Failed(_) => !model.runs.contains_key(digest),
+        _ => false,
+    };
+    let in_log = model.decisions.plan(digest.as_str()).filter(|_| waits);
+    let Some(stage) = in_log.map(|(digest, state)| stage_in_log(model, digest, state)) else {
+        return false;
+    };
+    if let Overlay::Plan(view) = &mut model.overlay
+        && view.stage != stage
+    {
+        view.stage = stage;
+        view.typed = Input::default();
+        view.run_chosen = false;
+        view.armed_at = now.checked_add(Span::new().milliseconds(ARMING_MS)).ok();
+        model.dirty = true;
+        return true;
+    }
+    false
 }
 
 /// Carries out a command of the plan overlay.
@@ -221,6 +259,12 @@ fn copy_items(model: &mut Model, now: Timestamp) -> Vec<Effect> {
 }
 
 fn accept(model: &mut Model, now: Timestamp) -> Vec<Effect> {
+    // The log may have gone on while something else lay over the plan.
+    if follow_log(model, now) {
+        let text = "others spoke or acted meanwhile; read what is asked now";
+        model.say(now, Level::Warn, text);
+        return Vec::new();
+    }
     let Overlay::Plan(view) = &mut model.overlay else {
         return Vec::new();
     };

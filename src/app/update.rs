@@ -233,6 +233,7 @@ fn on_journal(model: &mut Model, entries: &[Entry], now: Timestamp) -> Vec<Effec
     deciding::take(model, &alerts, now);
     automation::recorded(model, entries, now);
     board_screen::tell(model, entries, now);
+    planning::follow_log(model, now);
     model.dirty = true;
     // An act has ended, here or elsewhere: what the provider says may have changed.
     let over = model.timeline.waiting() == 0;

@@ -74,6 +74,53 @@ fn a_plan_that_waits_is_shown_from_its_alert() {
     assert_eq!(stage_of(&world), Some(Stage::WaitingApproval));
 }
 
+/// Whoever sits here reads a plan, agrees chosen, when the log tells that somebody spoke or acted: what is asked is what
+/// stands there by now, and a key that was on its way does not answer it.
+#[rstest]
+#[case::mira_agreed_herself_a_moment_ago("mira", Some(true), Some(Stage::Preview))]
+#[case::mira_refused_it("mira", Some(false), None)]
+#[case::it_was_run_elsewhere("ada", None, Some(Stage::Ended))]
+#[case::ada_may_not_agree_to_her_own("ada", Some(true), Some(Stage::Judging))]
+fn an_open_plan_follows_the_log(
+    #[case] who: &str,
+    #[case] approved: Option<bool>,
+    #[case] wanted: Option<Stage>,
+) {
+    let mut world = World::showing("judging");
+    // Past the first moments, in which it takes no key.
+    world.clock += jiff::SignedDuration::from_secs(1);
+    world.press("tab");
+    let digest = world.model.decisions.asked()[0].0.clone();
+    let (kind, body) = match approved {
+        Some(approved) => (
+            RecordType::Approval,
+            json!({"digest": digest.as_str(), "approved": approved, "by": null, "reason": "not ours"}),
+        ),
+        None => (
+            RecordType::Intent,
+            json!({"intent": "i-1", "digest": digest.as_str(), "step": "2", "verb": "revoke_tokens",
+                   "identity": "lab:svc-deploy", "alert": "drill/f1", "undo": false,
+                   "process": {"pid": 7, "start": 1, "boot": "b"}}),
+        ),
+    };
+    let log = format!("soc.example/jump-1/{who}");
+    let mut spoke = entry(&log, 9, 0, kind, body);
+    spoke.signer = Some(log.as_str().into());
+    world.send(Msg::Journal(vec![spoke]));
+    match wanted {
+        Some(stage) => assert_eq!(stage_of(&world), Some(stage)),
+        None => assert!(
+            matches!(stage_of(&world), Some(Stage::Failed(why)) if why.contains("mira refused it: not ours"))
+        ),
+    }
+    // What was chosen counts only where the same is asked as before.
+    let effects = world.send(Msg::Key(Key::parse("enter").unwrap()));
+    let agreed = effects.iter().any(|e| matches!(e, Effect::Verdict { .. }));
+    let run = effects.iter().any(|e| matches!(e, Effect::Run(..)));
+    let still_asked = who == "ada" && approved.is_some();
+    assert_eq!((agreed, run), (still_asked, false), "{effects:?}");
+}
+
 /// An act about the second alert of a line, of which nobody knows the outcome.
 #[test]
 fn a_line_for_several_alerts_hides_no_unknown_act() {
