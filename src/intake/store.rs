@@ -38,6 +38,7 @@ pub use watch::Watch;
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
 use crate::domain::text::Untrusted;
+use crate::intake::decode::MAX_LINE;
 
 /// Schema this program reads and writes; stored as `user_version`.
 ///
@@ -145,6 +146,18 @@ pub struct Refused {
     pub sha256: String,
     /// What is wrong, made visible.
     pub reason: String,
+}
+
+impl Refused {
+    /// Tells whether all of it is kept.
+    pub const fn is_whole(&self) -> bool {
+        is_kept_whole(self.length)
+    }
+}
+
+/// Tells whether all of a piece of so many bytes is kept. What is kept may be shorter all the same: secrets are taken out.
+const fn is_kept_whole(length: u64) -> bool {
+    length <= MAX_LINE as u64
 }
 
 /// What is stored together or not at all.
@@ -264,6 +277,11 @@ pub struct Store {
 pub type LockedStore = parking_lot::FairMutex<Store>;
 
 impl Store {
+    /// Makes a file without a name, on the disk of the store: it is gone once nobody has it open.
+    pub fn scratch(&self) -> io::Result<std::fs::File> {
+        self.spool.scratch()
+    }
+
     /// Opens the store in `dir`, making what is missing: directories 0700 and files 0600, or 2770 and 0660 when `dir`
     /// is already a set-group-id directory shared by several users.
     ///

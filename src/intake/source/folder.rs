@@ -214,6 +214,10 @@ impl Folder {
         let is_end = reading.fill(&mut builder);
         let mut batch: Batch = builder.finish();
         cursor.batch += 1;
+        if reading.is_broken() || batch.refused.iter().any(|refused| !refused.is_whole()) {
+            cursor.partly.insert(file.name.clone());
+        }
+        let goes = self.after == AfterReading::Remove && !cursor.partly.contains(&file.name);
         if is_end {
             cursor.current = None;
             cursor.offset = 0;
@@ -226,7 +230,7 @@ impl Folder {
         let told = put(store, &self.name, batch)?;
         if !is_end {
             self.reading = Some((file, reading));
-        } else if self.after == AfterReading::Remove {
+        } else if goes {
             std::fs::remove_file(self.path.join(reading.os_name()))?;
         }
         Ok(Step {
@@ -242,12 +246,17 @@ impl Folder {
             let Some((os_name, _)) = found else {
                 return false;
             };
-            if self.after == AfterReading::Remove {
+            if self.after == AfterReading::Remove && !cursor.partly.contains(name) {
                 // It is stored; if it cannot be removed it stays remembered.
                 let _ = std::fs::remove_file(self.path.join(os_name));
             }
             true
         });
+        let begun = cursor.current.as_ref().map(|begun| &begun.name);
+        let done = &cursor.done;
+        cursor
+            .partly
+            .retain(|name| begun == Some(name) || done.contains_key(name));
     }
 
     /// Opens the file that was begun, else the oldest one that is not stored.
@@ -260,6 +269,9 @@ impl Folder {
         let begun = begun.filter(|begun| files.get(&begun.name).is_some_and(|(_, f)| f == begun));
         if begun.is_none() {
             cursor.offset = 0;
+            // Another file may have the name of one that was begun.
+            let done = &cursor.done;
+            cursor.partly.retain(|name| done.contains_key(name));
         }
         let mut waiting: Vec<&(OsString, Dropped)> = files
             .values()

@@ -10,21 +10,30 @@
 //!   found by its content, its rest is read, then the file from its start. A copy of which nothing had been read yet
 //!   cannot be recognised and is taken for history, like everything rotated away before the first look.
 //! - *more than once, or while nobody was reading*: the cursor's file is found by inode or content and read on, then the
-//!   rotated files written later, then the file at the path.
+//!   rotated files written later, then the file at the path. Files that were packed by gzip meanwhile are unpacked.
+//! - *the file read last is nowhere*: that is kept among what could not be read, where people see it, and the file at the
+//!   path is read from its start.
+//!
+//! A writer that goes on in the old file after another began the new one is read too, as long as this process lives.
 
 pub(super) mod find;
 mod open;
+mod packed;
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use super::batch::{Builder, MOST_AT_FIRST, MOST_LINES};
 use super::{Decoding, Told, put};
 use crate::domain::text::show;
-use crate::intake::store::{Cursor, LockedStore, StoreError};
+use crate::intake::decode::hex;
+use crate::intake::store::{Cursor, FileCursor, LockedStore, Refused, StoreError};
 use open::Open;
+use packed::Unpacked;
 
 /// What to do after a step.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +77,10 @@ pub(super) struct Follower {
     path: PathBuf,
     decoding: Decoding,
     open: Option<Open>,
+    /// The file read before, after it was renamed: somebody may still write to it.
+    before: Option<Open>,
+    /// What cannot be read any more, and is not stored yet.
+    lost: Option<String>,
     whole_partials: bool,
     /// Whether anything was read yet.
     began: bool,
@@ -81,6 +94,8 @@ impl Follower {
             path,
             decoding,
             open: None,
+            before: None,
+            lost: None,
             whole_partials: false,
             began: false,
         }
@@ -125,59 +140,86 @@ impl Follower {
                 Err(next) => return Ok(Prepared::nothing(next)),
             },
         };
-        match self.read(&mut open) {
+        match self.read(&mut open, store) {
             Ok(prepared) => {
                 self.open = Some(open);
                 Ok(prepared)
             }
-            Err(error) => {
-                let next = Next::Failed(format!("{}: {error}", self.shown_path()));
-                Ok(Prepared::nothing(next))
-            }
+            Err(error) => Ok(Prepared::nothing(self.failed(&error))),
         }
     }
 
     /// Goes on from the stored cursor: what was read since could not be stored.
     pub fn start_over(&mut self) {
-        self.open = None;
+        (self.open, self.before, self.lost) = (None, None, None);
     }
 
     /// Opens the file where the stored cursor says, or the path from its start.
-    fn resume(&self, store: &LockedStore) -> Result<Result<Open, Next>, StoreError> {
+    fn resume(&mut self, store: &LockedStore) -> Result<Result<Open, Next>, StoreError> {
+        self.start_over();
         let cursor = store.lock().cursor(&self.source)?;
         let opened = match cursor {
             // A cursor of another kind is what a source of this name left that was no file.
             None | Some(Cursor::Poll(_) | Cursor::Folder(_) | Cursor::Stream(_)) => {
                 find::open(&self.path).and_then(|file| Open::at(file, 0, 0))
             }
-            Some(Cursor::File(cursor)) => match find::cursor(&self.path, &cursor) {
-                Ok(Some(file)) => Open::at(file, cursor.generation, cursor.offset),
-                Ok(None) => find::open(&self.path).and_then(|file| {
-                    tracing::warn!(
-                        source = %show(&self.source),
-                        "the file read last is gone; what was written to it since is not seen"
-                    );
-                    Open::at(file, cursor.generation + 1, 0)
-                }),
-                Err(error) => Err(error),
-            },
+            Some(Cursor::File(cursor)) => self.go_on_from(&cursor, store),
         };
-        Ok(opened.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Next::Waiting(format!("{} does not exist yet", self.shown_path()))
-            }
-            _ => Next::Failed(format!("{}: {error}", self.shown_path())),
-        }))
+        Ok(opened.map_err(|error| self.failed(&error)))
     }
 
-    fn read(&mut self, open: &mut Open) -> io::Result<Prepared> {
+    /// Opens the files a cursor was made for, else the one at the path.
+    fn go_on_from(&mut self, cursor: &FileCursor, store: &LockedStore) -> io::Result<Open> {
+        if let Some(before) = &cursor.before {
+            // Rotation removes what is old: that it is gone says nothing.
+            self.before = self.find(before, store)?;
+        }
+        if let Some(open) = self.find(cursor, store)? {
+            return Ok(open);
+        }
+        let open = Open::at(find::open(&self.path)?, cursor.generation + 1, 0)?;
+        self.lost = Some(format!(
+            "{}: the file that was read last, up to byte {}, is gone, and no rotated file beside it is that one; what was \
+             written to it after that byte is not seen",
+            self.shown_path(),
+            cursor.offset
+        ));
+        Ok(open)
+    }
+
+    /// Opens the file a cursor was made for, wherever it is now.
+    fn find(&mut self, cursor: &FileCursor, store: &LockedStore) -> io::Result<Option<Open>> {
+        let (generation, offset) = (cursor.generation, cursor.offset);
+        if let Some(file) = find::cursor(&self.path, cursor)? {
+            return Open::at(file, generation, offset).map(Some);
+        }
+        let scratch = || store.lock().scratch();
+        let found = packed::holding(&self.path, cursor, offset, &scratch)?;
+        let found = found.map(|found| self.unpacked(found, generation, offset));
+        found.transpose()
+    }
+
+    fn unpacked(&mut self, found: Unpacked, generation: u64, offset: u64) -> io::Result<Open> {
+        self.lost = found.problem.or_else(|| self.lost.take());
+        Open::at(found.file, generation, offset)
+    }
+
+    fn failed(&self, error: &io::Error) -> Next {
+        let path = self.shown_path();
+        match error.kind() {
+            io::ErrorKind::NotFound => Next::Waiting(format!("{path} does not exist yet")),
+            _ => Next::Failed(format!("{path}: {error}")),
+        }
+    }
+
+    fn read(&mut self, open: &mut Open, store: &LockedStore) -> io::Result<Prepared> {
         let most = match std::mem::replace(&mut self.began, true) {
             true => MOST_LINES,
             false => MOST_AT_FIRST,
         };
         let builder = Builder::new(&self.source, &self.decoding, Timestamp::now());
         let mut builder = builder.at_most(most);
-        let filled = open.fill(&mut builder)?;
+        let mut filled = open.fill(&mut builder)?;
         if filled.is_end && self.whole_partials {
             open.take_whole_partial(&mut builder);
         }
@@ -185,32 +227,72 @@ impl Follower {
         let mut next = Next::More;
         let mut successor = None;
         if filled.is_end && !filled.took_lines {
-            successor = self.successor(open)?;
+            successor = self.successor(open, store)?;
             match &successor {
                 None => next = Next::Idle,
-                Some(found) if found.flush_partial => {
+                Some(found) if found.is_renamed => {
                     builder.extend(open.flush());
                 }
                 Some(_) => {}
             }
         }
+        if next == Next::Idle && self.read_before(&mut builder)? {
+            (next, filled.took_lines) = (Next::More, true);
+        }
         if let Some(found) = successor {
-            *open = found.open;
+            let left = std::mem::replace(open, found.open);
+            let before = found.is_renamed.then_some(left);
+            if let Some(mut older) = std::mem::replace(&mut self.before, before) {
+                builder.extend(older.flush());
+            }
         } else if builder.is_empty() && !filled.took_lines {
             if next == Next::Idle {
                 open.rest();
             }
             return Ok(Prepared::nothing(next));
         }
-        builder.go_on_from(Cursor::File(open.cursor()));
+        // Stored only with a place that is another one than before.
+        if let Some(reason) = self.lost.take() {
+            builder.refuse(self.gone(reason));
+        }
+        builder.go_on_from(Cursor::File(FileCursor {
+            before: self.before.as_ref().map(|before| Box::new(before.cursor())),
+            ..open.cursor()
+        }));
         Ok(Prepared {
             batch: Some(builder),
             next,
         })
     }
 
+    /// Reads what was written to the file read before after it was left. Tells whether a line was.
+    fn read_before(&mut self, builder: &mut Builder) -> io::Result<bool> {
+        let Some(mut before) = self.before.take() else {
+            return Ok(false);
+        };
+        let filled = before.fill(builder)?;
+        // Without a name nobody finds it any more, and its space is wanted.
+        if filled.took_lines || before.file.metadata()?.nlink() > 0 {
+            self.before = Some(before);
+        } else {
+            builder.extend(before.flush());
+        }
+        Ok(filled.took_lines)
+    }
+
+    /// Something that was not seen, to be kept where people look for what could not be read.
+    fn gone(&self, reason: String) -> Refused {
+        let path = self.path.as_os_str().as_encoded_bytes();
+        Refused {
+            raw: path.to_vec(),
+            length: path.len() as u64,
+            sha256: hex(&Sha256::digest(path)),
+            reason,
+        }
+    }
+
     /// Finds the file to go on with when `open` is read to its end: its own start after a truncation, or another file.
-    fn successor(&self, open: &Open) -> io::Result<Option<Successor>> {
+    fn successor(&mut self, open: &Open, store: &LockedStore) -> io::Result<Option<Successor>> {
         let at_path = match find::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -219,30 +301,60 @@ impl Follower {
         let meta = at_path.metadata()?;
         let generation = open.generation + 1;
         if !open.is_as_read()? {
-            if let Some(copy) = find::copy(&self.path, &open.read_to())? {
-                let open = Open::at(copy, generation, open.cursor().offset)?;
-                return Ok(Some(Successor {
-                    open,
-                    flush_partial: false,
-                }));
-            }
-        } else if open.is(&meta) {
-            return Ok(None);
-        } else if let Some(newer) = find::next_rotated(&self.path, open)? {
-            // More than one rotation since the last look.
-            let open = Open::at(newer, generation, 0)?;
+            let open = match self.copy(open, store)? {
+                Some(copy) => copy,
+                None => Open::at(at_path, generation, 0)?,
+            };
             return Ok(Some(Successor {
                 open,
-                flush_partial: true,
+                is_renamed: false,
             }));
-        } else if meta.len() == 0 || open.has_grown()? {
+        }
+        if open.is(&meta) {
             return Ok(None);
         }
-        let open = Open::at(at_path, generation, 0)?;
+        // More than one rotation since the last look.
+        let open = match self.next_rotated(open, store)? {
+            Some(newer) => newer,
+            None if meta.len() == 0 || open.has_grown()? => return Ok(None),
+            None => Open::at(at_path, generation, 0)?,
+        };
         Ok(Some(Successor {
             open,
-            flush_partial: true,
+            is_renamed: true,
         }))
+    }
+
+    /// Opens the copy that was made of a file before it was truncated, behind what was read of it.
+    fn copy(&mut self, open: &Open, store: &LockedStore) -> io::Result<Option<Open>> {
+        let (generation, offset) = (open.generation + 1, open.cursor().offset);
+        let place = open.read_to();
+        if let Some(copy) = find::copy(&self.path, &place)? {
+            return Open::at(copy, generation, offset).map(Some);
+        }
+        let scratch = || store.lock().scratch();
+        let found = packed::holding(&self.path, &place, offset, &scratch)?;
+        let found = found.map(|found| self.unpacked(found, generation, offset));
+        found.transpose()
+    }
+
+    /// Opens the rotated file that was written next after `open`, which is none of them by being at the path itself.
+    fn next_rotated(&mut self, open: &Open, store: &LockedStore) -> io::Result<Option<Open>> {
+        let generation = open.generation + 1;
+        let place = open.read_to();
+        for found in find::later_rotated(&self.path, open)? {
+            if !found.is_packed() {
+                return Open::at(find::open(&found.path)?, generation, 0).map(Some);
+            }
+            // Whoever packs a file may not keep when it was written: then this may be what was just read.
+            if packed::holds(&found, &place)? {
+                continue;
+            }
+            let scratch = || store.lock().scratch();
+            let unpacked = packed::whole(&found, &scratch)?;
+            return self.unpacked(unpacked, generation, 0).map(Some);
+        }
+        Ok(None)
     }
 
     fn shown_path(&self) -> String {
@@ -253,8 +365,8 @@ impl Follower {
 /// The file to go on with.
 struct Successor {
     open: Open,
-    /// Whether an unfinished line of the file before is to be read as it is.
-    flush_partial: bool,
+    /// Whether the file before has another name now: nothing finishes its last line, unless somebody writes there still.
+    is_renamed: bool,
 }
 
 #[cfg(test)]

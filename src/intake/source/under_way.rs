@@ -162,6 +162,7 @@ mod tests {
             ino: 1,
             offset,
             fingerprint: String::new(),
+            before: None,
         }));
         builder
     }

@@ -1,6 +1,6 @@
 //! Where reading of a source goes on after a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ pub struct FileCursor {
     pub offset: u64,
     /// SHA-256 over the first and the last bytes before `offset`, hex.
     pub fingerprint: String,
+    /// Where the file read before this one was left, after it was renamed: somebody may still write to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<FileCursor>>,
 }
 
 /// A place in the answers of an API.
@@ -77,8 +80,11 @@ pub struct FolderCursor {
     pub current: Option<Dropped>,
     /// Bytes of its content, unpacked, that are stored.
     pub offset: u64,
-    /// Files that are still there and wholly stored, by name.
+    /// Files that are still there and read to their end, by name.
     pub done: BTreeMap<String, Dropped>,
+    /// Names of those of which not everything could be stored, the one being read among them: they are not removed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub partly: BTreeSet<String>,
 }
 
 /// One file of a folder.

@@ -581,8 +581,7 @@ pub(super) fn held(db: &Connection) -> Result<Vec<Held>, StoreError> {
         Ok(Held {
             source: row.get(3)?,
             length,
-            // A redacted piece has another length than the original, and is whole all the same.
-            is_whole: length <= crate::intake::decode::MAX_LINE as u64,
+            is_whole: super::is_kept_whole(length),
             seq: row.get(5)?,
             place,
         })

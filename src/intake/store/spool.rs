@@ -99,6 +99,11 @@ impl Spool {
         })
     }
 
+    /// Makes a file without a name beside the segments.
+    pub fn scratch(&self) -> io::Result<File> {
+        tempfile::tempfile_in(&self.dir)
+    }
+
     /// Opens a spool that cannot be written.
     pub fn open_fixed(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join("lock");

@@ -27,6 +27,7 @@ fn cursor(generation: u64, offset: u64) -> Cursor {
         ino: 2,
         offset,
         fingerprint: "f".to_owned(),
+        before: None,
     })
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Reading {
     read: u64,
     /// What is wrong with the file.
     problem: Option<String>,
+    /// Whether anything was.
+    is_broken: bool,
 }
 
 impl Reading {
@@ -46,6 +48,7 @@ impl Reading {
             offset: 0,
             read: 0,
             problem: None,
+            is_broken: false,
         };
         let skipped = io::copy(&mut (&mut reading.content).take(offset), &mut io::sink());
         match skipped {
@@ -57,6 +60,11 @@ impl Reading {
 
     pub fn os_name(&self) -> &OsStr {
         &self.name
+    }
+
+    /// Tells whether not all of the file could be read.
+    pub const fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Returns how many bytes of the content are in batches.
@@ -126,9 +134,11 @@ impl Reading {
             self.problem = Some(format!("more than {} GiB in one file", MOST_UNPACKED >> 30));
         }
         if let Some(problem) = self.problem.take() {
+            self.is_broken = true;
             let name = self.name.as_encoded_bytes();
             let shown = crate::domain::text::show(&self.name.to_string_lossy()).into_owned();
-            let reason = format!("{shown}: {problem}; what came before it is stored");
+            let reason =
+                format!("{shown}: {problem}; what came before it is stored, and the file stays");
             builder.refuse(Refused {
                 raw: name.to_vec(),
                 length: name.len() as u64,

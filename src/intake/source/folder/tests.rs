@@ -166,6 +166,59 @@ fn stored_files_are_removed_where_that_is_wanted() {
     assert_eq!(place.stored(), once(&["a", "b"]));
 }
 
+/// What could not be kept whole is nowhere else than in its file.
+#[rstest]
+#[case::cut(gzip((finding("a") + "\n" + &"x".repeat(90_000)).as_bytes())[..180].to_vec(), true)]
+#[case::long_line([finding("a").as_bytes(), b"\n", &vec![b'x'; (1 << 20) + 5]].concat(), true)]
+#[case::long_document([b"[", finding("a").as_bytes(), &vec![b' '; 2 << 20], b",{}]"].concat(), true)]
+#[case::a_bad_line_that_is_kept([finding("a").as_bytes(), b"\n{}"].concat(), false)]
+fn a_file_that_could_not_be_stored_whole_is_not_removed(
+    #[case] bytes: Vec<u8>,
+    #[case] stays: bool,
+) {
+    let place = Place::new();
+    place.put("bad", bytes);
+    place.put("good", finding("b"));
+    for _ in 0..2 {
+        place
+            .folder(AfterReading::Remove)
+            .read_all(&place.store)
+            .unwrap();
+        assert_eq!(place.path("bad").exists(), stays);
+        assert!(!place.path("good").exists());
+        assert_eq!(place.reasons().len(), 1);
+    }
+    // Another file of that name is read, and goes.
+    place.put("bad", finding("c"));
+    place
+        .folder(AfterReading::Remove)
+        .read_all(&place.store)
+        .unwrap();
+    assert!(!place.path("bad").exists());
+    assert_eq!(place.stored().iter().filter(|(id, _)| id == "c").count(), 1);
+}
+
+/// That something was left out is remembered over a restart in the middle of a file.
+#[test]
+fn a_long_file_with_a_line_that_is_too_long_stays_after_a_restart() {
+    let place = Place::new();
+    let count = crate::intake::source::batch::MOST_LINES + 500;
+    let mut text = finding("first") + "\n" + &"x".repeat((1 << 20) + 5) + "\n";
+    text.extend((0..count).map(|n| finding(&format!("n{n:04}")) + "\n"));
+    place.put("long", text);
+    place
+        .folder(AfterReading::Remove)
+        .step(&place.store)
+        .unwrap();
+    assert!((2..count).contains(&place.stored().len()));
+    place
+        .folder(AfterReading::Remove)
+        .read_all(&place.store)
+        .unwrap();
+    assert_eq!(place.stored().len(), count + 1);
+    assert!(place.path("long").exists());
+}
+
 /// Bad files, and what is said about them. The others are read.
 #[rstest]
 #[case::no_json(b"hello".to_vec(), "expected value")]

@@ -3,10 +3,13 @@
 use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::open::{Open, holds};
 use crate::intake::store::FileCursor;
+
+/// How the names of packed files end.
+const PACKED: &str = "gz";
 
 /// Most directory entries looked at.
 const MOST_ENTRIES: usize = 10_000;
@@ -72,15 +75,52 @@ pub(super) fn copy(path: &Path, cursor: &FileCursor) -> io::Result<Option<File>>
     Ok(None)
 }
 
-/// Finds the rotated file written next after `current`, which is none of them by being at the path itself: `<name>`
-/// followed by digits and separators, as log rotation names them.
-pub(super) fn next_rotated(path: &Path, current: &Open) -> io::Result<Option<File>> {
+/// A file beside the one that is read.
+pub(super) struct Sibling {
+    pub path: PathBuf,
+    pub meta: Metadata,
+}
+
+impl Sibling {
+    /// Tells whether it is packed: by gzip, whose files end so.
+    pub fn is_packed(&self) -> bool {
+        self.path.extension().is_some_and(|end| end == PACKED)
+    }
+}
+
+/// Lists the rotated files written after `current`, the oldest first: `<name>` followed by digits and separators, as log
+/// rotation names them, possibly packed.
+pub(super) fn later_rotated(path: &Path, current: &Open) -> io::Result<Vec<Sibling>> {
     let since = modified(&current.file.metadata()?);
-    let later = siblings(path)?
+    let mut later: Vec<Sibling> = siblings(path)?
         .filter(|(entry, _)| is_rotated(path, entry))
         .filter(|(_, meta)| modified(meta) > since && !current.is(meta))
-        .min_by_key(|(_, meta)| modified(meta));
-    later.map(|(entry, _)| open(&entry.path())).transpose()
+        .map(sibling)
+        .filter(is_finished)
+        .collect();
+    later.sort_by_key(|found| modified(&found.meta));
+    Ok(later)
+}
+
+/// Lists the packed files of the name family, the newest first.
+pub(super) fn packed(path: &Path) -> io::Result<Vec<Sibling>> {
+    let mut found: Vec<Sibling> = siblings(path)?
+        .filter(|(entry, _)| is_related(path, entry))
+        .map(sibling)
+        .filter(|found| found.is_packed() && is_finished(found))
+        .collect();
+    found.sort_by_key(|found| std::cmp::Reverse(modified(&found.meta)));
+    Ok(found)
+}
+
+fn sibling((entry, meta): (DirEntry, Metadata)) -> Sibling {
+    let path = entry.path();
+    Sibling { path, meta }
+}
+
+/// Tells whether nobody writes a packed file any more: as long as what it is made of is still beside it, somebody may.
+fn is_finished(found: &Sibling) -> bool {
+    !(found.is_packed() && found.path.with_extension("").exists())
 }
 
 fn modified(meta: &Metadata) -> (i64, i64) {
@@ -127,6 +167,7 @@ fn is_rotated(path: &Path, entry: &DirEntry) -> bool {
     let Some(rest) = name.as_encoded_bytes().strip_prefix(own) else {
         return false;
     };
+    let rest = rest.strip_suffix(b".gz").unwrap_or(rest);
     let separates = |b: &u8| matches!(b, b'.' | b'-' | b'_');
     rest.first().is_some_and(separates)
         && rest.iter().any(u8::is_ascii_digit)

@@ -82,12 +82,16 @@ impl Drop for Lent {
 /// Bytes one step reads at most when no line ends in them.
 const MOST_UNFINISHED: usize = 4 << 20;
 
-/// Bytes at the start and before the place reached by which a content is recognised.
-const SAMPLE: usize = 256;
+/// Bytes at the start and before the place reached by which a content is recognised: some lines of most logs, so that lines
+/// which differ only in their middle are told apart.
+const SAMPLE: usize = 4_096;
+
+/// How many there were when cursors were first stored.
+const FIRST_SAMPLE: usize = 256;
 
 /// Samples of what was read of a file up to some place.
 #[derive(Clone, Debug, Default)]
-struct Samples {
+pub(super) struct Samples {
     head: Vec<u8>,
     tail: Vec<u8>,
     at: u64,
@@ -116,7 +120,13 @@ impl Samples {
         }
     }
 
-    fn extend(&mut self, bytes: &[u8]) {
+    /// Returns up to where they were taken.
+    pub const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Takes samples of what follows.
+    pub fn extend(&mut self, bytes: &[u8]) {
         self.at += bytes.len() as u64;
         let room = SAMPLE - self.head.len();
         self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -131,17 +141,31 @@ impl Samples {
         Ok(now.is_some_and(|now| now.head == self.head && now.tail == self.tail))
     }
 
-    fn fingerprint(&self) -> String {
-        hex(&Sha256::new_with_prefix(&self.head)
-            .chain_update(&self.tail)
-            .finalize())
+    /// Puts them where they were taken in a file that has nothing else before that place, and goes there.
+    pub fn put_into(&self, file: &mut File) -> io::Result<()> {
+        file.write_all_at(&self.head, 0)?;
+        file.write_all_at(&self.tail, self.at - self.tail.len() as u64)?;
+        file.seek(SeekFrom::Start(self.at))?;
+        Ok(())
+    }
+
+    fn fingerprint(&self, length: usize) -> String {
+        let head = &self.head[..self.head.len().min(length)];
+        let tail = &self.tail[self.tail.len().saturating_sub(length)..];
+        hex(&Sha256::new_with_prefix(head).chain_update(tail).finalize())
+    }
+
+    /// Tells whether they are those of a cursor.
+    pub fn are_of(&self, cursor: &FileCursor) -> bool {
+        let is = |length| self.fingerprint(length) == cursor.fingerprint;
+        self.at == cursor.offset && (is(SAMPLE) || is(FIRST_SAMPLE))
     }
 }
 
 /// Tells whether the content before the cursor stands in `file`.
 pub(super) fn holds(file: &File, cursor: &FileCursor) -> io::Result<bool> {
     let samples = Samples::of(file, cursor.offset)?;
-    Ok(samples.is_some_and(|s| s.fingerprint() == cursor.fingerprint))
+    Ok(samples.is_some_and(|samples| samples.are_of(cursor)))
 }
 
 /// A file that is being read.
@@ -211,7 +235,8 @@ impl Open {
             dev: self.dev,
             ino: self.ino,
             offset: samples.at,
-            fingerprint: samples.fingerprint(),
+            fingerprint: samples.fingerprint(SAMPLE),
+            before: None,
         }
     }
 

@@ -1,7 +1,9 @@
 use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
+use rstest::rstest;
 
 use super::*;
 use crate::intake::decode::MAX_LINE;
@@ -79,6 +81,17 @@ impl Bench {
         self.truncate();
     }
 
+    /// Packs a rotated file as log rotation does: what it was made of goes when it is whole, and its time is kept.
+    fn pack(&mut self, suffix: &str) {
+        let plain = self.path(suffix);
+        let written = fs::metadata(&plain).unwrap().modified().unwrap();
+        let packed = self.path(&format!("{suffix}.gz"));
+        fs::write(&packed, gzip(&fs::read(&plain).unwrap())).unwrap();
+        let file = OpenOptions::new().append(true).open(&packed).unwrap();
+        file.set_modified(written).unwrap();
+        fs::remove_file(plain).unwrap();
+    }
+
     /// Steps until there is nothing more to do; returns the ids that arrived.
     fn drain(&mut self) -> Vec<String> {
         let mut ids = Vec::new();
@@ -106,6 +119,12 @@ impl Bench {
         let found = self.store.lock().quarantine(100).unwrap();
         found.into_iter().rev().map(|q| q.reason).collect()
     }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
 }
 
 fn lines(ids: &[&str]) -> String {
@@ -230,6 +249,201 @@ fn a_truncation_without_a_reader_loses_nothing_that_was_copied() {
 }
 
 #[test]
+fn files_that_were_packed_without_a_reader_are_read_on() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.drain();
+    bench.write(&lines(&["b"]));
+    bench.rename(".3");
+    bench.write(&lines(&["c"]));
+    bench.rename(".2");
+    bench.write(&lines(&["d"]));
+    bench.rename(".1");
+    bench.write(&lines(&["e"]));
+    bench.pack(".3");
+    bench.pack(".2");
+    bench.restart();
+    // A step reads what is left of the first; another process goes on in what is packed.
+    let step = bench.follower.step(&bench.store).unwrap();
+    let told = step.told.unwrap();
+    assert_eq!(told.alerts.len(), 1);
+    bench.restart();
+    assert_eq!(bench.drain(), ["c", "d", "e"]);
+    bench.write(&lines(&["f"]));
+    bench.restart();
+    assert_eq!(bench.drain(), ["f"]);
+    assert!(bench.quarantined().is_empty());
+}
+
+#[rstest]
+#[case::with_a_reader(false)]
+#[case::without_a_reader(true)]
+fn the_rest_of_a_truncated_file_is_read_from_its_packed_copy(#[case] restart: bool) {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.write(&line("b")[..10]);
+    bench.drain();
+    bench.write(&line("b")[10..]);
+    bench.write(&lines(&["c"]));
+    bench.copy_and_truncate(".1");
+    bench.pack(".1");
+    bench.write(&lines(&["d"]));
+    if restart {
+        bench.restart();
+    }
+    assert_eq!(bench.drain(), ["b", "c", "d"]);
+    assert!(bench.quarantined().is_empty());
+}
+
+/// While somebody still packs, what they pack is there; when they are done it may bear the time of the packing.
+#[test]
+fn what_was_read_is_not_read_again_when_it_is_packed() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.drain();
+    bench.rename(".1");
+    fs::write(bench.path(".1.gz"), &gzip(lines(&["a"]).as_bytes())[..8]).unwrap();
+    bench.touch(&bench.path(".1.gz"));
+    assert!(bench.drain().is_empty());
+    bench.write("");
+    bench.pack(".1");
+    bench.touch(&bench.path(".1.gz"));
+    assert!(bench.drain().is_empty());
+    bench.write(&lines(&["b"]));
+    assert_eq!(bench.drain(), ["b"]);
+    assert!(bench.quarantined().is_empty());
+}
+
+#[test]
+fn a_damaged_packed_file_is_read_as_far_as_it_goes_and_that_is_told() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.drain();
+    let many: Vec<String> = (0..3_000).map(|n| format!("n{n:04}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    bench.write(&lines(&many));
+    bench.rename(".1");
+    bench.pack(".1");
+    let packed = fs::read(bench.path(".1.gz")).unwrap();
+    fs::write(bench.path(".1.gz"), &packed[..packed.len() - 40]).unwrap();
+    bench.write(&lines(&["z"]));
+    bench.restart();
+    let read = bench.drain();
+    assert_eq!(
+        (read[0].as_str(), read.last().unwrap().as_str()),
+        ("n0000", "z")
+    );
+    assert!(read.len() > 100, "{}", read.len());
+    let told = bench.quarantined();
+    assert!(
+        told.iter()
+            .any(|why| why.contains("app.log.1.gz: cannot be read on")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn that_the_file_read_last_is_gone_is_kept_once() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.drain();
+    bench.write(&lines(&["b"]));
+    fs::remove_file(bench.path("")).unwrap();
+    bench.restart();
+    let step = bench.follower.step(&bench.store).unwrap();
+    assert!(matches!(step.next, Next::Waiting(_)), "{step:?}");
+    assert!(bench.quarantined().is_empty());
+    bench.write(&lines(&["c"]));
+    bench.restart();
+    assert_eq!(bench.drain(), ["c"]);
+    let told = bench.quarantined();
+    let length = line("a").len();
+    assert!(
+        told.len() == 1
+            && told[0].contains(&format!(
+                "app.log: the file that was read last, up to byte {length}, is gone"
+            )),
+        "{told:?}"
+    );
+    bench.restart();
+    bench.write(&lines(&["d"]));
+    assert_eq!(bench.drain(), ["d"]);
+    assert_eq!(bench.quarantined().len(), 1);
+}
+
+#[test]
+fn what_is_still_written_to_a_renamed_file_is_read() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.drain();
+    bench.rename(".1");
+    bench.write(&lines(&["b"]));
+    assert_eq!(bench.drain(), ["b"]);
+    append(&bench.path(".1"), &line("c").as_bytes()[..10]);
+    assert!(bench.drain().is_empty());
+    append(&bench.path(".1"), &line("c").as_bytes()[10..]);
+    bench.write(&lines(&["d"]));
+    assert_eq!(bench.drain(), ["d", "c"]);
+    // Also while nobody reads; once it is packed nobody writes there any more.
+    append(&bench.path(".1"), line("e").as_bytes());
+    bench.restart();
+    bench.write(&lines(&["f"]));
+    assert_eq!(bench.drain(), ["f", "e"]);
+    append(&bench.path(".1"), line("g").as_bytes());
+    bench.pack(".1");
+    bench.restart();
+    assert_eq!(bench.drain(), ["g"]);
+    fs::remove_file(bench.path(".1.gz")).unwrap();
+    bench.restart();
+    bench.write(&lines(&["h"]));
+    assert_eq!(bench.drain(), ["h"]);
+    assert!(bench.quarantined().is_empty());
+}
+
+/// Lines of one length that differ in their middle: what stands where the last one ended looks like it.
+#[test]
+fn lines_that_begin_and_end_alike_are_told_apart() {
+    let mut bench = Bench::new();
+    let pad = "x".repeat(500);
+    let alike = |id: &str| {
+        format!(
+            r#"{{"class_uid":2004,"message":"{pad}","finding_info":{{"uid":"{id}","desc":"{pad}"}}}}"#
+        ) + "\n"
+    };
+    bench.write(&alike("a"));
+    assert_eq!(bench.drain(), ["a"]);
+    bench.copy_and_truncate(".1");
+    bench.write(&alike("b"));
+    bench.write(&alike("c"));
+    assert_eq!(bench.drain(), ["b", "c"]);
+}
+
+/// A place that was stored with shorter samples is still known.
+#[test]
+fn a_place_of_an_earlier_version_is_known() {
+    let mut bench = Bench::new();
+    let many: Vec<String> = (0..200).map(|n| format!("n{n:04}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let text = lines(&many);
+    bench.write(&text);
+    bench.drain();
+    let Some(Cursor::File(mut cursor)) = bench.store.lock().cursor("s").unwrap() else {
+        panic!("no place");
+    };
+    let bytes = text.as_bytes();
+    let sample = [&bytes[..256], &bytes[bytes.len() - 256..]].concat();
+    cursor.fingerprint = hex(&Sha256::digest(&sample));
+    let batch = crate::intake::store::Batch {
+        cursor: Some(Cursor::File(cursor)),
+        ..crate::intake::store::Batch::default()
+    };
+    bench.store.lock().put("s", &batch).unwrap();
+    bench.restart();
+    bench.write(&lines(&["a"]));
+    assert_eq!(bench.drain(), ["a"]);
+}
+
+#[test]
 fn bad_lines_go_to_quarantine_and_reading_goes_on() {
     let mut bench = Bench::new();
     let mut bytes = vec![b'x'; MAX_LINE + 10];
@@ -283,6 +497,7 @@ enum Op {
     Kill,
     Rename,
     CopyAndTruncate,
+    Pack,
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -293,6 +508,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => Just(Op::Kill),
         1 => Just(Op::Rename),
         1 => Just(Op::CopyAndTruncate),
+        1 => Just(Op::Pack),
     ];
     prop::collection::vec(op, 1..24)
 }
@@ -327,6 +543,11 @@ proptest! {
                 Op::CopyAndTruncate if bench.offset() == 0 => {}
                 Op::Rename => { rotations += 1; bench.rename(&format!(".{rotations}")); }
                 Op::CopyAndTruncate => { rotations += 1; bench.copy_and_truncate(&format!(".{rotations}")); }
+                Op::Pack => (1..=rotations).map(|n| format!(".{n}")).for_each(|name| {
+                    if bench.path(&name).exists() {
+                        bench.pack(&name);
+                    }
+                }),
             }
         }
         bench.write(&next());
