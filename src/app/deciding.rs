@@ -294,7 +294,8 @@ fn decided(model: &Model, prompt: &ReasonPrompt, now: Timestamp) -> Result<Vec<D
         let alerts = prompt.alerts.iter();
         return alerts.map(|alert| hold(model, alert, text, now)).collect();
     }
-    let (to, until, reason) = parsed(prompt.kind, text, now)?;
+    let leave = |missing: String| format!("{missing}; Esc leaves without recording");
+    let (to, until, reason) = parsed(prompt.kind, text, now).map_err(leave)?;
     let one = |alert: &AlertId| Decision {
         to: to.clone(),
         until,
@@ -325,23 +326,22 @@ pub fn parsed(
                 ));
             }
             if rest.is_empty() {
-                return Err(
-                    "a reason is needed after the time; Esc leaves without recording".to_owned(),
-                );
+                return Err("a reason is needed after the time".to_owned());
             }
             let span = Span::new().seconds(i64::try_from(s).unwrap_or(0));
             let until = now.checked_add(span).map_err(|e| e.to_string())?;
             Ok((None, Some(until), rest.to_owned()))
         }
-        DecisionKind::Assign if rest.is_empty() => Err(
-            "say to whom, and after a space how it stands; Esc leaves without recording".to_owned(),
-        ),
-        DecisionKind::HandOverDone if rest.is_empty() => Err(
-            "say who did it, and after a space what, and how it was seen; Esc leaves without recording"
-                .to_owned(),
-        ),
-        DecisionKind::HandOverDone | DecisionKind::Assign => Ok((Some(first.to_owned()), None, rest.to_owned())),
-        _ if text.is_empty() => Err("a reason is needed; Esc leaves without recording".to_owned()),
+        DecisionKind::Assign if rest.is_empty() => {
+            Err("say to whom, and after a space how it stands".to_owned())
+        }
+        DecisionKind::HandOverDone if rest.is_empty() => {
+            Err("say who did it, and after a space what, and how it was seen".to_owned())
+        }
+        DecisionKind::HandOverDone | DecisionKind::Assign => {
+            Ok((Some(first.to_owned()), None, rest.to_owned()))
+        }
+        _ if text.is_empty() => Err("a reason is needed".to_owned()),
         _ => Ok((None, None, text.to_owned())),
     }
 }

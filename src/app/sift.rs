@@ -201,9 +201,14 @@ pub fn look_on(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Tells for each of these alerts whether a filter lets it through, for lists outside the screen. The queue then holds
-/// these alerts only.
-pub fn passing(model: &mut Model, filter: &Filter, rows: &[Row], now: Timestamp) -> Vec<bool> {
-    model.queue = Queue::default();
+/// these alerts only; `several` are the credentials that all alerts together name in several environments.
+pub fn passing(
+    model: &mut Model,
+    filter: &Filter,
+    (rows, several): (&[Row], &[String]),
+    now: Timestamp,
+) -> Vec<bool> {
+    model.queue = Queue::knowing(several);
     triage::put(model, rows, true);
     let ids: Vec<AlertId> = rows.iter().map(|row| row.alert.id.clone()).collect();
     deciding::take(model, &ids, now);

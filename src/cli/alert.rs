@@ -34,7 +34,7 @@ enum What {
         #[arg(long, value_name = "NAME")]
         to: String,
         /// How it stands
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = crate::cli::record::reason)]
         reason: String,
     },
     /// Put alerts off for a time
@@ -45,7 +45,7 @@ enum What {
         #[arg(long = "for", value_name = "SPAN")]
         span: String,
         /// Why
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = crate::cli::record::reason)]
         reason: String,
     },
     /// Take up again what was put off
@@ -55,7 +55,7 @@ enum What {
         #[command(flatten)]
         which: Which,
         /// Why
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = crate::cli::record::reason)]
         reason: String,
     },
     /// Show what is proven, layer by node, what is left until when, and for how long a use opens the alert again
@@ -67,7 +67,7 @@ enum What {
         #[command(flatten)]
         cell: CellArgs,
         /// Why, and until when
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = crate::cli::record::reason)]
         reason: String,
     },
     /// Say what a look by hand at a cell of the coverage came to
@@ -78,7 +78,7 @@ enum What {
         #[arg(long)]
         found: Held,
         /// How you know
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = crate::cli::record::reason)]
         reason: String,
     },
     /// Write a note on alerts
@@ -86,7 +86,7 @@ enum What {
         #[command(flatten)]
         which: Which,
         /// What
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = crate::cli::record::reason)]
         reason: String,
     },
 }

@@ -1,6 +1,7 @@
 //! `stanch alerts`: look at alerts without the console.
 
 mod decode;
+pub mod elsewhere;
 mod import;
 mod read;
 mod recorded;
@@ -24,8 +25,8 @@ use crate::app::{exposure, sift, triage};
 use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::filter::Filter;
 use crate::domain::ids::AlertId;
-use crate::domain::queue::{Grouping, Row};
-use crate::domain::text::{Untrusted, fit, seen, show};
+use crate::domain::queue::{Grouping, Queue, Row};
+use crate::domain::text::{Untrusted, counted, fit, seen, show};
 use crate::domain::urgency::Why;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind};
 use crate::intake::decode::Decoders;
@@ -313,11 +314,16 @@ fn list(
     (out, err): (&mut dyn Write, &mut dyn Write),
 ) -> anyhow::Result<u8> {
     let filter = Filter::parse(filter).with_context(|| format!("--filter `{}`", show(filter)))?;
+    // How urgent they are is told, or asked for.
+    let several = match json || !filter.is_all() {
+        true => elsewhere::several(store)?,
+        false => Vec::new(),
+    };
     let (mut found, mut before) = (0, None);
     loop {
         let (page, next) = store.page(before, PAGE)?;
         let rows: Vec<Row> = page.iter().cloned().map(history::row).collect();
-        let passes = sift::passing(model, &filter, &rows, now);
+        let passes = sift::passing(model, &filter, (&rows, &several), now);
         let chosen = page.into_iter().zip(passes).filter(|(_, passes)| *passes);
         let mut chosen: Vec<StoredAlert> = chosen.map(|(row, _)| row).collect();
         let is_cut = chosen.len() > limit - found;
@@ -336,7 +342,7 @@ fn list(
             break;
         }
     }
-    if found == 0 && !json {
+    if found == 0 && limit > 0 && !json {
         let text = if filter.is_all() {
             "no alerts stored"
         } else {
@@ -384,15 +390,12 @@ fn tell_malformed(store: &Store, err: &mut dyn Write) -> anyhow::Result<()> {
     for source in store.sources()? {
         let total = store.quarantined_of(&source)?;
         if let Some(reason) = store.last_reason(&source)? {
-            let (pieces, are) = if total == 1 {
-                ("piece", "is")
-            } else {
-                ("pieces", "are")
-            };
             writeln!(
                 err,
-                "stanch: {total} {pieces} of input from {} could not be read and {are} kept (latest: {}); see `stanch alerts malformed`",
+                "stanch: {} of input from {} could not be read and {} kept (latest: {}); see `stanch alerts malformed`",
+                counted(total as usize, "piece", "pieces"),
                 show(&source),
+                if total == 1 { "is" } else { "are" },
                 seen(reason)
             )?;
         }
@@ -408,7 +411,7 @@ fn malformed(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let kept = store.quarantine(limit)?;
-    if kept.is_empty() && !json {
+    if kept.is_empty() && limit > 0 && !json {
         writeln!(out, "everything that arrived could be read")?;
     }
     for piece in &kept {
@@ -460,6 +463,7 @@ fn show_one(
         )?;
         return Ok(FAILED);
     };
+    model.queue = Queue::knowing(&elsewhere::several(store)?);
     triage::put(model, &[history::row(row.clone())], true);
     let raw = store
         .raw(&row.alert.id)

@@ -36,7 +36,7 @@ pub struct ApproveArgs {
     #[arg(long)]
     pub confirm: Option<String>,
     /// Why; it stands in the log.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::record::reason)]
     pub reason: Option<String>,
     /// Also print the verdict as a signed block, to be pasted where the plan is to run.
     #[arg(long)]
@@ -53,7 +53,7 @@ pub struct RejectArgs {
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// Why; it stands in the log and whoever asked reads it.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::record::reason)]
     pub reason: String,
     /// Also print the verdict as a signed block.
     #[arg(long)]
@@ -119,7 +119,6 @@ fn judge(
     if global.read_only {
         return refuse_read_only(global.json, out);
     }
-    let reason = reason.map(str::trim).filter(|r| !r.is_empty());
     if matches!(verdict, Verdict::No) && reason.is_none() {
         tell!("stanch: say why with --reason '...': whoever asked has to know");
         return Ok(exit::USAGE);

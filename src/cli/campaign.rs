@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::alerts::elsewhere;
 use super::plan::{find, silent, with_setup};
 use super::progress::{self, Interrupted, Stop, Unit};
 use super::refusal::{not_recorded, refuse, refuse_blocked, refuse_read_only};
@@ -57,7 +58,7 @@ enum What {
         #[arg(long)]
         playbook: Option<String>,
         /// What it is about, and why.
-        #[arg(long)]
+        #[arg(long, value_parser = crate::cli::record::reason)]
         reason: String,
         /// Only say who would belong to it.
         #[arg(long)]
@@ -91,7 +92,7 @@ enum What {
         /// Id of the identity.
         identity: String,
         /// How you know.
-        #[arg(long)]
+        #[arg(long, value_parser = crate::cli::record::reason)]
         reason: String,
     },
     /// End it; refused while anybody is live, unless it is cancelled.
@@ -102,7 +103,7 @@ enum What {
         #[arg(long)]
         cancel: bool,
         /// Why.
-        #[arg(long)]
+        #[arg(long, value_parser = crate::cli::record::reason)]
         reason: String,
     },
 }
@@ -407,12 +408,13 @@ fn of_alerts(
     text: &str,
 ) -> anyhow::Result<BTreeMap<IdentityId, AlertId>> {
     let filter = Filter::parse(text).with_context(|| format!("--alerts `{}`", show(text)))?;
+    let several = elsewhere::several(&setup.store())?;
     let mut whom = BTreeMap::new();
     let mut before = None;
     loop {
         let (page, next) = setup.store().page(before, PAGE)?;
         let rows: Vec<_> = page.iter().cloned().map(history::row).collect();
-        let passes = sift::passing(model, &filter, &rows, Timestamp::now());
+        let passes = sift::passing(model, &filter, (&rows, &several), Timestamp::now());
         for (stored, _) in page.iter().zip(passes).filter(|(_, passes)| *passes) {
             if let Resolution::Known(id) = setup.services.inventory.resolve(&stored.alert) {
                 whom.entry(id).or_insert_with(|| stored.alert.id.clone());

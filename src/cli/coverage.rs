@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -206,7 +206,7 @@ pub fn accept_risk(
     reason: &str,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let reason = said(reason)?;
+    let reason = reason.to_owned();
     about(global, &args.alert, out, |model, alert, _| {
         let matrix = model.coverage_of(alert);
         let cell = args.find(&matrix)?;
@@ -228,7 +228,7 @@ pub fn check(
     reason: &str,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let reason = said(reason)?;
+    let reason = reason.to_owned();
     about(global, &args.alert, out, |model, alert, _| {
         let matrix = model.coverage_of(alert);
         let cell = args.find(&matrix)?;
@@ -241,14 +241,6 @@ pub fn check(
             ..Decision::on(alert.clone(), DecisionKind::Checked, Some(reason))
         }]))
     })
-}
-
-fn said(reason: &str) -> anyhow::Result<String> {
-    let reason = reason.trim();
-    if reason.is_empty() {
-        bail!("say why with --reason '...', which stands in the log");
-    }
-    Ok(reason.to_owned())
 }
 
 /// Finds the alert and writes down what is decided about it; a refusal names it.

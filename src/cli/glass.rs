@@ -26,7 +26,7 @@ enum What {
         /// Digest of the plan, or at least its first 8 digits.
         digest: String,
         /// What you found.
-        #[arg(long)]
+        #[arg(long, value_parser = crate::cli::record::reason)]
         reason: String,
     },
     /// List what was done alone.
@@ -37,7 +37,7 @@ enum What {
 pub fn run(global: &Global, args: &GlassArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
     match &args.what {
         What::Run(args) => {
-            if args.reason.as_deref().is_none_or(|r| r.trim().is_empty()) {
+            if args.reason.is_none() {
                 tell!("stanch: whoever acts alone says why: --reason '...'");
                 return Ok(exit::USAGE);
             }
@@ -46,7 +46,7 @@ pub fn run(global: &Global, args: &GlassArgs, out: &mut dyn Write) -> anyhow::Re
             );
             contain_with(global, args, Patience::Alone, out)
         }
-        What::Review { digest, reason } => review(global, digest, reason.trim(), out),
+        What::Review { digest, reason } => review(global, digest, reason, out),
         What::List => list(global, out),
     }
 }

@@ -23,7 +23,7 @@ pub struct HandOffArgs {
     #[arg(long, value_name = "WHO", requires = "done")]
     pub by: Option<String>,
     /// What was done, and how it was seen.
-    #[arg(long, value_name = "TEXT", requires = "done")]
+    #[arg(long, value_name = "TEXT", requires = "done", value_parser = crate::cli::record::reason)]
     pub reason: Option<String>,
 }
 

@@ -37,7 +37,7 @@ enum What {
         #[arg(long, value_name = "WHAT")]
         then: String,
         /// Why.
-        #[arg(long)]
+        #[arg(long, value_parser = crate::cli::record::reason)]
         reason: String,
     },
     /// Agree to somebody else's hold.
@@ -50,7 +50,7 @@ enum What {
         /// Its name, as `stanch debts` lists it.
         hold: String,
         /// Why.
-        #[arg(long)]
+        #[arg(long, value_parser = crate::cli::record::reason)]
         reason: String,
     },
 }
@@ -209,13 +209,13 @@ pub struct RestoreArgs {
     #[arg(long, requires = "reason", conflicts_with = "gate")]
     lift: bool,
     /// How you know, or why.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::record::reason)]
     reason: Option<String>,
 }
 
 /// `stanch restore`: what stands, what is missing; then each gate, then the lifting.
 pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let reason = args.reason.as_deref().unwrap_or_default().trim().to_owned();
+    let reason = args.reason.as_deref().unwrap_or_default().to_owned();
     let acts = args.gate.is_some() || args.lift;
     if acts {
         if global.read_only {

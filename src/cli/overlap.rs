@@ -37,7 +37,7 @@ struct Which {
     /// Step of the plan.
     step: String,
     /// Why.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::record::reason)]
     reason: String,
 }
 
@@ -51,11 +51,6 @@ pub fn run(global: &Global, args: &OverlapArgs, out: &mut dyn Write) -> anyhow::
     if global.read_only {
         return refuse_read_only(global.json, out);
     }
-    let reason = which.reason.trim();
-    if reason.is_empty() {
-        tell!("stanch: say why with --reason '...'");
-        return Ok(exit::USAGE);
-    }
     let report = progress(global.json);
     with_setup(global, report.clone(), async |setup, _| {
         let services = &setup.services;
@@ -67,7 +62,8 @@ pub fn run(global: &Global, args: &OverlapArgs, out: &mut dyn Write) -> anyhow::
         };
         let step = StepId::new(which.step.clone());
         if !keeps {
-            let ended = execute::later(services, &digest, &step, Some(reason), &report).await;
+            let ended =
+                execute::later(services, &digest, &step, Some(&which.reason), &report).await;
             return finish(&digest, &ended, global.json, out);
         }
         let decisions = services.journal.latest().await?;
@@ -85,7 +81,7 @@ pub fn run(global: &Global, args: &OverlapArgs, out: &mut dyn Write) -> anyhow::
             ..Decision::on(
                 state.plan.alert.clone(),
                 DecisionKind::KeepOld,
-                Some(reason.to_owned()),
+                Some(which.reason.clone()),
             )
         };
         if let Err(refusal) = services.decide(std::slice::from_ref(&decision)).await {

@@ -53,7 +53,7 @@ pub struct ContainArgs {
     #[arg(long)]
     pub confirm: Option<String>,
     /// Why; needed for plans of the hard tier. It stands in the log.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::cli::record::reason)]
     pub reason: Option<String>,
 }
 
@@ -503,8 +503,7 @@ pub(super) fn contain_with(
             let why = format!("this plan is of the hard tier; confirm it with --confirm '{name}'");
             return refuse(global.json, &why, out);
         }
-        let reason = args.reason.as_deref().map(str::trim);
-        let reason = reason.filter(|r| !r.is_empty());
+        let reason = args.reason.as_deref();
         if state.plan.tier == Tier::Hard && reason.is_none() {
             let why = "this plan is of the hard tier; say why with --reason '...', which stands in the log";
             return refuse(global.json, why, out);

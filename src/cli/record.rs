@@ -54,3 +54,11 @@ pub(super) fn recording(
         Ok(exit::DONE)
     })
 }
+
+/// Reads why somebody decides: it stands in the log, so that blanks are none.
+pub(in crate::cli) fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a reason is needed: it stands in the log".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}

@@ -21,7 +21,7 @@ pub struct VetoArgs {
     #[arg(required = true, value_name = "ALERT")]
     pub alerts: Vec<String>,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = crate::cli::record::reason)]
     pub reason: Option<String>,
 }
 
@@ -44,9 +44,8 @@ pub fn veto(global: &Global, args: &VetoArgs, out: &mut dyn Write) -> anyhow::Re
                 let why = format!("nothing counts down for {id}{known}");
                 return refuse(global.json, &why, out);
             };
-            let reason = args.reason.as_deref().map(str::trim);
             vetoes.push(Decision {
-                reason: reason.filter(|r| !r.is_empty()).map(str::to_owned),
+                reason: args.reason.clone(),
                 ..veto
             });
         }

@@ -37,6 +37,7 @@ mod room;
 mod sieve;
 mod slim;
 
+pub use environments::Several;
 pub use groups::{Folded as Lines, Grouping};
 pub use sieve::Facts;
 pub use slim::{Lane, Slot};

@@ -203,6 +203,8 @@ pub struct Stored {
     pub new: usize,
     /// Every alert the batch touched as it is stored now, in order of first touch.
     pub touched: Vec<StoredAlert>,
+    /// How many are not there, as they were deleted before and are no news.
+    pub left_out: usize,
     /// Whether this very batch had been stored before, so that nothing was done.
     pub replayed: bool,
 }

@@ -24,7 +24,7 @@ use crate::app::model::{Level, Model, Overlay};
 use crate::app::msg::{Effect, Msg};
 use crate::app::palette;
 use crate::app::update::update;
-use crate::domain::text::seen;
+use crate::domain::text::{counted, seen};
 use crate::journal::mask_tokens;
 use crate::term::clipboard::{self, Way};
 use crate::term::input::translate;
@@ -156,7 +156,8 @@ fn trace(msg: &Msg) {
             reason,
         } => {
             tracing::warn!(
-                "source {source}: {total} malformed inputs kept; {}",
+                "source {source}: {} kept; {}",
+                counted(*total as usize, "malformed input", "malformed inputs"),
                 told(reason)
             );
         }

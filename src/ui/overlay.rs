@@ -13,7 +13,7 @@ use crate::app::model::{Level, Model, ReasonPrompt, SourceView};
 use crate::domain::alert::age;
 use crate::domain::coverage::CellState;
 use crate::domain::decision::DecisionKind;
-use crate::domain::text::{seen, show};
+use crate::domain::text::{counted, seen, show};
 
 /// By scope, what its keys are headed with.
 const SCOPES: [(Scope, &str); 10] = [
@@ -117,7 +117,8 @@ pub fn messages(model: &Model, scroll: usize, ui: Ui<'_>, area: Rect, buf: &mut 
     let inside = frame(&title, true, ui, area, buf);
     for (source, (total, reason)) in &model.malformed {
         let text = format!(
-            "{source}: {total} malformed inputs kept; the last one: {}",
+            "{source}: {} kept; the last one: {}",
+            counted(*total as usize, "malformed input", "malformed inputs"),
             seen(reason)
         );
         lines.insert(0, Line::styled(text, ui.theme.style(Role::Warn)));

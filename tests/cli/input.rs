@@ -68,6 +68,40 @@ fn what_could_be_read_of_a_damaged_file_is_stored_and_counted() {
     assert!(!none.contains("new alerts"), "{none}");
 }
 
+/// As the help says: the content of standard input may be packed as that of a file.
+#[test]
+fn packed_standard_input_is_unpacked() {
+    let desk = Desk::configured("", "");
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed
+        .write_all(finding("f-1", "svc-a").as_bytes())
+        .unwrap();
+    let file = desk.home().join("packed");
+    fs::write(&file, packed.finish().unwrap()).unwrap();
+    let from = || fs::File::open(&file).unwrap();
+    let decoded = desk.fed(&["alerts", "decode", "-"], from()).ends(0).rows();
+    assert_eq!(decoded[0]["id"], "f-1");
+    let options = desk.options();
+    let mut line: Vec<&str> = options.iter().map(String::as_str).collect();
+    line.extend(["alerts", "import", "--source", "siem", "-"]);
+    desk.fed(&line, from())
+        .ends(0)
+        .tells(&["1 new alert, 0 stored before"]);
+}
+
+#[test]
+fn a_reason_that_is_missing_on_the_command_line_names_no_key() {
+    let desk = Desk::new();
+    let alerts = desk.drill(&["alerts", "list", "--json"]).ends(0).rows();
+    let key = alerts[0]["key"].as_str().unwrap();
+    let missing = desk.drill(&["alert", "dismiss", key, "--reason", " "]);
+    let said = missing.ends(2).err;
+    assert!(
+        said.contains("a reason is needed") && !said.contains("Esc"),
+        "{said}"
+    );
+}
+
 /// A reason that quotes what is wrong is made of shown text: escaped again wherever it is told, nobody could read it.
 #[test]
 fn a_reason_that_quotes_is_escaped_once_wherever_it_is_told() {
@@ -204,7 +238,7 @@ fn a_source_reads_every_kind_and_the_quarantine_after_a_fix() {
     desk.run(&["config", "check"]).ends(0);
     desk.run(&["alerts", "import", "--quarantine"])
         .ends(0)
-        .tells(&["1 new alerts, 0 pieces"]);
+        .tells(&["1 new alert, 0 pieces"]);
     let rows = desk.run(&["alerts", "list", "--json"]).ends(0).rows();
     assert_eq!(
         (&rows[0]["key"], &rows[0]["pattern"]),

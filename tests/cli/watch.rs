@@ -75,7 +75,7 @@ async fn an_alert_is_closed_with_proof_or_with_a_risk_that_has_a_name_and_a_reas
         " ",
     ])
     .ends(2)
-    .tells(&["say why"]);
+    .tells(&["a reason is needed"]);
     let blocking = coverage["cells"].as_array().unwrap().iter();
     for layer in blocking
         .filter(|c| c["blocks"] == true)

@@ -120,13 +120,18 @@ impl Desk {
 
     /// Runs the program with nothing but these arguments.
     pub fn bare(&self, args: &[&str]) -> Done {
+        self.fed(args, Stdio::null())
+    }
+
+    /// Runs the program with nothing but these arguments and this standard input.
+    pub fn fed(&self, args: &[&str], input: impl Into<Stdio>) -> Done {
         let output = Command::new(env!("CARGO_BIN_EXE_stanch"))
             .args(args)
             .env_clear()
             .env("HOME", self.home())
             .env("PATH", "/usr/bin:/bin")
             .current_dir(self.elsewhere())
-            .stdin(Stdio::null())
+            .stdin(input)
             .output()
             .unwrap();
         Done {

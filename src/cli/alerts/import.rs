@@ -13,7 +13,7 @@ use super::read::{self, Decoding, Piece};
 use super::{DONE, FAILED};
 use crate::cli::progress::{self, Interrupted, Stop, Unit};
 use crate::domain::alert::Alert;
-use crate::domain::text::{fit, seen, show};
+use crate::domain::text::{counted, fit, seen, show};
 use crate::intake::decode::{Decoders, hex};
 use crate::intake::source::lines::Line;
 use crate::intake::store::{Accepted, Batch, Refused, Store};
@@ -35,7 +35,37 @@ const KEPT_BEGINNING: usize = 4_096;
 struct Sum {
     new: usize,
     known: usize,
+    /// Deleted before, and no news.
+    left_out: usize,
     refused: usize,
+}
+
+impl Sum {
+    fn all(&self) -> usize {
+        self.new + self.known + self.left_out + self.refused
+    }
+
+    fn in_words(&self) -> String {
+        let left_out = match self.left_out {
+            0 => String::new(),
+            n => format!(", {n} left out that were deleted before"),
+        };
+        format!(
+            "{}, {} stored before{left_out}, {} that could not be read and {} kept",
+            alerts(self.new),
+            self.known,
+            pieces(self.refused),
+            if self.refused == 1 { "is" } else { "are" }
+        )
+    }
+}
+
+fn alerts(new: usize) -> String {
+    counted(new, "new alert", "new alerts")
+}
+
+fn pieces(n: usize) -> String {
+    counted(n, "piece", "pieces")
 }
 
 /// Stores the alerts of files. What is stored already, with the same bytes, is left as it is, so that a file can be
@@ -81,21 +111,14 @@ pub(super) fn files(
         let whole = read::each(path, &decoding, &work, &mut take);
         // Of a file that is damaged further on, what could be read is kept all the same.
         importing.flush()?;
-        let Sum {
-            new,
-            known,
-            refused,
-        } = importing.sum;
-        let is_begun = new + known + refused > 0;
+        let sum = importing.sum;
+        let is_begun = sum.all() > 0;
         if is_begun || whole.is_ok() {
-            writeln!(
-                err,
-                "{origin}: {new} new alerts, {known} stored before, {refused} pieces that could not be read and are kept"
-            )?;
+            writeln!(err, "{origin}: {}", sum.in_words())?;
         }
         let rest = if is_begun { ": the rest of it" } else { "" };
         let whole = whole.with_context(|| format!("import {origin}{rest}"))?;
-        all_read &= refused == 0;
+        all_read &= sum.refused == 0;
         if !whole {
             let text = "interrupted; what was read is stored, and the same command goes on: what is stored is known";
             return Err(Interrupted(text.to_owned()).into());
@@ -171,7 +194,9 @@ impl Importing<'_> {
 
     fn flush(&mut self) -> anyhow::Result<()> {
         if !self.batch.is_empty() {
-            self.store.put(self.source, &self.batch)?;
+            let stored = self.store.put(self.source, &self.batch)?;
+            self.sum.new = self.sum.new.saturating_sub(stored.left_out);
+            self.sum.left_out += stored.left_out;
         }
         self.batch.accepted.clear();
         self.batch.refused.clear();
@@ -208,7 +233,9 @@ pub(super) fn quarantine(
     for held in held {
         if work.asked() {
             let text = format!(
-                "interrupted; {new} new alerts, {kept} pieces that still cannot be read, the others wait as before"
+                "interrupted; {}, {} that still cannot be read, the others wait as before",
+                alerts(new),
+                pieces(kept)
             );
             return Err(Interrupted(text).into());
         }
@@ -249,7 +276,9 @@ pub(super) fn quarantine(
     }
     writeln!(
         err,
-        "{new} new alerts, {kept} pieces that still cannot be read"
+        "{}, {} that still cannot be read",
+        alerts(new),
+        pieces(kept)
     )?;
     Ok(if kept == 0 { DONE } else { FAILED })
 }

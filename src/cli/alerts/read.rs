@@ -99,13 +99,13 @@ pub(super) fn each(
             false => sink(piece, number),
         }
     };
-    let done = if path.as_os_str() == "-" {
-        pieces(&mut io::stdin().lock(), decoding, &mut take)
+    let opened = if path.as_os_str() == "-" {
+        unpacked(io::stdin().lock())
     } else {
-        let opened = open(path, work);
-        let mut file = opened.with_context(|| format!("open {}", origin(path)))?;
-        pieces(&mut *file, decoding, &mut take)
+        open(path, work)
     };
+    let mut input = opened.with_context(|| format!("open {}", origin(path)))?;
+    let done = pieces(&mut *input, decoding, &mut take);
     match done {
         Err(error) if !error.is::<Stopped>() => Err(error),
         _ => Ok(!stopped),
@@ -126,17 +126,20 @@ pub(super) fn bytes_of(files: &[PathBuf]) -> u64 {
     sizes.sum::<Option<u64>>().unwrap_or(0)
 }
 
-/// Opens a file; a gzip archive (RFC 1952) is read as its content.
 fn open(path: &Path, work: &Work) -> io::Result<Box<dyn BufRead>> {
     let file = Metered {
         inner: File::open(path)?,
         read: work.counter(),
     };
-    let mut file = BufReader::with_capacity(256 << 10, file);
-    match file.fill_buf()? {
+    unpacked(BufReader::with_capacity(256 << 10, file))
+}
+
+/// Returns the content of input: what a gzip archive (RFC 1952) holds, else what it is.
+fn unpacked<R: BufRead + 'static>(mut input: R) -> io::Result<Box<dyn BufRead>> {
+    match input.fill_buf()? {
         [0x1f, 0x8b, ..] => {
             let counted = Counted {
-                inner: file,
+                inner: input,
                 count: 0,
             };
             let unpacked = Unpacked {
@@ -151,7 +154,7 @@ fn open(path: &Path, work: &Work) -> io::Result<Box<dyn BufRead>> {
         [b'P', b'K', 3, 4, ..] => Err(io::Error::other(
             "a zip archive, which is not unpacked here; unpack it first",
         )),
-        _ => Ok(Box::new(file)),
+        _ => Ok(Box::new(input)),
     }
 }
 

@@ -322,7 +322,7 @@ fn imports_are_stored_once_and_the_quarantine_is_read_again() {
     );
     assert!(
         err.ends_with(
-            "1 new alerts, 0 stored before, 2 pieces that could not be read and are kept\n"
+            "1 new alert, 0 stored before, 2 pieces that could not be read and are kept\n"
         ),
         "{err}"
     );
@@ -353,7 +353,7 @@ fn imports_are_stored_once_and_the_quarantine_is_read_again() {
     );
     assert_eq!(code, 1);
     assert!(
-        err.ends_with("1 new alerts, 1 pieces that still cannot be read\n"),
+        err.ends_with("1 new alert, 1 piece that still cannot be read\n"),
         "{err}"
     );
     let (_, out, _) = call(&state, true, &["list"]);
@@ -431,4 +431,89 @@ fn unresolved_identities_come_with_candidates() {
         json!({ "provider": "kubernetes", "native_id": "n/p", "kind": "workload", "name": "p" });
     let want = json!({ "provider": null, "native_id": null, "kind": "unknown", "name": null, "candidates": [candidate] });
     assert_eq!(row["identity"], want);
+}
+
+/// A key is named in one environment by the alert stored first and in another by the last; more lie between them than are
+/// looked at together.
+#[test]
+fn what_an_alert_far_away_says_of_a_credential_weighs_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = decode_line(None, FINDING.as_bytes(), "s", now()).unwrap();
+    let named = |id: String, provider: &str, native: &str| {
+        let mut alert = Alert::clone(&one[0]);
+        alert.id = AlertId::new(id);
+        let subject = alert.subject.as_mut().unwrap();
+        subject.provider = Untrusted::from(provider);
+        subject.native_id = Untrusted::from(native);
+        subject.kind = IdentityKind::AccessKey;
+        std::sync::Arc::new(alert)
+    };
+    let mut alerts = vec![named("first".to_owned(), "aws:1", "AKIA1")];
+    alerts.extend((0..PAGE + 9).map(|n| named(format!("n{n}"), "aws:1", &format!("AKIB{n}"))));
+    alerts.push(named("last".to_owned(), "aws:2", "AKIA1"));
+    let accepted = vec![Accepted {
+        raw: FINDING.as_bytes().into(),
+        alerts,
+    }];
+    let batch = Batch {
+        accepted,
+        observed: now(),
+        ..Batch::default()
+    };
+    Store::open(dir.path()).unwrap().put("s", &batch).unwrap();
+
+    let (_, out, _) = call(dir.path(), true, &["list", "--limit", "9999"]);
+    let elsewhere = |row: &Value| row["urgency"].to_string().contains("second environment");
+    let rows = out.lines().map(|line| serde_json::from_str(line).unwrap());
+    let mut raised: Vec<String> = rows
+        .filter(elsewhere)
+        .map(|row| row["key"].as_str().unwrap().to_owned())
+        .collect();
+    raised.sort();
+    assert_eq!(raised, ["first", "last"]);
+    for (id, is_raised) in [("first", true), ("last", true), ("n5", false)] {
+        let (_, out, _) = call(dir.path(), false, &["show", id]);
+        assert_eq!(out.contains("second environment"), is_raised, "{out}");
+    }
+}
+
+#[test]
+fn what_was_deleted_and_is_no_news_is_counted_as_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let text: String = (1..=3)
+        .map(|n| FINDING.replace("f1", &format!("f{n}")) + "\n")
+        .collect();
+    let path = file(dir.path(), "siem.jsonl", text.as_bytes());
+    call(dir.path(), false, &["import", &path]);
+    let all = crate::intake::store::Rule {
+        before: Some(
+            now()
+                .checked_add(jiff::SignedDuration::from_hours(1))
+                .unwrap(),
+        ),
+        most_bytes: None,
+    };
+    let goes_on = std::sync::atomic::AtomicBool::new(false);
+    let mut store = Store::open(dir.path()).unwrap();
+    store.retain(all, now(), &|_| false, &goes_on).unwrap();
+    let left = store.alerts(9).unwrap().len();
+    assert!(left < 3);
+    let (_, _, err) = call(dir.path(), false, &["import", &path]);
+    let want = format!(
+        "0 new alerts, {left} stored before, {} left out that were deleted before, 0 pieces that could not be read and are kept\n",
+        3 - left
+    );
+    assert!(err.ends_with(&want), "{err}");
+}
+
+#[test]
+fn a_list_of_none_says_nothing_of_what_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = call(dir.path(), false, &["list"]).1;
+    assert_eq!(none, "no alerts stored\n");
+    stored(dir.path());
+    for what in ["list", "malformed"] {
+        let (_, out, _) = call(dir.path(), false, &[what, "--limit", "0"]);
+        assert_eq!(out, "");
+    }
 }

@@ -17,7 +17,7 @@ use super::Context;
 #[derive(Debug, Args)]
 pub struct Reason {
     /// Why; it stands in the log.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = crate::cli::record::reason)]
     reason: String,
 }
 
@@ -58,16 +58,6 @@ pub struct PruneArgs {
     reason: Reason,
 }
 
-impl Reason {
-    fn text(&self) -> anyhow::Result<&str> {
-        let text = self.reason.trim();
-        if text.is_empty() {
-            bail!("say why with --reason: it is what others read later");
-        }
-        Ok(text)
-    }
-}
-
 fn open(context: &Context<'_>) -> anyhow::Result<Writer> {
     must_write(context)?;
     Ok(Writer::open((context.journal)()?, Timestamp::now())?.0)
@@ -92,7 +82,7 @@ fn say(context: &Context<'_>, done: &str, vkey: &str, out: &mut dyn Write) -> an
 
 /// Makes a new key and lets it take over.
 pub fn rotate(args: &Reason, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let reason = args.text()?;
+    let reason = &args.reason;
     let vkey = open(context)?.rotate_key(Timestamp::now(), reason)?;
     say(
         context,
@@ -104,7 +94,7 @@ pub fn rotate(args: &Reason, context: &Context<'_>, out: &mut dyn Write) -> anyh
 
 /// Goes on after a lost key or a restored backup.
 pub fn adopt(args: &Reason, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let reason = args.text()?;
+    let reason = &args.reason;
     must_write(context)?;
     let (writer, opened) = Writer::adopt((context.journal)()?, Timestamp::now(), reason)?;
     let done = format!(
@@ -121,7 +111,7 @@ pub fn acknowledge(
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let reason = args.text()?;
+    let reason = &args.reason;
     let mut writer = open(context)?;
     writer.acknowledge(Timestamp::now(), reason)?;
     say(
@@ -134,7 +124,7 @@ pub fn acknowledge(
 
 /// Takes content out of the own log.
 pub fn prune(args: &PruneArgs, context: &Context<'_>, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let reason = args.reason.text()?;
+    let reason = &args.reason.reason;
     let what = Prune {
         before: args.before,
         records: args.record.iter().copied().collect(),
@@ -175,7 +165,7 @@ pub fn countersign(
     context: &Context<'_>,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let reason = args.reason.text()?;
+    let reason = &args.reason.reason;
     let mut signer = args.agent.then(|| signer(args)).transpose()?;
     let vkey =
         open(context)?.countersign(Timestamp::now(), &args.origin, reason, signer.as_mut())?;

@@ -8,6 +8,7 @@ use crate::domain::alert::age;
 use crate::domain::identity::Session;
 use crate::domain::playbook::{Playbook, StepTemplate};
 use crate::domain::policy::modes::needs_no_undo;
+use crate::domain::text::counted;
 use crate::domain::urgency::Exposure;
 use crate::domain::vocabulary::{IdentityKind, Layer, Tier, Verb, words};
 
@@ -167,13 +168,6 @@ pub fn held(situation: &Situation<'_>) -> Vec<Held> {
         );
     }
     all
-}
-
-fn counted(n: usize, one: &str, many: &str) -> String {
-    match n {
-        1 => format!("1 {one}"),
-        n => format!("{n} {many}"),
-    }
 }
 
 /// Returns the last end, where each has one.

@@ -32,6 +32,13 @@ fn from_one(at: usize) -> u32 {
 }
 
 impl About {
+    /// Returns the places of those who have this native id, the last first.
+    pub fn alike(&self, native: Name) -> impl Iterator<Item = usize> {
+        let last = self.named.get(native.at()).copied().unwrap_or_default();
+        let place = |who: u32| (who as usize).checked_sub(1);
+        std::iter::successors(place(last), move |at| place(self.whos[*at].alike))
+    }
+
     /// Adds the next of those whom alerts name.
     pub fn add_who(&mut self, native: Name) {
         let who = from_one(self.whos.len());
@@ -58,14 +65,12 @@ impl About {
     pub fn any_of(&self, natives: &HashSet<Name>) -> Vec<Slot> {
         let mut slots: Vec<Slot> = self.moved.iter().copied().collect();
         for native in natives {
-            let mut who = self.named.get(native.at()).copied().unwrap_or_default();
-            while let Some(of) = (who as usize).checked_sub(1).map(|at| self.whos[at]) {
-                let mut alert = of.alert;
+            for who in self.alike(*native) {
+                let mut alert = self.whos[who].alert;
                 while let Some(at) = (alert as usize).checked_sub(1) {
                     slots.push(Slot::new(at));
                     alert = self.before[at];
                 }
-                who = of.alike;
             }
         }
         slots.sort_unstable();

@@ -194,12 +194,13 @@ impl Queue {
         let found = self.who_places.find(hash, |at| whos[at as usize] == who);
         let at = found.unwrap_or_else(|| {
             let at = u32::try_from(whos.len()).unwrap_or(u32::MAX);
+            let alike = self.about.alike(who.native).map(|at| whos[at]);
+            self.environments.take(&who, alike);
             room::push(whos, who);
             self.who_places.add(hash, at);
             room::push(&mut self.standings, known(subject));
             room::push(&mut self.open_about, 0);
             self.about.add_who(who.native);
-            self.environments.take(&who);
             at
         });
         at.saturating_add(1)

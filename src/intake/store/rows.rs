@@ -69,6 +69,7 @@ struct Putting<'p> {
     is_asked_again: bool,
     /// Whether anything deleted is remembered.
     remembers: bool,
+    left_out: usize,
 }
 
 /// The next of the new alerts, or the place of one that came again.
@@ -105,6 +106,7 @@ pub(super) fn put_alerts(
         lot: None,
         is_asked_again,
         remembers: super::retain::remembers(tx)?,
+        left_out: 0,
     };
     for (piece, place) in accepted.into_iter().zip(places) {
         for alert in piece.alerts {
@@ -134,6 +136,7 @@ impl Putting<'_> {
             }
             None => {
                 if self.remembers && super::retain::is_old_news(self.db, &alert)? {
+                    self.left_out += 1;
                     return Ok(());
                 }
                 self.index.push(hash);
@@ -221,6 +224,7 @@ impl Putting<'_> {
         Stored {
             touched: touched.collect(),
             new,
+            left_out: self.left_out,
             replayed: false,
         }
     }

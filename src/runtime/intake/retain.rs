@@ -1,5 +1,5 @@
-//! Deleting old alerts, at the start and every hour, by whoever has the duty. What somebody works on stays; what was
-//! deleted stands in the log as one record.
+//! Deleting old alerts, at the start and every hour, and as soon as a flood makes the store much longer than it may be, by
+//! whoever has the duty. What somebody works on stays; what was deleted stands in the log as one record.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,8 +19,11 @@ use crate::domain::ids::AlertId;
 use crate::intake::store::{Deletion, Mark, Retained, Rule, Store, StoreError};
 use crate::runtime::journal::Report;
 
-/// Between two looks.
+/// Between two looks at what is too old.
 const EVERY: Duration = Duration::from_hours(1);
+
+/// Between two looks at how long the store is.
+const LENGTH_EVERY: Duration = Duration::from_secs(10);
 
 /// How long the first look waits: what people wait for comes first.
 const AT_START: Duration = Duration::from_millis(500);
@@ -58,6 +61,31 @@ impl Intake {
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
+                () = self.is_flooded() => {}
+            }
+        }
+    }
+
+    /// Ends when the store has become much longer than it may be, or than it could be made.
+    async fn is_flooded(&self) {
+        let Some(most) = self.retention.most_bytes else {
+            return std::future::pending().await;
+        };
+        let length = || {
+            let store = Arc::clone(&self.store);
+            blocking(move || store.lock().bytes())
+        };
+        // A store that cannot be asked cannot be made shorter either; the next look at its age says so.
+        let Ok(left) = length().await else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(LENGTH_EVERY).await;
+            if length()
+                .await
+                .is_ok_and(|now| is_much_more(now, left, most))
+            {
+                return;
             }
         }
     }
@@ -110,6 +138,13 @@ impl Intake {
         }
         Ok(())
     }
+}
+
+/// Tells whether a store of `now` bytes should be made shorter before the hour is over, `left` bytes after it was last: each
+/// time is a record in the log, and what cannot be deleted is not tried again for little.
+const fn is_much_more(now: u64, left: u64, most: u64) -> bool {
+    let from = if left > most { left } else { most };
+    now > from.saturating_add(from / 16)
 }
 
 /// Tells which alerts were deleted after a place.
@@ -180,7 +215,7 @@ fn tell(done: &Retained, retention: Retention, report: &Report) {
         report(Msg::Notice {
             level: Level::Warn,
             text: format!(
-                "the alert store takes {} MB, more than the {} MB of `alerts.keep_bytes`; what is left of it is in use",
+                "the alert store takes {} MB, more than the {} MB of `alerts.keep_bytes`, and nothing more of it may be deleted now: alerts that somebody is on stay, and the newest 64 MB",
                 done.bytes / 1_000_000,
                 most / 1_000_000
             ),
@@ -206,6 +241,7 @@ fn body(deletion: &Deletion, retention: Retention) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
     use serde_json::json;
 
     use super::*;
@@ -222,6 +258,21 @@ mod tests {
             signer: None,
             body: body.as_object().unwrap().clone(),
         });
+    }
+
+    #[rstest]
+    #[case::room(900, 900, 1_600, false)]
+    #[case::a_little_more(1_600, 1_500, 1_600, false)]
+    #[case::much_more(1_701, 1_500, 1_600, true)]
+    #[case::could_not_be_made_shorter(1_800, 1_800, 1_600, false)]
+    #[case::and_grew_since(1_913, 1_800, 1_600, true)]
+    fn a_flood_is_not_waited_out(
+        #[case] now: u64,
+        #[case] left: u64,
+        #[case] most: u64,
+        #[case] is_due: bool,
+    ) {
+        assert_eq!(is_much_more(now, left, most), is_due);
     }
 
     #[test]
