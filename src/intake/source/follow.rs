@@ -79,6 +79,8 @@ pub(super) struct Follower {
     open: Option<Open>,
     /// The file read before, after it was renamed: somebody may still write to it.
     before: Option<Open>,
+    /// Where that was left, by which it is known when it is packed.
+    left: Option<FileCursor>,
     /// What cannot be read any more, and is not stored yet.
     lost: Option<String>,
     whole_partials: bool,
@@ -95,6 +97,7 @@ impl Follower {
             decoding,
             open: None,
             before: None,
+            left: None,
             lost: None,
             whole_partials: false,
             began: false,
@@ -226,7 +229,9 @@ impl Follower {
         // Another file is looked for only by a step that found nothing, so a step with lines is followed by one more.
         let mut next = Next::More;
         let mut successor = None;
-        if filled.is_end && !filled.took_lines {
+        if filled.is_end && !filled.took_lines && self.read_before(&mut builder)? {
+            filled.took_lines = true;
+        } else if filled.is_end && !filled.took_lines {
             successor = self.successor(open, store)?;
             match &successor {
                 None => next = Next::Idle,
@@ -236,15 +241,9 @@ impl Follower {
                 Some(_) => {}
             }
         }
-        if next == Next::Idle && self.read_before(&mut builder)? {
-            (next, filled.took_lines) = (Next::More, true);
-        }
         if let Some(found) = successor {
             let left = std::mem::replace(open, found.open);
-            let before = found.is_renamed.then_some(left);
-            if let Some(mut older) = std::mem::replace(&mut self.before, before) {
-                builder.extend(older.flush());
-            }
+            self.leave(left, found.is_renamed, &mut builder)?;
         } else if builder.is_empty() && !filled.took_lines {
             if next == Next::Idle {
                 open.rest();
@@ -265,12 +264,25 @@ impl Follower {
         })
     }
 
+    /// Keeps a file that was left in mind, as long as somebody may find it and write to it.
+    fn leave(&mut self, left: Open, is_renamed: bool, builder: &mut Builder) -> io::Result<()> {
+        if let Some(mut older) = self.before.take() {
+            builder.extend(older.flush());
+        }
+        if is_renamed {
+            self.left = Some(left.read_to());
+            self.before = (left.file.metadata()?.nlink() > 0).then_some(left);
+        }
+        Ok(())
+    }
+
     /// Reads what was written to the file read before after it was left. Tells whether a line was.
     fn read_before(&mut self, builder: &mut Builder) -> io::Result<bool> {
         let Some(mut before) = self.before.take() else {
             return Ok(false);
         };
         let filled = before.fill(builder)?;
+        self.left = Some(before.read_to());
         // Without a name nobody finds it any more, and its space is wanted.
         if filled.took_lines || before.file.metadata()?.nlink() > 0 {
             self.before = Some(before);
@@ -341,13 +353,28 @@ impl Follower {
     /// Opens the rotated file that was written next after `open`, which is none of them by being at the path itself.
     fn next_rotated(&mut self, open: &Open, store: &LockedStore) -> io::Result<Option<Open>> {
         let generation = open.generation + 1;
-        let place = open.read_to();
+        let read: Vec<FileCursor> = [Some(open.read_to()), self.left.clone()]
+            .into_iter()
+            .flatten()
+            .collect();
         for found in find::later_rotated(&self.path, open)? {
+            // It is later by what was still written to it.
+            if self
+                .before
+                .as_ref()
+                .is_some_and(|before| before.is(&found.meta))
+            {
+                continue;
+            }
             if !found.is_packed() {
                 return Open::at(find::open(&found.path)?, generation, 0).map(Some);
             }
-            // Whoever packs a file may not keep when it was written: then this may be what was just read.
-            if packed::holds(&found, &place)? {
+            // Whoever packs a file may not keep when it was written: then this may be what was read.
+            let mut was_read = false;
+            for place in &read {
+                was_read |= packed::holds(&found, place)?;
+            }
+            if was_read {
                 continue;
             }
             let scratch = || store.lock().scratch();

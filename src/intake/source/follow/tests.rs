@@ -400,6 +400,31 @@ fn what_is_still_written_to_a_renamed_file_is_read() {
     assert!(bench.quarantined().is_empty());
 }
 
+/// What is later only by what was still written to it, or by when it was packed, is not what comes next.
+#[test]
+fn the_file_before_is_not_taken_for_the_next_one() {
+    let mut bench = Bench::new();
+    bench.write(&lines(&["a"]));
+    bench.drain();
+    bench.rename(".1");
+    bench.write(&lines(&["b"]));
+    assert_eq!(bench.drain(), ["b"]);
+    append(&bench.path(".1"), line("late").as_bytes());
+    bench.touch(&bench.path(".1"));
+    // Before anybody looks the file is rotated on.
+    fs::rename(bench.path(".1"), bench.path(".2")).unwrap();
+    bench.rename(".1");
+    bench.write(&lines(&["c"]));
+    assert_eq!(bench.drain(), ["late", "c"]);
+    bench.pack(".1");
+    bench.touch(&bench.path(".1.gz"));
+    assert!(bench.drain().is_empty());
+    bench.rename(".0");
+    bench.write(&lines(&["d"]));
+    assert_eq!(bench.drain(), ["d"]);
+    assert!(bench.quarantined().is_empty());
+}
+
 /// Lines of one length that differ in their middle: what stands where the last one ended looks like it.
 #[test]
 fn lines_that_begin_and_end_alike_are_told_apart() {
