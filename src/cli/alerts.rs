@@ -41,6 +41,8 @@ const FAILED: u8 = 1;
 
 /// Alerts that are looked at together.
 const PAGE: usize = 4_096;
+/// Cells that are shown of what could not be read.
+const LONGEST_BEGINNING: usize = 400;
 /// Most keys that are offered when one was not told clearly.
 const MOST_NAMED: usize = 10;
 
@@ -430,7 +432,7 @@ fn malformed(
             show(&piece.source),
             seen(&piece.reason),
             piece.length,
-            piece.beginning.show()
+            fit(&piece.beginning.show(), LONGEST_BEGINNING, "…")
         )?;
     }
     Ok(DONE)

@@ -20,7 +20,7 @@ use crate::app::model::Level;
 use crate::app::msg::Msg;
 use crate::app::settings::SourceSettings;
 use crate::config::Config;
-use crate::domain::text::show;
+use crate::domain::text::{counted, show};
 use crate::intake::receive::Receiver;
 use crate::runtime::console::{QUEUE, report_to};
 use crate::runtime::duty::{self, Asked};
@@ -309,7 +309,10 @@ fn log(msg: &Msg) {
             reason,
         } => say(
             "warning",
-            &format!("source {source}: {total} unreadable pieces kept; the latest: {reason}"),
+            &format!(
+                "source {source}: {} kept; the latest: {reason}",
+                counted(*total as usize, "unreadable piece", "unreadable pieces")
+            ),
         ),
         Msg::JournalProblem(Some(text)) | Msg::Unrecorded(text) => {
             say("warning", &format!("journal: {text}"));

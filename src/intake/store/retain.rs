@@ -56,6 +56,8 @@ pub struct Retained {
     pub deletion: Option<Deletion>,
     /// Alerts that would have been and stay, because somebody is on them.
     pub spared: u64,
+    /// Bytes that were to go whatever their age, and of which nobody may delete anything.
+    pub wanting: u64,
     /// Bytes that the store takes now.
     pub bytes: u64,
 }
@@ -114,6 +116,10 @@ impl Store {
         Ok(Retained {
             deletion: did.then_some(run.deletion),
             spared: run.spared,
+            wanting: match goes_on() {
+                true => run.excess.saturating_sub(run.deletion.bytes),
+                false => 0,
+            },
             bytes: self.bytes()?,
         })
     }

@@ -1,6 +1,7 @@
 //! Giving the disk back what deleted alerts took.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::time::Instant;
 
 use rusqlite::{TransactionBehavior, params};
 
@@ -28,6 +29,31 @@ pub(super) enum Dead {
     Some,
 }
 
+/// Rows whose bytes are written again together, and bytes of them: that many at least.
+const ROWS_TOGETHER: usize = 512;
+const BYTES_TOGETHER: u64 = 4 << 20;
+
+/// A row that points into a segment.
+#[derive(Clone, Copy, Debug)]
+struct User {
+    table: &'static str,
+    seq: i64,
+    place: Place,
+}
+
+/// Returns how many of the first rows are moved together. Those that point at the same bytes are not parted.
+fn together(users: &[User]) -> usize {
+    let (mut count, mut bytes) = (0, 0);
+    for alike in users.chunk_by(|a, b| a.place == b.place) {
+        if count >= ROWS_TOGETHER || bytes >= BYTES_TOGETHER {
+            break;
+        }
+        count += alike.len();
+        bytes += alike[0].place.length;
+    }
+    count
+}
+
 impl Store {
     /// Empties segments in which little is left, removes those into which nothing points, and makes the database shorter.
     pub(super) fn give_back(
@@ -37,7 +63,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         for (segment, bytes) in self.older_segments()? {
             if goes_on() && self.is_worth_emptying(segment, bytes, dead)? {
-                self.empty(segment)?;
+                self.empty(segment, goes_on)?;
             }
         }
         for (segment, _) in self.older_segments()? {
@@ -107,31 +133,72 @@ impl Store {
         Ok(found.into_iter().map(place).collect())
     }
 
-    /// Writes what is in use of a segment into the newest one. The bytes are on the disk before anything points at them;
-    /// a kill in between leaves some twice.
-    fn empty(&mut self, segment: u32) -> Result<(), StoreError> {
-        let _lock = self.spool.lock()?;
-        while self.thaw(|db| lot::thaw_in(db, segment))? {}
-        let mut bytes = BTreeMap::new();
-        for place in self.places(segment)? {
-            bytes.insert((place.offset, place.length), self.spool.read(place)?);
+    /// Writes what is in use of a segment into the newest one, a few rows at a time: whoever stores alerts waits for none of
+    /// them long. The bytes are on the disk before anything points at them; a kill in between leaves some twice.
+    pub(super) fn empty(
+        &mut self,
+        segment: u32,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<(), StoreError> {
+        while goes_on() && self.thaw(|db| lot::thaw_in(db, segment))? {}
+        let users = self.users(segment)?;
+        let mut rest = users.as_slice();
+        while goes_on() && !rest.is_empty() {
+            let began = Instant::now();
+            let (some, others) = rest.split_at(together(rest));
+            self.move_bytes(some)?;
+            rest = others;
+            std::thread::sleep(began.elapsed());
         }
-        let now = self.spool.append(bytes.values().map(Vec::as_slice))?;
+        Ok(())
+    }
+
+    /// Lists the rows that point into a segment, by where they point.
+    fn users(&self, segment: u32) -> Result<Vec<User>, StoreError> {
+        let mut users = Vec::new();
+        for table in ["alert", "quarantine"] {
+            let sql = format!("SELECT seq, offset, length FROM {table} WHERE segment = ?1");
+            let mut statement = self.db.prepare_cached(&sql)?;
+            let mut rows = statement.query([segment])?;
+            while let Some(row) = rows.next()? {
+                let place = Place {
+                    segment,
+                    offset: row.get::<_, i64>(1)?.cast_unsigned(),
+                    length: row.get::<_, i64>(2)?.cast_unsigned(),
+                };
+                let seq = row.get(0)?;
+                users.push(User { table, seq, place });
+            }
+        }
+        users.sort_unstable_by_key(|user| (user.place.offset, user.place.length));
+        Ok(users)
+    }
+
+    /// Writes the bytes of rows again, and makes those rows point there that still point at the old ones.
+    fn move_bytes(&mut self, users: &[User]) -> Result<(), StoreError> {
+        let _lock = self.spool.lock()?;
+        let mut bytes = Vec::new();
+        let shared: Vec<&[User]> = users.chunk_by(|a, b| a.place == b.place).collect();
+        for users in &shared {
+            bytes.push(self.spool.read(users[0].place)?);
+        }
+        let places = self.spool.append(bytes.iter().map(Vec::as_slice))?;
         let tx = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for ((offset, length), to) in bytes.keys().zip(now) {
-            for table in ["alert", "quarantine"] {
+        for (users, to) in shared.into_iter().zip(places) {
+            for User { table, seq, place } in users {
                 let sql = format!(
                     "UPDATE {table} SET segment = ?1, offset = ?2
-                     WHERE segment = ?3 AND offset = ?4 AND length = ?5"
+                     WHERE seq = ?3 AND segment = ?4 AND offset = ?5 AND length = ?6"
                 );
                 tx.prepare_cached(&sql)?.execute(params![
                     to.segment,
                     to.offset.cast_signed(),
-                    segment,
-                    offset.cast_signed(),
-                    length.cast_signed()
+                    seq,
+                    place.segment,
+                    place.offset.cast_signed(),
+                    place.length.cast_signed()
                 ])?;
             }
         }

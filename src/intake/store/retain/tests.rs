@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::super::tests::{accepted, at, batch, refused};
 use sha2::{Digest as _, Sha256};
 
-use super::super::{Accepted, Batch};
+use super::super::{Accepted, Alert, Batch};
 use super::*;
 
 static RUN: AtomicBool = AtomicBool::new(false);
@@ -229,6 +229,43 @@ fn segments_are_emptied_and_removed_and_nothing_is_lost() {
             crate::intake::decode::hex(&Sha256::digest(&raw)),
             row.alert.raw_sha256.to_string()
         );
+    }
+}
+
+/// More alerts of one document than rows are moved together: they share its bytes as before.
+#[test]
+fn what_shares_bytes_shares_them_after_its_segment_was_emptied() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    store.spool.segment_bytes = 1_000;
+    let one = accepted("a1000", 1, 250);
+    let alerts = (0..1_100).map(|n| {
+        let mut alert = Alert::clone(&one.alerts[0]);
+        alert.id = AlertId::new(format!("s/k{n}"));
+        Arc::new(alert)
+    });
+    let document = Accepted {
+        raw: one.raw.clone(),
+        alerts: alerts.collect(),
+    };
+    store.put("s", &batch(vec![document], None)).unwrap();
+    for n in 0..20 {
+        put(&mut store, n, 300, 300);
+    }
+    let places = |store: &Store| -> (i64, i64, i64) {
+        let sql = "SELECT count(*), count(DISTINCT segment * 1000000 + offset), min(segment) FROM alert WHERE id LIKE 's/k%'";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        store.db.query_row(sql, [], row).unwrap()
+    };
+    let before = store.spool.bytes().unwrap();
+    let first = store.spool.segments().unwrap()[0].0;
+    store.empty(first, &|| true).unwrap();
+    let (rows, distinct, segment) = places(&store);
+    assert_eq!((rows, distinct), (1_100, 1));
+    assert!(segment > i64::from(first) && store.pieces(first).unwrap() == 0);
+    assert!(store.spool.bytes().unwrap() < before + 2_000);
+    for id in ["s/k0", "s/k1099"] {
+        assert_eq!(store.raw(&AlertId::new(id)).unwrap().unwrap(), &*one.raw);
     }
 }
 
