@@ -25,7 +25,7 @@ use crate::app::{exposure, sift, triage};
 use crate::domain::alert::{Alert, Subject, age};
 use crate::domain::filter::Filter;
 use crate::domain::ids::AlertId;
-use crate::domain::queue::{Grouping, Queue, Row};
+use crate::domain::queue::{Grouping, Queue, Row, Several};
 use crate::domain::text::{Untrusted, counted, fit, seen, show};
 use crate::domain::urgency::Why;
 use crate::domain::vocabulary::{ActionPattern, IdentityKind};
@@ -465,7 +465,9 @@ fn show_one(
         )?;
         return Ok(FAILED);
     };
-    model.queue = Queue::knowing(&elsewhere::several(store)?);
+    if row.alert.subject.as_ref().is_some_and(Several::concerns) {
+        model.queue = Queue::knowing(&elsewhere::several(store)?);
+    }
     triage::put(model, &[history::row(row.clone())], true);
     let raw = store
         .raw(&row.alert.id)

@@ -44,7 +44,7 @@ fn an_import_says_how_far_it_is_and_ctrl_c_keeps_what_was_read() {
     writeln!(writer, "{}", alert(2)).unwrap();
     assert_eq!(pty.wait_end(), 130, "{}", pty.text());
     let text = pty.text().replace('\n', "");
-    assert!(text.contains("1 new alerts, 0 stored before"), "{text}");
+    assert!(text.contains("1 new alert, 0 stored before"), "{text}");
     assert!(text.contains("the same command goes on"), "{text}");
     // The line of progress left nothing behind.
     assert!(!text.contains("importing:"), "{text}");

@@ -67,12 +67,17 @@ pub struct Several {
 }
 
 impl Several {
+    /// Tells whether somebody is a credential, by an id of its own.
+    pub fn concerns(subject: &Subject) -> bool {
+        !subject.native_id.raw().is_empty() && is_credential(subject.kind)
+    }
+
     /// Takes in whom an alert names.
     pub fn take(&mut self, subject: &Subject) {
-        let (native, provider) = (subject.native_id.raw(), subject.provider.raw());
-        if native.is_empty() || !is_credential(subject.kind) {
+        if !Self::concerns(subject) {
             return;
         }
+        let (native, provider) = (subject.native_id.raw(), subject.provider.raw());
         match self.first.get(native) {
             None => {
                 self.first.insert(native.to_owned(), provider.to_owned());

@@ -8,8 +8,8 @@
 mod reading;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -231,7 +231,7 @@ impl Folder {
         if !is_end {
             self.reading = Some((file, reading));
         } else if goes {
-            std::fs::remove_file(self.path.join(reading.os_name()))?;
+            self.remove(reading.os_name(), &file)?;
         }
         Ok(Step {
             told: Some(told),
@@ -248,7 +248,7 @@ impl Folder {
             };
             if self.after == AfterReading::Remove && !cursor.partly.contains(name) {
                 // It is stored; if it cannot be removed it stays remembered.
-                let _ = std::fs::remove_file(self.path.join(os_name));
+                let _ = self.remove(os_name, done);
             }
             true
         });
@@ -257,6 +257,16 @@ impl Folder {
         cursor
             .partly
             .retain(|name| begun == Some(name) || done.contains_key(name));
+    }
+
+    /// Removes a file that was read. Another one may have come by its name since.
+    fn remove(&self, os_name: &OsStr, read: &Dropped) -> io::Result<()> {
+        let path = self.path.join(os_name);
+        match path.symlink_metadata() {
+            Ok(meta) if dropped(&read.name, &meta) == *read => std::fs::remove_file(path),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Opens the file that was begun, else the oldest one that is not stored.
@@ -294,6 +304,10 @@ impl Folder {
                     io::Error::new(error.kind(), format!("{}: {error}", show(&file.name)))
                 })?,
             };
+            // What was begun may be gone since the list was made.
+            if begun.as_ref() != Some(file) {
+                cursor.offset = 0;
+            }
             let reading = Reading::new(&opened, os_name.clone(), cursor.offset, &self.decoding)?;
             return Ok(Some((file.clone(), reading)));
         }
@@ -338,13 +352,7 @@ fn list(path: &Path) -> io::Result<BTreeMap<String, (OsString, Dropped)>> {
         if !meta.is_file() {
             continue;
         }
-        let changed = (meta.mtime(), meta.mtime_nsec());
-        let file = Dropped {
-            name: name.clone(),
-            ino: meta.ino(),
-            length: meta.len(),
-            changed,
-        };
+        let file = dropped(&name, &meta);
         files.insert(name, (os_name, file));
         if files.len() > MOST_FILES {
             let text = format!(
@@ -354,6 +362,16 @@ fn list(path: &Path) -> io::Result<BTreeMap<String, (OsString, Dropped)>> {
         }
     }
     Ok(files)
+}
+
+/// Describes a file by what tells it from another of its name.
+fn dropped(name: &str, meta: &Metadata) -> Dropped {
+    Dropped {
+        name: name.to_owned(),
+        ino: meta.ino(),
+        length: meta.len(),
+        changed: (meta.mtime(), meta.mtime_nsec()),
+    }
 }
 
 fn notices(path: &Path) -> io::Result<EventStream<Vec<u8>>> {

@@ -11,17 +11,21 @@
 //!   cannot be recognised and is taken for history, like everything rotated away before the first look.
 //! - *more than once, or while nobody was reading*: the cursor's file is found by inode or content and read on, then the
 //!   rotated files written later, then the file at the path. Files that were packed by gzip meanwhile are unpacked.
-//! - *the file read last is nowhere*: that is kept among what could not be read, where people see it, and the file at the
-//!   path is read from its start.
+//! - *a file is being packed*: it is waited for, as it may be the one to go on with.
+//! - *the file read last is nowhere*: that is kept among what could not be read, where people see it, and reading goes on
+//!   with the files that were written after it.
 //!
-//! A writer that goes on in the old file after another began the new one is read too, as long as this process lives.
+//! A writer that goes on in an old file after another began the new one is read too, in the files left last.
+//! Until something was read of a new file the stored place is the end of the old one: a file of which nothing was read is
+//! known by nothing.
 
 pub(super) mod find;
+mod left;
 mod open;
 mod packed;
 
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -32,8 +36,9 @@ use super::{Decoding, Told, put};
 use crate::domain::text::show;
 use crate::intake::decode::hex;
 use crate::intake::store::{Cursor, FileCursor, LockedStore, Refused, StoreError};
+use left::Left;
 use open::Open;
-use packed::Unpacked;
+use packed::{Found, Unpacked};
 
 /// What to do after a step.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,12 +82,12 @@ pub(super) struct Follower {
     path: PathBuf,
     decoding: Decoding,
     open: Option<Open>,
-    /// The file read before, after it was renamed: somebody may still write to it.
-    before: Option<Open>,
-    /// Where that was left, by which it is known when it is packed.
-    left: Option<FileCursor>,
+    /// Files read before, after they were renamed.
+    left: Left,
+    /// Whether the open file was gone on to because the one before was renamed.
+    is_next: bool,
     /// What cannot be read any more, and is not stored yet.
-    lost: Option<String>,
+    lost: Vec<String>,
     whole_partials: bool,
     /// Whether anything was read yet.
     began: bool,
@@ -96,9 +101,9 @@ impl Follower {
             path,
             decoding,
             open: None,
-            before: None,
-            left: None,
-            lost: None,
+            left: Left::default(),
+            is_next: false,
+            lost: Vec::new(),
             whole_partials: false,
             began: false,
         }
@@ -154,7 +159,10 @@ impl Follower {
 
     /// Goes on from the stored cursor: what was read since could not be stored.
     pub fn start_over(&mut self) {
-        (self.open, self.before, self.lost) = (None, None, None);
+        self.open = None;
+        self.left = Left::default();
+        self.is_next = false;
+        self.lost.clear();
     }
 
     /// Opens the file where the stored cursor says, or the path from its start.
@@ -171,17 +179,34 @@ impl Follower {
         Ok(opened.map_err(|error| self.failed(&error)))
     }
 
-    /// Opens the files a cursor was made for, else the one at the path.
+    /// Opens the files a cursor was made for, else what was written after.
     fn go_on_from(&mut self, cursor: &FileCursor, store: &LockedStore) -> io::Result<Open> {
-        if let Some(before) = &cursor.before {
-            // Rotation removes what is old: that it is gone says nothing.
-            self.before = self.find(before, store)?;
+        for (at, place) in cursor.left.iter().enumerate() {
+            // Rotation removes what is old: that it is gone says nothing. Only the last may be packed and not read to its end.
+            let found = match at + 1 == cursor.left.len() {
+                true => self.find(place, store).or_else(nothing_yet)?,
+                false => find::cursor(&self.path, place)?
+                    .map(|file| Open::at(file, place.generation, place.offset))
+                    .transpose()?,
+            };
+            self.left.remember(place.clone(), found);
         }
-        if let Some(open) = self.find(cursor, store)? {
+        if let Some(mut open) = self.find(cursor, store)? {
+            open.since = (cursor.written != (0, 0)).then_some(cursor.written);
             return Ok(open);
         }
-        let open = Open::at(find::open(&self.path)?, cursor.generation + 1, 0)?;
-        self.lost = Some(format!(
+        let generation = cursor.generation + 1;
+        let known: Vec<&FileCursor> = cursor.left.iter().chain([cursor]).collect();
+        let next = match cursor.written {
+            (0, 0) => Rotated::No,
+            since => self.rotated(since, generation, &known, &|_| false, store)?,
+        };
+        let open = match next {
+            Rotated::This(open) => *open,
+            Rotated::Wait => return Err(being_packed()),
+            Rotated::No => Open::at(find::open(&self.path)?, generation, 0)?,
+        };
+        self.lost.push(format!(
             "{}: the file that was read last, up to byte {}, is gone, and no rotated file beside it is that one; what was \
              written to it after that byte is not seen",
             self.shown_path(),
@@ -197,13 +222,15 @@ impl Follower {
             return Open::at(file, generation, offset).map(Some);
         }
         let scratch = || store.lock().scratch();
-        let found = packed::holding(&self.path, cursor, offset, &scratch)?;
-        let found = found.map(|found| self.unpacked(found, generation, offset));
-        found.transpose()
+        match packed::holding(&self.path, cursor, offset, &scratch)? {
+            Found::Other => Ok(None),
+            Found::Unfinished => Err(being_packed()),
+            Found::This(found) => self.unpacked(found, generation, offset).map(Some),
+        }
     }
 
     fn unpacked(&mut self, found: Unpacked, generation: u64, offset: u64) -> io::Result<Open> {
-        self.lost = found.problem.or_else(|| self.lost.take());
+        self.lost.extend(found.problem);
         Open::at(found.file, generation, offset)
     }
 
@@ -211,6 +238,7 @@ impl Follower {
         let path = self.shown_path();
         match error.kind() {
             io::ErrorKind::NotFound => Next::Waiting(format!("{path} does not exist yet")),
+            io::ErrorKind::WouldBlock => Next::Waiting(format!("{path}: {error}")),
             _ => Next::Failed(format!("{path}: {error}")),
         }
     }
@@ -229,11 +257,10 @@ impl Follower {
         // Another file is looked for only by a step that found nothing, so a step with lines is followed by one more.
         let mut next = Next::More;
         let mut successor = None;
-        if filled.is_end && !filled.took_lines && self.read_before(&mut builder)? {
-            filled.took_lines = true;
-        } else if filled.is_end && !filled.took_lines {
+        if filled.is_end && !filled.took_lines {
             successor = self.successor(open, store)?;
             match &successor {
+                None if self.left.read(&mut builder)? => filled.took_lines = true,
                 None => next = Next::Idle,
                 Some(found) if found.is_renamed => {
                     builder.extend(open.flush());
@@ -243,53 +270,43 @@ impl Follower {
         }
         if let Some(found) = successor {
             let left = std::mem::replace(open, found.open);
-            self.leave(left, found.is_renamed, &mut builder)?;
+            self.is_next = found.is_renamed;
+            if found.is_renamed {
+                self.left.add(left)?;
+            }
         } else if builder.is_empty() && !filled.took_lines {
             if next == Next::Idle {
                 open.rest();
             }
             return Ok(Prepared::nothing(next));
         }
+        let cursor = self.place(open);
+        if builder.is_empty() && cursor.offset > 0 && open.cursor().offset == 0 {
+            // The next file was opened, and there is nothing to store yet.
+            return Ok(Prepared::nothing(next));
+        }
         // Stored only with a place that is another one than before.
-        if let Some(reason) = self.lost.take() {
+        for reason in std::mem::take(&mut self.lost) {
             builder.refuse(self.gone(reason));
         }
-        builder.go_on_from(Cursor::File(FileCursor {
-            before: self.before.as_ref().map(|before| Box::new(before.cursor())),
-            ..open.cursor()
-        }));
+        builder.go_on_from(Cursor::File(cursor));
         Ok(Prepared {
             batch: Some(builder),
             next,
         })
     }
 
-    /// Keeps a file that was left in mind, as long as somebody may find it and write to it.
-    fn leave(&mut self, left: Open, is_renamed: bool, builder: &mut Builder) -> io::Result<()> {
-        if let Some(mut older) = self.before.take() {
-            builder.extend(older.flush());
+    /// Returns where reading is to go on after a restart.
+    fn place(&self, open: &Open) -> FileCursor {
+        let at = open.cursor();
+        let mut left: Vec<FileCursor> = self.left.places().cloned().collect();
+        match left.pop() {
+            Some(last) if at.offset == 0 && self.is_next => FileCursor { left, ..last },
+            last => {
+                left.extend(last);
+                FileCursor { left, ..at }
+            }
         }
-        if is_renamed {
-            self.left = Some(left.read_to());
-            self.before = (left.file.metadata()?.nlink() > 0).then_some(left);
-        }
-        Ok(())
-    }
-
-    /// Reads what was written to the file read before after it was left. Tells whether a line was.
-    fn read_before(&mut self, builder: &mut Builder) -> io::Result<bool> {
-        let Some(mut before) = self.before.take() else {
-            return Ok(false);
-        };
-        let filled = before.fill(builder)?;
-        self.left = Some(before.read_to());
-        // Without a name nobody finds it any more, and its space is wanted.
-        if filled.took_lines || before.file.metadata()?.nlink() > 0 {
-            self.before = Some(before);
-        } else {
-            builder.extend(before.flush());
-        }
-        Ok(filled.took_lines)
     }
 
     /// Something that was not seen, to be kept where people look for what could not be read.
@@ -314,8 +331,9 @@ impl Follower {
         let generation = open.generation + 1;
         if !open.is_as_read()? {
             let open = match self.copy(open, store)? {
-                Some(copy) => copy,
-                None => Open::at(at_path, generation, 0)?,
+                Rotated::This(copy) => *copy,
+                Rotated::Wait => return Ok(None),
+                Rotated::No => Open::at(at_path, generation, 0)?,
             };
             return Ok(Some(Successor {
                 open,
@@ -326,10 +344,20 @@ impl Follower {
             return Ok(None);
         }
         // More than one rotation since the last look.
-        let open = match self.next_rotated(open, store)? {
-            Some(newer) => newer,
-            None if meta.len() == 0 || open.has_grown()? => return Ok(None),
-            None => Open::at(at_path, generation, 0)?,
+        let known: Vec<FileCursor> = self
+            .left
+            .places()
+            .cloned()
+            .chain([open.read_to()])
+            .collect();
+        let known: Vec<&FileCursor> = known.iter().collect();
+        let written = open.written();
+        let since = open.since.map_or(written, |since| since.min(written));
+        let open = match self.rotated(since, generation, &known, &|meta| open.is(meta), store)? {
+            Rotated::This(newer) => *newer,
+            Rotated::Wait => return Ok(None),
+            Rotated::No if meta.len() == 0 || open.has_grown()? => return Ok(None),
+            Rotated::No => Open::at(at_path, generation, 0)?,
         };
         Ok(Some(Successor {
             open,
@@ -338,54 +366,96 @@ impl Follower {
     }
 
     /// Opens the copy that was made of a file before it was truncated, behind what was read of it.
-    fn copy(&mut self, open: &Open, store: &LockedStore) -> io::Result<Option<Open>> {
+    fn copy(&mut self, open: &Open, store: &LockedStore) -> io::Result<Rotated> {
         let (generation, offset) = (open.generation + 1, open.cursor().offset);
         let place = open.read_to();
         if let Some(copy) = find::copy(&self.path, &place)? {
-            return Open::at(copy, generation, offset).map(Some);
+            return Open::at(copy, generation, offset).map(Rotated::this);
         }
         let scratch = || store.lock().scratch();
-        let found = packed::holding(&self.path, &place, offset, &scratch)?;
-        let found = found.map(|found| self.unpacked(found, generation, offset));
-        found.transpose()
+        match packed::holding(&self.path, &place, offset, &scratch)? {
+            Found::Other => Ok(Rotated::No),
+            Found::Unfinished => Ok(Rotated::Wait),
+            Found::This(found) => self.unpacked(found, generation, offset).map(Rotated::this),
+        }
     }
 
-    /// Opens the rotated file that was written next after `open`, which is none of them by being at the path itself.
-    fn next_rotated(&mut self, open: &Open, store: &LockedStore) -> io::Result<Option<Open>> {
-        let generation = open.generation + 1;
-        let read: Vec<FileCursor> = [Some(open.read_to()), self.left.clone()]
-            .into_iter()
-            .flatten()
-            .collect();
-        for found in find::later_rotated(&self.path, open)? {
-            // It is later by what was still written to it.
-            if self
-                .before
-                .as_ref()
-                .is_some_and(|before| before.is(&found.meta))
-            {
+    /// Opens the rotated file that was written first after a time, which is none of those of which these places are known,
+    /// nor one that is open.
+    fn rotated(
+        &mut self,
+        since: (i64, i64),
+        generation: u64,
+        known: &[&FileCursor],
+        is_open: &dyn Fn(&Metadata) -> bool,
+        store: &LockedStore,
+    ) -> io::Result<Rotated> {
+        for found in find::later_rotated(&self.path, since)? {
+            if is_open(&found.meta) || self.left.has(&found.meta) {
                 continue;
             }
+            let Some(file) = find::readable(&found.path)? else {
+                let name = found.path.to_string_lossy();
+                let text = "a rotated file that this user may not read, so that it is not seen";
+                let text = format!("{}: {text}", show(&name));
+                if !self.lost.contains(&text) {
+                    self.lost.push(text);
+                }
+                continue;
+            };
             if !found.is_packed() {
-                return Open::at(find::open(&found.path)?, generation, 0).map(Some);
+                if find::holds_any(&file, known)? {
+                    continue;
+                }
+                return Open::at(file, generation, 0).map(Rotated::this);
             }
-            // Whoever packs a file may not keep when it was written: then this may be what was read.
-            let mut was_read = false;
-            for place in &read {
-                was_read |= packed::holds(&found, place)?;
-            }
-            if was_read {
+            // Whoever packs a file may not keep when it was written.
+            if packed::holds_any(&found, known)? {
                 continue;
             }
             let scratch = || store.lock().scratch();
-            let unpacked = packed::whole(&found, &scratch)?;
-            return self.unpacked(unpacked, generation, 0).map(Some);
+            match packed::whole(&found, &scratch)? {
+                Found::Unfinished => return Ok(Rotated::Wait),
+                Found::This(whole) if whole.file.metadata()?.len() > 0 => {
+                    return self.unpacked(whole, generation, 0).map(Rotated::this);
+                }
+                Found::This(_) | Found::Other => {}
+            }
         }
-        Ok(None)
+        Ok(Rotated::No)
     }
 
     fn shown_path(&self) -> String {
         show(&self.path.to_string_lossy()).into_owned()
+    }
+}
+
+/// What was found among rotated files.
+enum Rotated {
+    /// There is none.
+    No,
+    /// One is being packed, and may be the one.
+    Wait,
+    /// This one.
+    This(Box<Open>),
+}
+
+impl Rotated {
+    fn this(open: Open) -> Self {
+        Self::This(Box::new(open))
+    }
+}
+
+/// Says why there is nothing to read yet.
+fn being_packed() -> io::Error {
+    io::Error::new(io::ErrorKind::WouldBlock, "a rotated file is being packed")
+}
+
+/// Takes what is being packed for nothing.
+fn nothing_yet(error: io::Error) -> io::Result<Option<Open>> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(None),
+        _ => Err(error),
     }
 }
 

@@ -162,7 +162,8 @@ mod tests {
             ino: 1,
             offset,
             fingerprint: String::new(),
-            before: None,
+            written: (0, 0),
+            left: Vec::new(),
         }));
         builder
     }

@@ -36,9 +36,13 @@ pub struct FileCursor {
     pub offset: u64,
     /// SHA-256 over the first and the last bytes before `offset`, hex.
     pub fingerprint: String,
-    /// Where the file read before this one was left, after it was renamed: somebody may still write to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Box<FileCursor>>,
+    /// When the file was written last, as far as it was seen: seconds since 1970, and nanoseconds.
+    #[serde(default)]
+    pub written: (i64, i64),
+    /// Where files read before this one were left after they were renamed, the last one last: somebody may still write to
+    /// them, and what was read must not be taken for something new.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<FileCursor>,
 }
 
 /// A place in the answers of an API.

@@ -27,7 +27,8 @@ fn cursor(generation: u64, offset: u64) -> Cursor {
         ino: 2,
         offset,
         fingerprint: "f".to_owned(),
-        before: None,
+        written: (0, 0),
+        left: Vec::new(),
     })
 }
 

@@ -198,6 +198,25 @@ fn a_file_that_could_not_be_stored_whole_is_not_removed(
     assert_eq!(place.stored().iter().filter(|(id, _)| id == "c").count(), 1);
 }
 
+/// A sender with one name for all its files puts in the next one before the last was read to its end.
+#[test]
+fn a_file_that_came_by_the_name_of_one_that_was_read_is_not_removed_unread() {
+    let place = Place::new();
+    let count = crate::intake::source::batch::MOST_LINES + 500;
+    let text = |from: &str| -> String {
+        (0..count)
+            .map(|n| finding(&format!("{from}{n:04}")) + "\n")
+            .collect()
+    };
+    place.put("report", text("a"));
+    let mut folder = place.folder(AfterReading::Remove);
+    folder.step(&place.store).unwrap();
+    place.put("report", text("b"));
+    folder.read_all(&place.store).unwrap();
+    assert_eq!(place.stored().len(), 2 * count);
+    assert!(!place.path("report").exists());
+}
+
 /// That something was left out is remembered over a restart in the middle of a file.
 #[test]
 fn a_long_file_with_a_line_that_is_too_long_stays_after_a_restart() {

@@ -1,15 +1,21 @@
 //! Finding the file that was read before, wherever a rotation put it.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::open::{Open, holds};
+use super::open::holds;
 use crate::intake::store::FileCursor;
 
 /// How the names of packed files end.
 const PACKED: &str = "gz";
+
+/// How long ago a packed file that ends too early may have been written for somebody to be still at it.
+const PACKING: Duration = Duration::from_mins(1);
 
 /// Most directory entries looked at.
 const MOST_ENTRIES: usize = 10_000;
@@ -28,18 +34,34 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Opens a file that may be the one looked for; none when it is gone, or not for this process to read.
+pub(super) fn readable(path: &Path) -> io::Result<Option<File>> {
+    match open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if is_not_ours(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells whether a file is gone, or not for this process to read: others are looked at then.
+pub(super) fn is_not_ours(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied)
+}
+
 /// Finds the file a cursor was made for: the same inode with the same content before the cursor, else the same content
 /// under another inode (a copy that was made before a truncation, a file system that was restored).
 pub(super) fn cursor(path: &Path, cursor: &FileCursor) -> io::Result<Option<File>> {
-    let by_inode = |meta: &Metadata| meta.dev() == cursor.dev && meta.ino() == cursor.ino;
-    let whole_directory = cursor.offset > 0;
-    for (entry, _) in siblings(path)?.filter(|(_, meta)| by_inode(meta)) {
-        // Without content to compare, a reused inode is only believed where the name fits.
-        if whole_directory || is_related(path, &entry) {
-            let file = open(&entry.path())?;
-            if holds(&file, cursor)? {
-                return Ok(Some(file));
-            }
+    let all = siblings(path)?;
+    // Without content to compare, a reused inode is only believed where the name fits.
+    let may_be = |found: &&Sibling| cursor.offset > 0 || found.is_related;
+    let by_inode =
+        |found: &&Sibling| (found.meta.dev(), found.meta.ino()) == (cursor.dev, cursor.ino);
+    for found in all.iter().filter(by_inode).filter(may_be) {
+        if let Some(file) = readable(&found.path)?
+            && holds(&file, cursor)?
+        {
+            return Ok(Some(file));
         }
     }
     if cursor.offset == 0 {
@@ -48,11 +70,20 @@ pub(super) fn cursor(path: &Path, cursor: &FileCursor) -> io::Result<Option<File
     if let Some(copy) = copy(path, cursor)? {
         return Ok(Some(copy));
     }
-    match open(path) {
-        Ok(file) => Ok(holds(&file, cursor)?.then_some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    match readable(path)? {
+        Some(file) => Ok(holds(&file, cursor)?.then_some(file)),
+        None => Ok(None),
     }
+}
+
+/// Tells whether the content before any of these places stands in a file. Nothing says so of places at a start.
+pub(super) fn holds_any(file: &File, places: &[&FileCursor]) -> io::Result<bool> {
+    for place in places.iter().filter(|place| place.offset > 0) {
+        if holds(file, place)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Finds another file of the same name family that holds the content before the cursor, the newest first.
@@ -60,25 +91,30 @@ pub(super) fn copy(path: &Path, cursor: &FileCursor) -> io::Result<Option<File>>
     if cursor.offset == 0 {
         return Ok(None);
     }
-    let own = path.file_name();
-    let mut found: Vec<(DirEntry, Metadata)> = siblings(path)?
-        .filter(|(entry, _)| is_related(path, entry) && Some(&*entry.file_name()) != own)
-        .filter(|(_, meta)| meta.len() >= cursor.offset)
-        .collect();
-    found.sort_by_key(|(_, meta)| std::cmp::Reverse(modified(meta)));
-    for (entry, _) in found {
-        let file = open(&entry.path())?;
-        if holds(&file, cursor)? {
+    let mut all = siblings(path)?;
+    all.retain(|found| found.is_related && !found.is_own && found.meta.len() >= cursor.offset);
+    all.sort_by_key(|found| std::cmp::Reverse(found.written()));
+    for found in all {
+        if let Some(file) = readable(&found.path)?
+            && holds(&file, cursor)?
+        {
             return Ok(Some(file));
         }
     }
     Ok(None)
 }
 
-/// A file beside the one that is read.
+/// A regular file beside the one that is read.
+#[derive(Debug)]
 pub(super) struct Sibling {
     pub path: PathBuf,
     pub meta: Metadata,
+    /// Whether it is the one that is read.
+    is_own: bool,
+    /// Whether its name begins as that one's.
+    is_related: bool,
+    /// Whether it goes on with digits and separators, as log rotation names files, possibly packed.
+    is_rotated: bool,
 }
 
 impl Sibling {
@@ -86,65 +122,88 @@ impl Sibling {
     pub fn is_packed(&self) -> bool {
         self.path.extension().is_some_and(|end| end == PACKED)
     }
+
+    /// Returns when it was written last.
+    pub fn written(&self) -> (i64, i64) {
+        modified(&self.meta)
+    }
+
+    /// Tells whether it was written a moment ago, so that somebody may still be packing it.
+    pub fn is_fresh(&self) -> bool {
+        let age = self.meta.modified().ok().and_then(|at| at.elapsed().ok());
+        age.is_none_or(|age| age < PACKING)
+    }
 }
 
-/// Lists the rotated files written after `current`, the oldest first: `<name>` followed by digits and separators, as log
-/// rotation names them, possibly packed.
-pub(super) fn later_rotated(path: &Path, current: &Open) -> io::Result<Vec<Sibling>> {
-    let since = modified(&current.file.metadata()?);
-    let mut later: Vec<Sibling> = siblings(path)?
-        .filter(|(entry, _)| is_rotated(path, entry))
-        .filter(|(_, meta)| modified(meta) > since && !current.is(meta))
-        .map(sibling)
-        .filter(is_finished)
-        .collect();
-    later.sort_by_key(|found| modified(&found.meta));
+/// Lists the rotated files written after a time, the oldest first.
+pub(super) fn later_rotated(path: &Path, since: (i64, i64)) -> io::Result<Vec<Sibling>> {
+    let mut later = siblings(path)?;
+    later.retain(|found| found.is_rotated && found.meta.len() > 0 && found.written() > since);
+    later.sort_by_key(Sibling::written);
     Ok(later)
 }
 
 /// Lists the packed files of the name family, the newest first.
 pub(super) fn packed(path: &Path) -> io::Result<Vec<Sibling>> {
-    let mut found: Vec<Sibling> = siblings(path)?
-        .filter(|(entry, _)| is_related(path, entry))
-        .map(sibling)
-        .filter(|found| found.is_packed() && is_finished(found))
-        .collect();
-    found.sort_by_key(|found| std::cmp::Reverse(modified(&found.meta)));
+    let mut found = siblings(path)?;
+    found.retain(|found| found.is_related && found.is_packed());
+    found.sort_by_key(|found| std::cmp::Reverse(found.written()));
     Ok(found)
 }
 
-fn sibling((entry, meta): (DirEntry, Metadata)) -> Sibling {
-    let path = entry.path();
-    Sibling { path, meta }
-}
-
-/// Tells whether nobody writes a packed file any more: as long as what it is made of is still beside it, somebody may.
-fn is_finished(found: &Sibling) -> bool {
-    !(found.is_packed() && found.path.with_extension("").exists())
-}
-
-fn modified(meta: &Metadata) -> (i64, i64) {
+/// Returns when a file was written last: seconds since 1970, and nanoseconds.
+pub(super) fn modified(meta: &Metadata) -> (i64, i64) {
     (meta.mtime(), meta.mtime_nsec())
 }
 
-/// Lists the regular files beside `path`; none when the directory is gone.
-fn siblings(path: &Path) -> io::Result<impl Iterator<Item = (DirEntry, Metadata)>> {
-    let parent = parent(path);
-    let entries = match fs::read_dir(parent) {
-        Ok(entries) => Some(entries),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
+/// Lists the regular files beside `path` and, where that is a symbolic link, beside what it points at; none where the
+/// directory is gone.
+fn siblings(path: &Path) -> io::Result<Vec<Sibling>> {
+    let target = path.canonicalize().ok();
+    // Each directory once, with the names that the file has in it.
+    let mut dirs: BTreeMap<PathBuf, Vec<&OsStr>> = BTreeMap::new();
+    for own in std::iter::once(path).chain(target.as_deref()) {
+        match parent(own).canonicalize() {
+            Ok(dir) => dirs.entry(dir).or_default().extend(own.file_name()),
+            Err(error) if is_not_ours(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut all = Vec::new();
+    for (dir, names) in dirs {
+        // A file that vanishes while the directory is read is not the one.
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if is_not_ours(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries.take(MOST_ENTRIES).flatten() {
+            if let Ok(meta) = entry.metadata()
+                && meta.is_file()
+            {
+                all.push(sibling(&names, &entry, meta));
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn sibling(names: &[&OsStr], entry: &DirEntry, meta: Metadata) -> Sibling {
+    let name = entry.file_name();
+    let rest = |own: &&OsStr| {
+        let own = own.as_encoded_bytes();
+        name.as_encoded_bytes()
+            .strip_prefix(own)
+            .map(<[u8]>::to_vec)
     };
-    Ok(entries
-        .into_iter()
-        .flatten()
-        .take(MOST_ENTRIES)
-        .filter_map(|entry| {
-            // A file that vanishes while the directory is read is not the one.
-            let entry = entry.ok()?;
-            let meta = entry.metadata().ok()?;
-            meta.is_file().then_some((entry, meta))
-        }))
+    let rests: Vec<Vec<u8>> = names.iter().filter_map(rest).collect();
+    Sibling {
+        path: entry.path(),
+        meta,
+        is_own: rests.iter().any(Vec::is_empty),
+        is_related: !rests.is_empty(),
+        is_rotated: rests.iter().any(|rest| is_rotated(rest)),
+    }
 }
 
 /// Returns the directory of a path; `.` for a bare name.
@@ -156,17 +215,8 @@ pub(in crate::intake::source) fn parent(path: &Path) -> &Path {
     }
 }
 
-fn is_related(path: &Path, entry: &DirEntry) -> bool {
-    let own = path.file_name().unwrap_or_default().as_encoded_bytes();
-    entry.file_name().as_encoded_bytes().starts_with(own)
-}
-
-fn is_rotated(path: &Path, entry: &DirEntry) -> bool {
-    let own = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let name = entry.file_name();
-    let Some(rest) = name.as_encoded_bytes().strip_prefix(own) else {
-        return false;
-    };
+/// Tells whether the rest of a name is what rotation adds.
+fn is_rotated(rest: &[u8]) -> bool {
     let rest = rest.strip_suffix(b".gz").unwrap_or(rest);
     let separates = |b: &u8| matches!(b, b'.' | b'-' | b'_');
     rest.first().is_some_and(separates)

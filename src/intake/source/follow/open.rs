@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::find;
 use crate::intake::decode::hex;
 use crate::intake::source::batch::Builder;
 use crate::intake::source::lines::{Line, Lines};
@@ -173,6 +174,9 @@ pub(super) fn holds(file: &File, cursor: &FileCursor) -> io::Result<bool> {
 pub(super) struct Open {
     pub file: File,
     pub generation: u64,
+    /// From when on other files may have been written after this one, where it was read before: it may have been written on
+    /// since.
+    pub since: Option<(i64, i64)>,
     dev: u64,
     ino: u64,
     /// Samples of everything cut into lines.
@@ -203,6 +207,7 @@ impl Open {
         Ok(Self {
             file,
             generation,
+            since: None,
             dev: meta.dev(),
             ino: meta.ino(),
             at_offset: samples.clone(),
@@ -236,7 +241,8 @@ impl Open {
             ino: self.ino,
             offset: samples.at,
             fingerprint: samples.fingerprint(SAMPLE),
-            before: None,
+            written: self.written(),
+            left: Vec::new(),
         }
     }
 
@@ -304,7 +310,16 @@ impl Open {
 
     /// Ends the unfinished line.
     pub fn flush(&mut self) -> Option<Line> {
-        self.lines.flush()
+        let line = self.lines.flush()?;
+        self.line_ended();
+        Some(line)
+    }
+
+    /// Returns when the file was written last.
+    pub fn written(&self) -> (i64, i64) {
+        self.file
+            .metadata()
+            .map_or((0, 0), |meta| find::modified(&meta))
     }
 
     /// Takes the unfinished line if it is whole already.

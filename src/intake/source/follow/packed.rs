@@ -30,40 +30,64 @@ pub(super) struct Unpacked {
     pub problem: Option<String>,
 }
 
+/// What a packed file is found to be.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Another one, or not to be read by this process.
+    Other,
+    /// Somebody may still be packing it: who waits gets a notice when they are done.
+    Unfinished,
+    /// The one, unpacked.
+    This(Unpacked),
+}
+
 /// Makes a file without a name.
 pub(super) type Scratch<'s> = &'s dyn Fn() -> io::Result<File>;
 
 /// Finds the packed file that holds the content before `place`, and unpacks what comes after `from`, which is not after
-/// `place`.
+/// `place`. Where none does, one that is being packed may.
 pub(super) fn holding(
     path: &Path,
     place: &FileCursor,
     from: u64,
     scratch: Scratch<'_>,
-) -> io::Result<Option<Unpacked>> {
+) -> io::Result<Found> {
+    let mut best = Found::Other;
     if place.offset == 0 {
-        return Ok(None);
+        return Ok(best);
     }
     for found in find::packed(path)?.iter().take(MOST_FILES) {
-        if let Some(unpacked) = unpack(found, Some(place), from, scratch)? {
-            return Ok(Some(unpacked));
+        match unpack(found, Some(place), from, scratch)? {
+            Found::Other => {}
+            Found::Unfinished => best = Found::Unfinished,
+            this @ Found::This(_) => return Ok(this),
         }
     }
-    Ok(None)
+    Ok(best)
 }
 
-/// Tells whether a packed file holds the content before `place`.
-pub(super) fn holds(found: &Sibling, place: &FileCursor) -> io::Result<bool> {
-    let mut content = content(found)?;
+/// Tells whether a packed file holds the content before any of these places.
+pub(super) fn holds_any(found: &Sibling, places: &[&FileCursor]) -> io::Result<bool> {
+    let Some(mut content) = content(found)? else {
+        return Ok(false);
+    };
+    let mut places: Vec<&&FileCursor> = places.iter().filter(|place| place.offset > 0).collect();
+    places.sort_by_key(|place| place.offset);
     let mut samples = Samples::default();
-    let reached = read_to(&mut content, &mut samples, place.offset, &mut |_| Ok(()));
-    Ok(place.offset > 0 && reached.is_ok() && samples.are_of(place))
+    for place in places {
+        if read_to(&mut content, &mut samples, place.offset, &mut |_| Ok(())).is_err() {
+            return Ok(false);
+        }
+        if samples.are_of(place) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Unpacks a file from its start.
-pub(super) fn whole(found: &Sibling, scratch: Scratch<'_>) -> io::Result<Unpacked> {
-    let unpacked = unpack(found, None, 0, scratch)?;
-    unpacked.ok_or_else(|| ErrorKind::NotFound.into())
+pub(super) fn whole(found: &Sibling, scratch: Scratch<'_>) -> io::Result<Found> {
+    unpack(found, None, 0, scratch)
 }
 
 fn unpack(
@@ -71,12 +95,30 @@ fn unpack(
     place: Option<&FileCursor>,
     from: u64,
     scratch: Scratch<'_>,
-) -> io::Result<Option<Unpacked>> {
-    let mut content = content(found)?;
+) -> io::Result<Found> {
+    // As long as what it is made of is beside it, that is what is read.
+    if found.path.with_extension("").exists() {
+        return Ok(Found::Other);
+    }
+    let Some(mut content) = content(found)? else {
+        return Ok(Found::Other);
+    };
+    // What ends before the place is another one, unless the rest of it is being written.
+    let is_unfinished = |error: &Option<io::Error>| {
+        let is_cut = error
+            .as_ref()
+            .is_some_and(|error| error.kind() == ErrorKind::UnexpectedEof);
+        (is_cut || found.meta.len() == 0) && found.is_fresh()
+    };
+    let other = |error: &Option<io::Error>| match is_unfinished(error) {
+        true => Found::Unfinished,
+        false => Found::Other,
+    };
     let mut samples = Samples::default();
-    // What cannot be unpacked so far does not hold it.
-    if read_to(&mut content, &mut samples, from, &mut |_| Ok(())).is_err() {
-        return Ok(None);
+    match read_to(&mut content, &mut samples, from, &mut |_| Ok(())) {
+        Err(Ended::NotRead(error)) => return Ok(other(&error)),
+        Err(Ended::NotWritten(error)) => return Err(error),
+        Ok(()) => {}
     }
     let mut file = scratch()?;
     samples.put_into(&mut file)?;
@@ -85,9 +127,9 @@ fn unpack(
             file.write_all(piece)
         });
         match reached {
+            Err(Ended::NotRead(error)) => return Ok(other(&error)),
             Err(Ended::NotWritten(error)) => return Err(error),
-            Err(Ended::NotRead(_)) => return Ok(None),
-            Ok(()) if !samples.are_of(place) => return Ok(None),
+            Ok(()) if !samples.are_of(place) => return Ok(Found::Other),
             Ok(()) => {}
         }
     }
@@ -96,8 +138,10 @@ fn unpack(
     });
     let ended = match rest {
         Err(Ended::NotWritten(error)) => return Err(error),
-        Err(Ended::NotRead(None)) => None,
-        Err(Ended::NotRead(Some(error))) => Some(error.to_string()),
+        Err(Ended::NotRead(error)) if is_unfinished(&error) => {
+            return Ok(Found::Unfinished);
+        }
+        Err(Ended::NotRead(error)) => error.map(|error| error.to_string()),
         Ok(()) => Some(format!("more than {} GiB in one file", MOST_UNPACKED >> 30)),
     };
     // Files are told apart by when they were written.
@@ -109,12 +153,13 @@ fn unpack(
             show(&shown)
         )
     });
-    Ok(Some(Unpacked { file, problem }))
+    Ok(Found::This(Unpacked { file, problem }))
 }
 
-fn content(found: &Sibling) -> io::Result<impl Read + use<>> {
-    let packed = BufReader::new(find::open(&found.path)?);
-    Ok(MultiGzDecoder::new(packed))
+/// Opens the content; none where the file is gone or not for this process to read.
+fn content(found: &Sibling) -> io::Result<Option<impl Read + use<>>> {
+    let file = find::readable(&found.path)?;
+    Ok(file.map(|file| MultiGzDecoder::new(BufReader::new(file))))
 }
 
 /// Why reading did not come to a place.

@@ -10,6 +10,8 @@ use crate::intake::decode::MAX_LINE;
 use crate::intake::source::tests::{append, line};
 use crate::intake::store::Store;
 
+mod rotation;
+
 /// A log file with a reader that can be stopped and started again.
 struct Bench {
     dir: tempfile::TempDir,
@@ -107,7 +109,11 @@ impl Bench {
         }
     }
 
+    /// Returns how much was read of the file that is being read, else of the one that was.
     fn offset(&self) -> u64 {
+        if let Some(open) = &self.follower.open {
+            return open.cursor().offset;
+        }
         let cursor = self.store.lock().cursor("s").unwrap();
         match cursor {
             Some(crate::intake::store::Cursor::File(c)) => c.offset,
@@ -326,6 +332,8 @@ fn a_damaged_packed_file_is_read_as_far_as_it_goes_and_that_is_told() {
     bench.pack(".1");
     let packed = fs::read(bench.path(".1.gz")).unwrap();
     fs::write(bench.path(".1.gz"), &packed[..packed.len() - 40]).unwrap();
+    // Long ago, so that nobody is at it any more.
+    bench.touch(&bench.path(".1.gz"));
     bench.write(&lines(&["z"]));
     bench.restart();
     let read = bench.drain();
@@ -415,7 +423,7 @@ fn the_file_before_is_not_taken_for_the_next_one() {
     fs::rename(bench.path(".1"), bench.path(".2")).unwrap();
     bench.rename(".1");
     bench.write(&lines(&["c"]));
-    assert_eq!(bench.drain(), ["late", "c"]);
+    assert_eq!(bench.drain(), ["c", "late"]);
     bench.pack(".1");
     bench.touch(&bench.path(".1.gz"));
     assert!(bench.drain().is_empty());
@@ -539,7 +547,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     /// Whatever happens to file and reader, every line arrives once and in order.
     #[test]
