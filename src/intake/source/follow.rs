@@ -260,12 +260,12 @@ impl Follower {
         if filled.is_end && !filled.took_lines {
             successor = self.successor(open, store)?;
             match &successor {
-                None if self.left.read(&mut builder)? => filled.took_lines = true,
-                None => next = Next::Idle,
-                Some(found) if found.is_renamed => {
-                    builder.extend(open.flush());
-                }
+                Some(found) if found.is_renamed => builder.extend(open.flush()),
                 Some(_) => {}
+                None => filled.took_lines = self.left.read(&mut builder)?,
+            }
+            if successor.is_none() && !filled.took_lines {
+                next = Next::Idle;
             }
         }
         if let Some(found) = successor {
