@@ -28,6 +28,8 @@ struct Behind {
 impl Left {
     /// Keeps a file in mind that is left.
     pub fn add(&mut self, open: Open) -> io::Result<()> {
+        // Its memory for what comes next is for the next file.
+        open.rest();
         let place = open.cursor();
         let is_named = open.file.metadata()?.nlink() > 0;
         self.remember(place, is_named.then_some(open));
@@ -61,6 +63,7 @@ impl Left {
                 continue;
             };
             let filled = file.fill(builder)?;
+            file.rest();
             *place = file.cursor();
             took_lines |= filled.took_lines;
             if !filled.took_lines && file.file.metadata()?.nlink() == 0 {
